@@ -1,0 +1,220 @@
+"""The bytes of a picture to a Photo.
+
+Pillow decodes all but 16-bit PNG and the files for tiff.py. Its plugins are called directly, not
+through `Image.open`: the limit of pixels is ours, and no other format (PostScript, say) is
+ever tried on a user's file.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageCms,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from reage.images.metadata import (
+    as_bytes,
+    kept_png_chunks,
+    make_upright,
+    mark_in_xmp,
+    png_chunks,
+)
+from reage.images.photo import JpegTables, Photo
+from reage.images.sources import Source
+from reage.images.tiff import (
+    TIFF_XMP,
+    decode_tiff,
+    is_plain_tiff,
+    split_samples,
+    tiff_exif,
+    tiff_tags,
+)
+
+__all__ = ["decode", "decode_mark"]
+
+_PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,  # of an MPO this reads the first picture, as wanted
+    "PNG": PngImagePlugin.PngImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+}
+_UPRIGHT = {  # EXIF orientation -> what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PNG_BIT_DEPTH = 24  # where the header says it
+
+
+def decode(source: Source) -> Photo:
+    """Decode a picture; raises ImageError, or whatever the decoders raise for damaged data."""
+    if source.format == "TIFF":
+        tags = tiff_tags(source.data)
+        if is_plain_tiff(source, tags):
+            return decode_tiff(source, tags)
+    image = _opened(source)
+    if source.format == "PNG" and source.data[_PNG_BIT_DEPTH] == 16:
+        return _decode_deep_png(source, image)
+    return _decode_with_pillow(source, image)
+
+
+def decode_mark(source: Source) -> str | None:
+    """Return the mark in the XMP of a picture."""
+    if source.format == "TIFF":
+        return mark_in_xmp(as_bytes(tiff_tags(source.data).get(TIFF_XMP)))
+    return mark_in_xmp(as_bytes(_opened(source).info.get("xmp")))
+
+
+def _opened(source: Source) -> ImageFile.ImageFile:
+    """Read the header only."""
+    plugin = _heif_plugin() if source.format == "HEIF" else _PLUGINS[source.format]
+    image = plugin(io.BytesIO(source.data))
+    source.check_size(*image.size)
+    return image
+
+
+def _heif_plugin() -> type[ImageFile.ImageFile]:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError:
+        from pi_heif import HeifImageFile
+    return HeifImageFile
+
+
+def _decode_with_pillow(source: Source, image: ImageFile.ImageFile) -> Photo:
+    mode = image.mode
+    notices = (*source.frame_notices(getattr(image, "n_frames", 1)), *_mode_notices(source, image))
+    image.load()
+    orientation, exif, xmp = make_upright(_exif(source, image), as_bytes(image.info.get("xmp")))
+    upright: Image.Image = image
+    if orientation != 1 and source.format != "TIFF":  # Pillow itself turns a TIFF
+        upright = image.transpose(_UPRIGHT[orientation])
+    pixels, alpha = _planes(upright)
+    return Photo(
+        pixels=pixels,
+        alpha=alpha,
+        format=source.format,
+        mode=mode,
+        exif=exif,
+        icc_profile=None if mode == "CMYK" else image.info.get("icc_profile"),
+        xmp=xmp,
+        comment=image.info.get("comment") if source.format == "JPEG" else None,
+        dpi=image.info.get("dpi"),
+        jpeg_tables=_jpeg_tables(image),
+        png_chunks=kept_png_chunks(source.data) if source.format == "PNG" else (),
+        lossless=source.format == "WEBP" and _is_lossless_webp(source.data),
+        notices=notices,
+        path=source.path,
+    )
+
+
+def _planes(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return RGB [H, W, 3] and, where the picture has transparency, alpha [H, W]."""
+    if image.mode == "CMYK":
+        return np.asarray(_cmyk_to_rgb(image)), None
+    if not image.has_transparency_data:
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
+    return np.asarray(rgba.convert("RGB")), np.asarray(rgba.getchannel("A"))
+
+
+def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            converted = ImageCms.profileToProfile(
+                image,
+                ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+                ImageCms.createProfile("sRGB"),
+                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                outputMode="RGB",
+                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+            )
+            assert converted is not None  # not in place
+            return converted
+        except (ImageCms.PyCMSError, OSError):  # an unusable profile: the plain formula remains
+            pass
+    return image.convert("RGB")
+
+
+def _decode_deep_png(source: Source, image: ImageFile.ImageFile) -> Photo:
+    """Decode 16 bits a colour, of which Pillow would keep 8; `image` has the metadata."""
+    import imagecodecs
+
+    orientation, exif, xmp = make_upright(_exif(source, image), as_bytes(image.info.get("xmp")))
+    pixels, alpha, mode = split_samples(imagecodecs.png_decode(source.data), orientation)
+    return Photo(
+        pixels=pixels,
+        alpha=alpha,
+        mode=mode,
+        exif=exif,
+        icc_profile=image.info.get("icc_profile"),
+        xmp=xmp,
+        dpi=image.info.get("dpi"),
+        png_chunks=kept_png_chunks(source.data),
+        notices=source.frame_notices(getattr(image, "n_frames", 1)),
+        path=source.path,
+    )
+
+
+def _exif(source: Source, image: ImageFile.ImageFile) -> bytes | None:
+    if source.format == "TIFF":
+        return tiff_exif(source.data)
+    if source.format == "PNG":  # Pillow overlooks a block after the pixels until it decodes them
+        late = [payload for kind, payload in png_chunks(source.data) if kind == b"eXIf"]
+        if late:
+            return b"Exif\0\0" + late[0]
+        if "Raw profile type exif" in image.info:
+            return image.getexif().tobytes()
+    return image.info.get("exif") or None
+
+
+def _mode_notices(source: Source, image: ImageFile.ImageFile) -> list[str]:
+    name, mode = source.path.name, image.mode
+    if mode in ("F", "I", "LAB", "HSV"):
+        raise source.refused(f"holds {mode} samples that reage does not read")
+    notices = {
+        "CMYK": f"{name} is CMYK: written as RGB",
+        "P": f"{name} has a palette: written in full colours",
+        "1": f"{name} is black and white in 1 bit: written as 8-bit grey",
+    }
+    found = [notices[mode]] if mode in notices else []
+    if image.info.get("bit_depth", 8) > 8:
+        found.append(f"{name} has {image.info['bit_depth']} bits a colour: read as 8 bits")
+    return found
+
+
+def _jpeg_tables(image: ImageFile.ImageFile) -> JpegTables | None:
+    if not isinstance(image, JpegImagePlugin.JpegImageFile) or image.mode == "CMYK":
+        return None
+    tables = tuple(tuple(table) for _, table in sorted(image.quantization.items()))
+    # -1 is an unusual sampling that Pillow cannot write: 4:4:4 loses nothing
+    return JpegTables(tables, max(JpegImagePlugin.get_sampling(image), 0))
+
+
+def _is_lossless_webp(data: bytes) -> bool:
+    at = 12
+    while at + 8 <= len(data):
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        if kind in (b"VP8 ", b"VP8L"):
+            return kind == b"VP8L"
+        at += 8 + size + size % 2
+    return False

@@ -1,0 +1,119 @@
+"""Grey and RGB TIFF files to Photos, through tifffile.
+
+Pillow would reduce 16-bit colours to 8 bit, and libtiff under it reports damage to the terminal.
+What is left to it are the rare kinds: palette, CMYK, YCbCr and 1 bit.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from reage.images.metadata import as_bytes, make_upright
+from reage.images.photo import Photo
+from reage.images.sources import Source
+
+__all__ = [
+    "TIFF_XMP",
+    "decode_tiff",
+    "is_plain_tiff",
+    "split_samples",
+    "tiff_exif",
+    "tiff_tags",
+]
+
+_MODES = {
+    np.dtype(np.uint8): ("L", "LA", "RGB", "RGBA"),
+    np.dtype(np.uint16): ("I;16", "LA;16", "RGB;16", "RGBA;16"),
+}
+TIFF_XMP, _TIFF_ICC, _TIFF_DNG_VERSION = 700, 34675, 50706
+# TIFF keeps structure and EXIF in one directory; these tags describe the photo, not the file.
+_TIFF_DESCRIPTION = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853}
+
+
+def decode_tiff(source: Source, tags: Image.Exif) -> Photo:
+    """Decode a TIFF that `is_plain_tiff` is true for."""
+    import tifffile
+
+    source.check_size(int(tags[256]), int(tags[257]))
+    with tifffile.TiffFile(io.BytesIO(source.data)) as file:
+        frames, page = len(file.pages), file.pages.first
+        samples = page.asarray()
+        samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+        if page.axes == "SYX":  # one plane after the other
+            samples = np.moveaxis(samples, 0, -1)
+    orientation, exif, xmp = make_upright(tiff_exif(source.data), as_bytes(tags.get(TIFF_XMP)))
+    pixels, alpha, mode = split_samples(_tiff_colours(samples, tags), orientation)
+    return Photo(
+        pixels=pixels,
+        alpha=alpha,
+        format="TIFF",
+        mode=mode,
+        exif=exif,
+        icc_profile=as_bytes(tags.get(_TIFF_ICC)),
+        xmp=xmp,
+        notices=source.frame_notices(frames),
+        path=source.path,
+    )
+
+
+def split_samples(
+    samples: np.ndarray, orientation: int
+) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Separate samples [H, W] or [H, W, 1..4] into upright RGB, alpha and a mode."""
+    samples = samples.reshape(*samples.shape[:2], -1)
+    if orientation > 4:
+        samples = samples.swapaxes(0, 1)
+    # After the exchange of axes: which of them still run backwards.
+    samples = samples[:: -1 if orientation in (3, 4, 7, 8) else 1]
+    samples = samples[:, :: -1 if orientation in (2, 3, 6, 7) else 1]
+    channels = samples.shape[2]
+    colours = samples[..., :3] if channels >= 3 else samples[..., [0, 0, 0]]
+    alpha = np.ascontiguousarray(samples[..., -1]) if channels in (2, 4) else None
+    return np.ascontiguousarray(colours), alpha, _MODES[samples.dtype][channels - 1]
+
+
+def tiff_tags(data: bytes) -> Image.Exif:
+    """Read the first directory of a TIFF."""
+    tags = Image.Exif()
+    tags.load_from_fp(io.BytesIO(data))
+    return tags
+
+
+def is_plain_tiff(source: Source, tags: Image.Exif) -> bool:
+    """Tell whether it is grey or RGB in 8 or 16 bit; refuse what is no finished photo."""
+    depths = set(np.atleast_1d(tags.get(258, 1)).tolist())
+    kinds = set(np.atleast_1d(tags.get(339, 1)).tolist())  # 1: unsigned, 2: signed, 3: float
+    is_raw = _TIFF_DNG_VERSION in tags or source.data[8:10] == b"CR"
+    if is_raw or tags.get(254, 0) & 1:  # 254: the first picture is a preview of another one
+        raise source.refused("is the raw file of a camera")
+    if 3 in kinds:
+        raise source.refused("holds floating-point samples")
+    if 2 in kinds or not (max(depths) <= 8 or depths == {16}):
+        raise source.refused(f"holds {max(depths)}-bit samples that reage does not read")
+    return depths in ({8}, {16}) and tags.get(262) in (0, 1, 2)  # 0, 1: grey; 2: RGB
+
+
+def _tiff_colours(samples: np.ndarray, tags: Image.Exif) -> np.ndarray:
+    """Drop channels without a meaning, and undo inverted grey and premultiplied alpha."""
+    samples = samples.reshape(*samples.shape[:2], -1)
+    colours, white = (3 if tags[262] == 2 else 1), np.iinfo(samples.dtype).max
+    if tags[262] == 0:  # white is zero
+        samples = np.concatenate([white - samples[..., :1], samples[..., 1:]], axis=-1)
+    extra = np.atleast_1d(tags.get(338, ())).tolist()[:1]  # 1: premultiplied alpha, 2: alpha
+    if extra == [1]:
+        alpha = samples[..., colours : colours + 1].astype(np.float32)
+        straight = samples[..., :colours] * (white / np.maximum(alpha, 1))
+        straight = straight.round().clip(0, white).astype(samples.dtype)
+        samples = np.concatenate([straight, samples[..., colours:]], axis=-1)
+    return samples[..., : colours + (extra in ([1], [2]))]
+
+
+def tiff_exif(data: bytes) -> bytes | None:
+    """Return what a TIFF says about the photo, as an EXIF block."""
+    tags = tiff_tags(data)
+    for tag in [tag for tag in tags if tag not in _TIFF_DESCRIPTION]:
+        del tags[tag]
+    return tags.tobytes() if len(tags) else None
