@@ -1,0 +1,1 @@
+"""The networks: modules and pure functions. No paths, no downloads, no printing."""

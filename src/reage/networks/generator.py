@@ -1,0 +1,273 @@
+"""The StyleGAN2 generator, as published, in plain PyTorch.
+
+Parameter names and shapes are those of NVIDIA's PyTorch code, without its filter buffers, so a
+published `G_ema` maps onto this module one to one (`reage.models.convert`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reage.networks.ops import leaky_relu, modulated_conv, upsample_2x
+
+__all__ = ["Generator", "GeneratorConfig", "NoiseMode", "level_resolutions"]
+
+NoiseMode = Literal["const", "random", "none"]
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """What shapes a generator has."""
+
+    resolution: int  # side of the output in pixels, a power of two from 8 to 1024
+    channels: tuple[int, ...]  # feature maps at 4, 8, ... resolution
+    z_dim: int = 512
+    w_dim: int = 512
+    mapping_layers: int = 8
+    image_channels: int = 3  # 3 = RGB, 4 = RGBA
+
+    def __post_init__(self) -> None:
+        steps = math.log2(self.resolution) - 1
+        if steps != int(steps) or not 8 <= self.resolution <= 1024:
+            raise ValueError(f"resolution {self.resolution} is not a power of two from 8 to 1024")
+        if len(self.channels) != int(steps) or min(self.channels) < 1:
+            raise ValueError(
+                f"{len(self.channels)} channel counts given, {self.resolution} px needs "
+                f"{int(steps)} (for 4, 8, ... {self.resolution} px)"
+            )
+        if self.image_channels not in (3, 4):
+            raise ValueError(f"image_channels is {self.image_channels}, not 3 or 4")
+
+    @property
+    def num_ws(self) -> int:
+        """How many style vectors the synthesis takes: 2 log2(resolution) - 2."""
+        return 2 * len(self.channels)
+
+    @property
+    def block_resolutions(self) -> tuple[int, ...]:
+        """4, 8, ... resolution."""
+        return tuple(4 * 2**i for i in range(len(self.channels)))
+
+
+def level_resolutions(config: GeneratorConfig) -> tuple[int, ...]:
+    """Resolution at which each of the `num_ws` levels acts first: 4, 8, 8, 16, 16, ..., last.
+
+    Level 0 feeds the 4-px convolution; levels 2k-1 and 2k the two convolutions of block k; the
+    last level only the last toRGB.
+    """
+    last = config.block_resolutions[-1]
+    pairs = [r for r in config.block_resolutions[1:] for _ in (0, 1)]
+    return (config.block_resolutions[0], *pairs, last)
+
+
+class EqualLinear(nn.Module):
+    """Fully connected layer with equalised learning rate (Karras et al. 2018, section 4.1)."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, bias_init: float = 0, lr_multiplier: float = 1
+    ):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_multiplier)
+        self.bias = nn.Parameter(torch.full((out_features,), float(bias_init)))
+        self.weight_gain = lr_multiplier / math.sqrt(in_features)
+        self.bias_gain = lr_multiplier
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
+
+
+class Mapping(nn.Module):
+    """z `[N, z_dim]` to w `[N, w_dim]`; holds the mean w, `w_avg`."""
+
+    w_avg: Tensor
+
+    def __init__(self, z_dim: int, w_dim: int, layers: int):
+        super().__init__()
+        self.layers = layers
+        for i in range(layers):
+            layer = EqualLinear(z_dim if i == 0 else w_dim, w_dim, lr_multiplier=0.01)
+            self.add_module(f"fc{i}", layer)
+        self.register_buffer("w_avg", torch.zeros(w_dim))
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        for i in range(self.layers):
+            x = leaky_relu(self.get_submodule(f"fc{i}")(x))
+        return x
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution, noise, bias, leaky ReLU."""
+
+    noise_const: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, w_dim: int, resolution: int, up: bool):
+        super().__init__()
+        self.up = up
+        self.affine = EqualLinear(w_dim, in_channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(out_channels))
+        self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        x = modulated_conv(x, self.weight, self.affine(w), up=self.up)
+        if noise is not None:
+            x = x + (noise * self.noise_strength).to(x.dtype)
+        return leaky_relu(x + self.bias[:, None, None].to(x.dtype))
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution to the picture, without demodulation."""
+
+    def __init__(self, in_channels: int, image_channels: int, w_dim: int):
+        super().__init__()
+        self.affine = EqualLinear(w_dim, in_channels, bias_init=1)
+        self.weight = nn.Parameter(torch.randn(image_channels, in_channels, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(image_channels))
+        self.weight_gain = 1 / math.sqrt(in_channels)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        styles = self.affine(w) * self.weight_gain
+        y = modulated_conv(x, self.weight, styles, demodulate=False)
+        return y + self.bias[:, None, None].to(y.dtype)
+
+
+class SynthesisBlock(nn.Module):
+    """One resolution: two convolutions (one at 4 px) and the picture so far (skip connection)."""
+
+    const: Tensor
+
+    def __init__(self, in_channels: int, out_channels: int, config: GeneratorConfig, size: int):
+        super().__init__()
+        self.is_first = size == config.block_resolutions[0]
+        if self.is_first:
+            self.const = nn.Parameter(torch.randn(out_channels, size, size))
+        else:
+            self.conv0 = SynthesisLayer(in_channels, out_channels, config.w_dim, size, up=True)
+        self.conv1 = SynthesisLayer(out_channels, out_channels, config.w_dim, size, up=False)
+        self.torgb = ToRGB(out_channels, config.image_channels, config.w_dim)
+
+    @property
+    def layers(self) -> list[SynthesisLayer]:
+        """The layers that take noise, in order."""
+        return [self.conv1] if self.is_first else [self.conv0, self.conv1]
+
+    def forward(
+        self, x: Tensor, image: Tensor | None, ws: Tensor, noise: list[Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
+        for i, layer in enumerate(self.layers):
+            x = layer(x, ws[:, i], noise[i])
+        rgb = self.torgb(x, ws[:, len(self.layers)]).float()
+        return x, rgb if image is None else upsample_2x(image) + rgb
+
+
+class Synthesis(nn.Module):
+    """ws `[N, num_ws, w_dim]` to a picture `[N, C, R, R]`."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        previous = 0
+        for size, channels in zip(config.block_resolutions, config.channels, strict=True):
+            self.add_module(f"b{size}", SynthesisBlock(previous, channels, config, size))
+            previous = channels
+
+    @property
+    def blocks(self) -> list[SynthesisBlock]:
+        """The blocks from 4 px upwards."""
+        found = [self.get_submodule(f"b{size}") for size in self.config.block_resolutions]
+        return [block for block in found if isinstance(block, SynthesisBlock)]
+
+    @property
+    def noise_layers(self) -> list[SynthesisLayer]:
+        """The num_ws - 1 layers that take noise, from 4 px upwards."""
+        return [layer for block in self.blocks for layer in block.layers]
+
+    def forward(self, ws: Tensor, noise: list[Tensor | None], dtype: torch.dtype) -> Tensor:
+        first = self.blocks[0].const.to(dtype)
+        x = first.expand(len(ws), *first.shape)
+        if x.device.type == "cpu" or dtype != torch.float32:
+            x = x.contiguous(memory_format=torch.channels_last)
+        image, level, used = None, 0, 0
+        for block in self.blocks:
+            count = len(block.layers)
+            x, image = block(x, image, ws[:, level:], noise[used : used + count])
+            level, used = level + count, used + count  # toRGB shares the next block's first w
+        assert image is not None
+        return image
+
+
+class Generator(nn.Module):
+    """StyleGAN2: `map` draws style codes from z, `synthesize` makes pictures of them."""
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        self.mapping = Mapping(config.z_dim, config.w_dim, config.mapping_layers)
+        self.synthesis = Synthesis(config)
+
+    @property
+    def num_ws(self) -> int:
+        return self.config.num_ws
+
+    def map(self, z: Tensor, *, truncation_psi: float = 1.0) -> Tensor:
+        """Map z `[N, z_dim]` to ws `[N, num_ws, w_dim]`, drawn towards `w_avg` by psi < 1."""
+        assert z.ndim == 2 and z.shape[1] == self.config.z_dim, f"z is {tuple(z.shape)}"
+        w = self.mapping(z)
+        if truncation_psi != 1:
+            w = self.mapping.w_avg.lerp(w, truncation_psi)
+        return w[:, None].expand(-1, self.num_ws, -1)
+
+    def synthesize(
+        self,
+        ws: Tensor,
+        *,
+        noise_mode: NoiseMode = "const",
+        noise: list[Tensor] | None = None,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """Make pictures `[N, C, R, R]`, float32, about [-1, 1], of ws `[N, num_ws, w_dim]`.
+
+        `noise_mode` const takes the stored maps, random draws new ones from `generator` for each
+        picture, none leaves noise out. `noise` gives the num_ws - 1 maps `[N or 1, 1, r, r]`
+        itself. `dtype` is the precision of the convolutions.
+        """
+        assert ws.shape[1:] == (self.num_ws, self.config.w_dim), f"ws is {tuple(ws.shape)}"
+        if noise_mode not in get_args(NoiseMode):
+            raise ValueError(f"noise_mode {noise_mode!r} is not one of {get_args(NoiseMode)}")
+        maps = list(noise) if noise is not None else self._noise(ws, noise_mode, generator)
+        return self.synthesis(ws, maps, dtype)
+
+    def _noise(
+        self, ws: Tensor, mode: NoiseMode, generator: torch.Generator | None
+    ) -> list[Tensor | None]:
+        layers = self.synthesis.noise_layers
+        if mode == "none":
+            return [None] * len(layers)
+        if mode == "const":
+            return [layer.noise_const[None, None] for layer in layers]
+        sides = [layer.noise_const.shape[-1] for layer in layers]
+        # One picture after the other, so that a picture's noise does not depend on the batch.
+        draws = [
+            [torch.randn(1, r, r, generator=generator, device=ws.device) for r in sides]
+            for _ in range(len(ws))
+        ]
+        return [torch.stack(maps) for maps in zip(*draws, strict=True)]
+
+    @torch.no_grad()
+    def mean_w(self, samples: int = 4096, *, seed: int = 0) -> Tensor:
+        """Mean of `samples` mapped z, `[w_dim]`; the usual start of an inversion."""
+        rng = torch.Generator().manual_seed(seed)
+        z = torch.randn(samples, self.config.z_dim, generator=rng)
+        return self.mapping(z.to(self.mapping.w_avg)).mean(0)
+
+    def extra_repr(self) -> str:
+        return f"{self.config}"
