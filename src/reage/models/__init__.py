@@ -1,0 +1,1 @@
+"""Models: their files, the table of known ones, and the way in for foreign formats."""

@@ -1,0 +1,279 @@
+"""A model folder: config.json, generator.safetensors, README.md, and what else belongs to it.
+
+Everything is loaded strictly: what is unknown, missing, misshapen or altered is a ModelError.
+`encoder.safetensors` is there when the config's `encoder` is not null. Direction files
+(`*.direction.safetensors`) name the generator they belong to by its `tensor_hash`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.errors import ModelError
+from reage.models.files import (
+    file_sha256,
+    load_tensors,
+    read_bytes,
+    save_tensors,
+    tensor_hash,
+    write_file,
+)
+from reage.networks.generator import Generator, GeneratorConfig
+
+__all__ = [
+    "Alignment",
+    "Model",
+    "ModelConfig",
+    "build_generator",
+    "load_config",
+    "load_model",
+    "load_tensors",
+    "save_model",
+    "save_tensors",
+    "seal",
+    "tensor_hash",
+]
+
+FORMAT = 1
+CONFIG_FILE = "config.json"
+GENERATOR_FILE = "generator.safetensors"
+ENCODER_FILE = "encoder.safetensors"
+CARD_FILE = "README.md"
+STORED_DTYPES = (torch.float16, torch.float32)
+MAX_WIDTH = 8192  # of a layer: no published generator comes near
+MAX_MAPPING_LAYERS = 64
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Which square of the face a model was trained on; the defaults are FFHQ's."""
+
+    scale: float = 1.0  # half-size of the square, in units of FFHQ's
+    shift: float = 0.1  # centre: eyes + shift x (mouth - eyes)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What config.json says."""
+
+    name: str
+    generator: GeneratorConfig
+    alignment: Alignment = Alignment()
+    encoder: dict[str, Any] | None = None  # {"kind": ..., its sizes}; read by its own loader
+    data: str = "unknown"  # what it was trained on
+    licence: str = "unknown"  # of the weights
+    metrics: dict[str, Any] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)  # of the folder's files, by name
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Model:
+    """A generator, frozen and in evaluation mode, with all that is needed to use it."""
+
+    config: ModelConfig
+    generator: Generator
+    folder: Path | None  # None: converted in memory from a foreign file
+    generator_hash: str  # `tensor_hash` of the generator as stored
+
+
+def load_model(folder: Path) -> Model:
+    """Load a model folder; float32, frozen."""
+    config = load_config(folder)
+    expected = config.sha256.get(GENERATOR_FILE)
+    if expected is None:
+        raise ModelError(f"{folder / CONFIG_FILE} gives no SHA-256 of {GENERATOR_FILE}; add it")
+    if config.encoder is not None and ENCODER_FILE not in config.sha256:
+        raise ModelError(
+            f"{folder / CONFIG_FILE} has an encoder but no SHA-256 of {ENCODER_FILE}; add it"
+        )
+    stored, metadata = load_tensors(folder / GENERATOR_FILE, sha256=expected)
+    for name, tensor in stored.items():
+        if tensor.dtype not in STORED_DTYPES:
+            raise ModelError(
+                f"{folder / GENERATOR_FILE}: {name} is {tensor.dtype}; store float16 or float32"
+            )
+    # The file was just verified, so the hash that was written with it need not be made again.
+    known = metadata.get("tensor_hash") or tensor_hash(stored)
+    # By numpy, in one thread: torch would wake all of its threads for each small tensor.
+    tensors = {
+        name: torch.from_numpy(tensor.numpy().astype(np.float32, copy=False))
+        for name, tensor in stored.items()
+    }
+    generator = build_generator(config.generator, tensors, source=str(folder / GENERATOR_FILE))
+    return Model(config, generator, folder, known)
+
+
+def build_generator(
+    config: GeneratorConfig, tensors: Mapping[str, Tensor], *, source: str
+) -> Generator:
+    """Make a frozen generator of float32 tensors; `source` is named in the errors."""
+    with torch.device("meta"):  # no random initialisation, no second copy
+        generator = Generator(config)
+    wanted = {name: tuple(t.shape) for name, t in generator.state_dict().items()}
+    check_names(wanted, tensors, source)
+    for name, shape in wanted.items():
+        if tuple(tensors[name].shape) != shape:
+            raise ModelError(
+                f"{source}: {name} is {list(tensors[name].shape)}, "
+                f"its config needs {list(shape)}; config and weights do not belong together"
+            )
+    generator.load_state_dict(dict(tensors), assign=True)
+    return generator.eval().requires_grad_(False)
+
+
+def check_names(wanted: Mapping[str, object], found: Mapping[str, object], source: str) -> None:
+    """Raise ModelError unless both have the same keys."""
+    for what, names in (
+        ("lacks", sorted(wanted.keys() - found.keys())),
+        ("has unknown", sorted(found.keys() - wanted.keys())),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise ModelError(f"{source} {what} {names[0]}{more}; is it a model of another kind?")
+
+
+def save_model(
+    config: ModelConfig,
+    generator: Generator,
+    folder: Path,
+    *,
+    card: str,
+    dtype: torch.dtype = torch.float16,
+    encoder: Mapping[str, Tensor] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write a model folder, whole or not at all; the checksums of `config` are made here.
+
+    `card` is the text of README.md, `encoder` the tensors of encoder.safetensors, both networks
+    are stored as `dtype`. Raises ModelError when the folder is there and `overwrite` is not set.
+    """
+    assert dtype in STORED_DTYPES, f"{dtype} is not a storage type"
+    assert (encoder is None) == (config.encoder is None), "config.encoder describes the encoder"
+    assert generator.config == config.generator, "the config is another generator's"
+    if folder.exists() and not overwrite:
+        raise ModelError(f"{folder} exists; choose another name or allow overwriting")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
+    try:
+        staged = temporary / "new"
+        staged.mkdir()
+        tensors = _as_stored(generator.state_dict(), dtype)
+        metadata = {"tensor_hash": tensor_hash(tensors)}
+        save_tensors(staged / GENERATOR_FILE, tensors, metadata)
+        if encoder is not None:
+            save_tensors(staged / ENCODER_FILE, _as_stored(encoder, dtype))
+        write_file(staged / CARD_FILE, card.encode())
+        seal(staged, config)
+        if folder.exists():
+            folder.rename(temporary / "old")
+        staged.rename(folder)
+    except OSError as error:
+        if (temporary / "old").exists() and not folder.exists():
+            (temporary / "old").rename(folder)
+        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def seal(folder: Path, config: ModelConfig | None = None) -> ModelConfig:
+    """Write config.json anew with the checksums of all safetensors files of the folder.
+
+    To be called when a direction or an encoder was added. Without `config` the folder's own is
+    kept, but for the checksums.
+    """
+    config = config or load_config(folder)
+    files = sorted(folder.glob("*.safetensors"))
+    sealed = replace(config, sha256={file.name: file_sha256(file) for file in files})
+    text = json.dumps(asdict(sealed), indent=2, ensure_ascii=False) + "\n"
+    write_file(folder / CONFIG_FILE, text.encode())
+    return sealed
+
+
+def load_config(folder: Path) -> ModelConfig:
+    """Read and check config.json of a model folder."""
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise ModelError(f"{folder} is no model folder: it has no {CONFIG_FILE}")
+    try:
+        data = json.loads(read_bytes(path))
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is not JSON: {str(error).splitlines()[0]}") from error
+    if not isinstance(data, dict):
+        raise ModelError(f"{path} holds a {type(data).__name__}, not an object")
+    if data.get("format") != FORMAT:
+        raise ModelError(
+            f"{path} has format {data.get('format')!r}, this reage reads format {FORMAT}; "
+            "update the older of the two"
+        )
+    check_names({f.name: None for f in fields(ModelConfig)}, data, str(path))
+    return ModelConfig(
+        name=_typed(data, "name", str, path),
+        generator=_generator_config(_typed(data, "generator", dict, path), path),
+        alignment=_alignment(_typed(data, "alignment", dict, path), path),
+        encoder=None if data["encoder"] is None else _typed(data, "encoder", dict, path),
+        data=_typed(data, "data", str, path),
+        licence=_typed(data, "licence", str, path),
+        metrics=_typed(data, "metrics", dict, path),
+        sha256=_checksums(_typed(data, "sha256", dict, path), path),
+    )
+
+
+def _typed(data: dict[str, Any], name: str, kind: type, path: Path) -> Any:
+    value = data[name]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ModelError(f"{path}: {name} is {value!r}, it has to be a {kind.__name__}")
+    return value
+
+
+def _generator_config(data: dict[str, Any], path: Path) -> GeneratorConfig:
+    check_names({f.name: None for f in fields(GeneratorConfig)}, data, f"{path}: generator")
+    channels = data["channels"]
+    numbers = [v for k, v in data.items() if k != "channels"]
+    numbers += channels if isinstance(channels, list) else [None]
+    if not all(type(n) is int and 0 < n <= MAX_WIDTH for n in numbers):
+        raise ModelError(f"{path}: generator has values that are not whole numbers above 0")
+    if data["mapping_layers"] > MAX_MAPPING_LAYERS:
+        raise ModelError(f"{path}: {data['mapping_layers']} mapping layers; 8 is usual")
+    try:
+        return GeneratorConfig(**{**data, "channels": tuple(channels)})
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def _alignment(data: dict[str, Any], path: Path) -> Alignment:
+    check_names({f.name: None for f in fields(Alignment)}, data, f"{path}: alignment")
+    for name in data:
+        _typed(data, name, int if isinstance(data[name], int) else float, path)
+    if not (0 < data["scale"] <= 10 and -10 <= data["shift"] <= 10):
+        raise ModelError(f"{path}: alignment {data} is out of range; FFHQ's is 1.0 and 0.1")
+    return Alignment(float(data["scale"]), float(data["shift"]))
+
+
+def _checksums(data: dict[str, Any], path: Path) -> dict[str, str]:
+    for name, value in data.items():
+        if Path(name).name != name or not isinstance(value, str) or len(value) != 64:
+            raise ModelError(f"{path}: sha256 of {name!r} is {value!r}, not 64 hexadecimal digits")
+    return data
+
+
+def _as_stored(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    stored = {name: tensor.detach().to(dtype) for name, tensor in tensors.items()}
+    for name, tensor in stored.items():
+        if tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
+            raise ModelError(f"{name} has values beyond {dtype}; store the model as float32")
+    return stored

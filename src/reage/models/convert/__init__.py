@@ -1,0 +1,46 @@
+"""Foreign generators, in and out: one adapter a format, each with its key table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from reage.errors import ModelError
+from reage.models.checkpoints import Model
+from reage.models.convert.converted import ConvertedGenerator
+from reage.models.convert.nvidia import read_nvidia, write_nvidia
+from reage.models.convert.rosinality import read_rosinality, write_rosinality
+
+__all__ = ["ConvertedGenerator", "ForeignFormat", "read_foreign", "write_foreign"]
+
+ForeignFormat = Literal["rosinality", "nvidia"]
+
+LEGACY_TORCH = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # torch.save's number before version 1.6
+
+
+def read_foreign(path: Path) -> ConvertedGenerator:
+    """Read a generator of another program; the format is seen from the content.
+
+    No code in the file is run. Raises ModelError when it is none of the formats that are known.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if start[:4] == b"PK\x03\x04" or start[2:14] == LEGACY_TORCH or start[8:9] == b"{":
+        return read_rosinality(path)
+    if start[:1] == b"\x80":
+        return read_nvidia(path)
+    raise ModelError(
+        f"{path} is neither a torch file, a pickle nor safetensors; "
+        "give a StyleGAN2 checkpoint of rosinality's or NVIDIA's PyTorch code"
+    )
+
+
+def write_foreign(model: Model, path: Path, layout: ForeignFormat) -> None:
+    """Write the model's generator so that another program can load it."""
+    if layout not in get_args(ForeignFormat):
+        raise ModelError(f"layout {layout!r} is not one of {', '.join(get_args(ForeignFormat))}")
+    write = write_rosinality if layout == "rosinality" else write_nvidia
+    write(model.config.generator, model.generator.state_dict(), path)

@@ -1,0 +1,102 @@
+"""Arrays and tensors in pickled files of latent codes, with the unpickler that runs nothing."""
+
+from __future__ import annotations
+
+import math
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from reage.errors import ModelError
+from reage.models.convert.pickles import Global, Interpreter, Record
+from reage.models.convert.torch_pickles import StoredTensor, interpret_torch
+from reage.models.files import read_bytes
+
+__all__ = ["read_pickled_arrays"]
+
+NUMPY_HEADER = b"\x93NUMPY"
+ZIP = b"PK\x03\x04"
+RECONSTRUCT = {
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+}
+DTYPES = {"numpy.dtype"}
+
+
+def read_pickled_arrays(path: Path) -> Any:
+    """Read a .pt, .pd, .pdparams or pickled .npy file: arrays in dictionaries and lists.
+
+    What is neither array, number nor text is left out. Raises ModelError when it is damaged.
+    """
+    data = read_bytes(path)
+    source = str(path)
+    if data[:4] == ZIP or data[2:14] == bytes.fromhex("8a0a6cfc9c46f9206aa85019"):
+        return _plain(_load_torch(path), source)
+    if data.startswith(NUMPY_HEADER):
+        data = data[_header_length(data, source) :]
+    return _plain(interpret_torch(data, Interpreter(source)), source)
+
+
+def _load_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0][:120]
+        raise ModelError(f"{path} cannot be read as tensors: {reason}") from error
+
+
+def _header_length(data: bytes, source: str) -> int:
+    """How many bytes of a .npy file come before its pickle (NumPy's format, version 1 to 3)."""
+    width = 2 if data[6:7] == b"\x01" else 4
+    length = int.from_bytes(data[8 : 8 + width], "little")
+    if 8 + width + length >= len(data):
+        raise ModelError(f"{source} is a damaged NumPy file: it ends in its header")
+    return 8 + width + length
+
+
+def _plain(value: Any, source: str) -> Any:
+    """Turn what was recorded into arrays, dictionaries and lists."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().float().numpy()
+    if isinstance(value, StoredTensor):
+        return value.load(source).float().numpy()
+    if isinstance(value, dict):
+        return {key: _plain(item, source) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, source) for item in value]
+    if isinstance(value, Record) and value.name in RECONSTRUCT:
+        return _array(value, source)
+    return value if isinstance(value, str | int | float) else None
+
+
+def _array(record: Record, source: str) -> Any:
+    """Rebuild an array of its recorded state (version, shape, dtype, fortran, bytes or items)."""
+    state = record.state
+    if not isinstance(state, tuple) or len(state) != 5:
+        raise ModelError(f"{source} is damaged: an array without contents")
+    _, shape, dtype, fortran, content = state
+    if isinstance(content, list):  # an object array: a dictionary or list that was wrapped
+        return _plain(content[0] if shape == () else content, source)
+    kind = _dtype(dtype, source)
+    whole = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
+    if not whole or not isinstance(content, bytes):
+        raise ModelError(f"{source} is damaged: an array of shape {shape!r:.80}")
+    if math.prod(shape) * kind.itemsize != len(content):
+        raise ModelError(f"{source} is damaged: {len(content)} bytes for an array of {shape}")
+    return np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
+
+
+def _dtype(record: Any, source: str) -> np.dtype:
+    named = isinstance(record, Record) and isinstance(record.function, Global)
+    code = record.args[0] if named and record.name in DTYPES and record.args else None
+    if not isinstance(code, str) or code[:1] not in "fiu" or not code[1:].isdigit():
+        raise ModelError(f"{source} holds an array of an unknown type")
+    order = record.state[1] if isinstance(record.state, tuple) and len(record.state) > 1 else "="
+    if order not in ("<", ">", "=", "|"):
+        order = "="
+    native = "<" if sys.byteorder == "little" else ">"
+    return np.dtype((native if order == "=" else order) + code)

