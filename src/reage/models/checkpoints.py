@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from reage.errors import ModelError
 from reage.models.files import (
@@ -114,11 +115,28 @@ def load_model(folder: Path) -> Model:
     return Model(config, generator, folder, known)
 
 
+class Uninitialized(TorchFunctionMode):
+    """Leave out the random numbers of new networks whose weights are about to be loaded.
+
+    The device "meta" would do it too, but its first use imports torch's compiler: a second more
+    at every start.
+    """
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        return (torch.empty if func is torch.randn else func)(*args, **(kwargs or {}))
+
+
 def build_generator(
     config: GeneratorConfig, tensors: Mapping[str, Tensor], *, source: str
 ) -> Generator:
     """Make a frozen generator of float32 tensors; `source` is named in the errors."""
-    with torch.device("meta"):  # no random initialisation, no second copy
+    with Uninitialized():
         generator = Generator(config)
     wanted = {name: tuple(t.shape) for name, t in generator.state_dict().items()}
     check_names(wanted, tensors, source)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from reage.errors import ModelError
 from reage.models.checkpoints import ENCODER_FILE, Model, check_names
 from reage.models.files import load_tensors
@@ -22,8 +20,7 @@ def load_encoder(model: Model) -> Encoder | None:
     config = _config(model, settings)
     file = model.folder / ENCODER_FILE
     tensors, _ = load_tensors(file, sha256=model.config.sha256[ENCODER_FILE])
-    with torch.device("meta"):
-        encoder = Encoder(config)
+    encoder = Encoder(config)
     wanted = {name: tuple(t.shape) for name, t in encoder.state_dict().items()}
     check_names(wanted, tensors, str(file))
     for name, shape in wanted.items():

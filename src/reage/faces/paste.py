@@ -1,0 +1,167 @@
+"""Put an edited square back into its photo, without a trace outside the mask."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+from PIL import Image
+
+from reage.faces.alignment import crop_face, quad_side, to_unit
+from reage.faces.sampling import BICUBIC, LANCZOS, interpolate
+
+__all__ = ["paste_delta", "paste_replace"]
+
+BAND = 128  # rows worked on at a time: they stay in the processor's cache
+MATCH_GRID = 32  # cells across the square in which colours are matched
+
+
+def paste_delta(
+    photo: np.ndarray, delta: np.ndarray, quad: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Add a change to the photo: the photo keeps its own detail, and pixels outside the mask.
+
+    `photo` is `[H, W, 3 or 4]` uint8 or uint16 (a fourth channel is left as it is), `delta`
+    `[R, R, 3]` float32 in units of 0..255 whatever the photo's depth, `mask` `[R, R]` in 0..1.
+    """
+    assert delta.shape == (*mask.shape, 3), (delta.shape, mask.shape)
+    change = delta.astype(np.float32) * mask[..., None] * _units(photo)
+    return _combine(photo, change, quad, mask, keep_photo=True)
+
+
+def paste_replace(
+    photo: np.ndarray,
+    image: np.ndarray,
+    quad: np.ndarray,
+    mask: np.ndarray,
+    match_colours: bool = True,
+) -> np.ndarray:
+    """Blend a picture of the square into the photo: its detail replaces the photo's.
+
+    As `paste_delta`, with `image` `[R, R, 3]` uint8 or float, 0..255. A model's picture is never
+    quite in the photo's colours, and a mask alone would show that as a pale oval; so the
+    difference along the mask's edge is spread smoothly over the inside and taken away
+    (Farbman et al., "Coordinates for Instant Image Cloning", 2009).
+    """
+    assert image.shape == (*mask.shape, 3), (image.shape, mask.shape)
+    image = image.astype(np.float32)
+    if match_colours:
+        image = np.clip(image + _colour_offset(photo, image, quad, mask), 0, 255)
+    weighted = image * mask[..., None] * _units(photo)
+    return _combine(photo, weighted, quad, mask, keep_photo=False)
+
+
+def _units(photo: np.ndarray) -> np.float32:
+    """How many steps of the photo's depth make one of 0..255."""
+    assert photo.ndim == 3, photo.shape
+    assert photo.dtype in (np.uint8, np.uint16), photo.dtype
+    return np.float32(1 if photo.dtype == np.uint8 else 257)
+
+
+def _combine(
+    photo: np.ndarray, addend: np.ndarray, quad: np.ndarray, mask: np.ndarray, keep_photo: bool
+) -> np.ndarray:
+    """Add `addend` `[R, R, 3]` to the photo, or to what `mask` leaves of it."""
+    quad = np.asarray(quad, np.float64)
+    out = photo.copy()
+    x0, y0, x1, y1 = _region(photo, quad, mask)
+    if x0 >= x1 or y0 >= y1:
+        return out
+    layers = [*np.moveaxis(addend, 2, 0), *([] if keep_photo else [mask])]
+    highest = np.iinfo(photo.dtype).max
+
+    def combine(top: int) -> None:
+        rows = (top, min(top + BAND, y1 - y0))
+        target = out[y0 + rows[0] : y0 + rows[1], x0:x1]
+        keep = 1 if keep_photo else 1 - _enlarge(grid[3], rows, x1 - x0, y1 - y0)
+        for channel in range(3):
+            values = target[..., channel] * keep
+            values = values + _enlarge(grid[channel], rows, x1 - x0, y1 - y0)
+            np.clip(np.rint(values, out=values), 0, highest, out=values)
+            target[..., channel] = values
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow and numpy let go of the lock
+        turn = partial(_unrotated, quad=quad, region=(x0, y0, x1, y1))
+        grid = list(pool.map(turn, layers))
+        list(pool.map(combine, range(0, y1 - y0, BAND)))
+    return out
+
+
+def _region(photo: np.ndarray, quad: np.ndarray, mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Return x0, y0, x1, y1 (exclusive) of the photo's pixels that the mask can reach."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return 0, 0, 0, 0
+    # Bicubic interpolation reaches two pixels of the crop farther.
+    u = np.array([columns[0] - 2, columns[-1] + 3]) / mask.shape[1]
+    v = np.array([rows[0] - 2, rows[-1] + 3]) / mask.shape[0]
+    across, down = quad[3] - quad[0], quad[1] - quad[0]
+    corners = quad[0] + np.array([a * across + b * down for a in u for b in v])
+    limits = np.array(photo.shape[1::-1])
+    low = np.clip(np.floor(corners.min(0)).astype(int), 0, limits)
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, limits)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _unrotated(
+    layer: np.ndarray, quad: np.ndarray, region: tuple[int, int, int, int]
+) -> Image.Image:
+    """Turn one layer `[R, R]` to the photo's axes, over exactly the photo's `region`.
+
+    Turning costs several times as much a pixel as enlarging, so it happens on a grid little finer
+    than the layer, and the rest is left to an enlargement.
+    """
+    x0, y0, x1, y1 = region
+    ratio = quad_side(quad) / layer.shape[0]  # photo pixels for one of the layer's
+    if ratio < 1:  # low-pass first: the layer is finer than the photo
+        layer = _resize(layer, min(layer.shape[0], round(layer.shape[0] * ratio * 1.5)))
+    coarse = max(ratio / 1.5, 1.0)
+    size = (max(1, round((x1 - x0) / coarse)), max(1, round((y1 - y0) / coarse)))
+    corners = np.array([[x0, y0], [x0, y1], [x1, y1], [x1, y0]]) - 0.5
+    inner = to_unit(corners, quad) * layer.shape[0] - 0.5
+    return Image.fromarray(interpolate(layer, inner, size))
+
+
+def _enlarge(image: Image.Image, rows: tuple[int, int], width: int, height: int) -> np.ndarray:
+    """Return some rows of the image enlarged to `width` and `height`."""
+    factor = image.height / height
+    box = (0, rows[0] * factor, image.width, rows[1] * factor)
+    return np.asarray(image.resize((width, rows[1] - rows[0]), BICUBIC, box))
+
+
+def _colour_offset(
+    photo: np.ndarray, image: np.ndarray, quad: np.ndarray, mask: np.ndarray
+) -> np.ndarray:
+    """Return the smooth change `[R, R, 3]` that brings `image` to the photo's colours at the edge.
+
+    Every cell is given the mean of the differences along the edge, weighted by 1 / distance^2.
+    """
+    size = min(MATCH_GRID, mask.shape[0])
+    # A 24th of a cell is fine enough; thinning the photo keeps pixel centres at integers.
+    step = max(1, int(quad_side(quad) / (24 * size)))
+    there = crop_face(photo[::step, ::step, :3], np.asarray(quad) / step, size)
+    # Both go through the same filter, lest the filters' difference at edges count as colour.
+    end = image.shape[0] - 0.5
+    square = np.array([[-0.5, -0.5], [-0.5, end], [end, end], [end, -0.5]])
+    here = crop_face(np.rint(np.clip(image, 0, 255)).astype(np.uint8), square, size)
+    difference = there.image.astype(np.float32) - here.image
+    soft = _resize(mask, size)
+    weight = 4 * soft * (1 - soft) * (there.mask > 0.99)  # the mask's slope, inside the photo
+    y, x = np.mgrid[:size, :size].reshape(2, -1)
+    edge = weight.ravel() > 0.05
+    if not edge.any():
+        return np.zeros(3, np.float32)
+    # A softened distance: a single noisy cell must not become a spot.
+    squared = (x[:, None] - x[edge]) ** 2 + (y[:, None] - y[edge]) ** 2 + 4.0
+    pull = weight.ravel()[edge] / squared  # [cells, edge cells]
+    offset = (pull @ difference.reshape(-1, 3)[edge]) / pull.sum(1, keepdims=True)
+    offset = offset.reshape(size, size, 3).astype(np.float32)
+    return np.stack([_resize(offset[..., c], mask.shape[0]) for c in range(3)], axis=2)
+
+
+def _resize(channel: np.ndarray, size: int) -> np.ndarray:
+    image = Image.fromarray(np.ascontiguousarray(channel, dtype=np.float32))
+    size = max(1, size)
+    return np.asarray(image.resize((size, size), LANCZOS if size < image.width else BICUBIC))
