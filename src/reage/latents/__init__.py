@@ -1,0 +1,1 @@
+"""Style codes of real faces: finding them (inversion) and moving them along age."""

@@ -1,0 +1,146 @@
+"""Latent codes in files: reage's own safetensors with their provenance, and the field's formats."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.errors import LatentError, ModelError
+from reage.models.convert.arrays import read_pickled_arrays
+from reage.models.files import load_tensors, save_tensors
+
+__all__ = ["Latents", "read_array", "read_latents", "write_latents"]
+
+# Keys under which the field's files keep a code, in the order in which they are tried.
+KEYS = ("ws", "w", "latent_code", "latent", "wplus", "latents", "w_plus")
+MAX_VALUES = 50_000_000  # a file that claims more holds no codes
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """Codes and where they come from."""
+
+    ws: Tensor  # [N, num_ws, w_dim]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    generator_hash: str | None = None  # None: the file does not say
+
+
+def write_latents(path: Path, latents: Latents) -> Path:
+    """Write codes: .safetensors with all that is known, or a bare .npy `[N, num_ws, w_dim]`."""
+    ws = latents.ws.detach().float().cpu().contiguous()
+    if path.suffix == ".npy":
+        np.save(path, ws.numpy())
+        return path
+    known = {
+        "kind": "reage-latents",
+        "format": 1,
+        "generator_hash": latents.generator_hash,
+        "provenance": dict(latents.provenance),
+    }
+    save_tensors(path, {"ws": ws}, {"latents": json.dumps(known, sort_keys=True)})
+    return path
+
+
+def read_latents(path: Path, num_ws: int, w_dim: int = 512) -> Latents:
+    """Read codes of reage, or .npy, .npz, .pt and .pd files of the shapes that the field uses.
+
+    Taken are (w_dim), (1, w_dim), (levels, w_dim), (1, levels, w_dim) and (N, levels, w_dim); a
+    code of one level is repeated over all. Raises LatentError.
+    """
+    if not path.is_file():
+        raise LatentError(f"{path} does not exist; give a file of latent codes")
+    if path.suffix == ".safetensors":
+        return _read_own(path, num_ws, w_dim)
+    array = read_array(path)
+    return Latents(as_ws(array, num_ws, w_dim, str(path)), {"source": path.name})
+
+
+def as_ws(array: np.ndarray, num_ws: int, w_dim: int, name: str) -> Tensor:
+    """Bring an array of a known shape to `[N, num_ws, w_dim]`."""
+    shape = list(array.shape)
+    if array.ndim == 1:
+        array = array[None, None]
+    elif array.ndim == 2:
+        array = array[None]
+    fits = array.ndim == 3 and array.shape[2] == w_dim and array.shape[1] in (1, num_ws)
+    if not fits or not len(array):
+        raise LatentError(
+            f"{name} holds {shape}; this model takes ({num_ws}, {w_dim}) or ({w_dim},), so the "
+            "code belongs to a generator of another size"
+        )
+    if not np.isfinite(array).all():
+        raise LatentError(f"{name} holds values that are not finite; it is damaged")
+    ws = torch.from_numpy(np.array(array, np.float32))
+    return ws.expand(-1, num_ws, -1).clone()
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Read the one array of a .npy, .npz, .pt, .pth, .pd or .pdparams file; no code of it runs."""
+    try:
+        numpy = path.suffix in (".npy", ".npz")
+        found = _read_numpy(path) if numpy else read_pickled_arrays(path)
+    except ModelError as error:
+        raise LatentError(str(error)) from error
+    array = _single(found, path)
+    if array.dtype.kind not in "fiu" or array.size > MAX_VALUES:
+        raise LatentError(f"{path} holds {array.dtype} {list(array.shape)}: no latent code")
+    return array
+
+
+def _read_numpy(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False, max_header_size=10_000)
+            if isinstance(loaded, np.lib.npyio.NpzFile):
+                return {name: loaded[name] for name in loaded.files}
+            return loaded
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            # ReStyle's latents.npy: a pickled dictionary of names to lists of steps.
+            return read_pickled_arrays(path)
+        raise LatentError(f"{path} is not a NumPy file that can be read: {error}") from error
+    except (OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise LatentError(f"{path} cannot be read: {error}") from error
+
+
+def _single(found: Any, path: Path) -> np.ndarray:
+    """The code in what a file held: an array, or a dictionary or list around it."""
+    if isinstance(found, np.ndarray):
+        return found.item() if found.dtype == object and found.ndim == 0 else found
+    if isinstance(found, Mapping):
+        for key in KEYS:
+            if key in found:
+                return _single(found[key], path)
+        if len(found) == 1:
+            return _single(next(iter(found.values())), path)
+        names = ", ".join(str(name) for name in list(found)[:5])
+        raise LatentError(f"{path} holds {names}, none of which is known as a latent code")
+    if isinstance(found, list | tuple) and found:
+        return _single(found[-1], path)  # of the steps of an iterative encoder, the last
+    raise LatentError(f"{path} holds no latent code")
+
+
+def _read_own(path: Path, num_ws: int, w_dim: int) -> Latents:
+    try:
+        tensors, metadata = load_tensors(path)
+    except ModelError as error:
+        raise LatentError(str(error)) from error
+    if "ws" not in tensors:
+        raise LatentError(f"{path} holds {', '.join(sorted(tensors)[:3])} and no ws")
+    try:
+        known = json.loads(metadata.get("latents", "{}"))
+    except ValueError as error:
+        raise LatentError(f"{path} has metadata that are not JSON: {error}") from error
+    if not isinstance(known, dict):
+        raise LatentError(f"{path} has metadata that are no object; it is damaged")
+    ws = as_ws(tensors["ws"].float().numpy(), num_ws, w_dim, str(path))
+    return Latents(ws, known.get("provenance", {}), known.get("generator_hash"))

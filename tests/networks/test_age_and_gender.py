@@ -1,0 +1,83 @@
+"""The age and gender networks as modules against the ONNX files that they come from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from made import random
+from reage.images import to_tensor
+from reage.models.pretrained import dlib_model_file, load_age_network, load_gender_network
+from reage.networks.age import age_moments
+
+
+def as_graph_input(images: Tensor, side: int) -> np.ndarray:
+    """Pictures in [-1, 1] as the package feeds its graphs: dlib's `input_rgb_image`."""
+    mean = np.array([122.782, 117.001, 104.298], np.float32)[:, None, None]
+    if images.shape[-1] != side:
+        images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+    return ((images.numpy() + 1) * 127.5 - mean) / 256
+
+
+@pytest.fixture(scope="module")
+def images(astronaut: np.ndarray) -> Tensor:
+    noise = random(1, 3, 256, 256).clamp(-1, 1)
+    return torch.cat([to_tensor(astronaut), noise, torch.zeros(1, 3, 256, 256)])
+
+
+def by_onnx(name: str, inputs: np.ndarray) -> np.ndarray:
+    runtime = pytest.importorskip("onnxruntime")
+    session = runtime.InferenceSession(str(dlib_model_file(name)))
+    feed = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {feed: one[None]})[0] for one in inputs])
+
+
+def test_age_network_answers_as_its_onnx_file(images: Tensor):
+    for pictures in (images, images[:, :, ::4, ::4]):
+        wanted = by_onnx("age-v1.onnx", as_graph_input(pictures, 64))
+        found = load_age_network()(pictures).numpy()
+        assert found.shape == wanted.shape == (3, 81)
+        assert np.abs(found - wanted).max() < 1e-3
+
+
+def test_gender_network_answers_as_its_onnx_file(images: Tensor):
+    wanted = by_onnx("gender-v1.onnx", as_graph_input(images, 32))
+    found = load_gender_network()(images).numpy()
+    assert np.abs(found - wanted.reshape(3, 2)[:, 1]).max() < 1e-3
+
+
+def test_the_astronaut_reads_as_a_woman_of_her_thirties(images: Tensor):
+    face = images[:1, :, 55:175, 70:190]
+    age, spread = load_age_network().read(face)
+    assert 20 < float(age) < 45
+    assert 2 < float(spread) < 15
+    assert float(load_gender_network()(face)) < 0.5
+
+
+def test_gradients_flow_to_the_picture(images: Tensor):
+    for network in (load_age_network().read, load_gender_network()):
+        picture = images[:1, :, ::2, ::2].clone().requires_grad_()
+        answer = network(picture)
+        (answer[0] if isinstance(answer, tuple) else answer).sum().backward()
+        assert picture.grad is not None
+        assert picture.grad.abs().max() > 0
+        assert picture.grad.isfinite().all()
+
+
+def test_a_face_reads_the_same_in_any_batch(images: Tensor):
+    network = load_age_network()
+    batch, _ = network.read(images)
+    alone = torch.cat([network.read(one)[0] for one in images.split(1)])
+    assert torch.allclose(batch, alone, atol=1e-3)
+
+
+def test_age_moments():
+    probabilities = torch.zeros(2, 81)
+    probabilities[0, 30] = 1
+    probabilities[1, [20, 60]] = 0.5
+    mean, spread = age_moments(probabilities, torch.arange(81.0))
+    assert mean.tolist() == [30, 40]
+    assert spread.tolist() == [0, 20]
