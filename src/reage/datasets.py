@@ -1,0 +1,125 @@
+"""Prepared face crops: tar shards of pictures beside an index table, as `../shared/data` is one."""
+
+from __future__ import annotations
+
+import csv
+import random
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from reage.errors import ImageError
+from reage.images import decode_photo
+
+__all__ = ["FaceDataset", "FaceRow", "balanced", "open_dataset"]
+
+
+@dataclass(frozen=True)
+class FaceRow:
+    """One picture of the index table."""
+
+    file: str  # name inside the shards
+    split: str  # train, val, ...
+    age_range: tuple[float, float] | None  # years, both ends included; equal for a known age
+    gender: str  # male, female or empty
+    group: str  # race or skin-tone label or empty
+    numbers: Mapping[str, float]  # yaw, pitch, padding, sharpness, ... where the table has them
+
+
+@dataclass(frozen=True, eq=False)
+class FaceDataset:
+    """Rows and where each picture lies."""
+
+    folder: Path
+    rows: Sequence[FaceRow]
+    places: Mapping[str, tuple[Path, int, int]]  # name -> shard, offset, bytes
+
+    def read(self, row: FaceRow) -> np.ndarray:
+        """Decode one picture, uint8 RGB `[H, W, 3]`."""
+        shard, offset, size = self.places[row.file]
+        with shard.open("rb") as file:
+            file.seek(offset)
+            return decode_photo(file.read(size), row.file).rgb8
+
+
+def open_dataset(folder: Path) -> FaceDataset:
+    """Read the index table (the one .csv) and the shards' contents (every .tar) of a folder.
+
+    Columns: `file`, `split`; `age` or `age_bin` ("30-39", "70+"), `gender`, `race` and numbers
+    may be there. Raises ImageError where something is missing.
+    """
+    tables = sorted(folder.glob("*.csv"))
+    shards = sorted(folder.glob("*.tar"))
+    if len(tables) != 1 or not shards:
+        raise ImageError(
+            f"{folder} has {len(tables)} index tables (.csv) and {len(shards)} shards (.tar); "
+            "a dataset has one table and at least one shard"
+        )
+    places = {}
+    for shard in shards:
+        try:
+            with tarfile.open(shard) as archive:
+                for member in archive:
+                    if member.isfile():
+                        places[member.name] = (shard, member.offset_data, member.size)
+        except (tarfile.TarError, OSError) as error:
+            reason = str(error).splitlines()[0].rstrip(":")
+            raise ImageError(f"{shard} cannot be read as a tar file: {reason}") from error
+    with tables[0].open(newline="", encoding="utf-8") as file:
+        rows = [_row(entry) for entry in csv.DictReader(file) if entry.get("file") in places]
+    if not rows:
+        raise ImageError(f"no row of {tables[0]} names a picture in {folder}'s shards")
+    return FaceDataset(folder, rows, places)
+
+
+def balanced(rows: Sequence[FaceRow], count: int, seed: int) -> list[FaceRow]:
+    """Choose `count` rows with every age range, gender and group as even as they can be had.
+
+    The order is random, so that the first part of it is balanced too.
+    """
+    rng = random.Random(seed)
+    cells: dict[tuple, list[FaceRow]] = {}
+    for row in rows:
+        cells.setdefault((row.age_range, row.gender, row.group), []).append(row)
+    for cell in cells.values():
+        rng.shuffle(cell)
+    by_age: dict[object, list[list[FaceRow]]] = {}
+    for key, cell in cells.items():
+        by_age.setdefault(key[0], []).append(cell)
+    chosen: list[FaceRow] = []
+    while len(chosen) < count and any(any(group) for group in by_age.values()):
+        for groups in by_age.values():
+            # Of one age range, the group that has given least so far has the most left over.
+            groups[:] = [group for group in groups if group]
+            if groups and len(chosen) < count:
+                chosen.append(groups[0].pop())
+                groups.append(groups.pop(0))
+    rng.shuffle(chosen)
+    return chosen
+
+
+def _row(entry: Mapping[str, str]) -> FaceRow:
+    numbers = {}
+    for name in ("yaw", "pitch", "padding", "sharpness"):
+        if entry.get(name):
+            numbers[name] = float(entry[name])
+    return FaceRow(
+        entry["file"],
+        entry.get("split", ""),
+        _age_range(entry.get("age") or entry.get("age_bin") or ""),
+        entry.get("gender", ""),
+        entry.get("race", ""),
+        numbers,
+    )
+
+
+def _age_range(text: str) -> tuple[float, float] | None:
+    if not text:
+        return None
+    if text.endswith("+"):
+        return float(text[:-1]), 100.0
+    low, _, high = text.partition("-")
+    return float(low), float(high or low)

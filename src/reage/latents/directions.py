@@ -1,0 +1,177 @@
+"""Directions in latent space: what they are, their files, and which generator they belong to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reage.errors import LatentError, ModelError
+from reage.models.files import load_tensors, save_tensors
+from reage.networks.generator import Generator
+
+__all__ = [
+    "Direction",
+    "factorize",
+    "load_direction",
+    "move",
+    "save_direction",
+]
+
+SUFFIX = ".direction.safetensors"
+SPACES = ("W", "W+")
+UNKNOWN_REACH = 10.0
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A step in W+ for one generator; adding `strength * vector` to ws moves along it."""
+
+    name: str  # "age", ...
+    vector: Tensor  # [num_ws, w_dim]
+    space: str = "W+"  # "W": the same row at every level
+    sign: str = "+"  # what a positive strength means, in words or "+"
+    generator_hash: str | None = None  # None: unknown, taken on trust
+    span: tuple[float, float] | None = None  # where real faces' codes lie along it, in strengths
+    reach: float | None = None  # how far from a face's own place it was tried, in strengths
+    colour: float = 1.0  # share of the change's colour that is pasted; its light always is
+    origin: Tensor | None = None  # [num_ws, w_dim] the code from which the span is counted
+    report: dict[str, Any] = field(default_factory=dict)  # how it was made, how good it is
+
+    @property
+    def norm(self) -> float:
+        """Euclidean length of the whole vector."""
+        return float(self.vector.norm())
+
+    def position(self, ws: Tensor) -> Tensor:
+        """Where codes `[N, num_ws, w_dim]` lie along the direction, in strengths, `[N]`."""
+        offset = ws if self.origin is None else ws - self.origin.to(ws)
+        flat = self.vector.to(ws).flatten()
+        return offset.flatten(1) @ flat / flat.square().sum()
+
+    def allowed(self, ws: Tensor) -> tuple[float, float]:
+        """Lowest and highest strength for one code `[1, num_ws, w_dim]`.
+
+        Within the range of real faces, or as far as the direction was tried; for a direction of
+        which neither is known, far.
+        """
+        if self.reach is not None:
+            return -self.reach, self.reach
+        if self.span is None:
+            return -UNKNOWN_REACH, UNKNOWN_REACH
+        position = float(self.position(ws)[0])
+        return self.span[0] - position, self.span[1] - position
+
+    def check(self, generator_hash: str, num_ws: int, w_dim: int) -> None:
+        """Raise LatentError unless it belongs to that generator."""
+        shape = tuple(self.vector.shape)
+        if shape != (num_ws, w_dim):
+            raise LatentError(
+                f"the direction {self.name} is {list(shape)}, this model takes "
+                f"{[num_ws, w_dim]}; choose the model it was made for"
+            )
+        if self.generator_hash is not None and self.generator_hash != generator_hash:
+            raise LatentError(
+                f"the direction {self.name} belongs to the generator {self.generator_hash[:12]}, "
+                f"this one is {generator_hash[:12]}; fit a new one with: reage fit MODEL"
+            )
+
+
+def move(ws: Tensor, direction: Direction, strength: Tensor | float) -> Tensor:
+    """Move ws `[N, num_ws, w_dim]` by a strength, one for all or `[N]`."""
+    strength = torch.as_tensor(strength, dtype=ws.dtype, device=ws.device)
+    return ws + strength.reshape(-1, 1, 1) * direction.vector.to(ws)
+
+
+def save_direction(direction: Direction, path: Path) -> Path:
+    """Write a direction as safetensors with all that is known of it; atomic."""
+    tensors = {"vector": direction.vector.float().contiguous()}
+    if direction.origin is not None:
+        tensors["origin"] = direction.origin.float().contiguous()
+    known = {k: v for k, v in asdict(replace(direction, origin=None)).items() if k != "vector"}
+    known |= {"norm": direction.norm, "kind": "reage-direction", "format": 1}
+    save_tensors(path, tensors, {"direction": json.dumps(known, sort_keys=True)})
+    return path
+
+
+def load_direction(path: Path) -> Direction:
+    """Read a direction: reage's own, or a foreign .npy or .pt of a known shape.
+
+    A foreign file does not say its sign, its space nor its generator: they are taken on trust,
+    and the report says so. Raises LatentError where it cannot be one.
+    """
+    if not path.is_file():
+        raise LatentError(f"{path} does not exist; give a direction file")
+    if path.suffix == ".safetensors":
+        return _read_own(path)
+    from reage.latents.files import read_array
+
+    array = read_array(path)
+    if array.ndim == 3 and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim == 1:
+        array = array[None]
+    if array.ndim != 2:
+        raise LatentError(
+            f"{path} holds {list(array.shape)}; a direction is (512,), (1, 512) or (levels, 512)"
+        )
+    space = "W" if len(array) == 1 else "W+"
+    report = {"source": path.name, "trusted": ["sign", "space", "generator"]}
+    return Direction(path.stem, torch.from_numpy(array).float(), space=space, report=report)
+
+
+def for_generator(direction: Direction, num_ws: int) -> Direction:
+    """Repeat a W direction over the levels of a generator."""
+    if len(direction.vector) == 1 and direction.space == "W":
+        return replace(direction, vector=direction.vector.expand(num_ws, -1).contiguous())
+    return direction
+
+
+def factorize(generator: Generator, levels: tuple[int, ...] | None = None) -> Tensor:
+    """Closed-form semantic directions of a generator, strongest first, `[w_dim, w_dim]`.
+
+    Shen and Zhou, "Closed-Form Factorization of Latent Semantics in GANs" (2021), equation 6: the
+    eigenvectors of A^T A, where A stacks the affine weights of the chosen levels.
+    """
+    layers = generator.synthesis.noise_layers
+    chosen = range(len(layers)) if levels is None else [i for i in levels if i < len(layers)]
+    weights = [layers[i].affine.weight * layers[i].affine.weight_gain for i in chosen]
+    if not weights:
+        raise LatentError(f"no convolution takes its style from the levels {levels}")
+    stacked = torch.cat([w / w.norm(dim=1, keepdim=True).clamp_min(1e-8) for w in weights])
+    return torch.linalg.svd(stacked, full_matrices=True).Vh
+
+
+def _read_own(path: Path) -> Direction:
+    try:
+        tensors, metadata = load_tensors(path)
+        known = json.loads(metadata["direction"])
+    except (ModelError, KeyError, ValueError) as error:
+        raise LatentError(f"{path} is not a reage direction: {error}") from error
+    vector = tensors.get("vector")
+    own = isinstance(known, dict) and known.get("kind") == "reage-direction"
+    if not own or known.get("format") != 1 or vector is None:
+        raise LatentError(f"{path} is not a reage direction of format 1; fit one: reage fit MODEL")
+    try:
+        span = known["span"]
+        direction = Direction(
+            name=known["name"],
+            vector=vector,
+            space=known["space"],
+            sign=known["sign"],
+            generator_hash=known["generator_hash"],
+            span=None if span is None else (float(span[0]), float(span[1])),
+            reach=known.get("reach"),
+            colour=float(known.get("colour", 1.0)),
+            origin=tensors.get("origin"),
+            report=known["report"],
+        )
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise LatentError(f"{path} is a damaged direction: {error!r}") from error
+    if direction.space not in SPACES:
+        raise LatentError(f"{path} lives in {direction.space}; only W and W+ can be added to ws")
+    return direction
