@@ -14,8 +14,9 @@ from reage.faces.sampling import BICUBIC, Patch, cut_patch, interpolate
 __all__ = ["FaceCrop", "crop_face", "face_mask", "face_quad", "quad_side", "to_unit"]
 
 BORDER = 0.03  # of the square's side, where a face mask is exactly 0
-# The mesh ends at the hairline and in front of the ears; age shows in hair, ears and neck too.
-WIDEN, WIDEN_UP = 1.25, 0.35  # factor around the middle of the face, and how much more upwards
+# The mesh ends at the hairline and in front of the ears. Age shows in the hair above; at the
+# sides a wider mask shows as a halo on the background beside a face.
+WIDEN, WIDEN_UP = 1.0, 0.3
 MASK_SIDE = 256  # so smooth a thing needs no more; larger masks are enlarged from it
 DIRECTIONS = 180  # of the outline of a face
 

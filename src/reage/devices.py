@@ -1,0 +1,39 @@
+"""Where and how precisely to compute, chosen at run time."""
+
+from __future__ import annotations
+
+import torch
+
+from reage.errors import UsageError
+
+__all__ = ["choose_device", "choose_dtype"]
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a name; auto is the first GPU, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"the device {name!r} cannot be used: {reason}") from error
+    return device
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """Return the convolutions' precision; auto is bfloat16 where the machine multiplies it fast."""
+    if precision == "auto":
+        if device.type == "cuda":
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            # AVX512-BF16 alone was measured slower than float32 (docs/performance.md).
+            fast = device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+        return torch.bfloat16 if fast else torch.float32
+    if precision not in PRECISIONS:
+        known = ", ".join(PRECISIONS)
+        raise UsageError(f"precision {precision!r} is not known; choose auto, {known}")
+    return PRECISIONS[precision]

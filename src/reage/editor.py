@@ -1,0 +1,310 @@
+"""The editor: from a photo to the same photo at another age."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from reage.devices import choose_device, choose_dtype
+from reage.errors import FaceError, ModelError, UsageError
+from reage.faces.alignment import FaceCrop
+from reage.faces.detection import FaceDetector
+from reage.faces.face import Face, left_to_right, select_faces
+from reage.images import Photo, to_tensor
+from reage.inputs import Target, as_photo, as_targets
+from reage.latents.aging import Reached
+from reage.latents.directions import Direction, for_generator, load_direction
+from reage.latents.faces import AGE_SIDE, InvertedFace, PasteMode, view_face
+from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
+from reage.latents.tuning import TuneConfig, Tuned, tune
+from reage.models.checkpoints import Model
+from reage.models.encoders import load_encoder
+from reage.models.pretrained import load_age_network, load_efficientnet, load_perceptual
+from reage.models.registry import load as load_any_model
+from reage.networks.age import AgeNetwork
+from reage.networks.encoder import Encoder
+from reage.networks.identity import FeatureLikeness
+from reage.results import Edit, Result
+from reage.tracing import FaceMover, TracedFaces
+
+__all__ = ["QUALITIES", "Editor", "load"]
+
+Which = Literal["largest", "all"] | int
+
+DEFAULT_MODEL = "faces128"
+AGE_DIRECTION = "age.direction.safetensors"
+FEATHER = 0.06  # width of the mask's edge, fraction of the square
+
+QUALITIES: Mapping[str, ProjectConfig] = {
+    "fast": ProjectConfig(step=12, start_lr=0.15, final_lr=0.05, plateau=0),
+    "normal": ProjectConfig(step=80, plateau=20),
+    "best": ProjectConfig(step=300, final_lr=0.01, plateau=40),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Editor:
+    """Everything that an edit needs, loaded once. Holds no photo."""
+
+    model: Model
+    direction: Direction | None = None  # along age; None: the model has none
+    dtype: torch.dtype = torch.float32  # of the generator's convolutions
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
+
+    @cached_property
+    def detector(self) -> FaceDetector:
+        return FaceDetector()
+
+    @cached_property
+    def encoder(self) -> Encoder | None:
+        encoder = load_encoder(self.model)
+        return None if encoder is None else encoder.to(self.device)
+
+    @cached_property
+    def age_network(self) -> AgeNetwork:
+        return load_age_network().to(self.device)
+
+    @cached_property
+    def perceptual(self):
+        return load_perceptual(self.vgg16).to(self.device)
+
+    @cached_property
+    def likeness(self) -> FeatureLikeness:
+        average = F.interpolate(self.synthesize(self._average), AGE_SIDE, mode="area")
+        with torch.no_grad():
+            return FeatureLikeness(load_efficientnet().to(self.device), average)
+
+    def edit(
+        self,
+        image: str | Path | np.ndarray | Image.Image | Photo,
+        to: float | Sequence[float] | Mapping[int, float],
+        *,
+        face: Which = "largest",
+        points: np.ndarray | None = None,
+        paste: PasteMode = "delta",
+        quality: str = "normal",
+        seed: int = 0,
+        on_step: Callable[[ProjectStep], None] | None = None,
+    ) -> Result:
+        """Show the faces of a photo at other ages.
+
+        `to` is an age in years, several (one edit each), or an age for each face's number, from
+        left to right (one edit). `face` chooses the faces where `to` does not; `points` `[5, 2]`
+        gives one by hand. Raises ImageError, FaceError, UsageError or ModelError.
+        """
+        targets = as_targets(to)
+        self.age_direction()  # what is missing is said before the work
+        began = time.perf_counter()
+        photo = as_photo(image)
+        faces = self.choose_faces(photo, targets, face, points)
+        found = time.perf_counter()
+        inverted = self.invert(photo, faces, quality=quality, seed=seed, on_step=on_step)
+        ready = time.perf_counter()
+        traced = self.trace(photo, inverted, paste)
+        edits = [traced.edit(target) for target in targets]
+        done = time.perf_counter()
+        names = ("detection", "inversion", "editing", "total")
+        spent = (found - began, ready - found, done - ready, done - began)
+        return self.result(photo, inverted, edits, dict(zip(names, spent, strict=True)))
+
+    def choose_faces(
+        self,
+        photo: Photo,
+        targets: Sequence[Target] = (),
+        which: Which = "largest",
+        points: np.ndarray | None = None,
+    ) -> dict[int, Face]:
+        """Find faces and pick those to edit, by number from left to right."""
+        wanted = sorted({n for target in targets if isinstance(target, Mapping) for n in target})
+        if points is not None:
+            if wanted not in ([], [1]):
+                raise FaceError(
+                    f"the points give face 1, not {wanted[-1]}; ask for an age of face 1"
+                )
+            return {1: Face.from_points(points)}
+        faces = self.detector.detect(photo.rgb8)
+        if not faces:
+            name = photo.path.name if photo.path else "the picture"
+            raise FaceError(
+                f"no face found in {name}; use a picture where the face is larger or turned to "
+                'the camera, or give its five points with --points "x,y x,y x,y x,y x,y"'
+            )
+        if wanted:
+            return {number: select_faces(faces, number)[0] for number in wanted}
+        picked = select_faces(faces, which)
+        numbered = enumerate(left_to_right(faces), 1)
+        return {n: face for n, face in numbered if any(face is p for p in picked)}
+
+    def invert(
+        self,
+        photo: Photo,
+        faces: Mapping[int, Face],
+        *,
+        quality: str = "normal",
+        config: ProjectConfig | None = None,
+        seed: int = 0,
+        on_step: Callable[[ProjectStep], None] | None = None,
+    ) -> list[InvertedFace]:
+        """Find the codes of faces, one after the other; `config` overrules `quality`."""
+        if quality not in QUALITIES:
+            raise UsageError(f"quality {quality!r} is not known; choose {', '.join(QUALITIES)}")
+        config = replace(config or QUALITIES[quality], seed=seed)
+        return [self._invert_one(photo, n, face, config, on_step) for n, face in faces.items()]
+
+    def trace(
+        self, photo: Photo, inverted: Sequence[InvertedFace], paste: PasteMode = "delta"
+    ) -> TracedFaces:
+        """Look at faces all along the age direction, so that any age can be shown at once."""
+        mover = self._mover(photo, self.age_direction(), paste)
+        curves = {face.view.number: mover.trace(face) for face in inverted}
+        return TracedFaces(mover, inverted, curves)
+
+    def move(
+        self,
+        photo: Photo,
+        inverted: Sequence[InvertedFace],
+        direction: Direction,
+        strengths: Iterable[float],
+        paste: PasteMode = "delta",
+    ) -> list[Edit]:
+        """Make one edit of each strength along any direction of this generator."""
+        config = self.model.config.generator
+        direction = for_generator(direction, config.num_ws)
+        direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
+        mover = self._mover(photo, direction, paste)
+        return [
+            mover.apply([(face, Reached(s, 0.0, None, None)) for face in inverted])
+            for s in strengths
+        ]
+
+    def result(
+        self,
+        photo: Photo,
+        inverted: Sequence[InvertedFace],
+        edits: Sequence[Edit],
+        seconds: Mapping[str, float],
+    ) -> Result:
+        """Bundle what was made with what it was made by."""
+        names = (self.perceptual.name, self.likeness.name)
+        return Result(photo, tuple(inverted), tuple(edits), seconds, *names)
+
+    def project_crop(
+        self,
+        crop: FaceCrop,
+        config: ProjectConfig,
+        *,
+        encoder: bool = True,
+        on_step: Callable[[ProjectStep], None] | None = None,
+    ) -> Inversion:
+        """Find the code of one crop of this model's square, from the encoder's first guess on."""
+        target, mask = self._targets(crop)
+        return project(
+            self.model.generator,
+            target,
+            mask,
+            self._encode(target, mask) if encoder else self._average,
+            self.perceptual,
+            config,
+            dtype=self.dtype,
+            on_step=on_step,
+        )
+
+    def tune_crop(self, crop: FaceCrop, ws: Tensor, config: TuneConfig) -> Tuned:
+        """Bend a copy of the generator to one crop and its code."""
+        return tune(self.model.generator, *self._targets(crop), ws, self.perceptual, config)
+
+    @torch.no_grad()
+    def synthesize(self, ws: Tensor, *, noise: list[Tensor] | None = None) -> Tensor:
+        """RGB pictures `[N, 3, R, R]` in about [-1, 1] of ws `[N, num_ws, w_dim]`."""
+        return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
+
+    def age_direction(self) -> Direction:
+        """Return the model's age direction, or raise ModelError where it has none."""
+        if self.direction is None:
+            name = self.model.config.name
+            raise ModelError(
+                f"the model {name} has no age direction; fit one with: reage fit {name}, "
+                "or give one with --direction FILE"
+            )
+        config = self.model.config.generator
+        self.direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
+        return self.direction
+
+    @property
+    def _average(self) -> Tensor:
+        """The average face's code, `[1, num_ws, w_dim]`."""
+        generator = self.model.generator
+        return generator.mapping.w_avg.expand(1, generator.num_ws, -1)
+
+    @torch.no_grad()
+    def _encode(self, target: Tensor, mask: Tensor) -> Tensor:
+        """A first code of a crop: the encoder's where there is one, else the average face's."""
+        if self.encoder is None:
+            return self._average
+        return self.encoder(target[:, :3], mask, self.model.generator.mapping.w_avg)
+
+    def _targets(self, crop: FaceCrop) -> tuple[Tensor, Tensor]:
+        """A crop as the generator's picture and validity mask."""
+        target = to_tensor(crop.image).to(self.device)
+        if self.model.config.generator.image_channels == 4:  # a photo has no holes
+            target = torch.cat([target, torch.ones_like(target[:, :1])], 1)
+        return target, torch.from_numpy(crop.mask)[None, None].to(self.device)
+
+    def _invert_one(
+        self,
+        photo: Photo,
+        number: int,
+        face: Face,
+        config: ProjectConfig,
+        on_step: Callable[[ProjectStep], None] | None,
+    ) -> InvertedFace:
+        settings = self.model.config
+        size = settings.generator.resolution
+        view = view_face(
+            photo.pixels, face, number, settings.alignment, size, self.age_network, FEATHER
+        )
+        found = self.project_crop(view.crop, config, on_step=on_step)
+        return InvertedFace(view, found.ws, self.synthesize(found.ws, noise=found.noise), found)
+
+    def _mover(self, photo: Photo, direction: Direction, paste: PasteMode) -> FaceMover:
+        networks = (self.synthesize, self.age_network, self.likeness)
+        return FaceMover(photo, direction, paste, *networks, self.device)
+
+
+def load(
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    direction: Path | None = None,
+    vgg16: Path | None = None,
+) -> Editor:
+    """Load an editor: a model by name, folder or file, with its age direction.
+
+    `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16. Raises ModelError or
+    LatentError.
+    """
+    place = choose_device(device)
+    loaded = load_any_model(model)
+    loaded.generator.to(place)
+    found = _find_direction(loaded, direction)
+    return Editor(loaded, found, choose_dtype(precision, place), place, vgg16)
+
+
+def _find_direction(model: Model, given: Path | None) -> Direction | None:
+    if given is not None:
+        return for_generator(load_direction(given), model.config.generator.num_ws)
+    if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():
+        return None
+    return load_direction(model.folder / AGE_DIRECTION)

@@ -1,0 +1,102 @@
+"""A labelled row of pictures: the photo, and the face at several ages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from reage.faces.face import Face
+from reage.results import Result
+
+__all__ = ["Panel", "draw_strip", "result_strip"]
+
+PANEL = 384  # pixels, side of a panel in a strip of a face
+LABEL = 0.11  # height of the label, fraction of the panel
+AROUND = 1.35  # side of the square shown, in FFHQ squares: some of the photo around the face
+INK, PAPER, FAINT = (24, 24, 28), (255, 255, 255), (110, 110, 118)
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One picture with its two-part label."""
+
+    picture: np.ndarray  # [H, W, 3] uint8
+    label: str
+    note: str = ""  # smaller, behind it
+
+
+def result_strip(result: Result) -> np.ndarray:
+    """The photo and its edits side by side, cut to the face when only one was edited."""
+    readings = [face.view.reading.age for face in result.inverted]
+    before = ", ".join(f"{age:.0f}" for age in readings)
+    box = _around(result.inverted[0].view.face) if len(result.inverted) == 1 else None
+    panels = [Panel(_cut(result.photo.rgb8, box), "photo", f"reads {before}")]
+    for edit in result.edits:
+        same = edit.photo.pixels.shape == result.photo.pixels.shape
+        asked = ", ".join(_asked(face.asked, face.strength) for face in edit.faces)
+        read = ", ".join(f"{face.after.age:.0f}" for face in edit.faces)
+        picture = _cut(edit.photo.rgb8, box if same else None)
+        panels.append(Panel(picture, asked, f"reads {read}"))
+    return draw_strip(panels)
+
+
+def draw_strip(panels: Sequence[Panel], height: int = PANEL) -> np.ndarray:
+    """Set panels of one height in a row, labels below, `[H, W, 3]` uint8."""
+    band, gap = round(height * LABEL), max(height // 64, 2)
+    pictures = [_to_height(panel.picture, height) for panel in panels]
+    width = sum(p.width for p in pictures) + gap * (len(pictures) - 1)
+    strip = Image.new("RGB", (width, height + band), PAPER)
+    x = 0
+    for picture, panel in zip(pictures, panels, strict=True):
+        strip.paste(picture, (x, 0))
+        strip.paste(_label(panel, picture.width, band), (x, height))
+        x += picture.width + gap
+    return np.asarray(strip)
+
+
+def _label(panel: Panel, width: int, band: int) -> Image.Image:
+    label = Image.new("RGB", (width, band), PAPER)
+    draw = ImageDraw.Draw(label)
+    size = band * 0.62
+    while True:
+        big, small = ImageFont.load_default(size), ImageFont.load_default(size * 0.72)
+        spare = size * 0.4
+        total = big.getlength(panel.label) + spare + small.getlength(panel.note)
+        if total <= width * 0.96 or size < 7:
+            break
+        size *= 0.92
+    left, base = max((width - total) / 2, 0), band * 0.72
+    draw.text((left, base), panel.label, INK, big, anchor="ls")
+    draw.text((left + total, base), panel.note, FAINT, small, anchor="rs")
+    return label
+
+
+def _asked(age: float | None, strength: float) -> str:
+    return f"{strength:+.3g}" if age is None else f"{age:g}"
+
+
+def _around(face: Face) -> tuple[float, float, float]:
+    x0, y0, x1, y1 = face.box
+    return (x0 + x1) / 2, (y0 + y1) / 2, face.size * AROUND / 2
+
+
+def _cut(pixels: np.ndarray, box: tuple[float, float, float] | None) -> np.ndarray:
+    if box is None:
+        return pixels
+    x, y, half = box
+    height, width = pixels.shape[:2]
+    half = min(half, height / 2, width / 2)
+    left = int(np.clip(x - half, 0, width - 2 * half))
+    top = int(np.clip(y - half, 0, height - 2 * half))
+    side = max(int(2 * half), 1)
+    return pixels[top : top + side, left : left + side]
+
+
+def _to_height(pixels: np.ndarray, height: int) -> Image.Image:
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    width = max(round(image.width * height / image.height), 1)
+    filter = Image.Resampling.LANCZOS if image.height > height else Image.Resampling.BICUBIC
+    return image.resize((width, height), filter)

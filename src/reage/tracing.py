@@ -1,0 +1,125 @@
+"""The second half of an edit: inverted faces of one photo, moved along a direction and pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.images import Photo, photo_from_array, to_tensor
+from reage.inputs import Target
+from reage.latents.aging import AgeCurve, Look, Reached, reach_age, trace_curve
+from reage.latents.directions import Direction, move
+from reage.latents.faces import (
+    InvertedFace,
+    PasteMode,
+    crop_for_age,
+    paste_face,
+    read_age,
+    synthesized_picture,
+    toned,
+)
+from reage.networks.age import AgeNetwork
+from reage.networks.identity import FeatureLikeness
+from reage.results import AgedFace, Edit
+
+__all__ = ["FaceMover", "TracedFaces"]
+
+LEAST_LIKENESS = 0.9  # below it a pasted face looks bent rather than aged (docs/ageing.md)
+BATCH = 8  # pictures synthesised at once: more is slower on a CPU, whose caches it leaves
+
+
+@dataclass(frozen=True, eq=False)
+class FaceMover:
+    """Moves faces of one photo along one direction and looks at what comes out."""
+
+    photo: Photo
+    direction: Direction
+    paste: PasteMode
+    synthesize: Callable[[Tensor], Tensor]  # ws -> RGB pictures
+    age_network: AgeNetwork
+    likeness: FeatureLikeness
+    device: torch.device
+
+    def trace(self, face: InvertedFace) -> tuple[Look, AgeCurve]:
+        """How to look at one face at any strength, and its curve over the allowed ones."""
+        described = self._describe_photo(face)
+
+        @torch.no_grad()
+        def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
+            ages, similar = [], []
+            for part in strengths.split(BATCH):
+                shown = face.view.compose(face.base, self._moved(face, part), self.paste)
+                ages.append(self.age_network.read(shown)[0].cpu())
+                similar.append(self.likeness(self.likeness.describe(shown), described).cpu())
+            return torch.cat(ages), torch.cat(similar)
+
+        allowed = self.direction.allowed(face.ws)
+        return look, trace_curve(look, allowed, least_similarity=LEAST_LIKENESS)
+
+    @torch.no_grad()
+    def apply(self, goals: Sequence[tuple[InvertedFace, Reached]]) -> Edit:
+        """Paste every face at its strength, then read the photo that came out."""
+        pixels = self.photo.pixels
+        edited = [self._moved(face, torch.tensor([goal.strength])) for face, goal in goals]
+        if self.paste != "none":
+            for (face, _), picture in zip(goals, edited, strict=True):
+                pixels = paste_face(pixels, face, picture, self.paste)
+        aged = tuple(
+            self._report(pixels, face, goal, picture)
+            for (face, goal), picture in zip(goals, edited, strict=True)
+        )
+        if self.paste == "none":
+            row = np.concatenate([synthesized_picture(picture) for picture in edited], axis=1)
+            return Edit(replace(photo_from_array(row), path=self.photo.path), aged)
+        return Edit(self.photo.with_pixels(pixels), aged)
+
+    def _moved(self, face: InvertedFace, strengths: Tensor) -> Tensor:
+        codes = face.ws.expand(len(strengths), -1, -1)
+        edited = self.synthesize(move(codes, self.direction, strengths))
+        return toned(face.base, edited, self.direction.colour)
+
+    def _describe_photo(self, face: InvertedFace) -> list[Tensor]:
+        return self.likeness.describe(to_tensor(face.view.age_crop.image).to(self.device))
+
+    def _report(
+        self, pixels: np.ndarray, face: InvertedFace, goal: Reached, picture: Tensor
+    ) -> AgedFace:
+        view = face.view
+        if self.paste == "none":
+            shown = view.compose(face.base, picture, "none")
+        else:
+            shown = to_tensor(crop_for_age(pixels, view.face).image).to(self.device)
+        similar = self.likeness(self.likeness.describe(shown), self._describe_photo(face))
+        return AgedFace(
+            number=view.number,
+            asked=goal.asked,
+            before=view.reading,
+            after=read_age(self.age_network, shown),
+            strength=goal.strength,
+            limit=goal.limit,
+            likeness=float(similar[0]),
+            psnr=float(face.inversion.psnr[0]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TracedFaces:
+    """Faces whose curves of ages are known: each further age takes a fraction of a second."""
+
+    mover: FaceMover
+    faces: Sequence[InvertedFace]
+    curves: Mapping[int, tuple[Look, AgeCurve]]  # by face number
+
+    def edit(self, target: Target) -> Edit:
+        """Show the faces at one age, or each at its own (those not named stay as they are)."""
+        goals = []
+        for face in self.faces:
+            number = face.view.number
+            asked = target.get(number) if isinstance(target, Mapping) else target
+            if asked is not None:
+                goals.append((face, reach_age(*self.curves[number], asked)))
+        return self.mover.apply(goals)
