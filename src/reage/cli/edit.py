@@ -1,0 +1,273 @@
+"""`reage edit`: photos at other ages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reage.cli.options import (
+    direction_option,
+    face_option,
+    model_options,
+    open_editor,
+    parse_face,
+    parse_range,
+    parse_targets,
+    photos_argument,
+    points_option,
+    seed_option,
+)
+from reage.errors import ReageError, UsageError
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+    from reage.results import Edit, Result
+
+
+@click.command()
+@photos_argument
+@click.option("--to", multiple=True, metavar="AGE...", help="Ages in years, or FACE=AGE pairs.")
+@click.option("--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included.")
+@face_option
+@points_option
+@model_options
+@direction_option
+@click.option("--strength", metavar="A:B:STEP", help="Move by strengths instead of to ages.")
+@click.option(
+    "--paste",
+    type=click.Choice(["delta", "replace", "none"]),
+    default="delta",
+    show_default=True,
+    help="Add the change to the photo, put the made face there, or write only that face.",
+)
+@click.option(
+    "--quality",
+    type=click.Choice(["fast", "normal", "best"]),
+    default="normal",
+    show_default=True,
+    help="How long the inversion takes.",
+)
+@seed_option
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside the photo."
+)
+@click.option("--overwrite", is_flag=True, help="Replace earlier outputs.")
+@click.option("--no-mark", is_flag=True, help="Leave out the mark of synthetic media.")
+def edit(photos: tuple[Path, ...], **options: Any) -> None:
+    """Show the faces in PHOTOS at other ages.
+
+    \b
+    reage edit portrait.jpg --to 70
+    reage edit portrait.jpg --ages 10:80:10 --output ages
+    reage edit group.jpg --to 1=70 2=12
+    """
+    task = EditTask(photos, options)
+    editor = open_editor(
+        options["model"],
+        options["device"],
+        options["precision"],
+        options["lpips"],
+        options["direction"],
+    )
+    failed = 0
+    for photo in photos:
+        try:
+            task.run(editor, photo)
+        except UsageError:
+            raise
+        except ReageError as error:
+            if len(photos) == 1:
+                raise
+            click.echo(f"reage: {error}", err=True)
+            failed += 1
+    if failed:
+        raise ReageError(f"{failed} of {len(photos)} photos could not be edited, see above")
+
+
+class EditTask:
+    """What the options of one command ask for, for any of its photos."""
+
+    def __init__(self, photos: Sequence[Path], options: dict[str, Any]):
+        from reage.faces.face import parse_points
+
+        self.options = options
+        self.strengths = None
+        self.targets: list[Any] = []
+        if options["strength"]:
+            if options["to"] or options["ages"] or not options["direction"]:
+                raise UsageError("--strength goes with --direction FILE, and without an age")
+            self.strengths = parse_range(options["strength"], "--strength")
+        else:
+            self.targets = parse_targets(options["to"], options["ages"])
+        self.face = parse_face(options["face"])
+        self.points = parse_points(options["points"]) if options["points"] else None
+        if self.points is not None and len(photos) > 1:
+            raise UsageError("--points belongs to one photo; edit the others without it")
+        self.names = _distinct_names(photos, apart=options["output"] is None)
+        self.photos = {photo.resolve() for photo in photos}
+        if len(set(self.labels())) < len(self.labels()):
+            raise UsageError("the same age is asked for twice; give each once")
+        for photo in photos:
+            self.outputs(photo).keep_apart_from(self.photos, self.labels())
+
+    def run(self, editor: Editor, path: Path) -> None:
+        """Edit one photo and write all that comes of it."""
+        from reage.images import read_photo
+        from reage.inputs import as_targets
+
+        if self.targets:
+            self.targets = as_targets(self.targets)
+        photo = read_photo(path)
+        for notice in photo.notices:
+            click.echo(f"note: {notice}", err=True)
+        outputs = self.outputs(path)
+        outputs.prepare(self.labels(), photo)
+        result = self.edited(editor, photo)
+        outputs.write(result, self.labels(), editor)
+
+    def outputs(self, path: Path) -> Outputs:
+        """Where the files of one photo go."""
+        folder = self.options["output"] or path.parent
+        return Outputs(folder, self.names[path], path, self.options)
+
+    def edited(self, editor: Editor, photo: Any) -> Result:
+        """Run the editor, with a bar on terminals."""
+        from reage.cli.progress import step_bar
+        from reage.editor import QUALITIES
+
+        options = self.options
+        quality, paste, seed = options["quality"], options["paste"], options["seed"]
+        with step_bar(photo.path.name, QUALITIES[quality].step) as bar:
+            if self.strengths is None:
+                targets: Any = self.targets
+                return editor.edit(
+                    photo,
+                    targets[0] if len(targets) == 1 else targets,
+                    face=self.face,
+                    points=self.points,
+                    paste=paste,
+                    quality=quality,
+                    seed=seed,
+                    on_step=bar.update,
+                )
+            direction = editor.age_direction()  # the one that was given, refused before the work
+            faces = editor.choose_faces(photo, (), self.face, self.points)
+            inverted = editor.invert(photo, faces, quality=quality, seed=seed, on_step=bar.update)
+            edits = editor.move(photo, inverted, direction, self.strengths, paste)
+            return editor.result(photo, inverted, edits, {})
+
+    def labels(self) -> list[str]:
+        """The part of each output's name that says what it shows."""
+        if self.strengths is not None:
+            return [f"move{value:+g}" for value in self.strengths]
+        return [_label(target) for target in self.targets]
+
+
+class Outputs:
+    """Where the files of one photo go."""
+
+    def __init__(self, folder: Path, name: str, source: Path, options: dict[str, Any]):
+        self.folder, self.name, self.source, self.options = folder, name, source, options
+        self.overwrite = bool(options["overwrite"])
+
+    def prepare(self, labels: Sequence[str], photo: Any) -> None:
+        """Find out before the work whether all outputs can be written."""
+        from reage.errors import ImageError
+        from reage.images import check_target
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ImageError(
+                f"cannot make the folder {self.folder}: {error.strerror}; choose another --output"
+            ) from error
+        for label in labels:
+            check_target(self.picture(label), overwrite=self.overwrite)
+        for other in [self.report, *([self.strip] if len(labels) > 1 else [])]:
+            if other.exists() and not self.overwrite:
+                raise ImageError(f"{other} exists already; add --overwrite to replace it")
+
+    def keep_apart_from(self, photos: set[Path], labels: Sequence[str]) -> None:
+        """Raise UsageError where a photo that was given would be overwritten."""
+        for target in [*map(self.picture, labels), self.strip]:
+            if target.resolve() in photos:
+                raise UsageError(f"{target} is a photo to edit and a result; choose an --output")
+
+    def picture(self, label: str) -> Path:
+        return self.folder / f"{self.name}-{label}{self.source.suffix}"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / f"{self.name}-reage.json"
+
+    @property
+    def strip(self) -> Path:
+        suffix = self.source.suffix if self.source.suffix.lower() in _STRIPS else ".jpg"
+        return self.folder / f"{self.name}-ages{suffix}"
+
+    def write(self, result: Result, labels: Sequence[str], editor: Editor) -> None:
+        """Write pictures, the strip when there are several, and the report."""
+        from reage.cli.report import edit_report
+        from reage.images import save_array, write_photo
+        from reage.models.files import write_file
+        from reage.outputs.strip import result_strip
+
+        files = []
+        for label, one in zip(labels, result.edits, strict=True):
+            mark = None if self.options["no_mark"] else _mark(one)
+            written = write_photo(
+                one.photo, self.picture(label), mark=mark, overwrite=self.overwrite
+            )
+            files.append(written.path)
+            _say(written.path, written.notices, one)
+        if len(result.edits) > 1:
+            mark = None if self.options["no_mark"] else "Made by reage: synthetic ages"
+            picture = result_strip(result)
+            written = save_array(picture, self.strip, mark=mark, overwrite=self.overwrite)
+            click.echo(f"{written.path}")
+        report = edit_report(result, files, self.source, editor, self.options)
+        write_file(self.report, (json.dumps(report, indent=1) + "\n").encode())
+
+
+_STRIPS = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def _say(path: Path, notices: Sequence[str], one: Edit) -> None:
+    for notice in notices:
+        click.echo(f"note: {notice}", err=True)
+    click.echo(f"{path}  {'; '.join(face.summary for face in one.faces)}")
+
+
+def _mark(one: Edit) -> str:
+    from reage import __version__
+
+    changes = "; ".join(
+        f"face {face.number} {face.before.age:.0f} to {face.after.age:.0f} years"
+        for face in one.faces
+    )
+    return f"Re-aged by reage {__version__}, partly synthetic: {changes}"
+
+
+def _label(target: Any) -> str:
+    if isinstance(target, dict):
+        return "age" + "-".join(f"{face}={age:g}" for face, age in sorted(target.items()))
+    return f"age{target:g}"
+
+
+def _distinct_names(photos: Sequence[Path], *, apart: bool) -> dict[Path, str]:
+    """Stem of each photo; with the format where two share one (`apart`: in the same folder)."""
+    stems: dict[tuple[Path | None, str], set[Path]] = {}
+    for photo in photos:
+        stems.setdefault((photo.parent if apart else None, photo.stem), set()).add(photo)
+    names = {}
+    for (_, stem), group in stems.items():
+        for photo in group:
+            names[photo] = stem if len(group) == 1 else f"{stem}-{photo.suffix[1:]}"
+    places = {(photo.parent if apart else None, name) for photo, name in names.items()}
+    if len(places) < len(names):
+        raise UsageError("two photos have the same name; edit them in two runs with two --output")
+    return names

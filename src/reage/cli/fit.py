@@ -1,0 +1,179 @@
+"""`reage fit`: an age direction for a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reage.cli.options import seed_option
+from reage.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from reage.latents.directions import Direction
+    from reage.latents.fitting import CodeSet
+    from reage.models.checkpoints import Model
+
+
+@click.command()
+@click.argument("model")
+@click.option("--samples", type=click.IntRange(20), help="Draw so many faces of the generator.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Or project the faces of a dataset (folder)."
+)
+@click.option("--split", default="train", show_default=True, help="Of the dataset.")
+@click.option("--faces", default=1000, show_default=True, help="How many of the dataset.")
+@click.option(
+    "--codes", type=click.Path(path_type=Path), help="File that keeps the codes; a run goes on."
+)
+@click.option(
+    "--method",
+    type=click.Choice(["guided", "shift", "ridge"]),
+    default="guided",
+    show_default=True,
+    help="guided: shift, then refined with the age network in the loop.",
+)
+@click.option("--steps", default=300, show_default=True, help="Of the refinement.")
+@click.option(
+    "--components",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Principal components kept.",
+)
+@seed_option
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Direction file; default: the model's."
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier direction.")
+def fit(model: str, **options: Any) -> None:
+    """Fit the age direction of MODEL and store it with the model.
+
+    \b
+    reage fit my-model --samples 4000
+    reage fit my-model --data faces --faces 1500 --codes codes.safetensors
+    """
+    from reage.latents.directions import save_direction
+    from reage.latents.fitting import fit_direction
+    from reage.models.registry import load
+
+    if bool(options["samples"]) == bool(options["data"]):
+        raise UsageError("give either --samples N or --data DATASET")
+    loaded = load(model)
+    output = _output(loaded, options)
+    guided = options["method"] == "guided"
+    codes = _codes(loaded, options)
+    direction = fit_direction(
+        codes,
+        generator_hash=loaded.generator_hash,
+        method="shift" if guided else options["method"],
+        components=options["components"],
+        seed=options["seed"],
+    )
+    if guided:
+        direction = _refined(direction, loaded, codes, options)
+    save_direction(direction, output)
+    click.echo(describe(direction))
+    click.echo(f"{output}")
+
+
+def describe(direction: Direction) -> str:
+    """The report of a fit as a table."""
+    report = direction.report
+    lines = [
+        f"{report['method']} on {report['faces']} faces ({report['source']})",
+        f"held out {report['held_out']}: R2 along the direction {report['r2']:.2f}, "
+        f"of a ridge on the whole code {report['r2_ridge']:.2f}",
+        "correlation with   age itself   along, plain   along, conditioned",
+    ]
+    for name, row in report["leakage"].items():
+        lines.append(
+            f"  {name:<15} {row['age_itself']:>11.2f} {row['before']:>14.2f} {row['after']:>19.2f}"
+        )
+    if "guided" in report:
+        effect = ", ".join(f"{k}: {v:+.1f}" for k, v in report["guided"].items())
+        lines.append(f"years on held-out faces, pasted, by strength: {effect}")
+    return "\n".join(lines)
+
+
+def _output(model: Model, options: dict[str, Any]) -> Path:
+    from reage.editor import AGE_DIRECTION
+
+    output = options["output"]
+    if output is None:
+        if model.folder is None:
+            raise UsageError(
+                f"{model.config.name} is a file, not a model folder: give --output FILE, "
+                "or make a folder of it first (reage convert)"
+            )
+        output = model.folder / AGE_DIRECTION
+    if output.exists() and not options["overwrite"]:
+        raise ModelError(f"{output} exists already; add --overwrite to replace it")
+    return output
+
+
+def _refined(
+    direction: Direction, model: Model, codes: CodeSet, options: dict[str, Any]
+) -> Direction:
+    from reage.latents.guided import GuidedConfig, refine_direction
+    from reage.models.pretrained import load_age_network, load_gender_network
+
+    config = GuidedConfig(steps=options["steps"], seed=options["seed"])
+    with _bar("steps") as progress:
+        return refine_direction(
+            direction,
+            model.generator,
+            codes.ws,
+            codes.images,
+            load_age_network(),
+            load_gender_network(),
+            config,
+            progress=progress,
+        )
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on terminals; yields what tells it how far the work is."""
+    from tqdm import tqdm
+
+    with tqdm(desc=what, disable=None, leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield progress
+
+
+def _codes(model: Model, options: dict[str, Any]) -> CodeSet:
+    from reage.datasets import balanced, open_dataset
+    from reage.latents.codes import codes_of_dataset, codes_of_samples, stored_first
+    from reage.models.pretrained import load_age_network, load_gender_network, load_perceptual
+
+    networks = (load_age_network(), load_gender_network())
+    seed, count = options["seed"], options["faces"]
+    with _bar("faces") as progress:
+        if options["samples"]:
+            return codes_of_samples(
+                model, options["samples"], *networks, seed=seed, progress=progress
+            )
+        dataset = open_dataset(options["data"])
+        rows = [row for row in dataset.rows if row.split == options["split"] and row.age_range]
+        stored = stored_first(balanced(rows, len(rows), seed), options["codes"], model)
+        if not stored:
+            raise ModelError(
+                f"{options['data']} has no faces with an age in its split {options['split']!r}"
+            )
+        return codes_of_dataset(
+            model,
+            dataset,
+            stored[:count],
+            *networks,
+            load_perceptual(),
+            store=options["codes"],
+            progress=progress,
+        )

@@ -1,0 +1,107 @@
+"""The command `reage`: its group, how its arguments are read, how its errors end."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+
+import click
+
+import reage
+from reage.errors import ReageError, UsageError
+
+__all__ = ["cli", "main"]
+
+# Options that take several values after one name: `--to 20 40 60`.
+SEVERAL = {"--to": re.compile(r"^(\d+=)?\d+(\.\d+)?$")}
+
+COMMANDS = {
+    "edit": ("reage.cli.edit", "edit"),
+    "age": ("reage.cli.age", "age"),
+    "project": ("reage.cli.project", "project"),
+    "fit": ("reage.cli.fit", "fit"),
+    "convert": ("reage.cli.models", "convert"),
+    "models": ("reage.cli.models", "models"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        import importlib
+
+        module, name = COMMANDS[cmd_name]
+        return getattr(importlib.import_module(module), name)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(reage.__version__, prog_name="reage")
+def cli() -> None:
+    """Show a person at another age: the same photo, in place, at full size.
+
+    \b
+    reage edit portrait.jpg --to 70       writes portrait-age70.jpg
+    reage age portrait.jpg                reads how old the faces look
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line; exit 0, 1 (what was given cannot be used) or 2 (wrong usage)."""
+    # Threads that spin while they wait make a busy machine ten times slower, and win little on an
+    # idle one; it has to be said before torch loads OpenMP.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    arguments = spread_values(sys.argv[1:] if argv is None else argv)
+    try:
+        status = cli.main(args=arguments, prog_name="reage", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        status = 2
+    except click.UsageError as error:
+        _complain(f"{error.format_message()} (reage --help)")
+        status = 2
+    except click.Abort:
+        status = 130
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        status = 130
+    except UsageError as error:
+        _complain(str(error))
+        status = 2
+    except ReageError as error:
+        _complain(str(error))
+        status = 1
+    except MemoryError:
+        _complain("the machine's memory is full; use a smaller picture")
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def spread_values(arguments: Sequence[str]) -> list[str]:
+    """Repeat the option before each of its values: `--to 20 40` is `--to 20 --to 40`."""
+    spread: list[str] = []
+    option: str | None = None
+    waiting = False
+    for argument in arguments:
+        if argument in SEVERAL:
+            option = argument
+            waiting = True
+            spread.append(argument)
+        elif option and (waiting or SEVERAL[option].match(argument)):
+            spread += [argument] if waiting else [option, argument]
+            waiting = False
+        else:
+            option = None
+            spread.append(argument)
+    return spread
+
+
+def _complain(message: str) -> None:
+    click.echo(f"reage: {message}", err=True)

@@ -1,0 +1,168 @@
+"""Options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reage.errors import UsageError
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+
+__all__ = [
+    "direction_option",
+    "face_option",
+    "model_options",
+    "open_editor",
+    "parse_ages",
+    "parse_face",
+    "parse_levels",
+    "parse_range",
+    "parse_targets",
+    "photos_argument",
+    "points_option",
+    "seed_option",
+]
+
+MAX_AGES = 200
+MAX_LEVELS = 100  # of ws; a generator of 1024 px has 18
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+photos_argument = click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
+face_option = click.option(
+    "--face", default="largest", show_default=True, help="largest, all, or a number from the left."
+)
+points_option = click.option(
+    "--points",
+    metavar='"x,y x,y x,y x,y x,y"',
+    help="Eyes, nose tip, mouth corners, left before right, when no face is found.",
+)
+seed_option = click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**63 - 1),
+    help="Of all that is random.",
+)
+direction_option = click.option(
+    "--direction", type=click.Path(path_type=Path), help="A direction file instead of the model's."
+)
+
+
+def model_options(command: Command) -> Command:
+    """Add --model, --device, --precision and --lpips."""
+    options = (
+        click.option(
+            "--model",
+            default="faces128",
+            show_default=True,
+            metavar="NAME|FOLDER|FILE",
+            help="A model by name (reage models), its folder, or a StyleGAN2 checkpoint.",
+        ),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "float32", "bfloat16"]),
+            default="auto",
+            show_default=True,
+            help="Of the generator's convolutions.",
+        ),
+        click.option(
+            "--lpips",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Weights of VGG16 (torchvision's), for LPIPS as the inversion's loss.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def open_editor(
+    model: str, device: str, precision: str, lpips: Path | None, direction: Path | None = None
+) -> Editor:
+    """Load the editor that the options describe."""
+    from reage.editor import load
+
+    return load(model, device=device, precision=precision, direction=direction, vgg16=lpips)
+
+
+def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:
+    """Make targets of `--to 20 40`, `--to 1=70 2=12` or `--ages 10:80:10`."""
+    if bool(to) == bool(ages):
+        raise UsageError("give either --to AGE or --ages FROM:TO:STEP, for example --to 70")
+    if ages:
+        return list(parse_ages(ages))
+    if any("=" in text for text in to):
+        return [_ages_by_face(to)]
+    return [_number(text, "--to", "an age such as 70, or FACE=AGE such as 1=70") for text in to]
+
+
+def parse_ages(text: str) -> tuple[float, ...]:
+    """Read `10:80:10` as ages, both ends included."""
+    return parse_range(text, "--ages")
+
+
+def parse_range(text: str, name: str) -> tuple[float, ...]:
+    """Read `A:B:STEP` (both ends included), `A:B` (step 1) or `A`."""
+    form = "FROM:TO:STEP such as 10:80:10"
+    parts = [_number(part, name, form) for part in text.split(":")]
+    if len(parts) > 3:
+        raise UsageError(f"{name} {text!r} is not understood; give {form}")
+    if len(parts) == 1:
+        return (parts[0],)
+    low, high = parts[:2]
+    step = abs(parts[2]) if len(parts) == 3 else 1.0
+    count = int(abs(high - low) / step + 1e-6) + 1 if step else 0
+    if not 1 <= count <= MAX_AGES:
+        raise UsageError(f"{name} {text!r} makes {count} values; 1 to {MAX_AGES} are possible")
+    sign = 1 if high >= low else -1
+    return tuple(round(low + sign * step * i, 6) for i in range(count))
+
+
+def parse_face(text: str) -> Any:
+    """Read --face: largest, all or a number."""
+    if text in ("largest", "all"):
+        return text
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise UsageError(f"--face {text!r} is not understood; give largest, all or a number from 1")
+
+
+def parse_levels(text: str | None) -> tuple[int, ...] | None:
+    """Read `0-8` or `0,2,4` as levels of ws."""
+    if text is None:
+        return None
+    levels: set[int] = set()
+    for part in text.split(","):
+        low, dash, high = part.partition("-")
+        last = high if dash else low
+        if not (low.isdecimal() and last.isdecimal() and int(low) <= int(last) < MAX_LEVELS):
+            raise UsageError(f"--latent-level {text!r} is not understood; give 0-8 or 0,2,4")
+        levels |= set(range(int(low), int(last) + 1))
+    return tuple(sorted(levels))
+
+
+def _ages_by_face(to: Sequence[str]) -> dict[int, float]:
+    targets: dict[int, float] = {}
+    for text in to:
+        face, equals, age = text.partition("=")
+        if not equals or not face.isdecimal() or int(face) in targets:
+            raise UsageError(f"--to {text!r} does not fit; give one FACE=AGE for each face")
+        targets[int(face)] = _number(age, "--to", "FACE=AGE such as 1=70")
+    return targets
+
+
+def _number(text: str, name: str, form: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if value != value or abs(value) == float("inf"):
+        raise UsageError(f"{name} {text!r} is not understood; give {form}")
+    return value

