@@ -1,0 +1,49 @@
+# Everything runs in a virtual environment of its own; Python 3.11 or later, pip and make are enough.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all check lock bench sheet portraits clean
+
+demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image carries.
+	$(BIN)/python -c "import skimage.data as d; from PIL import Image; import os; \
+	os.makedirs('demo', exist_ok=True); Image.fromarray(d.astronaut()).save('demo/astronaut.png')"
+	$(BIN)/reage edit demo/astronaut.png --to 25 35 45 55 --overwrite
+	@echo "The pictures are in $(CURDIR)/demo: start with astronaut-ages.png"
+
+test: $(VENV)/.installed  ## The tests, on tiny models: some minutes.
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.installed  ## The slow ones too.
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed  ## Style, types, tests.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(MAKE) test
+
+lock:  ## Write requirements.lock anew from what pyproject.toml allows today.
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/pip install --quiet torch==2.13.0
+	build/lock/bin/pip install --quiet '.[dev]'
+	(sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze --exclude reage \
+	| sed 's/+cpu//; s/ @ .*//') > build/requirements.lock && mv build/requirements.lock .
+
+bench: $(VENV)/.installed  ## Time `reage edit` and its parts; prints a table.
+	$(BIN)/python benchmarks/edit.py
+
+sheet: $(VENV)/.installed  ## docs/contact-sheet.jpg from the synthetic portraits in ../shared.
+	$(BIN)/python benchmarks/contact_sheet.py ../shared/portraits/synthetic docs/contact-sheet.jpg
+
+portraits: $(VENV)/.installed  ## docs/portraits.md: all portraits in ../shared at four ages.
+	$(BIN)/python benchmarks/portraits.py ../shared/portraits docs/portraits.md
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+clean:
+	rm -rf $(VENV) build demo .pytest_cache .ruff_cache
