@@ -275,6 +275,8 @@ class Editor:
             photo.pixels, face, number, settings.alignment, size, self.age_network, FEATHER
         )
         found = self.project_crop(view.crop, config, on_step=on_step)
+        if found.stopped == "interrupted":  # who stops an edit wants no half-found face in it
+            raise KeyboardInterrupt
         return InvertedFace(view, found.ws, self.synthesize(found.ws, noise=found.noise), found)
 
     def _mover(self, photo: Photo, direction: Direction, paste: PasteMode) -> FaceMover:

@@ -15,7 +15,6 @@ AGES: dict[str, Ages] = {
     "line": lambda s: 30 + 12 * s,
     "saturating": lambda s: 40 + 35 * torch.tanh(s),
     "steep": lambda s: 40 + 30 * torch.tanh(6 * (s - 1)),
-    "falling": lambda s: 45 - 10 * s,
 }
 
 
@@ -99,6 +98,14 @@ def test_a_direction_that_does_nothing_leaves_the_face_alone():
     found = search(lambda s: torch.full_like(s, 30.0), 70)
     assert found.strength == 0
     assert found.limit == "moving on does not change the age further"
+
+
+@pytest.mark.parametrize("asked", [20.0, 70.0])
+def test_a_face_is_never_moved_the_wrong_way(asked: float):
+    # What was made older may be read as younger; it would still look older to people.
+    found = search(lambda s: 45 - 10 * s, asked)
+    assert found.strength == 0
+    assert not found.reached
 
 
 def test_a_hump_takes_its_top():

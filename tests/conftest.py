@@ -1,0 +1,61 @@
+"""A small generator, its model folder with an age direction, and a real face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from made import SMALL, make_generator, random
+from reage.editor import AGE_DIRECTION, Editor, load
+from reage.latents.directions import Direction, save_direction
+from reage.models.checkpoints import Alignment, Model, ModelConfig, load_model, save_model, seal
+from reage.models.pretrained import load_efficientnet
+from reage.networks.generator import Generator
+from reage.networks.perceptual import EfficientNetDistance
+
+# One thread: the sums come in one order, and tests that share a machine do not wait for another.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def small() -> Generator:
+    return make_generator(SMALL)
+
+
+@pytest.fixture(scope="session")
+def small_folder(small: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "small"
+    config = ModelConfig("small", small.config, Alignment(0.7, 0.22), data="noise", licence="CC0")
+    save_model(config, small, folder, card="# small\nA card.\n", dtype=torch.float32)
+    vector = random(small.num_ws, small.config.w_dim, seed=3) / 4
+    generator_hash = load_model(folder).generator_hash
+    direction = Direction("age", vector, generator_hash=generator_hash, span=(-3.0, 3.0))
+    save_direction(direction, folder / AGE_DIRECTION)
+    seal(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_model(small_folder: Path) -> Model:
+    return load_model(small_folder)
+
+
+@pytest.fixture(scope="session")
+def distance() -> EfficientNetDistance:
+    return EfficientNetDistance(load_efficientnet())
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> np.ndarray:
+    """A public-domain portrait, cut to what surrounds the face, `[256, 256, 3]` uint8."""
+    data = pytest.importorskip("skimage.data")
+    return np.ascontiguousarray(data.astronaut()[:256, 96:352])
+
+
+@pytest.fixture(scope="session")
+def editor() -> Editor:
+    """The embedded model."""
+    return load("faces128", device="cpu", precision="float32")

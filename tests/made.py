@@ -1,0 +1,32 @@
+"""Small things that many tests make."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from reage.networks.generator import Generator, GeneratorConfig
+
+__all__ = ["SMALL", "make_generator", "random"]
+
+SMALL = GeneratorConfig(
+    resolution=32, channels=(16, 16, 16, 8), z_dim=32, w_dim=32, mapping_layers=2
+)
+
+
+def make_generator(config: GeneratorConfig, seed: int = 1000) -> Generator:
+    """A generator as it would be after some training: noise counts, w_avg is the mean."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        generator = Generator(config)
+        for layer in generator.synthesis.noise_layers:
+            torch.nn.init.constant_(layer.noise_strength, 0.1)
+            torch.nn.init.normal_(layer.bias, 0, 0.1)
+    generator.eval().requires_grad_(False)
+    generator.mapping.w_avg.copy_(generator.mean_w(1000))
+    return generator
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    """Normal random numbers."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
