@@ -26,6 +26,7 @@ from reage.cli.options import parse_ages, parse_face, parse_levels, parse_range,
 from reage.editor import AGE_DIRECTION, QUALITIES
 from reage.errors import UsageError
 from reage.images import read_mark, read_photo
+from reage.latents.directions import load_direction
 from reage.latents.files import read_latents
 from reage.models.checkpoints import load_model, seal
 
@@ -770,3 +771,11 @@ assert not slow, slow
 def test_version(reage_: Reage):
     done = reage_("--version")
     assert (done.status, done.out) == (0, f"reage, version {reage.__version__}\n")
+
+
+def test_convert_keeps_the_age_direction(reage_: Reage, small_folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "again"
+    assert reage_("convert", small_folder, target).status == 0
+    kept, before = (load_direction(f / AGE_DIRECTION) for f in (target, small_folder))
+    assert torch.equal(kept.vector, before.vector)
+    assert kept.generator_hash == load_model(target).generator_hash

@@ -37,7 +37,7 @@ from reage.networks.identity import FeatureLikeness
 from reage.results import Edit, Result
 from reage.tracing import FaceMover, TracedFaces
 
-__all__ = ["QUALITIES", "Editor", "load"]
+__all__ = ["AGE_DIRECTION", "QUALITIES", "Editor", "find_direction", "load"]
 
 Which = Literal["largest", "all"] | int
 
@@ -300,11 +300,12 @@ def load(
     place = choose_device(device)
     loaded = load_any_model(model)
     loaded.generator.to(place)
-    found = _find_direction(loaded, direction)
+    found = find_direction(loaded, direction)
     return Editor(loaded, found, choose_dtype(precision, place), place, vgg16)
 
 
-def _find_direction(model: Model, given: Path | None) -> Direction | None:
+def find_direction(model: Model, given: Path | None) -> Direction | None:
+    """The age direction that was given, or the one in the model's folder, if any."""
     if given is not None:
         return for_generator(load_direction(given), model.config.generator.num_ws)
     if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():

@@ -82,7 +82,6 @@ def test_pickle_protocols(tmp_path: Path, protocol: int, wrap: Callable[[np.ndar
     assert np.array_equal(read_latents(file, 18).ws[0].numpy(), CODE)
 
 
-@pytest.mark.xfail(strict=True, reason="models/convert/arrays.py knows no _frombuffer")
 def test_pickle_protocol_5(tmp_path: Path):
     file = tmp_path / "code.pd"
     for array in (CODE, np.asfortranarray(CODE)):

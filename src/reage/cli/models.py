@@ -67,7 +67,9 @@ def convert(
 
     import torch
 
-    from reage.models.checkpoints import save_model
+    from reage.editor import AGE_DIRECTION, find_direction
+    from reage.latents.directions import save_direction
+    from reage.models.checkpoints import save_model, seal
     from reage.models.convert import write_foreign
     from reage.models.encoders import load_encoder
     from reage.models.registry import load
@@ -86,7 +88,7 @@ def convert(
             licence=licence if licence != "unknown" else model.config.licence,
         )
         card = f"# {config.name}\nConverted from {source.name}. Licence: {config.licence}.\n"
-        encoder = load_encoder(model)
+        encoder, direction = load_encoder(model), find_direction(model, None)
         save_model(
             config,
             model.generator,
@@ -96,6 +98,9 @@ def convert(
             encoder=None if encoder is None else encoder.state_dict(),
             overwrite=overwrite,
         )
+        if direction is not None:  # it belongs to the tensors, and they are the same
+            save_direction(direction, target / AGE_DIRECTION)
+            seal(target)
     elif layout in ("rosinality", "nvidia"):
         write_foreign(model, target, layout)
     size = model.config.generator

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reage.errors import LatentError
+from reage.errors import LatentError, ModelError
 from reage.latents.inversion import masked_psnr
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.generator import Generator
@@ -120,7 +120,10 @@ def save_difference(path: Path, tuned: Tuned, generator_hash: str) -> None:
 
 def load_difference(path: Path, generator_hash: str) -> dict[str, Tensor]:
     """Read a difference; LatentError where it belongs to another generator."""
-    tensors, metadata = load_tensors(path)
+    try:
+        tensors, metadata = load_tensors(path)
+    except ModelError as error:
+        raise LatentError(str(error)) from error
     if metadata.get("kind") != "reage-tuning" or metadata.get("generator_hash") != generator_hash:
         raise LatentError(f"{path} is no tuning of this generator; make one: reage project --tune")
     return {name: change.float() for name, change in tensors.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pickle
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +28,10 @@ __all__ = [
 
 Network = TypeVar("Network", bound=nn.Module)
 
+UNUSABLE = (
+    *(OSError, RuntimeError, KeyError, ValueError, EOFError, AttributeError, TypeError),
+    pickle.UnpicklingError,
+)
 VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
 
 
@@ -84,10 +89,9 @@ def load_perceptual(vgg16: Path | None = None) -> EfficientNetDistance | VGGDist
             torch.load(file, weights_only=True, map_location="cpu"),
             torch.load(linear, weights_only=True, map_location="cpu"),
         )
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise ModelError(
-            f"{file} is not torchvision's VGG16 ({VGG16_FILE}): {str(error).splitlines()[0]}"
-        ) from error
+    except UNUSABLE as error:
+        reason = (str(error).splitlines() or ["it is empty"])[0]
+        raise ModelError(f"{file} is not torchvision's VGG16 ({VGG16_FILE}): {reason}") from error
     return _frozen(network)
 
 

@@ -24,6 +24,7 @@ RECONSTRUCT = {
     "numpy.core.multiarray._reconstruct",
     "numpy._core.multiarray._reconstruct",
 }
+FROM_BUFFER = {"numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"}  # protocol 5
 DTYPES = {"numpy.dtype"}
 
 
@@ -70,6 +71,9 @@ def _plain(value: Any, source: str) -> Any:
         return [_plain(item, source) for item in value]
     if isinstance(value, Record) and value.name in RECONSTRUCT:
         return _array(value, source)
+    if isinstance(value, Record) and value.name in FROM_BUFFER and len(value.args) == 4:
+        content, dtype, shape, order = value.args
+        return _values(shape, dtype, order == "F", content, source)
     return value if isinstance(value, str | int | float) else None
 
 
@@ -81,9 +85,14 @@ def _array(record: Record, source: str) -> Any:
     _, shape, dtype, fortran, content = state
     if isinstance(content, list):  # an object array: a dictionary or list that was wrapped
         return _plain(content[0] if shape == () else content, source)
+    return _values(shape, dtype, bool(fortran), content, source)
+
+
+def _values(shape: Any, dtype: Any, fortran: bool, content: Any, source: str) -> np.ndarray:
+    """Make an array of what a pickle says of it, as far as its bytes really reach."""
     kind = _dtype(dtype, source)
     whole = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
-    if not whole or not isinstance(content, bytes):
+    if not whole or not isinstance(content, bytes | bytearray):
         raise ModelError(f"{source} is damaged: an array of shape {shape!r:.80}")
     if math.prod(shape) * kind.itemsize != len(content):
         raise ModelError(f"{source} is damaged: {len(content)} bytes for an array of {shape}")
