@@ -23,7 +23,7 @@ from reage.faces.face import Face, left_to_right, select_faces
 from reage.images import Photo, to_tensor
 from reage.inputs import Target, as_photo, as_targets
 from reage.latents.aging import Reached
-from reage.latents.directions import Direction, for_generator, load_direction
+from reage.latents.directions import Direction, for_generator, load_direction, sefa_direction
 from reage.latents.faces import AGE_SIDE, InvertedFace, PasteMode, view_face
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
 from reage.latents.tuning import TuneConfig, Tuned, tune
@@ -289,7 +289,7 @@ def load(
     *,
     device: str = "auto",
     precision: str = "auto",
-    direction: Path | None = None,
+    direction: str | Path | None = None,
     vgg16: Path | None = None,
 ) -> Editor:
     """Load an editor: a model by name, folder or file, with its age direction.
@@ -304,10 +304,12 @@ def load(
     return Editor(loaded, found, choose_dtype(precision, place), place, vgg16)
 
 
-def find_direction(model: Model, given: Path | None) -> Direction | None:
-    """The age direction that was given, or the one in the model's folder, if any."""
+def find_direction(model: Model, given: str | Path | None) -> Direction | None:
+    """The direction that was given (a file, or "sefa:N"), or the age direction in the folder."""
+    if str(given).startswith("sefa:"):
+        return sefa_direction(model.generator, model.generator_hash, str(given))
     if given is not None:
-        return for_generator(load_direction(given), model.config.generator.num_ws)
+        return for_generator(load_direction(Path(given)), model.config.generator.num_ws)
     if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():
         return None
     return load_direction(model.folder / AGE_DIRECTION)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from made import make_generator, random
-from reage.errors import LatentError
+from reage.errors import LatentError, UsageError
 from reage.latents.directions import (
     Direction,
     factorize,
@@ -19,6 +19,7 @@ from reage.latents.directions import (
     load_direction,
     move,
     save_direction,
+    sefa_direction,
 )
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.generator import Generator, GeneratorConfig
@@ -165,3 +166,23 @@ class TestFactorize:
     def test_levels_without_a_convolution_are_refused(self, small: Generator):
         with pytest.raises(LatentError, match="no convolution"):
             factorize(small, (7,))  # the last level feeds a toRGB only
+
+
+class TestSefaByName:
+    def test_it_moves_only_its_levels(self, small: Generator) -> None:
+        direction = sefa_direction(small, "hash", "sefa:2:1-3")
+        assert direction.generator_hash == "hash"
+        norms = direction.vector.norm(dim=1)
+        assert torch.allclose(norms[1:4], torch.ones(3), atol=1e-5)
+        assert (norms[0], norms[4:].sum()) == (0, 0)
+        assert torch.equal(direction.vector[1], factorize(small, (1, 2, 3))[1])
+
+    @pytest.mark.parametrize("text", ["sefa:", "sefa:x", "sefa:1:3", "sefa:-1"])
+    def test_what_is_not_understood(self, small: Generator, text: str) -> None:
+        with pytest.raises(UsageError, match="sefa:N"):
+            sefa_direction(small, "hash", text)
+
+    @pytest.mark.parametrize("text", ["sefa:0", "sefa:99999", "sefa:1:0-99"])
+    def test_what_does_not_exist(self, small: Generator, text: str) -> None:
+        with pytest.raises(LatentError, match="factors 1 to"):
+            sefa_direction(small, "hash", text)

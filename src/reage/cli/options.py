@@ -49,7 +49,9 @@ seed_option = click.option(
     help="Of all that is random.",
 )
 direction_option = click.option(
-    "--direction", type=click.Path(path_type=Path), help="A direction file instead of the model's."
+    "--direction",
+    metavar="FILE|sefa:N[:A-B]",
+    help="Instead of the model's: a direction file, or SeFa's factor N at the levels A to B.",
 )
 
 
@@ -84,7 +86,7 @@ def model_options(command: Command) -> Command:
 
 
 def open_editor(
-    model: str, device: str, precision: str, lpips: Path | None, direction: Path | None = None
+    model: str, device: str, precision: str, lpips: Path | None, direction: str | None = None
 ) -> Editor:
     """Load the editor that the options describe."""
     from reage.editor import load

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reage.errors import LatentError, ModelError
+from reage.errors import LatentError, ModelError, UsageError
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.generator import Generator
 
@@ -20,6 +21,7 @@ __all__ = [
     "load_direction",
     "move",
     "save_direction",
+    "sefa_direction",
 ]
 
 SUFFIX = ".direction.safetensors"
@@ -144,6 +146,30 @@ def factorize(generator: Generator, levels: tuple[int, ...] | None = None) -> Te
         raise LatentError(f"no convolution takes its style from the levels {levels}")
     stacked = torch.cat([w / w.norm(dim=1, keepdim=True).clamp_min(1e-8) for w in weights])
     return torch.linalg.svd(stacked, full_matrices=True).Vh
+
+
+def sefa_direction(generator: Generator, generator_hash: str, text: str) -> Direction:
+    """Make a direction of "sefa:N" or "sefa:N:A-B": factor N (1 is the strongest) at some levels.
+
+    Raises UsageError where the text is not understood, LatentError where there is no such factor.
+    """
+    match = re.fullmatch(r"sefa:(\d+)(?::(\d+)-(\d+))?", text)
+    if match is None:
+        raise UsageError(
+            f"{text!r} is not understood; give sefa:N or sefa:N:A-B, such as sefa:1:0-3"
+        )
+    number, low, high = (None if part is None else int(part) for part in match.groups())
+    last = generator.num_ws - 1
+    levels = range(low or 0, (last if high is None else high) + 1)
+    factors = factorize(generator, tuple(levels))
+    assert number is not None
+    if not 1 <= number <= len(factors) or levels.stop > generator.num_ws:
+        raise LatentError(
+            f"{text!r}: this generator has factors 1 to {len(factors)} and levels 0 to {last}"
+        )
+    vector = torch.zeros(generator.num_ws, generator.config.w_dim)
+    vector[list(levels)] = factors[number - 1].cpu()
+    return Direction(text, vector, sign="none", generator_hash=generator_hash)
 
 
 def _read_own(path: Path) -> Direction:
