@@ -24,7 +24,7 @@ SIZE = (4000, 3000)  # 12 megapixels
 
 
 def main() -> None:
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the command line does
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.jpg"
         make_photo(Path(sys.argv[1]) if len(sys.argv) > 1 else None).save(photo, quality=92)

@@ -152,7 +152,7 @@ class TestCurve:
     def test_it_ends_before_the_first_unlike_face(self):
         curve = curve_of(look_at(AGES["line"], lambda s: 1 - 0.2 * s.abs()), (-1.0, 4.0), least=0.7)
         assert curve.strengths[0] == -1
-        assert curve.strengths[-1] == 1.5
+        assert float(curve.strengths[-1]) == pytest.approx(4 / 3)
         assert (curve.similarities >= 0.7).all()
         assert "generator" in curve.low_reason
         assert "same person" in curve.high_reason
@@ -180,5 +180,5 @@ def test_few_looks_are_taken():
     curve = curve_of(look)
     for asked in (20.0, 50.0, 70.0):
         reach_age(look, curve, asked)
-    assert looked[0] == 17
+    assert looked[0] == 13
     assert sum(looked[1:]) <= 9

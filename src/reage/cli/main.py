@@ -55,9 +55,10 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line; exit 0, 1 (what was given cannot be used) or 2 (wrong usage)."""
-    # Threads that spin while they wait make a busy machine ten times slower, and win little on an
-    # idle one; it has to be said before torch loads OpenMP.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # OpenMP's threads spin for milliseconds when they wait: on a machine that has other work, an
+    # inversion then takes minutes. So short a spin wins as much on an idle one. It has to be said
+    # before torch loads OpenMP.
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     arguments = spread_values(sys.argv[1:] if argv is None else argv)
     try:
         status = cli.main(args=arguments, prog_name="reage", standalone_mode=False)

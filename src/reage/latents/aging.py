@@ -59,7 +59,7 @@ def trace_curve(
     span: tuple[float, float],
     *,
     least_similarity: float,
-    points: int = 8,
+    points: int = 6,
 ) -> AgeCurve:
     """Look at `points` strengths on either side of 0 within `span`, and cut the unlike ends off.
 

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reage.latents.adam import Adam
 from reage.latents.directions import Direction, move
 from reage.latents.faces import toned
 from reage.networks.age import AgeNetwork
@@ -73,11 +74,9 @@ def refine_direction(
     mask = oval_mask(images.shape[-1])
     basis, spread, prior = _coordinates(direction, ws[kept], config.components)
     vector = prior.clone().requires_grad_()
-    optimizer = torch.optim.Adam([vector], lr=config.lr)
+    optimizer = Adam([vector])
     rng = torch.Generator().manual_seed(config.seed)
     for step in range(config.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr * (1 - step / config.steps)
         chosen = kept[torch.randint(len(kept), (config.batch,), generator=rng)]
         offset = (torch.rand(config.batch, generator=rng) * 2 - 1) * config.reach
         asked = (ages[chosen] + offset).clamp(YOUNGEST, OLDEST)
@@ -99,9 +98,8 @@ def refine_direction(
             + config.gender_weight * (male - males[chosen]).abs().mean()
             + config.prior_weight * (vector - prior).square().sum()
         )
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        optimizer.step()
+        optimizer.step(config.lr * (1 - step / config.steps))
         if progress is not None:
             progress(step + 1, config.steps)
     flat = ((vector.detach() * spread) @ basis).view(ws.shape[1:])

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reage.latents.adam import Adam
 from reage.networks.generator import Generator, NoiseMode
 from reage.networks.perceptual import PerceptualDistance, masked_mse
 
@@ -145,7 +146,7 @@ class _Search:
         self.start = start.detach()
         self.free = self.start[:, self.levels].clone().requires_grad_()
         self.noise = _noise_variables(generator, count) if config.optimize_noise else None
-        self.optimizer = torch.optim.Adam([self.free, *(self.noise or [])])
+        self.optimizer = Adam([self.free, *(self.noise or [])])
         self.best_ws = self.start.clone()
         self.best_noise = [noise.detach().clone() for noise in self.noise or []] or None
         self.best_loss = torch.full((count,), torch.inf)
@@ -157,8 +158,6 @@ class _Search:
 
     def step(self, index: int) -> ProjectStep:
         """Take the losses where the codes stand, then move the codes."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.config, index)
         ws = self.start.index_copy(1, self.levels, self.free)
         images = self.generator.synthesize(
             ws,
@@ -173,13 +172,12 @@ class _Search:
         total = losses.sum()  # a sum, not a mean: each face's gradient is its own
         if self.noise is not None:
             total = total + self.config.noise_weight * noise_autocorrelation(self.noise)
-        self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         report = ProjectStep(
             index, ws.detach(), images.detach(), losses.detach(), masked_psnr(mse.detach())
         )
         self._remember(report)
-        self._move()
+        self._move(learning_rate(self.config, index))
         return report
 
     def _step_noise(self) -> list[Tensor] | None:
@@ -205,9 +203,9 @@ class _Search:
         if self.config.plateau:
             self.finished |= self.waited >= self.config.plateau
 
-    def _move(self) -> None:
+    def _move(self, lr: float) -> None:
         kept = self.free.detach().clone()
-        self.optimizer.step()
+        self.optimizer.step(lr)
         with torch.no_grad():
             # A finished face stands still, as if it had been alone and its run had ended.
             still = self.finished.to(self.free.device)

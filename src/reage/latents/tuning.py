@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import LatentError, ModelError
+from reage.latents.adam import Adam
 from reage.latents.inversion import masked_psnr
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.generator import Generator
@@ -65,7 +66,7 @@ def tune(
     names = tuned_names(bent, config.first_resolution)
     parameters = dict(bent.named_parameters())
     moving = [parameters[name].requires_grad_() for name in names]
-    optimizer = torch.optim.Adam(moving, lr=config.lr)
+    optimizer = Adam(moving)
     rng = torch.Generator().manual_seed(config.seed)
     for _ in range(config.step):
         images = bent.synthesize(ws)
@@ -76,9 +77,8 @@ def tune(
         with torch.no_grad():
             before = generator.synthesize(near)
         locality = (bent.synthesize(near) - before).square().mean()
-        optimizer.zero_grad(set_to_none=True)
         (loss.sum() + config.locality_weight * locality).backward()
-        optimizer.step()
+        optimizer.step(config.lr)
     with torch.no_grad():
         image = bent.synthesize(ws)
         psnr = float(masked_psnr(masked_mse(image, target, mask))[0])
