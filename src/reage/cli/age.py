@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from reage.cli.options import photos_argument
-from reage.errors import FaceError, ReageError
+from reage.cli.options import each_file, photos_argument
+from reage.errors import FaceError
 
 
 @click.command()
@@ -18,17 +18,7 @@ def age(photos: tuple[Path, ...]) -> None:
     \b
     reage age portrait.jpg
     """
-    failed = 0
-    for path in photos:
-        try:
-            _read(path)
-        except ReageError as error:
-            if len(photos) == 1:
-                raise
-            click.echo(f"reage: {error}", err=True)
-            failed += 1
-    if failed:
-        raise ReageError(f"{failed} of {len(photos)} photos could not be read, see above")
+    each_file(photos, _read, "photos could not be read")
 
 
 def _read(path: Path) -> None:

@@ -11,6 +11,7 @@ import click
 
 from reage.cli.options import (
     direction_option,
+    each_file,
     face_option,
     model_options,
     open_editor,
@@ -21,7 +22,7 @@ from reage.cli.options import (
     points_option,
     seed_option,
 )
-from reage.errors import ReageError, UsageError
+from reage.errors import UsageError
 
 if TYPE_CHECKING:
     from reage.editor import Editor
@@ -73,19 +74,7 @@ def edit(photos: tuple[Path, ...], **options: Any) -> None:
         options["lpips"],
         options["direction"],
     )
-    failed = 0
-    for photo in photos:
-        try:
-            task.run(editor, photo)
-        except UsageError:
-            raise
-        except ReageError as error:
-            if len(photos) == 1:
-                raise
-            click.echo(f"reage: {error}", err=True)
-            failed += 1
-    if failed:
-        raise ReageError(f"{failed} of {len(photos)} photos could not be edited, see above")
+    each_file(photos, lambda photo: task.run(editor, photo), "photos could not be edited")
 
 
 class EditTask:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from reage.errors import UsageError
+from reage.errors import ReageError, UsageError
 
 if TYPE_CHECKING:
     from reage.editor import Editor
 
 __all__ = [
     "direction_option",
+    "each_file",
     "face_option",
     "model_options",
     "open_editor",
@@ -97,6 +98,26 @@ def open_editor(
     gc.enable()
     gc.freeze()
     return load(model, device=device, precision=precision, direction=direction, vgg16=lpips)
+
+
+def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str) -> None:
+    """Do the work for every file; a bad one is said and does not stop the rest.
+
+    Raises what stopped a single file, or at the end ReageError when some failed.
+    """
+    failed = 0
+    for file in files:
+        try:
+            work(file)
+        except UsageError:
+            raise  # it would stop every other file too
+        except ReageError as error:
+            if len(files) == 1:
+                raise
+            click.echo(f"reage: {error}", err=True)
+            failed += 1
+    if failed:
+        raise ReageError(f"{failed} of {len(files)} {failure}, see above")
 
 
 def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:

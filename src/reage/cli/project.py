@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    each_file,
     face_option,
     model_options,
     open_editor,
@@ -17,7 +18,7 @@ from reage.cli.options import (
     points_option,
     seed_option,
 )
-from reage.errors import ImageError, ReageError, UsageError
+from reage.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from reage.editor import Editor
@@ -70,20 +71,12 @@ def project(files: tuple[Path, ...], **options: Any) -> None:
         options["model"], options["device"], options["precision"], options["lpips"]
     )
     click.echo(f"perceptual loss: {editor.perceptual.name}", err=True)
-    failed = 0
-    for file in files:
-        try:
-            if _project_file(editor, file, config, options) == "interrupted":
-                raise KeyboardInterrupt
-        except UsageError:
-            raise
-        except ReageError as error:
-            if len(files) == 1:
-                raise
-            click.echo(f"reage: {error}", err=True)
-            failed += 1
-    if failed:
-        raise ReageError(f"{failed} of {len(files)} files could not be projected, see above")
+
+    def work(file: Path) -> None:
+        if _project_file(editor, file, config, options) == "interrupted":
+            raise KeyboardInterrupt
+
+    each_file(files, work, "files could not be projected")
 
 
 def _config(options: dict[str, Any]) -> ProjectConfig:

@@ -36,7 +36,8 @@ def result_strip(result: Result) -> np.ndarray:
     panels = [Panel(_cut(result.photo.rgb8, box), "photo", f"reads {before}")]
     for edit in result.edits:
         same = edit.photo.pixels.shape == result.photo.pixels.shape
-        asked = ", ".join(_asked(face.asked, face.strength) for face in edit.faces)
+        goals = [_asked(face.asked, face.strength) for face in edit.faces]
+        asked = goals[0] if len(set(goals)) == 1 else ", ".join(goals)
         read = ", ".join(f"{face.after.age:.0f}" for face in edit.faces)
         picture = _cut(edit.photo.rgb8, box if same else None)
         panels.append(Panel(picture, asked, f"reads {read}"))
