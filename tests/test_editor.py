@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -308,3 +309,16 @@ def test_device_and_precision():
             choose_device(name)
     with pytest.raises(UsageError, match="precision 'int4' is not known"):
         choose_dtype("int4", cpu)
+
+
+@pytest.mark.parametrize("paste", ["delta", "replace", "none"])
+def test_the_direction_is_followed_in_every_mode(
+    editor: Editor, result: Result, paste: Literal["delta", "replace", "none"]
+) -> None:
+    """A made face is unlike the photo from the start; that must not end the search at once."""
+    traced = editor.trace(result.photo, result.inverted, paste)
+    _, curve = traced.curves[1]
+    assert curve.strengths.min() < -1
+    assert curve.strengths.max() > 1
+    own = int((curve.strengths == 0).nonzero()[0])
+    assert float(curve.similarities[own]) == pytest.approx(1, abs=1e-4)

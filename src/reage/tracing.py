@@ -46,7 +46,11 @@ class FaceMover:
 
     def trace(self, face: InvertedFace) -> tuple[Look, AgeCurve]:
         """How to look at one face at any strength, and its curve over the allowed ones."""
-        described = self._describe_photo(face)
+        # What a made face lost against the photo is not the direction's doing: the measure is the
+        # unmoved face as it would be pasted, which in `delta` is the photo itself.
+        with torch.no_grad():
+            unmoved = face.view.compose(face.base, face.base, self.paste)
+            described = self.likeness.describe(unmoved)
 
         @torch.no_grad()
         def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
