@@ -31,7 +31,8 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
             fast = torch.cuda.is_bf16_supported(including_emulation=False)
         else:
             # AVX512-BF16 alone was measured slower than float32 (docs/performance.md).
-            fast = device.type == "cpu" and torch.cpu._is_amx_tile_supported()
+            has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+            fast = device.type == "cpu" and has_amx()
         return torch.bfloat16 if fast else torch.float32
     if precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
