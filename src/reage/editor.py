@@ -46,7 +46,7 @@ AGE_DIRECTION = "age.direction.safetensors"
 FEATHER = 0.06  # width of the mask's edge, fraction of the square
 
 QUALITIES: Mapping[str, ProjectConfig] = {
-    "fast": ProjectConfig(step=10, start_lr=0.15, final_lr=0.05, plateau=0),
+    "fast": ProjectConfig(step=8, start_lr=0.15, final_lr=0.05, plateau=0),
     "normal": ProjectConfig(step=80, plateau=20),
     "best": ProjectConfig(step=300, final_lr=0.01, plateau=40),
 }
