@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,8 +18,10 @@ def edit_report(
     result: Result, files: Sequence[Path], source: Path, editor: Editor, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Versions, hashes, seed and numbers of one photo's edits."""
+    from reage.models.files import file_sha256
+
     return {
-        "photo": {"file": source.name, "sha256": _sha256(source)},
+        "photo": {"file": source.name, "sha256": file_sha256(source)},
         "made_by": _versions(),
         "model": {
             "name": editor.model.config.name,
@@ -74,11 +75,6 @@ def _aged(face: AgedFace) -> dict[str, Any]:
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in values.items()}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _versions() -> dict[str, str]:

@@ -11,7 +11,9 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-__all__ = ["Patch", "cut_patch", "interpolate", "sample_quad", "to_uint8"]
+from reage.images import to_depth
+
+__all__ = ["Patch", "cut_patch", "interpolate", "sample_quad"]
 
 # Photo pixels (after shrinking) that the interpolation looks at beyond the square.
 MARGIN = 4
@@ -35,14 +37,6 @@ class Patch:
         return (np.asarray(points, np.float64) - self.offset) * self.scale - 0.5
 
 
-def to_uint8(rgb: np.ndarray) -> np.ndarray:
-    """Bring a uint8 or uint16 array to uint8 (65535 is 255)."""
-    if rgb.dtype == np.uint8:
-        return rgb
-    assert rgb.dtype == np.uint16, rgb.dtype
-    return ((rgb.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
 def cut_patch(
     rgb: np.ndarray,
     quad: np.ndarray,
@@ -63,7 +57,7 @@ def cut_patch(
     limits = np.array([width, height])
     low_in, high_in = np.clip(low, 0, limits - 1), np.clip(high, 1, limits)
     high_in = np.maximum(high_in, low_in + 1)
-    part = to_uint8(rgb[low_in[1] : high_in[1], low_in[0] : high_in[0], :3])
+    part = to_depth(rgb[low_in[1] : high_in[1], low_in[0] : high_in[0], :3], np.uint8)
     size = np.maximum(np.rint((high_in - low_in) / ratio).astype(int), 1)
     if ratio > 1.0:
         shrunk = Image.fromarray(np.ascontiguousarray(part)).resize(

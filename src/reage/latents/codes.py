@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,7 +168,7 @@ def _project_batch(
     count = len(rows)
     start = generator.mapping.w_avg.expand(count, generator.num_ws, -1)
     mask = torch.ones(count, 1, side, side)
-    found = project(generator, images, mask, start, perceptual, replace(config))
+    found = project(generator, images, mask, start, perceptual, config)
     return {row.file: code.half() for row, code in zip(rows, found.ws, strict=True)}
 
 

@@ -10,12 +10,11 @@ from reage.models.checkpoints import Model
 from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.nvidia import read_nvidia, write_nvidia
 from reage.models.convert.rosinality import read_rosinality, write_rosinality
+from reage.models.convert.torch_pickles import is_torch_file
 
 __all__ = ["ConvertedGenerator", "ForeignFormat", "read_foreign", "write_foreign"]
 
 ForeignFormat = Literal["rosinality", "nvidia"]
-
-LEGACY_TORCH = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # torch.save's number before version 1.6
 
 
 def read_foreign(path: Path) -> ConvertedGenerator:
@@ -28,7 +27,7 @@ def read_foreign(path: Path) -> ConvertedGenerator:
             start = file.read(16)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    if start[:4] == b"PK\x03\x04" or start[2:14] == LEGACY_TORCH or start[8:9] == b"{":
+    if is_torch_file(start) or start[8:9] == b"{":
         return read_rosinality(path)
     if start[:1] == b"\x80":
         return read_nvidia(path)

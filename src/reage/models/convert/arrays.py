@@ -13,13 +13,12 @@ import torch
 
 from reage.errors import ModelError
 from reage.models.convert.pickles import Global, Interpreter, Record
-from reage.models.convert.torch_pickles import StoredTensor, interpret_torch
+from reage.models.convert.torch_pickles import StoredTensor, interpret_torch, is_torch_file
 from reage.models.files import read_bytes
 
 __all__ = ["read_pickled_arrays"]
 
 NUMPY_HEADER = b"\x93NUMPY"
-ZIP = b"PK\x03\x04"
 RECONSTRUCT = {
     "numpy.core.multiarray._reconstruct",
     "numpy._core.multiarray._reconstruct",
@@ -35,7 +34,7 @@ def read_pickled_arrays(path: Path) -> Any:
     """
     data = read_bytes(path)
     source = str(path)
-    if data[:4] == ZIP or data[2:14] == bytes.fromhex("8a0a6cfc9c46f9206aa85019"):
+    if is_torch_file(data):
         return _plain(_load_torch(path), source)
     if data.startswith(NUMPY_HEADER):
         data = data[_header_length(data, source) :]

@@ -17,7 +17,10 @@ from torch import Tensor
 from reage.errors import ModelError
 from reage.models.convert.pickles import Global, Interpreter, Record, Rules
 
-__all__ = ["StoredTensor", "interpret_torch"]
+__all__ = ["StoredTensor", "interpret_torch", "is_torch_file"]
+
+ZIP = b"PK\x03\x04"
+LEGACY_TORCH = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # torch.save's number before version 1.6
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # the first three values of torch.save before version 1.6
 PROTOCOL_VERSION = 1001
@@ -77,6 +80,11 @@ class StoredTensor:
         return flat.as_strided(self.shape, self.stride, self.offset).clone(
             memory_format=torch.contiguous_format
         )
+
+
+def is_torch_file(start: bytes) -> bool:
+    """Whether a file that starts so was written by torch.save, of today or before version 1.6."""
+    return start[:4] == ZIP or start[2:14] == LEGACY_TORCH
 
 
 def interpret_torch(data: bytes, interpreter: Interpreter) -> Any:
