@@ -640,12 +640,13 @@ class TestModels:
         self, reage_: Reage, small_folder: Path, tmp_path: Path
     ):
         from reage.models.checkpoints import save_model
-        from reage.models.encoders import load_encoder
+        from reage.models.encoders import describe_encoder, load_encoder
         from reage.networks.encoder import Encoder, EncoderConfig
 
         model = load_model(small_folder)
-        config = replace(model.config, encoder={"kind": "residual", "channels": [4, 4]})
-        encoder = Encoder(EncoderConfig(32, 8, 32, (4, 4))).state_dict()
+        sizes = EncoderConfig(8, 32, 32, channels=(4, 4), blocks=(1, 1), hidden=8)
+        config = replace(model.config, encoder=describe_encoder(sizes))
+        encoder = Encoder(sizes).state_dict()
         save_model(config, model.generator, tmp_path / "a", card="# a\n", encoder=encoder)
         assert reage_("convert", tmp_path / "a", tmp_path / "b").status == 0
         one, two = (load_encoder(load_model(tmp_path / name)) for name in "ab")

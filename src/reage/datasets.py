@@ -1,4 +1,4 @@
-"""Prepared face crops: tar shards of pictures beside an index table, as `../shared/data` is one."""
+"""Prepared face crops: tar shards beside an index table, as `reage prepare` makes them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class FaceRow:
     gender: str  # male, female or empty
     group: str  # race or skin-tone label or empty
     numbers: Mapping[str, float]  # yaw, pitch, padding, sharpness, ... where the table has them
+    person: str = ""  # rows of the same person have the same; empty: not known
+    apparent_age: float | None = None  # years, as a network reads it; never a label
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +50,8 @@ class FaceDataset:
 def open_dataset(folder: Path) -> FaceDataset:
     """Read the index table (the one .csv) and the shards' contents (every .tar) of a folder.
 
-    Columns: `file`, `split`; `age` or `age_bin` ("30-39", "70+"), `gender`, `race` and numbers
-    may be there. Raises ImageError where something is missing.
+    Columns: `file`, `split`; `age` or `age_bin` ("30-39", "70+"), `gender`, `race`, `person`,
+    `apparent_age` and numbers may be there. Raises ImageError where something is missing.
     """
     tables = sorted(folder.glob("*.csv"))
     shards = sorted(folder.glob("*.tar"))
@@ -103,7 +105,7 @@ def balanced(rows: Sequence[FaceRow], count: int, seed: int) -> list[FaceRow]:
 
 def _row(entry: Mapping[str, str]) -> FaceRow:
     numbers = {}
-    for name in ("yaw", "pitch", "padding", "sharpness"):
+    for name in ("yaw", "pitch", "padding", "sharpness", "apparent_age_spread"):
         if entry.get(name):
             numbers[name] = float(entry[name])
     return FaceRow(
@@ -113,6 +115,8 @@ def _row(entry: Mapping[str, str]) -> FaceRow:
         entry.get("gender", ""),
         entry.get("race", ""),
         numbers,
+        entry.get("person") or "",
+        float(entry["apparent_age"]) if entry.get("apparent_age") else None,
     )
 
 

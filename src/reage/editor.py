@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -22,9 +21,10 @@ from reage.faces.detection import FaceDetector
 from reage.faces.face import Face, left_to_right, select_faces
 from reage.images import Photo, to_tensor
 from reage.inputs import Target, as_photo, as_targets
+from reage.latents.agers import NeuralAger, load_ager
 from reage.latents.aging import Reached
 from reage.latents.directions import Direction, for_generator, load_direction, sefa_direction
-from reage.latents.faces import AGE_SIDE, InvertedFace, PasteMode, view_face
+from reage.latents.faces import InvertedFace, PasteMode, age_square, view_face
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
 from reage.latents.tuning import TuneConfig, Tuned, tune
 from reage.models.checkpoints import Model
@@ -37,12 +37,13 @@ from reage.networks.identity import FeatureLikeness
 from reage.results import Edit, Result
 from reage.tracing import FaceMover, TracedFaces
 
-__all__ = ["AGE_DIRECTION", "QUALITIES", "Editor", "find_direction", "load"]
+__all__ = ["AGE_AGER", "AGE_DIRECTION", "QUALITIES", "Editor", "find_direction", "load"]
 
 Which = Literal["largest", "all"] | int
 
 DEFAULT_MODEL = "faces128"
 AGE_DIRECTION = "age.direction.safetensors"
+AGE_AGER = "age.ager.safetensors"
 FEATHER = 0.06  # width of the mask's edge, fraction of the square
 
 QUALITIES: Mapping[str, ProjectConfig] = {
@@ -57,7 +58,7 @@ class Editor:
     """Everything that an edit needs, loaded once. Holds no photo."""
 
     model: Model
-    direction: Direction | None = None  # along age; None: the model has none
+    direction: Direction | NeuralAger | None = None  # along age; None: the model has none
     dtype: torch.dtype = torch.float32  # of the generator's convolutions
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
@@ -81,7 +82,7 @@ class Editor:
 
     @cached_property
     def likeness(self) -> FeatureLikeness:
-        average = F.interpolate(self.synthesize(self._average), AGE_SIDE, mode="area")
+        average = age_square(self.synthesize(self._average), self.model.config.alignment)
         with torch.no_grad():
             return FeatureLikeness(load_efficientnet().to(self.device), average)
 
@@ -174,13 +175,17 @@ class Editor:
         self,
         photo: Photo,
         inverted: Sequence[InvertedFace],
-        direction: Direction,
+        direction: Direction | NeuralAger,
         strengths: Iterable[float],
         paste: PasteMode = "delta",
     ) -> list[Edit]:
-        """Make one edit of each strength along any direction of this generator."""
+        """Make one edit of each strength along any direction of this generator.
+
+        With an ager, a strength counts decades.
+        """
         config = self.model.config.generator
-        direction = for_generator(direction, config.num_ws)
+        if isinstance(direction, Direction):
+            direction = for_generator(direction, config.num_ws)
         direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
         mover = self._mover(photo, direction, paste)
         return [
@@ -229,8 +234,8 @@ class Editor:
         """RGB pictures `[N, 3, R, R]` in about [-1, 1] of ws `[N, num_ws, w_dim]`."""
         return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
 
-    def age_direction(self) -> Direction:
-        """Return the model's age direction, or raise ModelError where it has none."""
+    def age_direction(self) -> Direction | NeuralAger:
+        """Return the model's ager or age direction, or raise ModelError where it has none."""
         if self.direction is None:
             name = self.model.config.name
             raise ModelError(
@@ -279,7 +284,9 @@ class Editor:
             raise KeyboardInterrupt
         return InvertedFace(view, found.ws, self.synthesize(found.ws, noise=found.noise), found)
 
-    def _mover(self, photo: Photo, direction: Direction, paste: PasteMode) -> FaceMover:
+    def _mover(
+        self, photo: Photo, direction: Direction | NeuralAger, paste: PasteMode
+    ) -> FaceMover:
         networks = (self.synthesize, self.age_network, self.likeness)
         return FaceMover(photo, direction, paste, *networks, self.device)
 
@@ -304,12 +311,16 @@ def load(
     return Editor(loaded, found, choose_dtype(precision, place), place, vgg16)
 
 
-def find_direction(model: Model, given: str | Path | None) -> Direction | None:
-    """The direction that was given (a file, or "sefa:N"), or the age direction in the folder."""
+def find_direction(model: Model, given: str | Path | None) -> Direction | NeuralAger | None:
+    """What was given (a file, or "sefa:N"), else the folder's ager, else its age direction."""
     if str(given).startswith("sefa:"):
         return sefa_direction(model.generator, model.generator_hash, str(given))
+    if str(given).endswith(".ager.safetensors"):
+        return load_ager(Path(str(given)))
     if given is not None:
         return for_generator(load_direction(Path(given)), model.config.generator.num_ws)
+    if model.folder is not None and (model.folder / AGE_AGER).is_file():
+        return load_ager(model.folder / AGE_AGER)
     if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():
         return None
     return load_direction(model.folder / AGE_DIRECTION)

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from reage.images import Photo, photo_from_array, to_tensor
 from reage.inputs import Target
+from reage.latents.agers import NeuralAger
 from reage.latents.aging import AgeCurve, Look, Reached, reach_age, trace_curve
-from reage.latents.directions import Direction, move
+from reage.latents.directions import Direction
 from reage.latents.faces import (
     InvertedFace,
     PasteMode,
@@ -37,7 +38,7 @@ class FaceMover:
     """Moves faces of one photo along one direction and looks at what comes out."""
 
     photo: Photo
-    direction: Direction
+    direction: Direction | NeuralAger
     paste: PasteMode
     synthesize: Callable[[Tensor], Tensor]  # ws -> RGB pictures
     age_network: AgeNetwork
@@ -61,7 +62,7 @@ class FaceMover:
                 similar.append(self.likeness(self.likeness.describe(shown), described).cpu())
             return torch.cat(ages), torch.cat(similar)
 
-        allowed = self.direction.allowed(face.ws)
+        allowed = self.direction.allowed(face.ws, face.view.reading.age)
         return look, trace_curve(look, allowed, least_similarity=LEAST_LIKENESS)
 
     @torch.no_grad()
@@ -82,8 +83,8 @@ class FaceMover:
         return Edit(self.photo.with_pixels(pixels), aged)
 
     def _moved(self, face: InvertedFace, strengths: Tensor) -> Tensor:
-        codes = face.ws.expand(len(strengths), -1, -1)
-        edited = self.synthesize(move(codes, self.direction, strengths))
+        codes = self.direction.moved(face.ws, strengths, face.view.reading.age)
+        edited = self.synthesize(codes)
         return toned(face.base, edited, self.direction.colour)
 
     def _describe_photo(self, face: InvertedFace) -> list[Tensor]:

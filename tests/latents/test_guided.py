@@ -75,7 +75,7 @@ def test_what_is_known_of_the_direction_stays(
     assert refined.report["method"] == "guided"
     assert refined.colour == CONFIG.colour
     assert refined.reach is not None
-    assert refined.allowed(faces[1][:1]) == (-refined.reach, refined.reach)
+    assert refined.allowed(faces[1][:1], 30.0) == (-refined.reach, refined.reach)
 
 
 def test_toned_keeps_light_and_a_share_of_colour() -> None:

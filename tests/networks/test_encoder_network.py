@@ -13,7 +13,7 @@ from reage.networks.encoder import Encoder, EncoderConfig
 def encoder() -> Encoder:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        config = EncoderConfig(resolution=32, num_ws=8, w_dim=24, channels=(8, 8, 8))
+        config = EncoderConfig(8, 24, resolution=32, channels=(8, 8), blocks=(1, 2), hidden=16)
         return Encoder(config).eval().requires_grad_(False)
 
 
@@ -39,6 +39,15 @@ def test_neither_masked_pixels_nor_the_batch_have_influence(encoder: Encoder):
     assert not torch.allclose(ws, encoder(images, torch.ones_like(mask), w_avg), atol=1e-5)
 
 
-def test_more_halvings_than_pixels_are_refused():
-    with pytest.raises(ValueError, match="5 halvings do not fit into 16 px"):
-        EncoderConfig(resolution=16, num_ws=6)
+def test_larger_crops_are_reduced_first(encoder: Encoder):
+    images, w_avg = random(1, 3, 32, 32), torch.zeros(24)
+    large = torch.nn.functional.interpolate(images, 64, mode="nearest")
+    ws = encoder(images, torch.ones(1, 1, 32, 32), w_avg)
+    assert torch.allclose(ws, encoder(large, torch.ones(1, 1, 64, 64), w_avg), atol=1e-5)
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="20 px do not fall into patches of 8"):
+        EncoderConfig(6, resolution=20, patch=8)
+    with pytest.raises(ValueError, match="2 widths but 4 block counts"):
+        EncoderConfig(6, channels=(8, 8))

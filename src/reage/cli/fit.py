@@ -131,6 +131,7 @@ def _refined(
             load_age_network(),
             load_gender_network(),
             config,
+            alignment=model.config.alignment,
             progress=progress,
         )
 

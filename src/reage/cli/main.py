@@ -21,7 +21,10 @@ COMMANDS = {
     "edit": ("reage.cli.edit", "edit"),
     "age": ("reage.cli.age", "age"),
     "project": ("reage.cli.project", "project"),
+    "prepare": ("reage.cli.prepare", "prepare"),
     "fit": ("reage.cli.fit", "fit"),
+    "train": ("reage.cli.train", "train"),
+    "evaluate": ("reage.cli.evaluate", "evaluate"),
     "convert": ("reage.cli.models", "convert"),
     "models": ("reage.cli.models", "models"),
 }

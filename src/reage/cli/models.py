@@ -67,7 +67,8 @@ def convert(
 
     import torch
 
-    from reage.editor import AGE_DIRECTION, find_direction
+    from reage.editor import AGE_AGER, AGE_DIRECTION, find_direction
+    from reage.latents.agers import NeuralAger, save_ager
     from reage.latents.directions import save_direction
     from reage.models.checkpoints import save_model, seal
     from reage.models.convert import write_foreign
@@ -98,7 +99,10 @@ def convert(
             encoder=None if encoder is None else encoder.state_dict(),
             overwrite=overwrite,
         )
-        if direction is not None:  # it belongs to the tensors, and they are the same
+        if isinstance(direction, NeuralAger):
+            save_ager(direction, target / AGE_AGER)
+            seal(target)
+        elif direction is not None:  # it belongs to the tensors, and they are the same
             save_direction(direction, target / AGE_DIRECTION)
             seal(target)
     elif layout in ("rosinality", "nvidia"):

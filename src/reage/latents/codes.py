@@ -15,6 +15,7 @@ from reage.errors import LatentError
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
 from reage.images import to_array, to_tensor
+from reage.latents.faces import age_square
 from reage.latents.fitting import CodeSet
 from reage.latents.inversion import ProjectConfig, project
 from reage.models.checkpoints import Model
@@ -59,7 +60,7 @@ def codes_of_samples(
         ws.append(generator.map(z, truncation_psi=SAMPLE_PSI))
         images = generator.synthesize(ws[-1])[:, :3]
         small = torch.nn.functional.interpolate(images, 128, mode="bilinear", antialias=True)
-        ages.append(age_network.read(small)[0])
+        ages.append(age_network.read(age_square(images, model.config.alignment))[0])
         pictures.append(to_array(small))
         if progress is not None:
             progress(min(begin + BATCH, count), count)
@@ -100,7 +101,8 @@ def codes_of_dataset(
     pictures = np.stack([dataset.read(row) for row in rows])
     with torch.no_grad():
         parts = to_tensor(pictures).split(64)
-        read = torch.cat([age_network.read(part)[0] for part in parts])
+        squares = [age_square(part, model.config.alignment) for part in parts]
+        read = torch.cat([age_network.read(square)[0] for square in squares])
     low, high = (
         torch.tensor([row.age_range[i] if row.age_range else (0.0, 100.0)[i] for row in rows])
         for i in (0, 1)

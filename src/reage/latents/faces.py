@@ -26,6 +26,7 @@ __all__ = [
     "FaceView",
     "InvertedFace",
     "PasteMode",
+    "age_square",
     "aligned_crop",
     "crop_for_age",
     "paste_face",
@@ -38,9 +39,11 @@ __all__ = [
 
 PasteMode = Literal["delta", "replace", "none"]
 
-# The square that the age network reads best: on 20 London photos its mean error is 4 years
-# there, and in tighter squares it takes children for older than they are.
-AGE_ALIGNMENT = Alignment(scale=0.70, shift=0.22)
+# The square that the age network reads best: on the 2,850 labelled faces of the validation split
+# its mean error to the middle of the bin is 7.2 years (correlation 0.80). In the wider square of
+# the embedded model, centred higher, it is 9.9 (0.59), and 70-year-olds pass for 45.
+AGE_ALIGNMENT = Alignment(scale=0.60, shift=0.46)
+EYES_TO_MOUTH = 0.515  # in half-sides of FFHQ's square, the mean of 32 people
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
@@ -154,6 +157,25 @@ def aligned_crop(rgb: np.ndarray, mask: np.ndarray | None, resolution: int) -> F
 def crop_for_age(rgb: np.ndarray, face: Face) -> FaceCrop:
     """Cut out the square that the age network reads."""
     return crop_face(rgb, face_quad(face, AGE_ALIGNMENT.scale, AGE_ALIGNMENT.shift), AGE_SIDE)
+
+
+def age_square(images: Tensor, alignment: Alignment) -> Tensor:
+    """Take the age network's square out of aligned pictures `[N, 3, R, R]`: `[N, 3, 128, 128]`.
+
+    For pictures of which no more is known than their alignment; what lies outside is reflected.
+    Differentiable.
+    """
+    ratio = AGE_ALIGNMENT.scale / alignment.scale
+    down = (AGE_ALIGNMENT.shift - alignment.shift) * EYES_TO_MOUTH / alignment.scale
+    theta = images.new_tensor([[ratio, 0, 0], [0, ratio, down]])
+    shrink = int(images.shape[-1] * ratio / AGE_SIDE)
+    images = F.avg_pool2d(images, shrink) if shrink > 1 else images
+    grid = F.affine_grid(
+        theta.expand(len(images), -1, -1),
+        [len(images), images.shape[1], AGE_SIDE, AGE_SIDE],
+        align_corners=False,
+    )
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
 
 
 @torch.no_grad()

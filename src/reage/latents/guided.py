@@ -18,7 +18,8 @@ from torch import Tensor
 
 from reage.latents.adam import Adam
 from reage.latents.directions import Direction, move
-from reage.latents.faces import toned
+from reage.latents.faces import AGE_ALIGNMENT, age_square, toned
+from reage.models.checkpoints import Alignment
 from reage.networks.age import AgeNetwork
 from reage.networks.gender import GenderNetwork
 from reage.networks.generator import Generator
@@ -58,18 +59,21 @@ def refine_direction(
     gender_network: GenderNetwork,
     config: GuidedConfig | None = None,
     *,
+    alignment: Alignment = AGE_ALIGNMENT,
     progress: Progress | None = None,
 ) -> Direction:
     """Refine a fitted direction on faces: codes `[N, num_ws, w_dim]`, pictures `[N, 3, R, R]`.
 
-    One unit of strength is made to be ten years on average. The report gains what the direction
-    does to faces that were held out.
+    `alignment` is the pictures'. One unit of strength is made to be ten years on average. The
+    report gains what the direction does to faces that were held out.
     """
     config = config or GuidedConfig()
     order = torch.randperm(len(ws), generator=torch.Generator().manual_seed(config.seed))
     cut = int(len(ws) * config.held_out)
     held, kept = order[:cut], order[cut:]
-    ages = torch.cat([age_network.read(part)[0] for part in images.split(64)]).detach()
+    ages = torch.cat(
+        [age_network.read(age_square(part, alignment))[0] for part in images.split(64)]
+    ).detach()
     males = torch.cat([gender_network(part) for part in images.split(64)]).detach()
     mask = oval_mask(images.shape[-1])
     basis, spread, prior = _coordinates(direction, ws[kept], config.components)
@@ -89,7 +93,7 @@ def refine_direction(
         edited = toned(base, generator.synthesize(codes)[:, :3], config.colour)
         change = (edited - base) * mask
         pasted = (images[chosen] + change).clamp(-1, 1)
-        read = age_network.read(pasted)[0]
+        read = age_network.read(age_square(pasted, alignment))[0]
         male = gender_network(pasted)
         loss = (
             ((read - asked) / 10).abs().mean()
@@ -105,7 +109,9 @@ def refine_direction(
     flat = ((vector.detach() * spread) @ basis).view(ws.shape[1:])
     reach = config.reach / 10 * BEYOND
     refined = replace(direction, vector=flat, reach=reach, colour=config.colour)
-    effect = _effect(refined, generator, ws[held], images[held], ages[held], age_network, mask)
+    effect = _effect(
+        refined, generator, ws[held], images[held], ages[held], age_network, mask, alignment
+    )
     report = direction.report | {"method": "guided", "guided": effect, "steps": config.steps}
     return replace(refined, report=report)
 
@@ -143,6 +149,7 @@ def _effect(
     ages: Tensor,
     age_network: AgeNetwork,
     mask: Tensor,
+    alignment: Alignment,
 ) -> dict[str, float]:
     """Mean change of the read age per strength, on faces that took no part, in years."""
     found = {}
@@ -153,6 +160,6 @@ def _effect(
             edited = generator.synthesize(move(codes, direction, strength))[:, :3]
             change = toned(base, edited, direction.colour) - base
             pasted = (pictures + change * mask).clamp(-1, 1)
-            parts.append(age_network.read(pasted)[0])
+            parts.append(age_network.read(age_square(pasted, alignment))[0])
         found[f"{strength:+g}"] = round(float((torch.cat(parts) - ages).mean()), 2)
     return found

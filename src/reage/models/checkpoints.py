@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from reage.errors import ModelError
@@ -38,6 +38,7 @@ __all__ = [
     "build_generator",
     "load_config",
     "load_model",
+    "load_strictly",
     "load_tensors",
     "save_model",
     "save_tensors",
@@ -138,7 +139,13 @@ def build_generator(
     """Make a frozen generator of float32 tensors; `source` is named in the errors."""
     with Uninitialized():
         generator = Generator(config)
-    wanted = {name: tuple(t.shape) for name, t in generator.state_dict().items()}
+    load_strictly(generator, tensors, source=source)
+    return generator.eval().requires_grad_(False)
+
+
+def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Give a network its tensors; ModelError unless names and shapes are all its own."""
+    wanted = {name: tuple(t.shape) for name, t in network.state_dict().items()}
     check_names(wanted, tensors, source)
     for name, shape in wanted.items():
         if tuple(tensors[name].shape) != shape:
@@ -146,8 +153,7 @@ def build_generator(
                 f"{source}: {name} is {list(tensors[name].shape)}, "
                 f"its config needs {list(shape)}; config and weights do not belong together"
             )
-    generator.load_state_dict(dict(tensors), assign=True)
-    return generator.eval().requires_grad_(False)
+    network.load_state_dict(dict(tensors), assign=True)
 
 
 def check_names(wanted: Mapping[str, object], found: Mapping[str, object], source: str) -> None:

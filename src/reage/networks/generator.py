@@ -169,7 +169,7 @@ class SynthesisBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """ws `[N, num_ws, w_dim]` to a picture `[N, C, R, R]`."""
+    """ws `[N, num_ws, w_dim]` to a picture `[N, C, R, R]`, or the smaller one of an inner block."""
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -190,16 +190,20 @@ class Synthesis(nn.Module):
         """The num_ws - 1 layers that take noise, from 4 px upwards."""
         return [layer for block in self.blocks for layer in block.layers]
 
-    def forward(self, ws: Tensor, noise: list[Tensor | None], dtype: torch.dtype) -> Tensor:
+    def forward(
+        self, ws: Tensor, noise: list[Tensor | None], dtype: torch.dtype, resolution: int = 0
+    ) -> Tensor:
         first = self.blocks[0].const.to(dtype)
         x = first.expand(len(ws), *first.shape)
         if x.device.type == "cpu" or dtype != torch.float32:
             x = x.contiguous(memory_format=torch.channels_last)
         image, level, used = None, 0, 0
-        for block in self.blocks:
+        for size, block in zip(self.config.block_resolutions, self.blocks, strict=True):
             count = len(block.layers)
             x, image = block(x, image, ws[:, level:], noise[used : used + count])
             level, used = level + count, used + count  # toRGB shares the next block's first w
+            if size == resolution:
+                break
         assert image is not None
         return image
 

@@ -9,7 +9,7 @@ Features as a Perceptual Metric", 2018, equation 1, with that average).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -18,7 +18,13 @@ from torch import Tensor, nn
 
 from reage.networks.efficientnet import EfficientNetLite0
 
-__all__ = ["EfficientNetDistance", "PerceptualDistance", "VGGDistance", "masked_mse"]
+__all__ = [
+    "EfficientNetDistance",
+    "PerceptualDistance",
+    "VGGDistance",
+    "feature_distance",
+    "masked_mse",
+]
 
 NORM_EPS = 1e-10
 
@@ -46,6 +52,12 @@ def _layer_distance(a: Tensor, b: Tensor, mask: Tensor, weight: Tensor | None = 
     area = F.interpolate(mask, size=a.shape[-2:], mode="area")
     total = (summed.sum(1, keepdim=True) * area).sum((1, 2, 3))
     return total / area.sum((1, 2, 3)).clamp_min(1e-6)
+
+
+def feature_distance(found: Sequence[Tensor], wanted: Sequence[Tensor], mask: Tensor) -> Tensor:
+    """Distance of two pictures' features, layer by layer, over a mask `[N, 1, R, R]`: `[N]`."""
+    layers = [_layer_distance(a, b, mask) for a, b in zip(found, wanted, strict=True)]
+    return torch.stack(layers).sum(0)
 
 
 class _FeatureDistance(nn.Module):

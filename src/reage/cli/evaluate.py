@@ -1,0 +1,143 @@
+"""`reage evaluate`: how good a model is, as one report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reage.cli.options import direction_option, open_editor, parse_range, seed_option
+from reage.errors import UsageError
+
+
+@click.command()
+@click.argument("model", default="faces128")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Dataset (reage prepare) of the model's square."
+)
+@click.option("--split", default="val", show_default=True, help="Of the dataset; never trained on.")
+@click.option(
+    "--portraits", type=click.Path(path_type=Path), help="Folder with pairs.csv: id, older, newer."
+)
+@click.option("--faces", default=64, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--samples",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(2),
+    help="Of the generator, for FID and KID.",
+)
+@click.option(
+    "--steps",
+    default=100,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of the inversions that are measured; 0: the encoder alone.",
+)
+@click.option("--quality", default="normal", show_default=True, help="Of the aged ones' inversion.")
+@click.option(
+    "--paste", type=click.Choice(["delta", "replace"]), default="delta", show_default=True
+)
+@click.option("--ages", default="10:80:10", show_default=True, help="Targets, FROM:TO:STEP.")
+@click.option(
+    "--older-year", default=2011.0, show_default=True, help="Of undated older photos of pairs."
+)
+@click.option(
+    "--second-age",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="age_gender_model.bin of the npm package @vladmandic/face-api.",
+)
+@seed_option
+@direction_option
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ...")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="Of the generator's convolutions.",
+)
+@click.option(
+    "--lpips", type=click.Path(path_type=Path), metavar="FILE", help="Weights of VGG16 for LPIPS."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder of the report; default: MODEL-evaluation.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier report.")
+def evaluate(model: str, **options: Any) -> None:
+    """Measure MODEL: samples, inversion, ageing, and people photographed twice.
+
+    \b
+    reage evaluate --data faces --portraits portraits
+    reage evaluate my-model --data faces --faces 200 --second-age age_gender_model.bin
+
+    Writes report.md, report.json and pictures. What is not given is left out, and said.
+    """
+    folder = options["output"] or Path(f"{Path(model).name}-evaluation")
+    if not (options["data"] or options["portraits"]):
+        raise UsageError("give --data DATASET, --portraits FOLDER, or both")
+    from reage.evaluation.report import MARKDOWN, check_output, write_report
+
+    check_output(folder, overwrite=options["overwrite"])
+    found = _evaluation(model, options)
+    write_report(found, folder, overwrite=options["overwrite"])
+    for line in found.figures["missing"]:
+        click.echo(f"reage: {line}", err=True)
+    click.echo(f"{folder / MARKDOWN}")
+
+
+def _evaluation(model: str, options: dict[str, Any]) -> Any:
+    place = (options[name] for name in ("device", "precision", "lpips", "direction"))
+    editor = open_editor(model, *place)
+    from reage.editor import QUALITIES
+    from reage.evaluation.config import EvaluationConfig
+    from reage.evaluation.judges import load_judges
+    from reage.evaluation.run import evaluate as measure
+
+    if options["quality"] not in QUALITIES:
+        known = ", ".join(QUALITIES)
+        raise UsageError(f"--quality {options['quality']!r} is not known; choose {known}")
+    names = ("faces", "samples", "steps", "quality", "paste", "split", "seed", "older_year")
+    config = EvaluationConfig(
+        **{name: options[name] for name in names}, targets=parse_range(options["ages"], "--ages")
+    )
+    judges = load_judges(editor, options["second_age"])
+    with _Bar() as bar:
+        return measure(
+            editor,
+            judges,
+            config,
+            data=options["data"],
+            portraits=options["portraits"],
+            progress=bar.update,
+        )
+
+
+class _Bar:
+    """A tqdm bar that starts anew for every kind of work; silent where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+        self.what = ""
+
+    def update(self, what: str, done: int, of: int) -> None:
+        from tqdm import tqdm
+
+        if self.bar is None or self.what != what:
+            self.__exit__()
+            self.what = what
+            self.bar = tqdm(total=of, desc=what, disable=None, leave=False)
+        self.bar.update(done - self.bar.n)
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None

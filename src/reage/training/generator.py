@@ -1,0 +1,363 @@
+"""Training a generator, with an encoder in the loop or without.
+
+Three recipes in one loop: StyleGAN2 as published, projected features, and either of them with a
+part of every batch that reconstructs real faces through an encoder which is trained along.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reage.errors import UsageError
+from reage.networks.efficientnet import EfficientNetLite0
+from reage.networks.encoder import Encoder
+from reage.networks.generator import Generator
+from reage.networks.perceptual import feature_distance, masked_mse
+from reage.training.adversaries import Adversary, Described
+from reage.training.averaging import averaging_beta, update_average
+from reage.training.configs import AdamSettings, GeneratorTraining
+from reage.training.data import BatchSource, FaceBatch
+from reage.training.draws import Draws, seeded
+from reage.training.losses import path_lengths
+from reage.training.parallel import World
+
+__all__ = ["GeneratorTrainer"]
+
+W_AVG_BETA = 0.998  # a step, of 32 pictures; as published
+PATH_DECAY = 0.01  # of the running mean path length
+PATTERN = 16  # pictures after which the kinds of pictures in a batch repeat
+NEIGHBOURS = 4  # faces that codes are mixed among
+GRID = 32  # pictures of each kind on a sample grid
+
+
+@dataclass(frozen=True, eq=False)
+class _Fakes:
+    """What a step made, and of which codes."""
+
+    ws: Tensor  # [N, num_ws, w_dim]
+    images: Tensor  # [N, 3, r, r]
+    offsets: Tensor | None  # the encoder's, of the reconstructed part
+
+
+class GeneratorTrainer:
+    """A generator, its adversary and perhaps an encoder, and how one step changes them."""
+
+    name = "generator"
+
+    def __init__(
+        self,
+        config: GeneratorTraining,
+        generator: Generator,
+        encoder: Encoder | None,
+        adversary: Adversary,
+        features: EfficientNetLite0,
+        source: BatchSource,
+        *,
+        world: World,
+        device: torch.device,
+        dtype: torch.dtype,
+    ):
+        assert (encoder is not None) == (config.encoder_share > 0), "an encoder for its share"
+        if config.encoder_share and len(world.part(config.batch)) % min(PATTERN, config.batch):
+            raise UsageError(
+                f"a batch of {config.batch} for {world.size} processes: with an encoder in the "
+                f"loop each part has to be a multiple of {PATTERN}"
+            )
+        self.config, self.source, self.world = config, source, world
+        self.device, self.dtype = device, dtype
+        self.adversary, self.features = adversary, features
+        self.generator = generator.train().requires_grad_(True).to(device)
+        self.encoder = encoder and encoder.train().requires_grad_(True).to(device)
+        adversary.network.train().to(device)
+        self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        self.average_encoder = copy.deepcopy(self.encoder)
+        if self.average_encoder is not None:
+            self.average_encoder.eval().requires_grad_(False)
+        self.mean_path = torch.zeros([], device=device)
+        self.optimizers = {
+            "generator": adam(self.generator, config.generator, _lazy(config.path_weight, config)),
+        }
+        if any(True for _ in adversary.network.parameters()):
+            self.optimizers["discriminator"] = adam(adversary.network, config.discriminator)
+        if self.encoder is not None:
+            self.optimizers["encoder"] = adam(self.encoder, config.encoder)
+        self.synthesis: Any = self.generator.synthesis
+        if config.compile:
+            self.synthesis = torch.compile(self.generator.synthesis, dynamic=False)
+
+    @property
+    def batch(self) -> int:
+        return self.config.batch
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """Do one step on all networks; returns figures, averaged over this process's pictures."""
+        batch = self._arranged(self.source.at(index))
+        side = self._side(index)
+        images = batch.images.to(self.device)
+        reals = _reduced(images, side)
+        fakes = self._fakes(index, batch, images, side)
+        described = self._describe(index, batch, fakes.images)
+        with torch.no_grad():
+            wanted = self._describe(index, batch, reals)
+        figures: dict[str, Tensor] = {}
+
+        self._warm_up(index)
+        loss = self._generator_loss(fakes, reals, described, wanted, figures)
+        self._update(["generator", "encoder"], loss)
+        self._regularize_path(index, batch, figures)
+
+        if "discriminator" in self.optimizers:
+            self._teach_adversary(index, wanted, described.detach(), figures)
+        self._average(index)
+        return {name: value.detach() for name, value in figures.items()}
+
+    def _teach_adversary(
+        self, index: int, real: Described, fake: Described, figures: dict[str, Tensor]
+    ) -> None:
+        on_real, on_fake = self.adversary.losses(real, fake)
+        figures |= {"d_real": on_real.mean(), "d_fake": on_fake.mean()}
+        loss = on_real.mean() + on_fake.mean()
+        penalty = self.adversary.regularization(real, index)
+        if penalty is not None:
+            figures["r1"] = penalty.mean()
+            loss = loss + penalty.mean()
+        self._update(["discriminator"], loss)
+        self.adversary.adapt(index, self.config.batch, self.world)
+
+    def _counts(self, count: int) -> tuple[int, int]:
+        """How many of `count` pictures are rebuilt, and how many show mixed codes."""
+        rebuilt = _fours(count * self.config.encoder_share)
+        return rebuilt, min(_fours(count * self.config.mixed_share), rebuilt, count - rebuilt)
+
+    def _arranged(self, batch: FaceBatch) -> FaceBatch:
+        """The pictures in the order rebuilt, mixed, sampled.
+
+        A picture's kind follows from its place within a pattern, so several processes have
+        together what one would have.
+        """
+        period = min(PATTERN, self.config.batch)
+        rebuilt, mixed = self._counts(period)
+        kinds = [sum(p % period >= end for end in (rebuilt, rebuilt + mixed)) for p in batch.places]
+        order = sorted(range(len(kinds)), key=lambda i: (kinds[i], i))
+        places = tuple(batch.places[i] for i in order)
+        return FaceBatch(batch.images[order], batch.bins[order], places)
+
+    def _fakes(self, index: int, batch: FaceBatch, images: Tensor, side: int) -> _Fakes:
+        """Make this step's pictures: reconstructions first, then mixtures, then samples of z."""
+        count = len(images)
+        draws = Draws(self.config.seed, index, batch.places, device=self.device)
+        period = min(PATTERN, count)
+        rebuilt, mixed = (n * count // period for n in self._counts(period))
+        parts, offsets = [], None
+        if self.encoder is not None:
+            mask = torch.ones_like(images[:rebuilt, :1])
+            shift, offsets = self.encoder.changes(images[:rebuilt], mask)
+            parts.append(self.generator.mapping.w_avg + shift + offsets)
+            part = draws.part(rebuilt, rebuilt + mixed)
+            parts.append(mixed_codes(parts[0].detach()[:mixed], part))
+        if rebuilt + mixed < count:
+            parts.append(self._sampled_codes(draws.part(rebuilt + mixed, count)))
+        ws = torch.cat(parts)
+        return _Fakes(ws, self._synthesize(ws, draws, side), offsets)
+
+    def _sampled_codes(self, draws: Draws) -> Tensor:
+        """Codes of new z, some with a second z from a random level on (style mixing)."""
+        z = draws.normal(2, self.generator.config.z_dim)
+        crossover = draws.integers(1, self.generator.num_ws)
+        never = draws.uniform() >= self.config.mixing
+        first = self.generator.mapping(z[:, 0])
+        beta = W_AVG_BETA ** (self.config.batch / 32)
+        mean = self.world.mean(first.detach().mean(0))
+        self.generator.mapping.w_avg.copy_(mean.lerp(self.generator.mapping.w_avg, beta))
+        second = self.generator.mapping(z[:, 1])
+        levels = torch.arange(self.generator.num_ws, device=self.device)
+        keep = (levels < crossover[:, None]) | never[:, None]
+        return torch.where(keep[:, :, None], first[:, None], second[:, None])
+
+    def _synthesize(self, ws: Tensor, draws: Draws, side: int) -> Tensor:
+        sides = [layer.noise_const.shape[-1] for layer in self.generator.synthesis.noise_layers]
+        noise = [draws.normal(1, r, r) if r <= side else ws.new_empty(0) for r in sides]
+        return self.synthesis(ws, noise, self.dtype, side)
+
+    def _describe(self, index: int, batch: FaceBatch, images: Tensor) -> Described:
+        # A reconstruction and the face it is compared with are augmented alike.
+        draws = Draws(self.config.seed, index, batch.places, purpose="augment", device=self.device)
+        return self.adversary.describe(self.adversary.augment(images, draws))
+
+    def _generator_loss(
+        self,
+        fakes: _Fakes,
+        reals: Tensor,
+        described: Described,
+        wanted: Described,
+        figures: dict[str, Tensor],
+    ) -> Tensor:
+        config = self.config
+        fooling = self.adversary.generator_loss(described)
+        rebuilt = 0 if fakes.offsets is None else len(fakes.offsets)
+        weights = torch.ones_like(fooling)
+        weights[:rebuilt] = config.adversarial_weight
+        if rebuilt < len(fooling):
+            figures["g"] = fooling[rebuilt:].mean()
+        loss = (weights * fooling).mean()
+        if fakes.offsets is None:
+            return loss
+        mask = torch.ones_like(reals[:rebuilt, :1])
+        mse = masked_mse(fakes.images[:rebuilt], reals[:rebuilt], mask).mean()
+        if described.features is None or wanted.features is None:
+            seen = self.features(fakes.images[:rebuilt])
+            with torch.no_grad():
+                target = self.features(reals[:rebuilt])
+        else:
+            seen = [f[:rebuilt] for f in described.features]
+            target = [f[:rebuilt] for f in wanted.features]
+        distance = feature_distance(seen, target, mask).mean()
+        offsets = fakes.offsets.square().mean()
+        figures |= {
+            "g_rebuilt": fooling[:rebuilt].mean(),
+            "mse": mse,
+            "perceptual": distance,
+            "offsets": offsets,
+        }
+        rebuilding = config.mse_weight * mse + config.perceptual_weight * distance
+        share = rebuilt / len(fooling)
+        return loss + share * (rebuilding + config.offset_weight * offsets)
+
+    def _regularize_path(self, index: int, batch: FaceBatch, figures: dict[str, Tensor]) -> None:
+        """Path length regularisation, now and then on half a batch (Karras et al. 2020)."""
+        config = self.config
+        if config.adversary != "stylegan2" or not config.path_weight or index % config.path_every:
+            return
+        draws = Draws(config.seed, index, batch.places[::2], purpose="path", device=self.device)
+        ws = self._sampled_codes(draws)
+        noise = [draws.normal(*layer.noise_const.shape[-2:])[:, None]
+                 for layer in self.generator.synthesis.noise_layers]  # fmt: skip
+        images = self.generator.synthesis(ws, noise, self.dtype)  # compiled, it has no 2nd backward
+        lengths = path_lengths(images, ws, draws.normal(*images.shape[1:]))
+        mean = self.mean_path.lerp(self.world.mean(lengths.detach().mean()), PATH_DECAY)
+        self.mean_path.copy_(mean)
+        penalty = (lengths - mean).square().mean()
+        figures["path"] = penalty
+        self._update(["generator"], penalty * config.path_weight * config.path_every)
+
+    def _update(self, names: list[str], loss: Tensor) -> None:
+        chosen = [self.optimizers[name] for name in names if name in self.optimizers]
+        for optimizer in chosen:
+            optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        for optimizer in chosen:
+            self.world.average_gradients(optimizer.param_groups[0]["params"])
+            optimizer.step()
+
+    def _warm_up(self, index: int) -> None:
+        # Adam's first steps are as large as any, in directions that are mostly noise: an encoder
+        # that meets a trained generator would throw both off.
+        share = min((index + 1) * self.config.batch / 1000 / max(self.config.warmup_kimg, 1e-9), 1)
+        for name, optimizer in self.optimizers.items():
+            lazy = _lazy(self.config.path_weight, self.config) if name == "generator" else 1.0
+            for group in optimizer.param_groups:
+                group["lr"] = getattr(self.config, name).lr * lazy * share
+
+    def _average(self, index: int) -> None:
+        config, seen = self.config, (index + 1) * self.config.batch / 1000
+        beta = averaging_beta(config.batch, config.ema_kimg, seen, config.ema_rampup)
+        update_average(self.average, self.generator, beta)
+        if self.encoder is not None and self.average_encoder is not None:
+            update_average(self.average_encoder, self.encoder, beta)
+
+    def _side(self, index: int) -> int:
+        """Pixels of the pictures that this step trains on."""
+        kimg = index * self.config.batch / 1000
+        for until, side in self.config.stages:
+            if kimg < until:
+                return side
+        return self.generator.config.resolution
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a step changes."""
+        state: dict[str, Any] = {n: m.state_dict() for n, m in self._networks().items()}
+        state["optimizers"] = {n: o.state_dict() for n, o in self.optimizers.items()}
+        state["mean_path"] = self.mean_path
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, network in self._networks().items():
+            network.load_state_dict(state[name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.mean_path.copy_(state["mean_path"])
+
+    def _networks(self) -> dict[str, nn.Module]:
+        found = {
+            "generator": self.generator,
+            "average": self.average,
+            "discriminator": self.adversary.network,
+            "encoder": self.encoder,
+            "average_encoder": self.average_encoder,
+        }
+        return {name: network for name, network in found.items() if network is not None}
+
+    @torch.no_grad()
+    def pictures(self, index: int) -> dict[str, Tensor]:
+        """Sample grids `[N, 3, R, R]` of the averaged weights: the same z and faces each time."""
+        side = self._side(index)
+        z = torch.randn(GRID, self.average.config.z_dim, generator=seeded(self.config.seed, "grid"))
+        ws = self.average.map(z.to(self.device))
+        found = {"samples": self._show(ws, side)}
+        if self.average_encoder is not None:
+            images = self.source.fixed(GRID // 2).to(self.device)
+            mask = torch.ones_like(images[:, :1])
+            ws = self.average_encoder(images, mask, self.average.mapping.w_avg)
+            pairs = torch.stack([_reduced(images, side), self._show(ws, side)], 1)
+            found["reconstructions"] = pairs.flatten(0, 1)
+        return found
+
+    def _show(self, ws: Tensor, side: int) -> Tensor:
+        layers = self.average.synthesis.noise_layers
+        maps: list[Tensor | None] = [layer.noise_const[None, None] for layer in layers]
+        return self.average.synthesis(ws, maps, self.dtype, side)
+
+
+def mixed_codes(ws: Tensor, draws: Draws) -> Tensor:
+    """Codes between those of neighbouring faces: a blend, or one's coarse and the other's fine.
+
+    What an edit moves a code through has to look like a face too.
+    """
+    if not len(ws):
+        return ws
+    groups = ws.view(-1, min(NEIGHBOURS, len(ws)), *ws.shape[1:])
+    others = groups.roll(1, 1).flatten(0, 1)
+    share = draws.uniform()[:, None].expand(-1, ws.shape[1])
+    levels = torch.arange(ws.shape[1], device=ws.device)
+    crossed = (levels >= draws.integers(1, ws.shape[1])[:, None]).to(ws)
+    blend = (draws.uniform() < 0.5)[:, None]
+    return torch.lerp(ws, others, torch.where(blend, share, crossed)[:, :, None])
+
+
+def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch.optim.Optimizer:
+    """Adam on what the network trains; `lazy` corrects for a regularisation done now and then."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    betas = (settings.beta1**lazy, settings.beta2**lazy)
+    return torch.optim.Adam(parameters, lr=settings.lr * lazy, betas=betas, eps=1e-8, fused=True)
+
+
+def _lazy(weight: float, config: GeneratorTraining) -> float:
+    """Correction of Adam for lazy regularisation (Karras et al. 2020, appendix B)."""
+    lazy = config.adversary == "stylegan2" and weight > 0
+    return config.path_every / (config.path_every + 1) if lazy else 1.0
+
+
+def _fours(count: float) -> int:
+    """The nearest multiple of four, so that neighbours stay together."""
+    return round(count / 4) * 4
+
+
+def _reduced(images: Tensor, side: int) -> Tensor:
+    factor = images.shape[-1] // side
+    return F.avg_pool2d(images, factor) if factor > 1 else images

@@ -1,0 +1,80 @@
+"""Several processes that train as one: gradients and figures are averaged over all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from reage.errors import UsageError
+
+__all__ = ["World", "join_world"]
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among all of a run."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the files and speaks."""
+        return self.rank == 0
+
+    def part(self, batch: int) -> range:
+        """The places of the global batch that this process works on.
+
+        They are contiguous, so what works on neighbours (minibatch standard deviation, mixing)
+        sees the same ones however many processes there are, as long as a part is a multiple of 4.
+        """
+        if batch % self.size or (self.size > 1 and batch // self.size % 4):
+            raise UsageError(
+                f"a batch of {batch} cannot be shared by {self.size} processes: each part has to "
+                "be the same multiple of 4"
+            )
+        count = batch // self.size
+        return range(self.rank * count, (self.rank + 1) * count)
+
+    def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Replace the gradients by their mean over all processes."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        flat /= self.size
+        for gradient, part in zip(
+            gradients, flat.split([g.numel() for g in gradients]), strict=True
+        ):
+            gradient.copy_(part.view_as(gradient))
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Mean over all processes of a figure that each took on its own part."""
+        if self.size == 1:
+            return value
+        value = value.detach().clone()
+        dist.all_reduce(value)
+        return value / self.size
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process says so: all have to stop at the same step."""
+        if self.size == 1:
+            return flag
+        value = torch.tensor(float(flag))
+        dist.all_reduce(value)
+        return bool(value > 0)
+
+
+def join_world(device: torch.device) -> World:
+    """Join the processes that torchrun has started; without it, be alone."""
+    if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return World()
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    return World(dist.get_rank(), dist.get_world_size())

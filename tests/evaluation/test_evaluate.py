@@ -1,0 +1,275 @@
+"""A whole evaluation of the small model: its report, its files, its command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from reage.cli import main
+from reage.editor import QUALITIES, Editor, load
+from reage.errors import ImageError, UsageError
+from reage.evaluation.ageing import age_photo
+from reage.evaluation.config import EvaluationConfig
+from reage.evaluation.inversion import measure_inversion
+from reage.evaluation.judges import Judges, load_judges
+from reage.evaluation.recogniser import chip_quad
+from reage.evaluation.report import check_output, write_report
+from reage.evaluation.run import Evaluation, evaluate, peak_memory
+from reage.evaluation.samples import draw_samples
+from reage.faces.alignment import crop_face, face_quad
+from reage.faces.detection import FaceDetector
+from reage.images import read_mark
+
+FILES = {"report.md", "report.json", "samples-psi1.jpg", "inversion.jpg", "ageing.jpg", "pairs.jpg"}
+CONFIG = EvaluationConfig(
+    *(2, 4, 2), quality="fast", targets=(20.0, 40.0, 60.0, 80.0), psis=(1.0,), rows=2
+)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A recogniser that compares small pictures of the chip."""
+
+    name: str = "pixels"
+    threshold: float = 1.0
+
+    def describe(self, rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
+        return crop_face(rgb, chip_quad(points), 8).image.ravel() / 255
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of one face, lighter and darker, and of two pictures without any."""
+    data = pytest.importorskip("skimage.data")
+    photo = np.ascontiguousarray(data.astronaut()[:256, 96:352])
+    square = crop_face(photo, face_quad(FaceDetector().detect(photo)[0], 0.7, 0.22), 128).image
+    folder = tmp_path_factory.mktemp("data")
+    pictures = [(square * light).astype(np.uint8) for light in (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)]
+    pictures += [np.full_like(square, grey) for grey in (90, 160)]
+    with tarfile.open(folder / "x.tar", "w") as archive:
+        for i, picture in enumerate(pictures):
+            stream = io.BytesIO()
+            Image.fromarray(picture).save(stream, "PNG")
+            member = tarfile.TarInfo(f"val/{i}.png")
+            member.size = stream.tell()
+            stream.seek(0)
+            archive.addfile(member, stream)
+    with (folder / "x.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "split", "age_bin", "gender", "race"])
+        for i in range(len(pictures)):
+            # The faceless ones are of one age range, so that `balanced` takes one of either.
+            label = "0-2" if i >= 6 else "40-49"
+            rows.writerow([f"val/{i}.png", "val", label, "female", "White"])
+    people = folder / "people"
+    people.mkdir()
+    Image.fromarray(photo).save(people / "older.png")
+    Image.fromarray(photo[:, ::-1]).save(people / "newer.png")
+    (people / "pairs.csv").write_text("id,older,newer\nE,older.png,newer.png\n", "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small_editor(small_folder: Path) -> Editor:
+    return load(small_folder, device="cpu", precision="float32")
+
+
+@pytest.fixture(scope="module")
+def judges(small_editor: Editor) -> Judges:
+    known = load_judges(small_editor)
+    return replace(known, second=None, recogniser=Pixels(), missing=("no second age network: x",))
+
+
+@pytest.fixture(scope="module")
+def found(small_editor: Editor, judges: Judges, crops: Path) -> Evaluation:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(QUALITIES, "fast", replace(QUALITIES["fast"], step=2))  # type: ignore[arg-type]
+        return evaluate(small_editor, judges, CONFIG, data=crops, portraits=crops)
+
+
+def test_every_section_has_figures(found: Evaluation):
+    figures = found.figures
+    assert set(figures["samples"]["spaces"]) == {"EfficientNet-Lite0", "pixels"}
+    assert figures["samples"]["spaces"]["pixels"]["fid"].keys() == {"real", "psi 1"}
+    assert figures["inversion"]["ways"]["2 steps"]["faces"] == 2
+    assert (figures["ageing"]["faces"], figures["ageing"]["missed"]) == (1, 1)
+    aged = figures["ageing"]["by"]["all"]["aged"]["all"]
+    assert aged["pictures"] == 4
+    assert aged["identity_distance"] > 0
+    assert aged["mae_second"] is None
+    assert figures["ageing"]["psnr_outside"] == 100
+    assert figures["pairs"]["pairs"] == 1
+    assert figures["pairs"]["gap"]["mean"] == CONFIG.gap
+    assert all(seconds > 0 for seconds in figures["seconds"].values())
+    assert figures["peak_memory_mb"] is None or figures["peak_memory_mb"] > 50
+
+
+def test_the_report_s_files(found: Evaluation, tmp_path: Path):
+    folder = tmp_path / "report"
+    files = write_report(found, folder)
+    assert {file.name for file in files} == {file.name for file in folder.iterdir()} == FILES
+    assert read_mark(folder / "ageing.jpg") is not None
+    again = json.loads((folder / "report.json").read_text())
+    assert again["config"]["targets"] == [20, 40, 60, 80]
+    words = (folder / "report.md").read_text()
+    headings = [line for line in words.splitlines() if line.startswith("## ")]
+    assert len(headings) == 6
+    assert "**Missing**: no second age network" in words
+    assert "the model has no encoder" in words
+    assert "![ageing.jpg](ageing.jpg)" in words
+    assert "\n\n\n" not in words
+    assert "None" not in words
+    for line in words.splitlines():  # every table is whole
+        if line.startswith("|"):
+            assert line.endswith("|")
+    with pytest.raises(ImageError, match="exists already"):
+        check_output(folder, overwrite=False)
+    check_output(folder, overwrite=True)
+
+
+def test_what_is_missing_is_said(small_editor: Editor, judges: Judges, tmp_path: Path):
+    editor = Editor(small_editor.model, None)
+    alone = replace(judges, recogniser=None)
+    figures = evaluate(editor, alone, replace(CONFIG, samples=2)).figures
+    assert figures["samples"]["spaces"] == {}
+    assert "--data" in figures["samples"]["note"]
+    assert "no age direction" in figures["ageing"]["note"]
+    assert "no age direction" in figures["pairs"]["note"]
+    assert "--data" in figures["inversion"]["note"]
+    write_report(evaluate(small_editor, alone, replace(CONFIG, samples=2)), tmp_path / "r")
+    assert "--portraits" in (tmp_path / "r" / "report.md").read_text()
+
+
+def test_wrong_inputs(small_editor: Editor, judges: Judges, crops: Path, tmp_path: Path):
+    with pytest.raises(ImageError, match="no pictures of the split 'test'"):
+        evaluate(small_editor, judges, replace(CONFIG, split="test"), data=crops)
+    with pytest.raises(ImageError, match=r"no pairs\.csv"):
+        evaluate(small_editor, judges, CONFIG, portraits=tmp_path)
+    with pytest.raises(UsageError, match="delta or replace"):
+        evaluate(small_editor, judges, replace(CONFIG, paste="none"))
+
+
+def test_samples_are_the_same_for_the_same_seed(small_editor: Editor):
+    def drawn(psi: float, seed: int) -> np.ndarray:
+        return draw_samples(small_editor, 3, psi, seed, lambda *_: None)
+
+    assert np.array_equal(drawn(1.0, 0), drawn(1.0, 0))
+    assert not np.array_equal(drawn(1.0, 0), drawn(1.0, 1))
+    assert drawn(0.1, 0).std(0).mean() < drawn(1.0, 0).std(0).mean()
+
+
+def test_an_encoder_is_measured_alone(small_editor: Editor, judges: Judges, crops: Path):
+    from reage.datasets import open_dataset
+
+    generator = small_editor.model.generator
+    average = generator.mapping.w_avg.expand(1, generator.num_ws, -1)
+    fake = SimpleNamespace(
+        model=small_editor.model,
+        device=small_editor.device,
+        encoder=lambda image, mask, w_avg: average,
+        project_crop=lambda crop, config: SimpleNamespace(ws=average),
+        synthesize=small_editor.synthesize,
+        perceptual=small_editor.perceptual,
+    )
+    dataset = open_dataset(crops)
+    found = measure_inversion(
+        fake,  # type: ignore[arg-type]
+        *(judges, dataset, dataset.rows[:1], CONFIG, lambda *_: None),
+    )
+    by = {crop.way: crop for crop in found.crops}
+    assert by.keys() == {"encoder alone", "2 steps"}
+    assert by["encoder alone"].psnr == by["2 steps"].psnr
+    image = small_editor.synthesize(average).clamp(-1, 1)
+    wanted = crop_face(dataset.read(dataset.rows[0]), SQUARE, 32).image / 127.5 - 1
+    mse = np.square(image[0].permute(1, 2, 0).numpy() - wanted).mean()
+    assert by["encoder alone"].psnr == pytest.approx(10 * np.log10(4 / mse), abs=0.01)
+
+
+SQUARE = np.array([[-0.5, -0.5], [-0.5, 127.5], [127.5, 127.5], [127.5, -0.5]])
+
+
+def test_a_replaced_face_without_an_edit_is_the_reconstruction(
+    small_editor: Editor, judges: Judges, astronaut: np.ndarray
+):
+    from reage.datasets import FaceRow
+    from reage.images import photo_from_array
+
+    still = replace(small_editor.age_direction(), vector=small_editor.direction.vector * 0)  # type: ignore[union-attr]
+    editor = replace(small_editor, direction=still)
+    row = FaceRow("a", "val", None, "", "", {})
+    config = replace(CONFIG, paste="replace", targets=(60.0,))
+    subject, pictures = age_photo(editor, judges, row, photo_from_array(astronaut), config)
+    assert np.array_equal(pictures[1], pictures[2])
+    assert subject.aged[60.0].age == subject.reconstruction.age
+    config = replace(config, paste="delta")
+    subject, pictures = age_photo(editor, judges, row, photo_from_array(astronaut), config)
+    assert np.array_equal(pictures[0], pictures[2])
+    assert subject.apart(subject.aged[60.0]) == 0
+
+
+def test_memory_is_in_megabytes():
+    used = peak_memory()
+    assert used is None or 50 < used < 50_000
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, err
+
+
+def test_the_command(
+    small_folder: Path,
+    crops: Path,
+    judges: Judges,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("reage.evaluation.judges.load_judges", lambda editor, file: judges)
+    monkeypatch.setitem(QUALITIES, "fast", replace(QUALITIES["fast"], step=2))  # type: ignore[arg-type]
+    output = tmp_path / "out"
+    few = ("--faces", 1, "--samples", 2, "--steps", 1, "--quality", "fast", "--ages", "20:60:40")
+    arguments = (small_folder, "--data", crops, *few, "--device", "cpu", "-o", output)
+    status, out, err = run(capsys, *arguments)
+    assert (status, out.strip()) == (0, str(output / "report.md"))
+    assert "no second age network" in err
+    status, _, err = run(capsys, *arguments)
+    assert status == 1
+    assert len(err.strip().splitlines()) == 1
+    assert "--overwrite" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ((), 2, "--data"),
+        (("--data", "/nowhere", "--quality", "odd"), 2, "--quality"),
+        (("--data", "/nowhere"), 1, "index tables"),
+        (("--data", "/nowhere", "--second-age", "/nowhere/x.bin"), 1, "npm pack"),
+        (("--portraits", "/nowhere"), 1, "pairs.csv"),
+        (("no-such-model", "--data", "x"), 1, "no-such-model"),
+    ],
+)
+def test_mistakes_are_one_line(
+    arguments: tuple[str, ...],
+    status: int,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    found, _, err = run(capsys, *arguments, "-o", tmp_path / "out")
+    assert found == status
+    assert len(err.strip().splitlines()) == 1
+    assert said in err
+    assert not (tmp_path / "out").exists()
