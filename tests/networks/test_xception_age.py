@@ -16,14 +16,14 @@ from reage.networks.xception_age import BLOCKS, XceptionAge, xception_state_dict
 
 
 def stored(network: XceptionAge) -> dict[str, np.ndarray]:
-    """A network's tensors as the file names and turns them, the gender half added."""
+    """A network's tensors as the file names and turns them."""
     names = {inner: outer for outer, inner in BLOCKS.items()}
-    tensors = {"fc/gender/weights": np.zeros((512, 2)), "fc/gender/bias": np.zeros(2)}
+    tensors = {}
     for name, tensor in network.state_dict().items():
         array = tensor.numpy()
-        if name.startswith("age."):
-            kind = "weights" if name == "age.weight" else "bias"
-            tensors[f"fc/age/{kind}"] = array.T
+        if name.startswith(("age.", "gender.")):
+            head, kind = name.split(".")
+            tensors[f"fc/{head}/{'weights' if kind == 'weight' else kind}"] = array.T
             continue
         block = next(inner for inner in names if name.startswith(f"{inner}."))
         rest = name.removeprefix(f"{block}.").replace("separable.", "separable_conv")
@@ -65,7 +65,10 @@ def network() -> XceptionAge:
 
 def test_pictures_of_any_size_give_one_age_each(network: XceptionAge):
     pictures = random(2, 3, 150, 150).clamp(-1, 1)
-    assert network(pictures).shape == (2,)
+    ages, male = network.read(pictures)
+    assert ages.shape == male.shape == (2,)
+    assert 0 < male.min() <= male.max() < 1
+    assert torch.equal(network(pictures), ages)
     assert network.features(pictures).shape == (2, 512)
     alone = network(pictures[1:])
     torch.testing.assert_close(network(pictures)[1:], alone, atol=1e-4, rtol=1e-4)

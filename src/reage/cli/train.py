@@ -29,6 +29,7 @@ def run_options(command: Command) -> Command:
         click.option("--kimg", type=float, help="Thousands of pictures in all (600)."),
         click.option("--minutes", type=float, help="Of this call, at most; --resume goes on."),
         click.option("--snapshot-minutes", type=float, default=10.0, show_default=True),
+        click.option("--log-steps", type=click.IntRange(1), default=25, show_default=True),
         click.option("--resume", is_flag=True, help="Go on with the run as it was set up."),
         click.option(
             "--set",
@@ -137,7 +138,10 @@ def _train(
         return {}
 
     run = RunOptions(
-        options["kimg"] or settings.kimg, options["minutes"], options["snapshot_minutes"]
+        options["kimg"] or settings.kimg,
+        options["minutes"],
+        options["snapshot_minutes"],
+        options["log_steps"],
     )
     report = run_training(
         trainer, folder, run, world=machine.world, on_tick=_say, on_snapshot=snapshot

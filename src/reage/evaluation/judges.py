@@ -60,12 +60,13 @@ class Judges:
         square = self._tensor(crop_face(rgb, quad, SIDE).image)
         found = self.find(rgb)
         with torch.no_grad():
-            second = None if self.second is None else float(self.second.network(square)[0])
             male = float(self.gender(square)[0])
+        second, second_male = self._second(square)
         known = self.recogniser
         descriptor = None if known is None else known.describe(rgb, face.points)
         attributes = {
             "gender": male,
+            "second_gender": second_male,
             "skin": tone(rgb, face.points),
             "smile": smile(found) if found else None,
             "yaw": found.pose[0] if found else None,
@@ -73,6 +74,14 @@ class Judges:
             "glasses": bridge_edges(rgb, face.points),
         }
         return Look(age, second, descriptor, attributes)
+
+    @torch.no_grad()
+    def _second(self, square: Tensor) -> tuple[float | None, float | None]:
+        """Age and probability of male by the second network; None where it is not at hand."""
+        if self.second is None:
+            return None, None
+        age, male = self.second.network.read(square)
+        return float(age[0]), float(male[0])
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         return to_tensor(image).to(self.age.ages.device)

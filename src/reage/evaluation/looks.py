@@ -22,7 +22,8 @@ BRIDGE = (0.44, 0.22, 0.56, 0.38)
 
 # What must not change with age, and in which units.
 ATTRIBUTES: Mapping[str, str] = {
-    "gender": "probability of male, gender network",
+    "gender": "probability of male, by the network that losses use too",
+    "second_gender": "probability of male, by the second age network, which no loss has seen",
     "skin": "degrees, individual typology angle of the cheeks; larger is lighter",
     "smile": "mouth's width over the eyes' distance",
     "yaw": "degrees",
@@ -38,7 +39,7 @@ class Look:
     age: float  # years, by the network that also steers the edit
     second: float | None  # years, by the network that no loss has seen; None: not at hand
     descriptor: np.ndarray | None  # [D] of the recogniser; None: not at hand
-    attributes: Mapping[str, float | None]  # of ATTRIBUTES; None: no face was found
+    attributes: Mapping[str, float | None]  # of ATTRIBUTES; None: no face, or no network
 
 
 def distance(a: Look, b: Look) -> float | None:

@@ -12,7 +12,7 @@ from reage.errors import ImageError
 from reage.evaluation.looks import ATTRIBUTES
 from reage.evaluation.marks import Mark
 from reage.evaluation.run import Evaluation
-from reage.evaluation.tables import KINDS, NEAR, NEAR_SECOND
+from reage.evaluation.tables import GENDERS, KINDS, NEAR, NEAR_SECOND
 from reage.evaluation.words import number, percent, table
 from reage.images import save_array
 from reage.models.files import write_file
@@ -199,10 +199,11 @@ def _leakage(found: Mapping[str, Any]) -> list[str]:
         for name, row in found.items()
     ]
     head = ("leakage", "photos: mean", "and spread", "change, reconstruction", "change, aged")
-    flipped = percent(found["gender"]["flipped"])
+    flipped, second = (percent(found[name]["flipped"]) for name in GENDERS)
     return [
         "Mean absolute change against the photo (the photo's own is 0), beside how much people "
-        f"differ. The gender that is read flips in {flipped} of the pictures.",
+        f"differ. The gender that is read flips in {flipped} of the pictures, by the second "
+        f"network in {second}.",
         *table((*head, "drift for +10 years", "no face seen"), rows),
     ]
 

@@ -13,9 +13,19 @@ from reage.evaluation.ageing import Ageing, Subject
 from reage.evaluation.looks import ATTRIBUTES, Look
 from reage.evaluation.metrics import mean
 
-__all__ = ["KINDS", "NEAR", "NEAR_SECOND", "Case", "ageing_figures", "cases_of", "records"]
+__all__ = [
+    "GENDERS",
+    "KINDS",
+    "NEAR",
+    "NEAR_SECOND",
+    "Case",
+    "ageing_figures",
+    "cases_of",
+    "records",
+]
 
 NEAR, NEAR_SECOND = 5.0, 8.0  # years off the target that count as there, by either network
+GENDERS = ("gender", "second_gender")
 KINDS = ("aged", "reconstruction", "photo")  # what is compared with the target
 # Classes of the typology angle, degrees (Chardon et al. 1991; Del Bino and Bernerd 2013).
 TONES = ((55, "very light"), (41, "light"), (28, "intermediate"), (10, "tan"), (-30, "brown"))
@@ -167,7 +177,7 @@ def _leakage(subjects: Sequence[Subject], name: str) -> dict[str, float | None]:
         # Least squares through 0: no decades, no change.
         "drift": float(changes @ decades / (decades @ decades)) if decades.any() else None,
         "unseen": 1 - len(seen) / len(moved),
-        "flipped": _flipped(cases) if name == "gender" else None,
+        "flipped": _flipped(cases, name) if name in GENDERS else None,
     }
 
 
@@ -176,9 +186,9 @@ def _change(case: Case, name: str) -> float | None:
     return None if before is None or after is None else after - before
 
 
-def _flipped(cases: Sequence[Case]) -> float | None:
+def _flipped(cases: Sequence[Case], name: str) -> float | None:
     """Share of pictures whose gender is read as the other one than the photo's."""
-    changes = [(c.subject.photo.attributes["gender"], _change(c, "gender")) for c in cases]
+    changes = [(case.subject.photo.attributes[name], _change(case, name)) for case in cases]
     return mean(
         [
             float((own > 0.5) != (own + change > 0.5))

@@ -1,8 +1,8 @@
 """A small Xception that reads ages: face-api's, used by no loss, so that it can judge an edit.
 
-It is the age half of `age_gender_model` of the npm package `@vladmandic/face-api` (MIT): two
-strided blocks, two residual ones, another strided one and 512 pooled features (the design is
-Xception's, Chollet 2017, at a tenth of its width).
+It is `age_gender_model` of the npm package `@vladmandic/face-api` (MIT): two strided blocks, two
+residual ones, another strided one and 512 pooled features (the design is Xception's, Chollet 2017,
+at a tenth of its width). It reads the gender too.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ BLOCKS = {
     "exit_flow/reduction_block": "exit",
     "exit_flow/separable_conv": "last",
 }
+HEADS = {"fc/age": "age", "fc/gender": "gender"}
 
 
 class SeparableConv(nn.Module):
@@ -89,6 +90,7 @@ class XceptionAge(nn.Module):
         self.exit = ReductionBlock(128, 256)
         self.last = SeparableConv(256, 512)
         self.age = nn.Linear(512, 1)
+        self.gender = nn.Linear(512, 2)  # male, female
 
     def features(self, images: Tensor) -> Tensor:
         """The pooled features before the last layer, `[N, 512]`."""
@@ -103,24 +105,30 @@ class XceptionAge(nn.Module):
         return F.relu(self.last(x)).mean((2, 3))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.age(self.features(images))[:, 0]
+        return self.read(images)[0]
+
+    def read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Apparent ages in years and the probability of "male", each `[N]`."""
+        x = self.features(images)
+        return self.age(x)[:, 0], self.gender(x).softmax(1)[:, 0]
 
 
 def xception_state_dict(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Name and turn the tensors of a TensorFlow.js manifest as `XceptionAge` has them.
 
-    The file's convolutions are `[H, W, in, out]`. What is of the gender half is left out; what is
-    not known keeps its name, so that a strict load names it.
+    The file's convolutions are `[H, W, in, out]`, its linear layers `[in, out]`. What is not known
+    keeps its name, so that a strict load names it.
     """
     state: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         block = next((block for block in BLOCKS if name.startswith(f"{block}/")), None)
-        if name == "fc/age/weights":
-            state["age.weight"] = tensor.T.contiguous()
-        elif block is not None:
+        head, _, kind = name.rpartition("/")
+        if block is not None:
             state |= _layer(block, name.removeprefix(f"{block}/"), tensor)
-        elif not name.startswith("fc/gender/"):
-            state["age.bias" if name == "fc/age/bias" else name] = tensor
+        elif head in HEADS and kind == "weights":
+            state[f"{HEADS[head]}.weight"] = tensor.T.contiguous()
+        else:
+            state[f"{HEADS[head]}.{kind}" if head in HEADS else name] = tensor
     return state
 
 

@@ -35,16 +35,19 @@ class GeneratorTraining:
     generator: AdamSettings = AdamSettings()
     discriminator: AdamSettings = AdamSettings()
     encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)
+    mapping: AdamSettings = AdamSettings(0.05, 0.5, 0.99)  # beside an encoder; its own is 1 %
+    mapping_weight: float = 0.1  # of the energy distance between drawn and encoded codes
     warmup_kimg: float = 4.0  # over which the learning rates rise from nothing
     ema_kimg: float = 5.0  # half-life of the averaged weights
     ema_rampup: float = 0.05  # never longer than this part of what has been seen
+    offset_dropout: float = 0.25  # of the rebuilt faces that go without their offsets
     mixing: float = 0.5  # probability that a sample of z has two codes
     # The weights of the losses.
     colour_weight: float = 0.15  # projected: of the head on the tiny view
     mse_weight: float = 10.0  # reconstruction: mean squared error, pictures in [-1, 1]
     perceptual_weight: float = 1.0  # reconstruction: distance of features
     adversarial_weight: float = 0.3  # reconstruction: beside 1 for the samples
-    offset_weight: float = 0.01  # mean square of the encoder's offsets between levels
+    offset_weight: float = 0.1  # mean square of the encoder's offsets between levels
     r1_gamma: float = 1.0  # stylegan2
     r1_every: int = 16  # steps
     path_weight: float = 2.0  # stylegan2: path length regularisation

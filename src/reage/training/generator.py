@@ -25,6 +25,7 @@ from reage.training.configs import AdamSettings, GeneratorTraining
 from reage.training.data import BatchSource, FaceBatch
 from reage.training.draws import Draws, seeded
 from reage.training.losses import path_lengths
+from reage.training.mapping import energy_distance
 from reage.training.parallel import World
 
 __all__ = ["GeneratorTrainer"]
@@ -33,6 +34,7 @@ W_AVG_BETA = 0.998  # a step, of 32 pictures; as published
 PATH_DECAY = 0.01  # of the running mean path length
 PATTERN = 16  # pictures after which the kinds of pictures in a batch repeat
 NEIGHBOURS = 4  # faces that codes are mixed among
+REMEMBERED = 1024  # codes of real faces that the mapping is compared with
 GRID = 32  # pictures of each kind on a sample grid
 
 
@@ -80,9 +82,14 @@ class GeneratorTrainer:
         if self.average_encoder is not None:
             self.average_encoder.eval().requires_grad_(False)
         self.mean_path = torch.zeros([], device=device)
-        self.optimizers = {
-            "generator": adam(self.generator, config.generator, _lazy(config.path_weight, config)),
-        }
+        lazy = _lazy(config.path_weight, config)
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.codes = torch.zeros(0, self.generator.config.w_dim, device=device)  # of real faces
+        if self.encoder is None:
+            self.optimizers["generator"] = adam(self.generator, config.generator, lazy)
+        else:
+            self.optimizers["generator"] = adam(self.generator.synthesis, config.generator, lazy)
+            self.optimizers["mapping"] = adam(self.generator.mapping, config.mapping)
         if any(True for _ in adversary.network.parameters()):
             self.optimizers["discriminator"] = adam(adversary.network, config.discriminator)
         if self.encoder is not None:
@@ -108,8 +115,8 @@ class GeneratorTrainer:
         figures: dict[str, Tensor] = {}
 
         self._warm_up(index)
-        loss = self._generator_loss(fakes, reals, described, wanted, figures)
-        self._update(["generator", "encoder"], loss)
+        loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
+        self._update(["generator", "mapping", "encoder"], loss)
         self._regularize_path(index, batch, figures)
 
         if "discriminator" in self.optimizers:
@@ -158,13 +165,31 @@ class GeneratorTrainer:
         if self.encoder is not None:
             mask = torch.ones_like(images[:rebuilt, :1])
             shift, offsets = self.encoder.changes(images[:rebuilt], mask)
-            parts.append(self.generator.mapping.w_avg + shift + offsets)
+            w = self.generator.mapping.w_avg + shift
+            # Some go without their offsets, so that w alone learns to say who somebody is.
+            kept = draws.part(0, rebuilt).uniform() >= self.config.offset_dropout
+            parts.append(w + offsets * kept[:, None, None])
+            self._remember(w[:, 0].detach())
             part = draws.part(rebuilt, rebuilt + mixed)
-            parts.append(mixed_codes(parts[0].detach()[:mixed], part))
+            parts.append(mixed_codes(w.detach()[:mixed], offsets.detach()[:mixed], part))
         if rebuilt + mixed < count:
             parts.append(self._sampled_codes(draws.part(rebuilt + mixed, count)))
         ws = torch.cat(parts)
         return _Fakes(ws, self._synthesize(ws, draws, side), offsets)
+
+    def _remember(self, codes: Tensor) -> None:
+        """Keep the newest codes of real faces."""
+        self.codes = torch.cat([self.codes, self.world.gather(codes)])[-REMEMBERED:]
+
+    def _mapping_loss(self, index: int, figures: dict[str, Tensor]) -> Tensor | float:
+        """How far what the mapping draws is from the codes of real faces."""
+        if len(self.codes) < REMEMBERED // 4 or not self.config.mapping_weight:
+            return 0.0
+        rng = seeded(self.config.seed, "mapping", index)
+        z = torch.randn(REMEMBERED // 4, self.generator.config.z_dim, generator=rng)
+        distance = energy_distance(self.generator.mapping(z.to(self.device)), self.codes)
+        figures["mapping"] = distance
+        return self.config.mapping_weight * distance
 
     def _sampled_codes(self, draws: Draws) -> Tensor:
         """Codes of new z, some with a second z from a random level on (style mixing)."""
@@ -172,9 +197,10 @@ class GeneratorTrainer:
         crossover = draws.integers(1, self.generator.num_ws)
         never = draws.uniform() >= self.config.mixing
         first = self.generator.mapping(z[:, 0])
-        beta = W_AVG_BETA ** (self.config.batch / 32)
-        mean = self.world.mean(first.detach().mean(0))
-        self.generator.mapping.w_avg.copy_(mean.lerp(self.generator.mapping.w_avg, beta))
+        if self.encoder is None:  # else it is what the encoder's codes are counted from
+            beta = W_AVG_BETA ** (self.config.batch / 32)
+            mean = self.world.mean(first.detach().mean(0))
+            self.generator.mapping.w_avg.copy_(mean.lerp(self.generator.mapping.w_avg, beta))
         second = self.generator.mapping(z[:, 1])
         levels = torch.arange(self.generator.num_ws, device=self.device)
         keep = (levels < crossover[:, None]) | never[:, None]
@@ -192,6 +218,7 @@ class GeneratorTrainer:
 
     def _generator_loss(
         self,
+        index: int,
         fakes: _Fakes,
         reals: Tensor,
         described: Described,
@@ -227,7 +254,8 @@ class GeneratorTrainer:
         }
         rebuilding = config.mse_weight * mse + config.perceptual_weight * distance
         share = rebuilt / len(fooling)
-        return loss + share * (rebuilding + config.offset_weight * offsets)
+        loss = loss + share * (rebuilding + config.offset_weight * offsets)
+        return loss + self._mapping_loss(index, figures)
 
     def _regularize_path(self, index: int, batch: FaceBatch, figures: dict[str, Tensor]) -> None:
         """Path length regularisation, now and then on half a batch (Karras et al. 2020)."""
@@ -244,7 +272,7 @@ class GeneratorTrainer:
         self.mean_path.copy_(mean)
         penalty = (lengths - mean).square().mean()
         figures["path"] = penalty
-        self._update(["generator"], penalty * config.path_weight * config.path_every)
+        self._update(["generator", "mapping"], penalty * config.path_weight * config.path_every)
 
     def _update(self, names: list[str], loss: Tensor) -> None:
         chosen = [self.optimizers[name] for name in names if name in self.optimizers]
@@ -283,7 +311,7 @@ class GeneratorTrainer:
         """All that a step changes."""
         state: dict[str, Any] = {n: m.state_dict() for n, m in self._networks().items()}
         state["optimizers"] = {n: o.state_dict() for n, o in self.optimizers.items()}
-        state["mean_path"] = self.mean_path
+        state["mean_path"], state["codes"] = self.mean_path, self.codes
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -292,6 +320,7 @@ class GeneratorTrainer:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.mean_path.copy_(state["mean_path"])
+        self.codes = state["codes"].to(self.device)
 
     def _networks(self) -> dict[str, nn.Module]:
         found = {
@@ -324,11 +353,13 @@ class GeneratorTrainer:
         return self.average.synthesis(ws, maps, self.dtype, side)
 
 
-def mixed_codes(ws: Tensor, draws: Draws) -> Tensor:
+def mixed_codes(w: Tensor, offsets: Tensor, draws: Draws) -> Tensor:
     """Codes between those of neighbouring faces: a blend, or one's coarse and the other's fine.
 
-    What an edit moves a code through has to look like a face too.
+    What an edit moves a code through has to look like a face too, and so has a code without its
+    offsets `[N, num_ws, w_dim]`: a part of them is left out.
     """
+    ws = w + offsets * draws.uniform()[:, None, None]
     if not len(ws):
         return ws
     groups = ws.view(-1, min(NEIGHBOURS, len(ws)), *ws.shape[1:])

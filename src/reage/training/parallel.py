@@ -62,6 +62,14 @@ class World:
         dist.all_reduce(value)
         return value / self.size
 
+    def gather(self, value: Tensor) -> Tensor:
+        """All processes' rows `[N, ...]` one after the other."""
+        if self.size == 1:
+            return value
+        parts = [torch.empty_like(value) for _ in range(self.size)]
+        dist.all_gather(parts, value.contiguous())
+        return torch.cat(parts)
+
     def any(self, flag: bool) -> bool:
         """Whether any process says so: all have to stop at the same step."""
         if self.size == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from reage.datasets import FaceDataset, FaceRow, open_dataset
 from reage.errors import ModelError, UsageError
@@ -53,6 +55,7 @@ from reage.training.configs import (
 from reage.training.data import AGE_BINS, BatchSource
 from reage.training.encoder import EncoderTrainer
 from reage.training.generator import GeneratorTrainer
+from reage.training.mapping import fit_mapping, rebase
 from reage.training.parallel import World
 
 __all__ = [
@@ -70,6 +73,7 @@ CONFIG_FILE = "config.json"
 AGER_FILE = "age.ager.safetensors"
 CONFIGS = {"generator": GeneratorTraining, "encoder": EncoderTraining, "ager": AgerTraining}
 LIKENESS_SIDE = 128
+MAPPING_FACES, MAPPING_STEPS = 2048, 600  # to fit a mapping before a run with an encoder
 
 AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer
 AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining
@@ -178,6 +182,11 @@ def _start_generator(
             encoder = _encoder_of(model, generator)
         adversary = _adversary(config, generator.config)
     source = _source(config, dataset, rows, generator.config.resolution, machine)
+    if model is not None and encoder is not None and load_encoder(model) is not None:
+        codes = _real_codes(generator, encoder, source)
+        fit_mapping(
+            generator.mapping, codes, generator.config.z_dim, steps=MAPPING_STEPS, seed=config.seed
+        )
     return GeneratorTrainer(
         config,
         generator,
@@ -189,6 +198,16 @@ def _start_generator(
         device=machine.device,
         dtype=machine.dtype,
     )
+
+
+@torch.no_grad()
+def _real_codes(generator: Generator, encoder: Encoder, source: BatchSource) -> Tensor:
+    """Where an encoder puts real faces in W, `[N, w_dim]`."""
+    found = []
+    for images in source.fixed(MAPPING_FACES).split(32):
+        shift, _ = encoder.changes(images, torch.ones_like(images[:, :1]))
+        found.append(generator.mapping.w_avg + shift[:, 0])
+    return torch.cat(found)
 
 
 def _adversary(config: GeneratorTraining, size: GeneratorConfig) -> Adversary:
@@ -332,6 +351,9 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
         generator, encoder = trainer.average_generator, trainer.average
     else:
         generator, encoder = trainer.average, trainer.average_encoder
+        if encoder is not None:
+            generator, encoder = copy.deepcopy(generator), copy.deepcopy(encoder)
+            rebase(generator, encoder)
     metrics = {"kimg": round(kimg, 1)}
     alignment = Alignment(settings.scale, settings.shift)
     config = ModelConfig(

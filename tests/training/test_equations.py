@@ -1,0 +1,200 @@
+"""Laws of the losses, the draws, the augmentations and the averages."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from made import SMALL, make_generator, random
+from reage.errors import UsageError
+from reage.networks.discriminator import (
+    Discriminator,
+    DiscriminatorConfig,
+    FeatureHeads,
+    FeatureHeadsConfig,
+    minibatch_stddev,
+)
+from reage.networks.encoder import Encoder, EncoderConfig
+from reage.training import losses
+from reage.training.augment import ada_augment, diff_augment
+from reage.training.averaging import averaging_beta, update_average
+from reage.training.data import age_bin
+from reage.training.draws import Draws
+from reage.training.encoder import random_masks
+from reage.training.generator import mixed_codes
+from reage.training.mapping import energy_distance, fit_mapping, rebase
+from reage.training.parallel import World
+
+
+class TestLosses:
+    def test_where_an_undecided_discriminator_stands(self):
+        zero = torch.zeros(3)
+        for loss in (losses.logistic_real, losses.logistic_fake, losses.logistic_generator):
+            assert torch.allclose(loss(zero), torch.full((3,), math.log(2)))
+        assert torch.equal(losses.hinge_real(zero), torch.ones(3))
+        assert torch.equal(losses.hinge_fake(torch.tensor([-2.0, 2.0])), torch.tensor([0.0, 3.0]))
+        assert torch.equal(losses.hinge_generator(torch.tensor([2.0])), torch.tensor([-2.0]))
+
+    def test_r1_of_a_linear_discriminator_is_its_squared_weight(self):
+        images = random(2, 3, 4, 4).requires_grad_()
+        weight = random(3, 4, 4, seed=1)
+        penalty = losses.r1_penalty((images * weight).sum((1, 2, 3)), images)
+        assert torch.allclose(penalty, weight.square().sum().expand(2))
+
+    def test_path_length_of_a_linear_generator(self):
+        ws = random(2, 3, 5).requires_grad_()
+        images = (ws.sum((1, 2))[:, None, None, None] * 2.0).expand(-1, 1, 4, 4)
+        noise = torch.ones(2, 1, 4, 4)
+        # J^T y = 2 * 16 / 4 in each of the 5 numbers of each level; the mean over levels is taken.
+        assert torch.allclose(
+            losses.path_lengths(images, ws, noise), torch.full((2,), 8 * math.sqrt(5))
+        )
+
+
+class TestDraws:
+    def test_a_picture_s_numbers_are_its_own(self):
+        whole = Draws(1, 2, range(4)).normal(3)
+        assert torch.equal(whole[2:], Draws(1, 2, [2, 3]).normal(3))
+        assert torch.equal(whole[1:3], Draws(1, 2, range(4)).part(1, 3).normal(3))
+        for other in (
+            Draws(2, 2, range(4)),
+            Draws(1, 3, range(4)),
+            Draws(1, 2, range(4), purpose="x"),
+        ):
+            assert not torch.equal(whole, other.normal(3))
+
+    def test_ranges(self):
+        draws = Draws(0, 0, range(300))
+        uniform, whole = draws.uniform(low=-1, high=3), draws.integers(2, 5)
+        assert (
+            uniform.min() >= -1
+            and uniform.max() < 3
+            and uniform.mean().item() == pytest.approx(1, abs=0.3)
+        )
+        assert set(whole.tolist()) == {2, 3, 4}
+
+
+class TestAugment:
+    def test_pairs_are_augmented_alike_and_differentiably(self):
+        images = random(4, 3, 32, 32).requires_grad_()
+        one = diff_augment(images, Draws(0, 0, range(4)))
+        two = diff_augment(images * 2, Draws(0, 0, range(4)))
+        assert torch.allclose(two, one * 2)
+        one.sum().backward()
+        assert images.grad is not None and set(images.grad.unique().tolist()) == {0.0, 1.0}
+
+    def test_ada_with_probability_0_is_the_picture(self):
+        images = random(4, 3, 16, 16)
+        assert torch.allclose(ada_augment(images, Draws(0, 0, range(4)), 0.0), images, atol=1e-5)
+        changed = ada_augment(images, Draws(0, 0, range(4)), 1.0)
+        assert changed.shape == images.shape
+        assert not torch.allclose(changed, images, atol=0.1)
+        grey = ada_augment(torch.zeros(64, 3, 8, 8), Draws(1, 0, range(64)), 1.0)
+        assert grey.std() == pytest.approx(0.2, abs=0.15)  # black is only made brighter or darker
+
+
+class TestAverages:
+    def test_half_life(self):
+        assert averaging_beta(1000, 5.0, 1000.0, 0.05) ** 5 == pytest.approx(0.5)
+        assert averaging_beta(1000, 5.0, 20.0, 0.05) == pytest.approx(0.5)  # 5 % of 20 kimg
+        assert averaging_beta(32, 5.0, 0.0, 0.05) == 0.0
+
+    def test_parameters_are_averaged_and_buffers_copied(self):
+        average, network = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+        nn.init.constant_(network.weight, 3.0)
+        network.running_mean += 7
+        update_average(average, network, 0.75)
+        assert torch.equal(average.weight, torch.full((2,), 1.5))
+        assert torch.equal(average.running_mean, network.running_mean)
+
+
+class TestMapping:
+    def test_energy_distance(self):
+        a, b = random(400, 4), random(400, 4, seed=1)
+        assert abs(float(energy_distance(a, b))) < 0.05
+        assert energy_distance(a, b + 2) > 1
+        assert energy_distance(a, b * 3) > 0.5
+
+    def test_a_mapping_learns_where_codes_lie(self):
+        generator = make_generator(SMALL)
+        codes = random(300, 32) * 0.3 + 1
+        before = float(energy_distance(generator.mapping(random(300, 32)), codes))
+        last = fit_mapping(generator.mapping, codes, 32, steps=60)
+        assert last < 0.7 * before
+        assert not any(p.requires_grad for p in generator.mapping.parameters())
+
+    def test_rebasing_moves_the_mean_and_no_code(self):
+        generator = make_generator(SMALL)
+        generator.mapping.w_avg += 1
+        encoder = Encoder(EncoderConfig(8, 32, 32, channels=(4,), blocks=(1,), hidden=8))
+        images, mask = random(1, 3, 32, 32), torch.ones(1, 1, 32, 32)
+        before = encoder(images, mask, generator.mapping.w_avg)
+        rebase(generator, encoder)
+        assert torch.allclose(generator.mapping.w_avg, generator.mean_w())
+        assert torch.allclose(encoder(images, mask, generator.mapping.w_avg), before, atol=1e-5)
+
+    def test_mixed_codes_lie_between_neighbours(self):
+        w = torch.arange(8.0)[:, None, None].expand(8, 6, 3)
+        mixed = mixed_codes(w, torch.zeros(8, 6, 3), Draws(0, 0, range(8)))
+        others = torch.tensor([3.0, 0, 1, 2, 7, 4, 5, 6])
+        low = torch.minimum(torch.arange(8.0), others)[:, None, None]
+        high = torch.maximum(torch.arange(8.0), others)[:, None, None]
+        assert ((mixed >= low) & (mixed <= high)).all()
+
+
+class TestNetworks:
+    def test_minibatch_stddev_sees_only_its_group(self):
+        x = random(8, 2, 3, 3)
+        y = minibatch_stddev(x, 4)
+        assert y.shape == (8, 3, 3, 3)
+        assert torch.equal(y[:, :2], x)
+        x[4:] *= 5
+        assert torch.equal(minibatch_stddev(x, 4)[:4], y[:4])
+        expected = (x[:4].var(0, unbiased=False) + 1e-8).sqrt().mean()
+        assert y[0, 2, 0, 0].item() == pytest.approx(expected.item(), rel=1e-5)
+        assert minibatch_stddev(x[:1], 4)[0, 2].max() < 1e-3
+
+    def test_a_discriminator_gives_one_logit_a_picture(self):
+        network = Discriminator(DiscriminatorConfig(16, (8, 8, 8)))
+        assert network(random(4, 3, 16, 16)).shape == (4,)
+        with pytest.raises(ValueError, match="2 channel counts do not fit 16 px"):
+            DiscriminatorConfig(16, (8, 8))
+
+    def test_heads_condition_on_the_class_alone(self):
+        heads = FeatureHeads(FeatureHeadsConfig(width=8, classes=3)).eval()
+        features = [random(2, c, s, s) for c, s in ((24, 32), (40, 16), (112, 8), (320, 4))]
+        projected, view = heads.project(features), heads.view(random(2, 3, 128, 128))
+        plain, colour = heads(projected, view)
+        none, _ = heads(projected, view, torch.tensor([-1, -1]))
+        one, _ = heads(projected, view, torch.tensor([2, -1]))
+        assert plain.shape == (2, 4 * 16)
+        assert colour is not None
+        assert torch.equal(plain, none)
+        assert not torch.equal(plain[0], one[0])
+        assert torch.equal(plain[1], one[1])
+
+
+def test_masks_lack_a_strip_at_one_side():
+    masks = random_masks(Draws(0, 0, range(200)), 32)
+    assert masks.shape == (200, 1, 32, 32)
+    whole = (masks == 1).flatten(1).all(1)
+    assert 0.6 < whole.float().mean() < 0.95
+    for mask in masks[~whole][:, 0]:
+        assert (mask == mask[:1]).all() or (mask == mask[:, :1]).all()
+        assert 1 - mask.mean() < 0.31
+
+
+def test_labels_fall_into_bins():
+    assert [age_bin(r) for r in ((0.0, 2.0), (3.0, 9.0), (70.0, 100.0), (35.0, 35.0), None)] == [
+        0, 1, 8, 4, -1,
+    ]  # fmt: skip
+
+
+def test_parts_of_a_batch():
+    assert World().part(6) == range(6)
+    assert World(1, 2).part(16) == range(8, 16)
+    with pytest.raises(UsageError, match="cannot be shared by 2 processes"):
+        World(0, 2).part(12)

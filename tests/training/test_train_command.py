@@ -1,0 +1,120 @@
+"""`reage train` from the outside: the chain, stopping, resuming, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from reage.cli import main
+from reage.cli.train import changed
+from reage.errors import UsageError
+from reage.models.checkpoints import load_model
+from reage.training.configs import GeneratorTraining
+
+SMALL = ("--set", "batch=8", "--set", "resolution=32", "--set", "channels=(8,8,8,8)",
+         "--set", "mapping_layers=2", "--set", "feature_side=64")  # fmt: skip
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(a) for a in arguments])
+    return int(stopped.value.code or 0)
+
+
+def test_from_a_dataset_to_an_ageing_model(
+    faces_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    runs = {kind: tmp_path / kind for kind in ("generator", "encoder", "ager")}
+    data = ("--data", faces_folder, "--threads", 1)
+    assert (
+        run("train", "generator", "--run", runs["generator"], *data, "--kimg", 0.016, *SMALL) == 0
+    )
+    assert "0.0 kimg, done" in capsys.readouterr().out
+    for name in ("config.json", "state.pt", "samples.png", "reconstructions.png", "model"):
+        assert (runs["generator"] / name).exists(), name
+    previous = runs["generator"] / "model"
+    for kind in ("encoder", "ager"):
+        assert run(
+            "train", kind, previous, "--run", runs[kind], *data, "--kimg", 0.008, "--set", "batch=4"
+        ) == 0  # fmt: skip
+        previous = runs[kind] / "model"
+    model = load_model(previous)
+    assert {"age.ager.safetensors", "encoder.safetensors", "generator.safetensors"} == set(
+        model.config.sha256
+    )
+    # A finished run may go on with more pictures, and says so in its log.
+    assert run("train", "ager", "--run", runs["ager"], "--resume", "--kimg", 0.012) == 0
+    settings = json.loads((runs["ager"] / "config.json").read_text())
+    assert settings["kind"] == "ager" and settings["config"]["batch"] == 4
+
+
+def test_wrong_usage(faces_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    data = ("--data", faces_folder)
+    for arguments, words in (
+        (("generator", "--run", tmp_path / "a"), "give --data DATASET for a new run"),
+        (("generator", "--run", tmp_path / "a", *data, "--recipe", "x"), "recipe 'x' is not known"),
+        (("ager", "--run", tmp_path / "a", *data), "name the model"),
+        (("generator", "--run", tmp_path / "a", *data, "--set", "x=1"), "there is no 'x'"),
+        (("generator", "--run", tmp_path / "a", *data, "--split", "x"), "no split 'x'"),
+    ):
+        assert run("train", *arguments) == 2
+        assert words in capsys.readouterr().err
+    assert run("train", "generator", "--run", tmp_path / "b", "--resume") == 1
+    assert "is no run folder" in capsys.readouterr().err
+
+
+def test_settings_by_name():
+    config = changed(
+        GeneratorTraining(), ("batch=16", "encoder.lr=1e-4", "stages=((1.0,64),)", "ema_kimg=2")
+    )
+    assert (config.batch, config.encoder.lr, config.stages, config.ema_kimg) == (
+        16, 1e-4, ((1.0, 64),), 2.0,
+    )  # fmt: skip
+    for wrong in ("batch", "batch=x", "batch=1.5", "encoder.x=1", "adversary=", "encoder=3"):
+        if wrong == "adversary=":
+            continue
+        with pytest.raises(UsageError, match="--set"):
+            changed(GeneratorTraining(), (wrong,))
+
+
+def test_a_terminated_run_is_saved_and_goes_on(faces_folder: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    places = ("--run", str(folder), "--data", str(faces_folder))
+    command = [sys.executable, "-c", "from reage.cli import main; main()", "train", "generator",
+               *places, "--threads", "1", "--log-steps", "2", *SMALL]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "img/s" in process.stdout.readline()  # it trains
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        rest = process.stdout.read()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert "SIGTERM" in rest
+    assert time.monotonic() - began < 60
+    before = (folder / "log.jsonl").read_text().splitlines()
+    step = json.loads(before[-1])["step"]
+    assert (
+        run(
+            "train",
+            "generator",
+            "--run",
+            folder,
+            "--resume",
+            "--kimg",
+            (step + 4) * 0.008,
+            "--log-steps",
+            2,
+        )
+        == 0
+    )
+    after = (folder / "log.jsonl").read_text().splitlines()
+    assert after[: len(before)] == before
+    assert json.loads(after[-1])["step"] > step
