@@ -123,7 +123,7 @@ class TestMapping:
         codes = random(300, 32) * 0.3 + 1
         before = float(energy_distance(generator.mapping(random(300, 32)), codes))
         last = fit_mapping(generator.mapping, codes, 32, steps=60)
-        assert last < 0.7 * before
+        assert last < 0.75 * before
         assert not any(p.requires_grad for p in generator.mapping.parameters())
 
     def test_rebasing_moves_the_mean_and_no_code(self):
