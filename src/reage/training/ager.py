@@ -130,6 +130,9 @@ class AgerTrainer:
         ws = self._encode(images)
         draws = Draws(self.config.seed, index, batch.places, device=self.device)
         wanted = draws.uniform(low=self.config.youngest, high=self.config.oldest)
+        # The editor's codes are optimised from the encoder's on: they lie around them.
+        amount = draws.uniform()[:, None, None] * self.config.code_noise
+        ws = ws + amount * self.ager.scale * draws.normal(*ws.shape[1:])
         return _Faces(images, ws, self._show(ws), self._own_ages(images, batch.bins), wanted)
 
     def _own_ages(self, images: Tensor, bins: Tensor) -> Tensor:

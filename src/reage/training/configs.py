@@ -36,7 +36,7 @@ class GeneratorTraining:
     discriminator: AdamSettings = AdamSettings()
     encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)
     mapping: AdamSettings = AdamSettings(0.05, 0.5, 0.99)  # beside an encoder; its own is 1 %
-    mapping_weight: float = 0.1  # of the energy distance between drawn and encoded codes
+    mapping_weight: float = 1.0  # of the energy distance between drawn and encoded codes
     warmup_kimg: float = 4.0  # over which the learning rates rise from nothing
     ema_kimg: float = 5.0  # half-life of the averaged weights
     ema_rampup: float = 0.05  # never longer than this part of what has been seen
@@ -85,6 +85,7 @@ class AgerTraining:
     balance: float = 0.8
     youngest: float = 1.0  # years that are asked for
     oldest: float = 82.0
+    code_noise: float = 0.3  # added to the codes, in units of how they differ
     ager: AdamSettings = AdamSettings(1e-3, 0.5, 0.99)
     discriminator: AdamSettings = AdamSettings(1e-3)
     ema_kimg: float = 2.0

@@ -173,7 +173,10 @@ class GeneratorTrainer:
             part = draws.part(rebuilt, rebuilt + mixed)
             parts.append(mixed_codes(w.detach()[:mixed], offsets.detach()[:mixed], part))
         if rebuilt + mixed < count:
-            parts.append(self._sampled_codes(draws.part(rebuilt + mixed, count)))
+            sampled = self._sampled_codes(draws.part(rebuilt + mixed, count))
+            # Beside an encoder the mapping follows its codes alone: through the adversary it
+            # would sooner find the one face that passes than all the others.
+            parts.append(sampled if self.encoder is None else sampled.detach())
         ws = torch.cat(parts)
         return _Fakes(ws, self._synthesize(ws, draws, side), offsets)
 
