@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -81,6 +81,25 @@ class FaceMover:
             row = np.concatenate([synthesized_picture(picture) for picture in edited], axis=1)
             return Edit(replace(photo_from_array(row), path=self.photo.path), aged)
         return Edit(self.photo.with_pixels(pixels), aged)
+
+    @torch.no_grad()
+    def frames(self, paths: Sequence[tuple[InvertedFace, Tensor]]) -> Iterator[np.ndarray]:
+        """Paste faces at rows of strengths, each `[N]`: N pictures `[H, W, 3]`, not read.
+
+        They are made a batch at a time, so that their number costs no memory.
+        """
+        for parts in zip(*(strengths.split(BATCH) for _, strengths in paths), strict=True):
+            faces = [face for face, _ in paths]
+            moved = [self._moved(face, part) for face, part in zip(faces, parts, strict=True)]
+            for i in range(len(parts[0])):
+                pictures = [some[i : i + 1] for some in moved]
+                if self.paste == "none":
+                    yield np.concatenate([synthesized_picture(one) for one in pictures], axis=1)
+                    continue
+                pixels = self.photo.pixels
+                for face, picture in zip(faces, pictures, strict=True):
+                    pixels = paste_face(pixels, face, picture, self.paste)
+                yield pixels
 
     def _moved(self, face: InvertedFace, strengths: Tensor) -> Tensor:
         codes = self.direction.moved(face.ws, strengths, face.view.reading.age)

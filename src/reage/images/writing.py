@@ -16,7 +16,14 @@ from reage.errors import ImageError
 from reage.images.encoding import can_write_heif, encode_photo
 from reage.images.photo import Photo, photo_from_array
 
-__all__ = ["WrittenFile", "check_target", "save_array", "write_photo"]
+__all__ = [
+    "WrittenFile",
+    "check_place",
+    "check_target",
+    "save_array",
+    "write_photo",
+    "write_whole",
+]
 
 _FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
@@ -53,7 +60,7 @@ def check_target(path: str | Path, *, overwrite: bool = False) -> WrittenFile:
     elif format == "GIF":
         target = asked.with_suffix(".png")
         notices = (f"{asked.name} is written as {target.name}: GIF has only 256 colours",)
-    _check_place(target, overwrite)
+    check_place(target, overwrite)
     return WrittenFile(target, notices)
 
 
@@ -70,7 +77,7 @@ def write_photo(
         data, notices = encode_photo(photo, _FORMATS[target.suffix.lower()], mark)
     except ImageError as error:
         raise ImageError(f"{target}: {error}") from error
-    _write_whole(data, target, overwrite)
+    write_whole(data, target, overwrite)
     named = tuple(f"{target.name}: {notice}" for notice in notices)
     return WrittenFile(target, (*planned.notices, *named))
 
@@ -82,7 +89,8 @@ def save_array(
     return write_photo(photo_from_array(array), path, mark=mark, overwrite=overwrite)
 
 
-def _check_place(target: Path, overwrite: bool) -> None:
+def check_place(target: Path, overwrite: bool) -> None:
+    """Raise ImageError where a file could not be written, before any work."""
     with _named_errors(target):
         if target.is_dir():
             raise ImageError(f"{target} is a folder: name a file in it")
@@ -92,8 +100,11 @@ def _check_place(target: Path, overwrite: bool) -> None:
             raise ImageError(f"{target} exists already: choose another name, or use --overwrite")
 
 
-def _write_whole(data: bytes, target: Path, overwrite: bool) -> None:
-    """Write beside the target, then rename: readers see the old file or the new one."""
+def write_whole(data: bytes, target: Path, overwrite: bool) -> None:
+    """Write beside the target, then rename: readers see the old file or the new one.
+
+    Raises ImageError where that is impossible or, without `overwrite`, the file is there.
+    """
     with _named_errors(target):
         place = target.resolve()  # behind a link: the link stays
         temporary = place.with_name(f".{uuid4().hex}.part")
@@ -102,7 +113,7 @@ def _write_whole(data: bytes, target: Path, overwrite: bool) -> None:
                 file.write(data)
             if place.exists():
                 temporary.chmod(stat.S_IMODE(place.stat().st_mode))
-            _check_place(target, overwrite)  # it may have appeared meanwhile
+            check_place(target, overwrite)  # it may have appeared meanwhile
             os.replace(temporary, place)
         except BaseException:  # an interrupt, too, leaves nothing behind
             with suppress(OSError):

@@ -1,0 +1,55 @@
+"""Constant speed in read age: the strengths at which a row of ages is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.latents.aging import AgeCurve, Look
+
+__all__ = ["PacedCurve", "pace_curve"]
+
+# Years that the whole curve gains, where the read age stands still: a flat part is passed quickly
+# but not jumped over.
+SLOPE = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class PacedCurve:
+    """A curve of ages that rises all along, so that each age in it has one strength."""
+
+    strengths: np.ndarray  # [K] ascending
+    ages: np.ndarray  # [K] years, ascending
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The youngest and the oldest age that are read along it, years."""
+        return float(self.ages[0]), float(self.ages[-1])
+
+    def at(self, ages: np.ndarray) -> Tensor:
+        """Strengths `[N]` for ages `[N]`; those out of reach are held at the nearer end."""
+        return torch.from_numpy(np.interp(ages, self.ages, self.strengths)).float()
+
+
+def pace_curve(look: Look, curve: AgeCurve) -> PacedCurve:
+    """Look once more between the points of a curve, and make it rise all along.
+
+    Upwards from the photo's own age it never falls, downwards never rises: where the age network
+    takes an older look for a younger one, time does not run backwards.
+    """
+    between = (curve.strengths[1:] + curve.strengths[:-1]) / 2
+    strengths, ages = curve.strengths, curve.ages
+    if len(between):
+        strengths, order = torch.cat([strengths, between]).sort()
+        ages = torch.cat([ages, look(between)[0]])[order]
+    s, a = strengths.double().numpy(), ages.double().numpy()
+    own = int(np.abs(s).argmin())
+    rising = np.maximum.accumulate(a[own:])
+    falling = np.minimum.accumulate(a[: own + 1][::-1])[::-1]
+    level = np.concatenate([falling[:-1], rising])
+    width = s[-1] - s[0]
+    tilt = (s - s[own]) / width * SLOPE if width else np.zeros_like(s)
+    return PacedCurve(s, level + tilt)

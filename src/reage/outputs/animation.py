@@ -1,0 +1,116 @@
+"""Ageing as a moving picture: constant speed in the age that is read, forth and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from reage.errors import FaceError
+from reage.latents.pacing import PacedCurve, pace_curve
+from reage.outputs.lettering import fitting_size, font, plain
+from reage.tracing import TracedFaces
+
+__all__ = ["AnimationPlan", "Timing", "plan_animation", "play", "time_ages"]
+
+KEPT = 256 << 20  # bytes of frames kept for the way back; more are made a second time
+EASE = 0.2  # share of one way in which the speed rises, and again in which it falls
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long an animation lasts and how it runs."""
+
+    fps: int = 25
+    seconds: float = 6.0  # of the whole, there and back
+    once: bool = False  # only from the first age to the last
+    ease: bool = False  # start and stop gently
+
+
+@dataclass(frozen=True, eq=False)
+class AnimationPlan:
+    """Which ages are shown when, and what strengths show them."""
+
+    traced: TracedFaces
+    curves: Mapping[int, PacedCurve]  # by face number
+    ages: np.ndarray  # [N] years, of one way
+    timing: Timing
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return len(self.order)
+
+    @property
+    def order(self) -> list[int]:
+        """Which of the ages each frame shows; the way back leaves both ends out."""
+        forth = list(range(len(self.ages)))
+        return forth if self.timing.once else forth + forth[-2:0:-1]
+
+
+def plan_animation(traced: TracedFaces, first: float, last: float, timing: Timing) -> AnimationPlan:
+    """Plan from one age to another, in years, as far as a face reaches.
+
+    FaceError where no face reaches any part of it.
+    """
+    curves = {number: pace_curve(*seen) for number, seen in traced.curves.items()}
+    low = min(curve.reach[0] for curve in curves.values())
+    high = max(curve.reach[1] for curve in curves.values())
+    start, end = (float(np.clip(age, low, high)) for age in (first, last))
+    if abs(end - start) < 1:
+        raise FaceError(
+            f"the ages {first:g} to {last:g} cannot be shown: this face reaches {low:.0f} to "
+            f"{high:.0f} years with this model; give ages within them"
+        )
+    return AnimationPlan(traced, curves, time_ages(start, end, timing), timing)
+
+
+def time_ages(start: float, end: float, timing: Timing) -> np.ndarray:
+    """Ages of one way, a frame each, `[N]`: equal steps, or eased ones."""
+    whole = max(round(timing.fps * timing.seconds), 4)
+    count = whole if timing.once else whole // 2 + 1
+    t = np.linspace(0, 1, count)
+    return start + (end - start) * (_eased(t) if timing.ease else t)
+
+
+def play(plan: AnimationPlan, *, label: bool = False) -> Iterator[np.ndarray]:
+    """Make the frames `[H, W, 3]` uint8, one after the other."""
+    size = plan.traced.mover.photo.pixels.nbytes
+    if plan.timing.once or len(plan.ages) * size > KEPT:
+        yield from _frames(plan, plan.order, label)
+        return
+    kept = []
+    for frame in _frames(plan, list(range(len(plan.ages))), label):
+        kept.append(frame)
+        yield frame
+    yield from kept[-2:0:-1]
+
+
+def _frames(plan: AnimationPlan, order: list[int], label: bool) -> Iterator[np.ndarray]:
+    ages = plan.ages[order]
+    paths = [(face, plan.curves[face.view.number].at(ages)) for face in plan.traced.faces]
+    for age, frame in zip(ages, plan.traced.mover.frames(paths), strict=True):
+        yield _labelled(frame, f"looks {age:.0f}") if label else frame
+
+
+def _labelled(frame: np.ndarray, text: str) -> np.ndarray:
+    """Write on a dark band in the lower left corner; as wide for all ages of two digits."""
+    image = Image.fromarray(frame)
+    draw = ImageDraw.Draw(image, "RGBA")
+    size = fitting_size([text], image.width * 0.9, max(image.height * 0.055, 11))
+    width = font(size).getlength("looks 000" if len(text) > 8 else "looks 00")
+    pad = size * 0.45
+    top = image.height - size - 2 * pad
+    draw.rectangle((0, top, width + 2 * pad, image.height), fill=(0, 0, 0, 150))
+    draw.text((pad, top + pad + size * 0.8), plain(text), (255, 255, 255), font(size), anchor="ls")
+    return np.asarray(image)
+
+
+def _eased(t: np.ndarray) -> np.ndarray:
+    """Constant speed between two parabolas; 0 to 1."""
+    v = 1 / (1 - EASE)
+    rise = v * t**2 / (2 * EASE)
+    fall = 1 - v * (1 - t) ** 2 / (2 * EASE)
+    return np.where(t < EASE, rise, np.where(t > 1 - EASE, fall, v * (t - EASE / 2)))

@@ -1,0 +1,143 @@
+"""Frames to MP4, GIF or WebP: whole or not at all, with the mark of synthetic media."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import numpy as np
+from PIL import Image
+
+from reage.errors import ImageError, UsageError
+from reage.images.metadata import marked_xmp
+from reage.images.writing import check_place, write_whole
+
+__all__ = ["MOVING_SUFFIXES", "check_moving", "write_moving"]
+
+MOVING_SUFFIXES = (".mp4", ".gif", ".webp")
+CRF = "20"  # of H.264: what it takes away is not seen
+WEBP = {"quality": 80, "method": 4, "minimize_size": False}
+PALETTE_FRAMES = 8  # of an animation, from which a GIF's 256 colours are chosen
+XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes  # XMP specification, part 3
+
+
+def check_moving(path: Path, *, overwrite: bool = False) -> None:
+    """Raise ImageError or UsageError where an animation could not be written, before any work."""
+    if path.suffix.lower() not in MOVING_SUFFIXES:
+        known = " ".join(MOVING_SUFFIXES)
+        raise ImageError(f"{path} has no suffix for an animation: choose one of {known}")
+    check_place(path, overwrite)
+    if path.suffix.lower() == ".mp4":
+        try:
+            import av  # noqa: F401
+        except ImportError as error:
+            raise UsageError(
+                'MP4 needs PyAV; run: pip install "reage[video]", or write a .webp or .gif'
+            ) from error
+
+
+def write_moving(
+    frames: Iterable[np.ndarray], path: Path, fps: int, *, mark: str | None, overwrite: bool = False
+) -> None:
+    """Write frames `[H, W, 3]` uint8 of one size in the format of the suffix; GIF and WebP loop.
+
+    MP4 is written while the frames come; Pillow wants all frames of the others at once.
+    """
+    check_moving(path, overwrite=overwrite)
+    xmp = b"" if mark is None else marked_xmp(None, mark, describe=True)[0]
+    kind = path.suffix.lower()
+    if kind == ".mp4":
+        _write_mp4(frames, path, fps, xmp, overwrite)
+        return
+    data = (_gif if kind == ".gif" else _webp)(frames, fps, xmp)
+    write_whole(data, path, overwrite)
+
+
+def _write_mp4(
+    frames: Iterable[np.ndarray], path: Path, fps: int, xmp: bytes, overwrite: bool
+) -> None:
+    """Encode beside the target, append the XMP as a box of its own, then move it there."""
+    partial = path.resolve().with_name(f".{uuid4().hex}.part.mp4")
+    try:
+        _encode_mp4(frames, partial, fps)
+        if xmp:
+            with partial.open("ab") as file:
+                file.write((24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp)
+        check_place(path, overwrite)  # it may have appeared meanwhile
+        partial.replace(path.resolve())
+    except OSError as error:
+        raise ImageError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def _encode_mp4(frames: Iterable[np.ndarray], partial: Path, fps: int) -> None:
+    import av
+
+    it = iter(frames)
+    first = next(it)
+    height, width = (side // 2 * 2 for side in first.shape[:2])  # H.264 wants even sizes
+    with av.open(str(partial), "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": CRF})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number, pixels in enumerate(chain([first], it)):
+            cut = np.ascontiguousarray(pixels[:height, :width])
+            frame = av.VideoFrame.from_ndarray(cut, format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def _webp(frames: Iterable[np.ndarray], fps: int, xmp: bytes) -> bytes:
+    first, rest, ends = _images(frames, fps)
+    file = io.BytesIO()
+    first.save(
+        file, "WEBP", save_all=True, append_images=rest, duration=ends, loop=0, xmp=xmp, **WEBP
+    )
+    return file.getvalue()
+
+
+def _gif(frames: Iterable[np.ndarray], fps: int, xmp: bytes) -> bytes:
+    """One palette for all frames: with one each, colours would flicker."""
+    first, rest, durations = _images(frames, fps)
+    images = [first, *rest]
+    chosen = [images[i] for i in np.linspace(0, len(images) - 1, PALETTE_FRAMES).astype(int)]
+    sample = Image.fromarray(np.concatenate([np.asarray(image) for image in chosen]))
+    palette = sample.quantize(255, Image.Quantize.MEDIANCUT)
+    known: dict[int, Image.Image] = {}
+    for image in images:  # the way back shares its pictures with the way forth
+        if id(image) not in known:
+            known[id(image)] = image.quantize(palette=palette, dither=Image.Dither.NONE)
+    indexed = [known[id(image)] for image in images]
+    file = io.BytesIO()
+    indexed[0].save(
+        file, "GIF", save_all=True, append_images=indexed[1:], duration=durations, loop=0
+    )
+    return _with_xmp(file.getvalue(), xmp)
+
+
+def _with_xmp(gif: bytes, xmp: bytes) -> bytes:
+    """Put XMP before the final byte, as an application extension with Adobe's magic trailer."""
+    if not xmp:
+        return gif
+    assert gif.endswith(b";")
+    trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\0"
+    return gif[:-1] + b"\x21\xff\x0bXMP DataXMP" + xmp + trailer + b";"
+
+
+def _images(
+    frames: Iterable[np.ndarray], fps: int
+) -> tuple[Image.Image, list[Image.Image], list[int]]:
+    """Pillow's images, equal arrays shared, and each frame's milliseconds in steps of ten."""
+    known: dict[int, tuple[np.ndarray, Image.Image]] = {}
+    images = [known.setdefault(id(f), (f, Image.fromarray(f)))[1] for f in list(frames)]
+    ends = [round(100 * i / fps) * 10 for i in range(len(images) + 1)]
+    durations = [b - a for a, b in zip(ends, ends[1:], strict=False)]
+    return images[0], images[1:], durations
+
+

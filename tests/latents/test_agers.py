@@ -1,0 +1,95 @@
+"""A neural ager's file, whom it belongs to, and an edit with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from made import random
+from reage.editor import AGE_AGER, load
+from reage.errors import LatentError, ModelError
+from reage.latents.agers import NeuralAger, load_ager, save_ager
+from reage.models.checkpoints import load_model, seal
+from reage.models.files import load_tensors, save_tensors
+from reage.networks.ager import Ager, AgerConfig
+
+
+@pytest.fixture(scope="module")
+def ager(small_folder: Path) -> NeuralAger:
+    model = load_model(small_folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = AgerConfig(model.generator.num_ws, 32, projection=8, hidden=16, layers=1, rank=8)
+        network = Ager(config)
+    for parameter in network.parameters():  # as it comes back from float16
+        parameter.data = parameter.data.half().float()
+    network.eval().requires_grad_(False)
+    return NeuralAger(network, model.generator_hash, span=(5.0, 75.0), report={"kimg": 1.0})
+
+
+def test_it_comes_back_as_it_was(ager: NeuralAger, tmp_path: Path):
+    read = load_ager(save_ager(ager, tmp_path / AGE_AGER))
+    for name in ("generator_hash", "span", "report", "colour", "name"):
+        assert getattr(read, name) == getattr(ager, name)
+    ws, strengths = random(1, 8, 32), torch.tensor([-1.0, 0.0, 2.5])
+    assert torch.equal(read.moved(ws, strengths, 30.0), ager.moved(ws, strengths, 30.0))
+
+
+def test_strengths_count_decades_from_the_own_age(ager: NeuralAger):
+    ws = random(1, 8, 32)
+    moved = ager.moved(ws, torch.tensor([0.0, 3.0]), 30.0)
+    assert torch.equal(moved[:1], ws)
+    change = ager.network(ws, torch.tensor([30.0]), torch.tensor([60.0]))
+    assert torch.allclose(moved[1:] - ws, change, atol=1e-6)
+    assert ager.allowed(ws, 30.0) == (-3.5, 5.5)  # ten years beyond the trained ages
+    assert ager.allowed(ws, 99.0)[1] == 0.0
+
+
+def test_it_belongs_to_one_generator(ager: NeuralAger):
+    ager.check(ager.generator_hash, 8, 32)
+    with pytest.raises(LatentError, match="belongs to the generator"):
+        ager.check("0" * 64, 8, 32)
+    with pytest.raises(LatentError, match=r"takes codes \[8, 32\], this model's are \[10, 32\]"):
+        ager.check(ager.generator_hash, 10, 32)
+
+
+def test_files_that_are_none(ager: NeuralAger, tmp_path: Path):
+    file = save_ager(ager, tmp_path / AGE_AGER)
+    tensors, metadata = load_tensors(file)
+    known = json.loads(metadata["ager"])
+    sizes = known["network"]
+    for changed, error in (
+        ({"kind": "x"}, LatentError),
+        ({"format": 9}, LatentError),
+        ({"network": sizes | {"hidden": -1}}, LatentError),
+        ({"network": sizes | {"hidden": 17}}, ModelError),
+        ({"network": sizes | {"more": 1}}, ModelError),
+        ({"span": 3}, LatentError),
+    ):
+        save_tensors(file, tensors, {"ager": json.dumps(known | changed)})
+        with pytest.raises(error):
+            load_ager(file)
+    save_tensors(file, tensors, {})
+    with pytest.raises(LatentError, match="is not an ager's file"):
+        load_ager(file)
+
+
+def test_the_editor_takes_it_before_the_direction(
+    ager: NeuralAger, small_folder: Path, tmp_path: Path, astronaut: np.ndarray
+):
+    folder = tmp_path / "with-ager"
+    shutil.copytree(small_folder, folder)
+    save_ager(ager, folder / AGE_AGER)
+    seal(folder)
+    editor = load(folder)
+    assert isinstance(editor.age_direction(), NeuralAger)
+    result = editor.edit(astronaut, to=[20, 70], quality="fast")
+    for edit, asked in zip(result.edits, (20, 70), strict=True):
+        assert edit.faces[0].asked == asked
+        assert edit.image.size == (256, 256)
+    assert isinstance(load(folder, direction=folder / AGE_AGER).direction, NeuralAger)
