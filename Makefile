@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check lock bench sheet portraits clean
+.PHONY: demo test test-all check lock bench sheet portraits outputs clean
 
 demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image carries.
 	$(BIN)/python -c "import skimage.data as d; from PIL import Image; import os; \
@@ -38,6 +38,9 @@ sheet: $(VENV)/.installed  ## docs/contact-sheet.jpg from the synthetic portrait
 
 portraits: $(VENV)/.installed  ## docs/portraits.md: all portraits in ../shared at four ages.
 	$(BIN)/python benchmarks/portraits.py ../shared/portraits docs/portraits.md
+
+outputs: $(VENV)/.installed  ## The recordings in docs/outputs.md, from the synthetic portraits.
+	$(BIN)/python benchmarks/outputs.py ../shared/portraits/synthetic docs
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

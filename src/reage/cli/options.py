@@ -17,15 +17,21 @@ __all__ = [
     "direction_option",
     "each_file",
     "face_option",
+    "keep_inputs",
     "model_options",
+    "no_mark_option",
     "open_editor",
+    "output_options",
     "parse_ages",
     "parse_face",
     "parse_levels",
     "parse_range",
+    "parse_same_ages",
     "parse_targets",
+    "paste_option",
     "photos_argument",
     "points_option",
+    "quality_option",
     "seed_option",
 ]
 
@@ -54,6 +60,37 @@ direction_option = click.option(
     metavar="FILE|sefa:N[:A-B]",
     help="Instead of the model's: a direction file, or SeFa's factor N at the levels A to B.",
 )
+paste_option = click.option(
+    "--paste",
+    type=click.Choice(["delta", "replace"]),
+    default="delta",
+    show_default=True,
+    help="Add the change to the photo, or put the made face there.",
+)
+quality_option = click.option(
+    "--quality",
+    type=click.Choice(["fast", "normal", "best"]),
+    default="normal",
+    show_default=True,
+    help="How long the inversion takes.",
+)
+no_mark_option = click.option(
+    "--no-mark", is_flag=True, help="Leave out the mark of synthetic media."
+)
+
+
+def output_options(name: str) -> Callable[[Command], Command]:
+    """Add --output for one file such as `name`, --overwrite and --no-mark."""
+
+    def add(command: Command) -> Command:
+        command = no_mark_option(command)
+        command = click.option("--overwrite", is_flag=True, help="Replace an earlier file.")(
+            command
+        )
+        place = click.Path(path_type=Path)
+        return click.option("-o", "--output", required=True, type=place, metavar=name)(command)
+
+    return add
 
 
 def model_options(command: Command) -> Command:
@@ -120,6 +157,12 @@ def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str)
         raise ReageError(f"{failed} of {len(files)} {failure}, see above")
 
 
+def keep_inputs(output: Path, inputs: Sequence[Path]) -> None:
+    """Raise UsageError where an output would replace what was given."""
+    if output.resolve() in {path.resolve() for path in inputs}:
+        raise UsageError(f"{output} is a photo that was given; choose another --output")
+
+
 def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:
     """Make targets of `--to 20 40`, `--to 1=70 2=12` or `--ages 10:80:10`."""
     if bool(to) == bool(ages):
@@ -129,6 +172,17 @@ def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:
     if any("=" in text for text in to):
         return [_ages_by_face(to)]
     return [_number(text, "--to", "an age such as 70, or FACE=AGE such as 1=70") for text in to]
+
+
+def parse_same_ages(to: Sequence[str], ages: str | None) -> list[float]:
+    """Make ages that are the same for all faces, each once, of --to or --ages."""
+    from reage.inputs import as_targets
+
+    targets = as_targets(parse_targets(to, ages))
+    same = [float(age) for age in targets if isinstance(age, int | float)]
+    if len(same) < len(targets) or len(set(same)) < len(same):
+        raise UsageError("here all faces get the same ages, each once; give --to 20 40, without =")
+    return same
 
 
 def parse_ages(text: str) -> tuple[float, ...]:

@@ -15,6 +15,7 @@ __all__ = ["PacedCurve", "pace_curve"]
 # Years that the whole curve gains, where the read age stands still: a flat part is passed quickly
 # but not jumped over.
 SLOPE = 1.0
+FLAT = 0.1  # years that are no gain
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +48,19 @@ def pace_curve(look: Look, curve: AgeCurve) -> PacedCurve:
         ages = torch.cat([ages, look(between)[0]])[order]
     s, a = strengths.double().numpy(), ages.double().numpy()
     own = int(np.abs(s).argmin())
+    kept = _within_extremes(a, own)
+    s, a, own = s[kept], a[kept], own - kept.start
     rising = np.maximum.accumulate(a[own:])
     falling = np.minimum.accumulate(a[: own + 1][::-1])[::-1]
     level = np.concatenate([falling[:-1], rising])
     width = s[-1] - s[0]
     tilt = (s - s[own]) / width * SLOPE if width else np.zeros_like(s)
     return PacedCurve(s, level + tilt)
+
+
+def _within_extremes(ages: np.ndarray, own: int) -> slice:
+    """Without the ends where a face changes and its age does not."""
+    above, below = ages[own:], ages[: own + 1][::-1]
+    last = own + int(np.argmax(above >= above.max() - FLAT))
+    first = own - int(np.argmax(below <= below.min() + FLAT))
+    return slice(first, last + 1)

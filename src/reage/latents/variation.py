@@ -23,7 +23,9 @@ def named_levels(num_ws: int) -> dict[str, range]:
     and 32, the rest; of a small generator, thirds.
     """
     first, second = (4, 8) if num_ws >= 10 else (num_ws // 3, 2 * num_ws // 3)
-    return dict(zip(LEVELS, (range(first), range(first, second), range(second, num_ws)), strict=True))
+    return dict(
+        zip(LEVELS, (range(first), range(first, second), range(second, num_ws)), strict=True)
+    )
 
 
 def random_codes(generator: Generator, count: int, seed: int) -> Tensor:
@@ -41,5 +43,3 @@ def step_towards(
         part = min(amount * weights.get(name, 0.0), 1.0)
         ws = mix(ws, ws.lerp(other.to(ws), part), levels)
     return ws
-
-

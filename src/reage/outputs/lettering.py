@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 __all__ = ["FAINT", "INK", "PAPER", "fitting_size", "font", "plain", "wrapped", "write"]
 
 INK, PAPER, FAINT = (24, 24, 28), (255, 255, 255), (110, 110, 118)
-SMALLEST = 7.0  # pixels; below it nothing can be read anyway
+SMALLEST = 9.0  # pixels; below it nothing can be read anyway
 _INSTEAD = str.maketrans(
     {"–": "-", "—": "-", "→": "to", "×": "x", "ß": "ss", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O",
      "æ": "ae", "Æ": "AE", "ı": "i", "đ": "d", "Đ": "D"}
@@ -41,6 +41,15 @@ def fitting_size(texts: Sequence[str], width: float, size: float) -> float:
     return size
 
 
+def _shortened(text: str, width: float, size: float) -> str:
+    whole = plain(text)
+    if font(size).getlength(whole) <= width:
+        return text
+    while whole and font(size).getlength(whole + "…") > width:
+        whole = whole[:-1]
+    return whole + "…"
+
+
 def wrapped(text: str, width: float, size: float) -> list[str]:
     """Break a text into lines of at most `width` pixels; a longer word stands alone."""
     lines: list[str] = []
@@ -63,6 +72,8 @@ def write(
     anchor: str = "la",
     width: float | None = None,
 ) -> None:
-    """Write one line at a place; made smaller where it is wider than `width` pixels."""
-    size = size if width is None else fitting_size([text], width, size)
+    """Write one line at a place; made smaller, at last cut, to be within `width` pixels."""
+    if width is not None:
+        size = fitting_size([text], width, size)
+        text = _shortened(text, width, size)
     ImageDraw.Draw(page).text(place, plain(text), ink, font(size), anchor=anchor)

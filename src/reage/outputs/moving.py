@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from contextlib import suppress
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -135,9 +135,7 @@ def _images(
 ) -> tuple[Image.Image, list[Image.Image], list[int]]:
     """Pillow's images, equal arrays shared, and each frame's milliseconds in steps of ten."""
     known: dict[int, tuple[np.ndarray, Image.Image]] = {}
-    images = [known.setdefault(id(f), (f, Image.fromarray(f)))[1] for f in list(frames)]
+    images = [known.setdefault(id(f), (f, Image.fromarray(f)))[1] for f in frames]
     ends = [round(100 * i / fps) * 10 for i in range(len(images) + 1)]
-    durations = [b - a for a, b in zip(ends, ends[1:], strict=False)]
+    durations = [b - a for a, b in pairwise(ends)]
     return images[0], images[1:], durations
-
-

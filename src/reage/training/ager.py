@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reage.latents.faces import age_square
+from reage.latents.faces import age_square, toned
 from reage.latents.guided import oval_mask
 from reage.models.checkpoints import Alignment
 from reage.networks.age import AgeNetwork
@@ -148,7 +148,8 @@ class AgerTrainer:
         """The losses but for the adversary's, each a mean over the batch."""
         networks, config = self.networks, self.config
         difference = aged - faces.base
-        pasted = (faces.images + difference * self.mask).clamp(-1, 1)
+        toning = toned(faces.base, aged, config.colour) - faces.base
+        pasted = (faces.images + toning * self.mask).clamp(-1, 1)
         off = [(networks.read(shown) - faces.wanted).abs() for shown in (aged, pasted)]
         with torch.no_grad():
             before = networks.describe(faces.base)
@@ -164,6 +165,7 @@ class AgerTrainer:
             "identity": (unlike * tolerance).mean(),
             "gender": (networks.gender(aged) - male).abs().mean(),
             "light": light.square().mean(),
+            "hue": (difference - difference.mean(1, keepdim=True)).square().mean(),
             "outside": (difference * (1 - self.mask)).square().mean(),
             "cycle": ((back + change) / scale).square().mean(),
             "size": (change / scale).square().mean(),

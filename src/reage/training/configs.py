@@ -85,6 +85,7 @@ class AgerTraining:
     balance: float = 0.8
     youngest: float = 1.0  # years that are asked for
     oldest: float = 82.0
+    colour: float = 0.5  # share of the change in colour that is pasted
     code_noise: float = 0.3  # added to the codes, in units of how they differ
     ager: AdamSettings = AdamSettings(1e-3, 0.5, 0.99)
     discriminator: AdamSettings = AdamSettings(1e-3)
@@ -92,15 +93,16 @@ class AgerTraining:
     ema_rampup: float = 0.05
     # The weights of the losses.
     age_weight: float = 1.0  # a decade off, by the age network, made and pasted
-    adversarial_weight: float = 0.3  # real faces of the wanted age bin against the aged ones
+    adversarial_weight: float = 1.5  # real faces of the wanted age bin against the aged ones
     colour_weight: float = 0.15  # of the adversary's head on the tiny view
-    identity_weight: float = 1.0  # one minus the likeness of the aged face and the unaged one
+    identity_weight: float = 6.0  # one minus the likeness of the aged face and the unaged one
     identity_gap: float = 40.0  # years of ageing after which a change of looks counts half
-    gender_weight: float = 0.5  # change of the gender network's probability
-    light_weight: float = 5.0  # mean square of the change, averaged over 1/8 of the side
+    gender_weight: float = 3.0  # change of the gender network's probability
+    light_weight: float = 10.0  # mean square of the change, averaged over 1/8 of the side
+    hue_weight: float = 40.0  # mean square of what changes in colour, not in lightness
     outside_weight: float = 10.0  # mean square of the change outside the face
     cycle_weight: float = 0.5  # there and back, in units of how codes differ
-    size_weight: float = 0.02  # mean square of the change of ws, in those units
+    size_weight: float = 0.2  # mean square of the change of ws, in those units
 
 
 PRESETS: dict[str, GeneratorTraining] = {

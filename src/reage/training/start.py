@@ -387,7 +387,13 @@ def _export_ager(trainer: AgerTrainer, base: Model, folder: Path, kimg: float) -
             shutil.copyfile(base.folder / name, staged / name)
     report = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
     span = (trainer.config.youngest, trainer.config.oldest)
-    ager = NeuralAger(trainer.average, base.generator_hash, span=span, report=report)
+    ager = NeuralAger(
+        trainer.average,
+        base.generator_hash,
+        colour=trainer.config.colour,
+        span=span,
+        report=report,
+    )
     save_ager(ager, staged / AGER_FILE)
     seal(staged, replace(base.config, name=folder.parent.name))
     shutil.rmtree(folder, ignore_errors=True)

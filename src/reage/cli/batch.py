@@ -1,0 +1,112 @@
+"""`reage batch`: folders of photos at other ages."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reage.cli.options import (
+    direction_option,
+    face_option,
+    model_options,
+    no_mark_option,
+    parse_face,
+    parse_same_ages,
+    quality_option,
+    seed_option,
+)
+from reage.errors import ReageError
+
+if TYPE_CHECKING:
+    from reage.batch.task import BatchTask, Done
+
+SHOWN = 20  # errors in the table at the end; errors.csv has them all
+
+
+@click.command()
+@click.argument("source", metavar="IN")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--to", multiple=True, metavar="AGE...", help="Ages in years.")
+@click.option("--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included.")
+@click.option("--list", "listed", type=click.Path(path_type=Path), metavar="FILE",
+              help="Only the photos that it names, one a line, relative to IN.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]")
+@click.option("--retry", is_flag=True, help="Try photos again that failed in an earlier run.")
+@click.option("--overwrite", is_flag=True, help="Begin anew, in a folder that is not empty, too.")
+@face_option
+@click.option("--paste", type=click.Choice(["delta", "replace", "none"]), default="delta",
+              show_default=True, help="As in edit.")  # fmt: skip
+@quality_option
+@model_options
+@direction_option
+@seed_option
+@no_mark_option
+def batch(source: str, output: Path, **options: Any) -> None:
+    """Show the faces of all photos in IN at other ages, in OUT.
+
+    IN is a folder tree, a ZIP, a photo or a glob in quotes; OUT a folder, or a ZIP by its name.
+    The same command goes on where a run was killed.
+
+    \b
+    reage batch photos aged --to 20 40 60 80
+    reage batch "photos/**/*.jpg" aged.zip --to 70 --workers 4
+    """
+    from tqdm import tqdm
+
+    from reage.batch.run import run_batch
+    from reage.preparing.workers import default_processes
+
+    task = _task(options)
+    with tqdm(desc="photos", disable=None, leave=False) as bar:
+
+        def on_done(done: Done, count: int, total: int) -> None:
+            if bar.total is None:
+                bar.total, bar.initial, bar.n = total, count - 1, count - 1
+            bar.update(count - bar.n)
+            if done.error is not None:
+                tqdm.write(f"reage: {done.error}", file=sys.stderr)
+
+        report = run_batch(
+            source,
+            output,
+            task,
+            listed=options["listed"],
+            workers=options["workers"] or default_processes(),
+            retry=options["retry"],
+            overwrite=options["overwrite"],
+            on_done=on_done,
+        )
+    _say(report)
+
+
+def _task(options: dict[str, Any]) -> BatchTask:
+    from reage.batch.task import BatchTask
+
+    direction, lpips = options["direction"], options["lpips"]
+    names = ("paste", "quality", "seed", "model", "device", "precision")
+    return BatchTask(
+        tuple(parse_same_ages(options["to"], options["ages"])),
+        face=parse_face(options["face"]),
+        mark=not options["no_mark"],
+        direction=None if direction is None else str(direction),
+        lpips=None if lpips is None else str(lpips),
+        **{name: options[name] for name in names},
+    )
+
+
+def _say(report: Any) -> None:
+    earlier = f", {report.earlier} of them by earlier runs" if report.earlier else ""
+    good = report.photos - len(report.failed)
+    click.echo(f"{good} of {report.photos} photos done{earlier}")
+    for file in report.files:
+        click.echo(f"{file}")
+    if not any(file.suffix in (".parquet", ".zip") for file in report.files):
+        click.echo('note: pip install "reage[batch]" adds the manifest as Parquet', err=True)
+    if report.failed:
+        width = min(max(len(key) for key, _ in report.failed[:SHOWN]), 50)
+        for key, error in report.failed[:SHOWN]:
+            click.echo(f"{key:<{width}}  {error}")
+        raise ReageError(f"{len(report.failed)} of {report.photos} photos failed, see errors.csv")

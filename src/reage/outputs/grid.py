@@ -1,0 +1,62 @@
+"""Grids of several people: a row for each face, a column for each age, labels that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reage.faces.face import Face
+from reage.outputs.framing import face_square
+from reage.outputs.lettering import PAPER, plain
+from reage.outputs.strip import Panel, draw_strip
+from reage.results import Result
+
+__all__ = ["CELL", "cut_to_face", "draw_grid", "face_rows", "page_dpi"]
+
+CELL = 384  # pixels, side of a cell
+AROUND = 1.35  # side of the square shown, in FFHQ squares
+A4 = (8.27, 11.69)  # inches
+MARGIN = 0.4  # inches that a printer leaves white
+
+
+def face_rows(result: Result, name: str) -> list[list[Panel]]:
+    """A row of panels for each face: the photo under its name, then each asked age."""
+    rows = []
+    for index, face in enumerate(result.inverted):
+        square = face.view.face
+        label = name if len(result.inverted) == 1 else f"{name}, face {face.view.number}"
+        reads = f"reads {face.view.reading.age:.0f}"
+        row = [Panel(cut_to_face(result.photo.rgb8, square), plain(label), reads)]
+        for edit in result.edits:
+            aged = edit.faces[index]
+            asked = "" if aged.asked is None else f"{aged.asked:g}"
+            reads = f"reads {aged.after.age:.0f}"
+            row.append(Panel(cut_to_face(edit.photo.rgb8, square), asked, reads))
+        rows.append(row)
+    return rows
+
+
+def draw_grid(rows: Sequence[Sequence[Panel]], cell: int = CELL) -> np.ndarray:
+    """Set rows of square panels below each other, `[H, W, 3]` uint8; short rows end in white."""
+    strips = [draw_strip(row, cell) for row in rows]
+    width, gap = max(strip.shape[1] for strip in strips), max(cell // 48, 2)
+    height = sum(len(strip) for strip in strips) + gap * (len(strips) - 1)
+    grid = np.full((height, width, 3), PAPER, np.uint8)
+    y = 0
+    for strip in strips:
+        grid[y : y + len(strip), : strip.shape[1]] = strip
+        y += len(strip) + gap
+    return grid
+
+
+def cut_to_face(pixels: np.ndarray, face: Face, around: float = AROUND) -> np.ndarray:
+    """Cut the square around a face out of `[H, W, 3]`."""
+    left, top, side, _ = face_square(face, pixels.shape[1], pixels.shape[0], around)
+    return pixels[top : top + side, left : left + side]
+
+
+def page_dpi(picture: np.ndarray) -> float:
+    """Dots an inch at which a picture `[H, W, 3]` fits an A4 page, upright or lying."""
+    sides = sorted(picture.shape[:2])
+    return max(side / (paper - 2 * MARGIN) for side, paper in zip(sides, A4, strict=True))

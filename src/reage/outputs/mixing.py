@@ -1,0 +1,89 @@
+"""Style mixing of two people, by level: what is coarse of one, the rest of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reage.editor import Editor
+from reage.errors import UsageError
+from reage.images import Photo
+from reage.latents.faces import InvertedFace, PasteMode
+from reage.latents.mixing import mix
+from reage.latents.variation import named_levels
+from reage.outputs.grid import cut_to_face
+from reage.outputs.lettering import plain
+from reage.outputs.strip import Panel
+from reage.results import Edit
+
+__all__ = ["Person", "level_numbers", "mix_rows", "mixed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One inverted face of one photo."""
+
+    name: str
+    photo: Photo
+    face: InvertedFace
+
+
+def mixed(
+    editor: Editor,
+    one: Person,
+    other: Person,
+    levels: Iterable[int],
+    paste: PasteMode = "delta",
+    amount: float = 1.0,
+) -> Edit:
+    """Show one person with some levels of another's code, or an `amount` of the way there."""
+    ws = one.face.ws.lerp(mix(one.face.ws, other.face.ws, levels), amount)
+    return editor.show(one.photo, [replace(one.face, ws=ws)], paste)
+
+
+def mix_rows(
+    editor: Editor, one: Person, other: Person, paste: PasteMode = "delta", amount: float = 1.0
+) -> list[list[Panel]]:
+    """Two rows of panels: each person, then with the other's coarse, middle and fine levels."""
+    return [
+        _row(editor, one, other, paste, amount),
+        _row(editor, other, one, paste, amount),
+    ]
+
+
+def _row(
+    editor: Editor, one: Person, other: Person, paste: PasteMode, amount: float
+) -> list[Panel]:
+    own = f"reads {one.face.view.reading.age:.0f}"
+    part = "" if amount == 1 else f"{amount:.0%} "
+    row = [Panel(_shown(one, one.photo.rgb8), plain(one.name), own)]
+    for name, levels in named_levels(one.face.ws.shape[1]).items():
+        edit = mixed(editor, one, other, levels, paste, amount)
+        picture = edit.photo.rgb8 if paste == "none" else _shown(one, edit.photo.rgb8)
+        note = f"reads {edit.faces[0].after.age:.0f}"
+        row.append(Panel(picture, plain(f"{part}{name} of {other.name}"), note))
+    return row
+
+
+def _shown(person: Person, pixels: np.ndarray) -> np.ndarray:
+    return cut_to_face(pixels, person.face.view.face)
+
+
+def level_numbers(text: str, num_ws: int) -> list[int]:
+    """Read "coarse", "middle,fine" or "0-3,8" as levels of ws; UsageError names what is wrong."""
+    names, levels = named_levels(num_ws), set()
+    for part in text.split(","):
+        low, dash, high = part.strip().partition("-")
+        last = high if dash else low
+        if part.strip() in names:
+            levels |= set(names[part.strip()])
+        elif low.isdecimal() and last.isdecimal() and int(low) <= int(last) < num_ws:
+            levels |= set(range(int(low), int(last) + 1))
+        else:
+            raise UsageError(
+                f"the levels {text!r} are not understood; give {', '.join(names)}, or numbers "
+                f"from 0 to {num_ws - 1} such as 0-3"
+            )
+    return sorted(levels)

@@ -1,0 +1,212 @@
+"""`reage strip`, `animate`, `sheet` and `mix`: what they write, say and refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import reage.tracing
+from reage.cli import main
+from reage.editor import QUALITIES, Editor, load
+from reage.images import DIGITAL_SOURCE_TYPE, read_mark
+from reage.latents.directions import Direction, save_direction
+from reage.outputs import outcomes
+from reage.outputs.outcomes import Relative, plausible_outcomes, trait_directions
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, small_folder: Path
+) -> Run:
+    """Run a command with the small model, few steps and any likeness."""
+    for name, config in QUALITIES.items():
+        monkeypatch.setitem(QUALITIES, name, replace(config, step=2))  # type: ignore[arg-type]
+    monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", -2.0)
+    monkeypatch.setattr(outcomes, "LEAST_LIKENESS", -2.0)
+
+    def command(name: str, *arguments: object) -> tuple[int, str, str]:
+        options = (name, *arguments, "--model", small_folder, "--precision", "float32")
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in options])
+        out, err = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        assert "Traceback" not in err
+        return caught.value.code, out, err
+
+    return command
+
+
+@pytest.fixture
+def photos(astronaut: np.ndarray, tmp_path: Path) -> tuple[Path, Path]:
+    Image.fromarray(astronaut).save(tmp_path / "ada.png")
+    Image.fromarray(astronaut[:, ::-1]).save(tmp_path / "bea.png")
+    return tmp_path / "ada.png", tmp_path / "bea.png"
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+class TestStrip:
+    def test_two_people_and_a_broken_file(self, run: Run, photos: tuple[Path, Path]):
+        folder = photos[0].parent
+        (folder / "bad.png").write_text("hello")
+        status, out, err = run("strip", *photos, folder / "bad.png", "--to", "20", "60",
+                               "--cell", "100", "-o", folder / "s.png")  # fmt: skip
+        assert status == 1
+        assert "1 of 3 photos could not be shown" in err.splitlines()[-1]
+        with Image.open(folder / "s.png") as strip:
+            assert strip.size == (3 * 100 + 2 * 2, 2 * 111 + 2)
+        assert read_mark(folder / "s.png") == "Made by reage: synthetic ages"
+        assert out.count("face 1:") == 4
+
+    def test_two_faces_of_one_photo_on_a_page(
+        self, run: Run, astronaut: np.ndarray, tmp_path: Path
+    ):
+        Image.fromarray(np.concatenate([astronaut] * 2, 1)).save(tmp_path / "two.png")
+        status, _, _ = run("strip", tmp_path / "two.png", "--ages", "20:40:20", "--face", "all",
+                           "-o", tmp_path / "two.pdf")  # fmt: skip
+        assert status == 0
+        assert (tmp_path / "two.pdf").read_bytes().startswith(b"%PDF-1.4")
+
+    def test_refusals(self, run: Run, photos: tuple[Path, Path]):
+        folder = photos[0].parent
+        for arguments, wanted in (
+            (("--to", "1=20"), 2), (("--to", "20", "20"), 2), ((), 2), (("--to", "200"), 2),
+            (("--to", "20", "-o", folder / "s.doc"), 1),
+            (("--to", "20", "-o", photos[0], "--overwrite"), 2),
+        ):  # fmt: skip
+            target = () if "-o" in arguments else ("-o", folder / "s.png")
+            status, _, err = run("strip", photos[0], *arguments, *target)
+            assert status == wanted, arguments
+            assert len(err.splitlines()) == 1
+        assert names(folder) == {"ada.png", "bea.png"}
+
+
+class TestAnimate:
+    def test_forth_and_back(self, run: Run, photos: tuple[Path, Path]):
+        file = photos[0].with_name("a.webp")
+        options = ("--ages", "1:99", "--seconds", "2", "--fps", "8", "--size", "96", "-o", file)
+        status, out, err = run("animate", photos[0], *options, "--label")
+        assert status == 0, err
+        assert "16 frames" in out
+        assert "note: asked for 1 to 99 years, the face reaches" in err
+        with Image.open(file) as image:
+            assert image.n_frames == 16  # type: ignore[attr-defined]
+            assert max(image.size) == 96
+            frames = []
+            for i in range(16):
+                image.seek(i)
+                frames.append(np.asarray(image.convert("RGB")).astype(int))
+        first = frames[0]
+        change = [float(abs(frame - first).mean()) for frame in frames]
+        assert max(change) > 2
+        for i in range(1, 8):  # the way back shows the same pictures
+            assert abs(frames[i] - frames[16 - i]).mean() < 5
+        assert DIGITAL_SOURCE_TYPE.encode() in file.read_bytes()
+        status, _, err = run("animate", photos[0], *options)
+        assert (status, len(err.splitlines())) == (1, 1)
+        assert "exists already" in err
+
+    def test_refusals(self, run: Run, photos: tuple[Path, Path]):
+        for ages, wanted in (("5", 2), ("5:80:5", 2), ("5:x", 2), ("9:9", 2), ("-1:20", 2)):
+            status, _, err = run("animate", photos[0], "--ages", ages, "-o",
+                                 photos[0].with_name("a.gif"))  # fmt: skip
+            assert (status, len(err.splitlines())) == (wanted, 1), ages
+        assert names(photos[0].parent) == {"ada.png", "bea.png"}
+
+    def test_a_face_that_does_not_age(
+        self, run: Run, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", 2.0)
+        status, _, err = run("animate", photos[0], "--ages", "5:80", "-o",
+                             photos[0].with_name("a.gif"))  # fmt: skip
+        assert status == 1
+        assert "this face reaches" in err
+        assert names(photos[0].parent) == {"ada.png", "bea.png"}
+
+
+class TestMix:
+    def test_a_grid_and_one_picture(self, run: Run, photos: tuple[Path, Path]):
+        folder = photos[0].parent
+        assert run("mix", *photos, "-o", folder / "m.jpg")[0] == 0
+        with Image.open(folder / "m.jpg") as grid:
+            assert grid.size[0] > 4 * 384
+        status, out, _ = run("mix", *photos, "--levels", "coarse", "--amount", "1", "-o",
+                             folder / "one.png")  # fmt: skip
+        assert status == 0
+        assert "levels 0, 1 of bea.png" in out
+        assert "Mixed by reage" in str(read_mark(folder / "one.png"))
+        one, ada = (np.asarray(Image.open(folder / name)) for name in ("one.png", "ada.png"))
+        assert one.shape == ada.shape
+        assert 0.01 < (one != ada).any(2).mean() < 0.6
+        assert run("mix", *photos, "--levels", "soft", "-o", folder / "two.png")[0] == 2
+        assert run("mix", *photos, "--face", "all", "-o", folder / "two.png")[0] == 2
+        assert not (folder / "two.png").exists()
+
+
+class TestSheet:
+    def test_a_page(self, run: Run, photos: tuple[Path, Path]):
+        folder = photos[0].parent
+        dates = ("--born", "1985-03", "--last-seen", "2019-07", "--today", "2026-11")
+        status, out, err = run("sheet", photos[0], *dates, "--relative", photos[1], "--outcomes",
+                               "3", "-o", folder / "page.pdf")  # fmt: skip
+        assert status == 0, err
+        assert {"page.pdf", "page.png"} <= names(folder)
+        with Image.open(folder / "page.png") as page:
+            assert page.size == (2480, 3508)
+            assert page.info["dpi"][0] == pytest.approx(300, abs=0.1)
+        assert "no prediction" in str(read_mark(folder / "page.png"))
+        assert "34 years is the true age" in out
+        assert "Read ages of the 4 pictures" in out
+        assert ("NOT REACHED" in out) == ("only (" in out)
+        assert "the large picture reads" in out
+
+    @pytest.mark.parametrize(
+        "dates",
+        [("2019-08", "2019-07", "2026-11"), ("2015-03", "2027-01", "2026-11"),
+         ("1890-01", "1900-01", "2026-11"), ("x", "2019-07", "2026-11")],
+    )  # fmt: skip
+    def test_impossible_dates(
+        self, run: Run, photos: tuple[Path, Path], dates: tuple[str, str, str]
+    ):
+        born, seen, today = dates
+        status, _, err = run("sheet", photos[0], "--born", born, "--last-seen", seen,
+                             "--today", today)  # fmt: skip
+        assert (status, len(err.splitlines())) == (2, 1)
+        assert names(photos[0].parent) == {"ada.png", "bea.png"}
+
+
+def test_outcomes_differ_and_are_named(
+    run: Run, small_folder: Path, astronaut: np.ndarray, tmp_path: Path
+):
+    import shutil
+
+    folder = shutil.copytree(small_folder, tmp_path / "own")
+    editor: Editor = load(folder, device="cpu", precision="float32")
+    shape = (editor.model.config.generator.num_ws, editor.model.config.generator.w_dim)
+    hair = Direction("hair", torch.ones(shape) / 5, generator_hash=editor.model.generator_hash)
+    assert trait_directions(editor) == {}
+    save_direction(hair, folder / "hair.direction.safetensors")
+    from reage.inputs import as_photo
+
+    photo = as_photo(astronaut)
+    face = editor.invert(photo, editor.choose_faces(photo), quality="fast")[0]
+    other = replace(face, ws=face.ws + 1)
+    found = plausible_outcomes(
+        editor, photo, face, 40, count=5, relatives=[Relative("mother", other)], seed=1
+    )
+    assert [outcome.name for outcome in found] == [
+        "the photo's own features", "towards mother (25%)", "more hair", "less hair",
+        "other fine detail", "other features",
+    ]  # fmt: skip
+    shown = {outcome.edit.photo.pixels.tobytes() for outcome in found}
+    assert len(shown) == len(found)

@@ -1,0 +1,259 @@
+"""Grids, pages, dates, animations and what is said on a sheet."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from reage.errors import ImageError, UsageError
+from reage.faces.face import Face
+from reage.images import DIGITAL_SOURCE_TYPE, photo_from_array, read_mark
+from reage.latents.aging import AgeCurve
+from reage.latents.pacing import pace_curve
+from reage.latents.variation import named_levels, random_codes, step_towards
+from reage.networks.generator import Generator
+from reage.outputs.animation import Timing, time_ages
+from reage.outputs.framing import frame_photo
+from reage.outputs.grid import draw_grid, page_dpi
+from reage.outputs.lettering import fitting_size, font, plain, wrapped, write
+from reage.outputs.mixing import level_numbers
+from reage.outputs.months import Dates, Month, parse_month, said_age
+from reage.outputs.moving import write_moving
+from reage.outputs.saving import save_page
+from reage.outputs.strip import Panel
+
+RED = np.full((40, 40, 3), (200, 10, 10), np.uint8)
+POINTS = np.array([[110, 100], [150, 98], [130, 125], [115, 145], [148, 144]], float)
+
+
+def curve(strengths: list[float], ages: list[float]) -> AgeCurve:
+    s, a = torch.tensor(strengths), torch.tensor(ages)
+    return AgeCurve(s, a, torch.ones(len(s)), "low", "high")
+
+
+class TestPacing:
+    def test_equal_steps_of_age_are_read(self):
+        def look(s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return 30 + 8 * s + s**3, torch.ones(len(s))
+
+        strengths = torch.linspace(-2, 2, 13)
+        paced = pace_curve(look, AgeCurve(strengths, look(strengths)[0], strengths, "", ""))
+        low, high = paced.reach
+        ages = np.linspace(low, high, 50)
+        read = look(paced.at(ages))[0].numpy()
+        steps = np.diff(read)
+        assert steps.min() > 0
+        assert abs(read - ages).max() < 1.0
+        assert steps.max() < 1.6 * steps.min()  # along the strength it is 5 times
+
+    def test_time_never_runs_backwards(self):
+        ages = {-1.0: 35.0, -0.5: 24.0, 0.0: 30.0, 0.5: 28.0, 1.0: 50.0}
+
+        def look(s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return torch.tensor([30.0 + float(v) for v in s]), torch.ones(len(s))
+
+        paced = pace_curve(look, curve(list(ages), list(ages.values())))
+        assert (np.diff(paced.ages) > 0).all()
+        assert paced.reach[0] < 25
+        assert paced.reach[1] > 49
+        moved = paced.at(np.array([0.0, 30.0, 99.0])).tolist()
+        assert moved == [-0.5, pytest.approx(0.0), 1.0]  # younger than that it does not read
+
+    def test_a_face_that_cannot_move(self):
+        paced = pace_curve(lambda s: (s, s), curve([0.0], [33.0]))
+        assert paced.reach == (33, 33)
+        assert paced.at(np.array([5.0])).tolist() == [0]
+
+
+class TestTiming:
+    @pytest.mark.parametrize("ease", [False, True])
+    def test_ways(self, ease: bool):
+        ages = time_ages(20, 60, Timing(10, 4, ease=ease))
+        assert len(ages) == 21
+        assert (ages[0], ages[-1]) == (20, 60)
+        steps = np.diff(ages)
+        assert (steps > 0).all()
+        assert np.allclose(steps, 2) != ease
+        assert len(time_ages(20, 60, Timing(10, 4, once=True))) == 40
+        assert (np.diff(time_ages(60, 20, Timing(10, 4))) < 0).all()
+
+
+class TestVariation:
+    def test_levels_have_names(self):
+        assert [list(r) for r in named_levels(12).values()] == [
+            [0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11],
+        ]  # fmt: skip
+        for count in (2, 8, 10, 18):
+            together = [i for levels in named_levels(count).values() for i in levels]
+            assert together == list(range(count))
+        assert level_numbers("coarse,9-10", 12) == [0, 1, 2, 3, 9, 10]
+        for text in ("", "12", "3-1", "soft", "-1"):
+            with pytest.raises(UsageError, match=r"^[^\n]*$"):
+                level_numbers(text, 12)
+
+    def test_steps_touch_their_levels_only(self, small: Generator):
+        one, other = random_codes(small, 2, seed=4).split(1)
+        assert torch.equal(random_codes(small, 2, seed=4)[:1], one)
+        moved = step_towards(one, other, {"middle": 0.5}, amount=0.5)
+        levels = list(named_levels(small.num_ws)["middle"])
+        assert torch.allclose(moved[:, levels], one.lerp(other, 0.25)[:, levels])
+        rest = [i for i in range(small.num_ws) if i not in levels]
+        assert torch.equal(moved[:, rest], one[:, rest])
+
+
+class TestDates:
+    def test_ages_in_months(self):
+        dates = Dates(Month(2015, 3), Month(2019, 7), Month(2026, 11))
+        assert (dates.months_then, dates.months_now) == (52, 140)
+        assert dates.years_now == pytest.approx(11.667, abs=1e-3)
+        assert [said_age(m) for m in (0, 1, 23, 24, 140)] == [
+            "0 months", "1 month", "23 months", "2 years", "11 years",
+        ]  # fmt: skip
+        assert parse_month("2015-3", "--born") == parse_month("2015-03-17", "--born")
+        assert Month(2015, 3).words == "March 2015"
+
+    @pytest.mark.parametrize(
+        "text", ["", "2015", "2015-13", "03-2015", "2015-02-30", "x", "0000-1"]
+    )
+    def test_what_is_no_date(self, text: str):
+        with pytest.raises(UsageError, match=r"^--born [^\n]*2015-03$"):
+            parse_month(text, "--born")
+
+    @pytest.mark.parametrize(
+        "months", [("2019-08", "2019-07", "2026-11"), ("2015-03", "2027-01", "2026-11"),
+                   ("1890-01", "1900-01", "2026-11")],
+    )  # fmt: skip
+    def test_impossible_orders(self, months: tuple[str, str, str]):
+        with pytest.raises(UsageError, match=r"^[^\n]*$"):
+            Dates(*(parse_month(text, "--x") for text in months))
+
+
+class TestLettering:
+    def test_labels_fit(self):
+        assert plain("José Łódź — 中") == "Jose Lodz - ?"
+        for text in ("a", "a rather long label"):
+            assert font(fitting_size([text], 200, 40)).getlength(text) <= 200
+        page = Image.new("RGB", (300, 60), "white")
+        write(page, (20, 10), "word " * 30, 40, width=200)
+        columns = np.flatnonzero((np.asarray(page) < 200).any((0, 2)))
+        assert columns.min() >= 19
+        assert 200 <= columns.max() <= 221
+        lines = wrapped("one two three four five six " * 3, 150, 20)
+        assert len(lines) > 3
+        assert all(font(20).getlength(line) <= 150 for line in lines)
+
+    def test_grids_have_rows(self):
+        grid = draw_grid([[Panel(RED, "a"), Panel(RED, "b")], [Panel(RED, "long " * 30)]], 100)
+        row = 100 + 11
+        assert grid.shape == (2 * row + 2, 202, 3)
+        assert (grid[:100, :100] == RED[0, 0]).all()
+        assert (grid[row + 2 :, 102:] == 255).all()
+        assert page_dpi(grid) == pytest.approx(max(202 / 7.47, 224 / 10.89), rel=0.01)
+
+
+class TestPages:
+    def test_a_pdf_of_one_page(self, tmp_path: Path):
+        picture = np.random.default_rng(0).integers(0, 255, (60, 90, 3), dtype=np.uint8)
+        for name in ("a.pdf", "b.pdf"):
+            save_page(picture, tmp_path / name, mark="made (up) é", dpi=300, title="t")
+        data = (tmp_path / "a.pdf").read_bytes()
+        assert data == (tmp_path / "b.pdf").read_bytes()
+        assert DIGITAL_SOURCE_TYPE.encode() in data
+        assert b"/MediaBox [0 0 21.600 14.400]" in data
+        table = int(data.rsplit(b"startxref\n", 1)[1].split()[0])
+        places = re.findall(rb"^(\d{10}) 00000 n", data[table:], re.M)
+        assert len(places) == 7
+        for number, place in enumerate(places, 1):
+            assert data[int(place) :].startswith(b"%d 0 obj" % number)
+        start = data.index(b"\xff\xd8\xff")
+        assert Image.open(io.BytesIO(data[start:])).size == (90, 60)
+
+    def test_pictures_say_their_size_and_stay(self, tmp_path: Path):
+        save_page(RED, tmp_path / "a.png", mark="made", dpi=300)
+        assert Image.open(tmp_path / "a.png").info["dpi"][0] == pytest.approx(300, abs=0.1)
+        assert read_mark(tmp_path / "a.png") == "made"
+        with pytest.raises(ImageError, match="exists already"):
+            save_page(RED, tmp_path / "a.png", mark=None, dpi=300)
+        with pytest.raises(ImageError, match="no suffix for a page"):
+            save_page(RED, tmp_path / "a.doc", mark=None, dpi=300)
+        assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_framed_faces_stay_on_their_pixels():
+    pixels = np.zeros((400, 600, 3), np.uint8)
+    for x, y in POINTS.astype(int):
+        pixels[y - 3 : y + 4, x - 3 : x + 4] = 255
+    face = Face.from_points(POINTS)
+    for size, whole in ((120, False), (300, True), (2000, False)):
+        small, faces = frame_photo(photo_from_array(pixels), {1: face}, size, whole=whole)
+        height, width = small.pixels.shape[:2]
+        assert max(height, width) <= size
+        assert (height % 2, width % 2) == (0, 0)
+        for x, y in faces[1].points.round().astype(int):
+            assert small.pixels[y, x].min() > 120
+
+
+class TestMoving:
+    def frames(self, count: int = 6) -> Iterator[np.ndarray]:
+        for i in range(count):
+            frame = np.zeros((32, 48, 3), np.uint8)
+            frame[:, 8 * i : 8 * i + 8] = (250, 120, 40)
+            yield frame
+
+    @pytest.mark.parametrize("kind", ["gif", "webp", "mp4"])
+    def test_frames_time_and_mark(self, tmp_path: Path, kind: str):
+        if kind == "mp4":
+            pytest.importorskip("av")
+        file = tmp_path / f"a.{kind}"
+        write_moving(self.frames(), file, 12, mark="made up")
+        data = file.read_bytes()
+        assert DIGITAL_SOURCE_TYPE.encode() in data
+        assert b"made up" in data
+        shown, duration = self.seen(file)
+        assert len(shown) == 6
+        assert duration == pytest.approx(6 / 12, abs=0.02)
+        for i, picture in enumerate(shown):
+            bar = picture[:, 8 * i + 2 : 8 * i + 6].mean((0, 1))
+            assert abs(bar - (250, 120, 40)).max() < 30
+            assert np.delete(picture, slice(max(8 * i - 4, 0), 8 * i + 12), 1).mean() < 20
+        again = tmp_path / f"b.{kind}"
+        write_moving(self.frames(), again, 12, mark="made up")
+        assert again.read_bytes() == data or kind == "mp4"  # PyAV's may differ by some bytes
+
+    def seen(self, file: Path) -> tuple[list[np.ndarray], float]:
+        if file.suffix == ".mp4":
+            import av
+
+            with av.open(str(file)) as video:
+                stream = video.streams.video[0]
+                frames = [f.to_ndarray(format="rgb24") for f in video.decode(stream)]
+                assert stream.average_rate is not None
+                return frames, len(frames) / float(stream.average_rate)
+        image, frames, total = Image.open(file), [], 0
+        for i in range(image.n_frames):  # type: ignore[attr-defined]
+            image.seek(i)
+            frames.append(np.asarray(image.convert("RGB")))
+            total += image.info["duration"]
+        assert image.info["loop"] == 0
+        return frames, total / 1000
+
+    @pytest.mark.parametrize("kind", ["gif", "mp4"])
+    def test_what_fails_leaves_nothing(self, tmp_path: Path, kind: str):
+        def broken() -> Iterator[np.ndarray]:
+            yield from self.frames(2)
+            raise KeyError
+
+        if kind == "mp4":
+            pytest.importorskip("av")
+        with pytest.raises(KeyError):
+            write_moving(broken(), tmp_path / f"a.{kind}", 12, mark=None)
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(ImageError, match="no suffix for an animation"):
+            write_moving(self.frames(), tmp_path / "a.avi", 12, mark=None)
