@@ -37,6 +37,8 @@ RANKS = {
     "tracing": 5,
     "editor": 6,
     "outputs": 7,
+    "batch": 7,
+    "video": 7,
     "evaluation": 7,
     "cli": 8,
     "web": 8,
@@ -52,6 +54,8 @@ FORBIDDEN = {
     "latents": {"click", "tqdm"},
     "editor": {"click", "tqdm"},
     "outputs": {"click", "tqdm"},
+    "batch": {"click", "tqdm"},
+    "video": {"click", "tqdm"},
 }  # fmt: skip
 
 

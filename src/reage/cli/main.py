@@ -20,6 +20,12 @@ SEVERAL = {"--to": re.compile(r"^(\d+=)?\d+(\.\d+)?$")}
 COMMANDS = {
     "edit": ("reage.cli.edit", "edit"),
     "age": ("reage.cli.age", "age"),
+    "strip": ("reage.cli.strip", "strip"),
+    "animate": ("reage.cli.animate", "animate"),
+    "sheet": ("reage.cli.sheet", "sheet"),
+    "mix": ("reage.cli.mix", "mix"),
+    "batch": ("reage.cli.batch", "batch"),
+    "video": ("reage.cli.video", "video"),
     "project": ("reage.cli.project", "project"),
     "prepare": ("reage.cli.prepare", "prepare"),
     "fit": ("reage.cli.fit", "fit"),

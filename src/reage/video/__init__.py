@@ -1,0 +1,1 @@
+"""Videos: people followed through a clip and shown at other ages, frame by frame."""

@@ -1,0 +1,55 @@
+"""The settings of a video's edit, all in one place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from reage.errors import UsageError
+from reage.inputs import Target
+
+__all__ = ["Preview", "Progress", "VideoConfig", "parse_preview", "work_folder"]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The part of a video that is tried first."""
+
+    seconds: float
+    start: float = 0.0  # seconds from the video's first frame
+
+
+@dataclass(frozen=True)
+class VideoConfig:
+    """What is asked of one video."""
+
+    to: Target  # years for all chosen people, or by track number
+    which: str | int = "largest"  # largest, all, or a track's number, where `to` names none
+    quality: str = "fast"  # of the projections, where the model has no encoder
+    preview: Preview | None = None
+    crf: int = 18  # of H.264: lower is better and larger
+    preset: str = "veryfast"  # of x264
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the work is; what `on_progress` gets."""
+
+    stage: str  # "faces", "codes", "frames" or "joining"
+    done: int
+    total: int  # 0: not known
+
+
+def parse_preview(text: str) -> Preview:
+    """Read `3s`, `3` or `3s@12s`: how long, and from where on."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)s?(?:@(\d+(?:\.\d+)?)s?)?", text)
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"--preview {text!r} is not understood; give 3s, or 3s@12s from 12 s on")
+    return Preview(float(match[1]), float(match[2] or 0))
+
+
+def work_folder(output: Path) -> Path:
+    """Where unfinished work on an output is kept."""
+    return output.with_name(f".{output.name}.reage")

@@ -1,0 +1,110 @@
+"""One person's change as layers over time: made at knots, interpolated between them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+import numpy as np
+import torch
+
+from reage.editor import FEATHER, Editor
+from reage.faces.alignment import face_mask, face_quad
+from reage.latents.faces import toned
+from reage.video.ageing import TrackEdit, codes_at
+from reage.video.journal import Journal
+from reage.video.planes import Planes, add_layer, rgb_to_ycc
+from reage.video.scan import knot_stride
+from reage.video.source import VideoSource
+from reage.video.tracks import Motion, Run, load_motion
+
+__all__ = ["Painter", "knots_of"]
+
+BATCH = 4  # knots made at once: two pictures each
+
+
+def knots_of(run: Run, start: int, stop: int, stride: int) -> list[int]:
+    """Frames at which a change is made so that `start` to before `stop` lie between such.
+
+    Multiples of `stride` within the run and the run's ends: they do not depend on the part that
+    is asked for.
+    """
+    first = max(run.start, start // stride * stride)
+    last = min(run.stop - 1, -(-(stop - 1) // stride) * stride)
+    inner = range(-(-first // stride) * stride, last + 1, stride)
+    return sorted({first, *inner, last})
+
+
+class Painter:
+    """Changes one person's face in the frames `start` to before `stop` of one run, in order."""
+
+    def __init__(
+        self,
+        editor: Editor,
+        edit: TrackEdit,
+        journal: Journal,
+        source: VideoSource,
+        run: Run,
+        start: int,
+        stop: int,
+    ):
+        self.editor, self.edit, self.source = editor, edit, source
+        self.start, self.stop = max(start, run.start), min(stop, run.stop)
+        self.knots = knots_of(run, self.start, self.stop, knot_stride(source))
+        self.motion: Motion = load_motion(journal, source, run, self.knots[0], self.knots[-1] + 1)
+        self.codes = codes_at(edit, journal, source, run, self.knots)
+        self._layers: dict[int, np.ndarray] = {}  # by knot; only those still needed
+
+    def covers(self, frame: int) -> bool:
+        return self.start <= frame < self.stop
+
+    def quad(self, frame: int) -> np.ndarray:
+        """The generator's square `[4, 2]` in a frame."""
+        alignment = self.editor.model.config.alignment
+        return face_quad(self.points(frame)[:5], alignment.scale, alignment.shift)
+
+    def points(self, frame: int) -> np.ndarray:
+        return self.motion.points[self.motion.at(frame)]
+
+    def weight(self, frame: int) -> float:
+        return float(self.motion.weight[self.motion.at(frame)])
+
+    def paint(self, planes: Planes, frame: int) -> bool:
+        """Add the change to a frame's planes; False where nothing of it shows."""
+        weight = self.weight(frame)
+        if weight <= 0:
+            return False
+        add_layer(planes, self._layer(frame), self.quad(frame), weight)
+        return True
+
+    def _layer(self, frame: int) -> np.ndarray:
+        """The change `[R, R, 3]` of Y'CbCr at a frame, under the mask."""
+        after = min(bisect_right(self.knots, frame), len(self.knots) - 1)
+        before = max(after - 1, 0)
+        low, high = self.knots[before], self.knots[after]
+        self._make(before, after)
+        if frame == low or low == high:
+            return self._layers[before]
+        share = np.float32(np.clip((frame - low) / (high - low), 0, 1))
+        return self._layers[before] * (1 - share) + self._layers[after] * share
+
+    @torch.no_grad()
+    def _make(self, before: int, after: int) -> None:
+        for old in [knot for knot in self._layers if knot < before]:
+            del self._layers[old]
+        missing = [k for k in (before, after) if k not in self._layers]
+        if not missing:
+            return
+        wanted = range(missing[0], min(missing[0] + BATCH, len(self.knots)))
+        device = self.editor.device
+        codes = self.codes[list(wanted)].float()
+        pictures = self.editor.synthesize(torch.cat([codes, codes + self.edit.change]).to(device))
+        base, edited = pictures.chunk(2)
+        change = (toned(base, edited, self.edit.colour) - base) * 127.5
+        arrays = change.permute(0, 2, 3, 1).float().cpu().numpy()
+        for knot, array in zip(wanted, arrays, strict=True):
+            self._layers[knot] = self._masked(array, self.knots[knot])
+
+    def _masked(self, change: np.ndarray, frame: int) -> np.ndarray:
+        mask = face_mask(self.points(frame), self.quad(frame), len(change), feather=FEATHER)
+        layer = change * mask[..., None]
+        return rgb_to_ycc(layer, self.source.matrix, self.source.full_range).astype(np.float32)

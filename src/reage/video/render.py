@@ -1,0 +1,188 @@
+"""The second pass: read every frame again, change the faces, write segments; can be resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from reage.errors import ImageError
+from reage.faces.alignment import face_mask
+from reage.faces.face import Face
+from reage.images import to_tensor
+from reage.latents.faces import crop_for_age
+from reage.video.ageing import TrackEdit
+from reage.video.config import Progress, VideoConfig
+from reage.video.journal import Journal
+from reage.video.metrics import Tally
+from reage.video.muxing import SegmentWriter
+from reage.video.painting import Painter
+from reage.video.planes import Planes, sample_luma
+from reage.video.source import Frame, VideoSource, av_module, written
+from reage.video.tracks import overlapping
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+
+__all__ = ["SEGMENT", "Segment", "render_segments", "segments_of"]
+
+SEGMENT = 4.0  # seconds that a kill may cost
+SIDE = 64  # pixels of the square in which flicker is measured
+LOOK_EVERY = 1.0  # seconds between two looks at age and likeness
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames `start` to before `stop`, and where they are written."""
+
+    start: int
+    stop: int
+    video: Path
+
+    @property
+    def tally(self) -> Path:
+        return self.video.with_suffix(".json")
+
+    @property
+    def done(self) -> bool:
+        return self.video.is_file() and self.tally.is_file()
+
+
+def segments_of(journal: Journal, source: VideoSource, folder: Path) -> list[Segment]:
+    """Cut a video into segments of the same number of frames."""
+    size = max(2, round(SEGMENT * float(source.rate)))
+    starts = range(0, journal.frames, size)
+    return [
+        Segment(start, min(start + size, journal.frames), folder / f"segment-{n:06d}.mp4")
+        for n, start in enumerate(starts)
+    ]
+
+
+def render_segments(
+    editor: Editor,
+    source: VideoSource,
+    journal: Journal,
+    edits: Sequence[TrackEdit],
+    segments: Sequence[Segment],
+    config: VideoConfig,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> tuple[Tally, int]:
+    """Write the segments that are missing; the sums of all, and the frames made now."""
+    tally, made, frames = Tally(), 0, None
+    for segment in segments:
+        if frames is None and segment.done:
+            tally += Tally.read(json.loads(segment.tally.read_text()))
+            continue
+        if frames is None:
+            pts = int(journal.read_frames(segment.start, segment.start + 1)["pts"][0])
+            frames = source.frames(pts)
+        part = islice(frames, segment.stop - segment.start)
+        sums = _render(editor, source, journal, edits, segment, part, config, on_progress)
+        _write_tally(segment.tally, sums)
+        tally += sums
+        made += segment.stop - segment.start
+    return tally, made
+
+
+def _write_tally(path: Path, tally: Tally) -> None:
+    with written(path):
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(tally.plain()))
+        os.replace(part, path)
+
+
+def _render(
+    editor: Editor,
+    source: VideoSource,
+    journal: Journal,
+    edits: Sequence[TrackEdit],
+    segment: Segment,
+    frames: Iterator[Frame],
+    config: VideoConfig,
+    on_progress: Callable[[Progress], None] | None,
+) -> Tally:
+    start, stop = segment.start, segment.stop
+    painters = [
+        Painter(editor, edit, journal, source, run, start, stop)
+        for edit in edits
+        for run in overlapping(edit.track.runs, start, stop)
+    ]
+    stamps = journal.read_frames(start, stop)["pts"].tolist()
+    watch = _Watch(editor, source)
+    with SegmentWriter(segment.video, source, config) as writer:
+        for number, pts in enumerate(stamps, start):
+            frame = next(frames, None)
+            if frame is None or frame.pts != pts:
+                raise ImageError(f"{source.path} was changed while it was read; start again")
+            before = frame.planes()
+            after = before.copy()
+            for painter in painters:
+                if painter.covers(number) and painter.paint(after, number):
+                    watch.tally.edited += 1
+            watch.see(number, before, after, painters)
+            writer.add(after, pts)
+            watch.tally.frames += 1
+            if on_progress is not None:
+                on_progress(Progress("frames", number + 1, journal.frames))
+    for painter in painters:
+        inside = slice(painter.motion.at(painter.start), painter.motion.at(painter.stop - 1) + 1)
+        smooth = painter.motion.points[inside, :5]
+        watch.tally.add_jitter(painter.motion.raw[inside], smooth)
+    return watch.tally
+
+
+@dataclass
+class _Watch:
+    """Looks at the frames of one segment as they are made."""
+
+    editor: Editor
+    source: VideoSource
+    tally: Tally = field(default_factory=Tally)
+    # the last faces of each painter: frame number, before, after
+    last: dict[int, list[tuple[int, np.ndarray, np.ndarray]]] = field(default_factory=dict)
+
+    def see(self, number: int, before: Planes, after: Planes, painters: Sequence[Painter]) -> None:
+        every = max(1, round(LOOK_EVERY * float(self.source.rate)))
+        for key, painter in enumerate(painters):
+            if not painter.covers(number) or painter.weight(number) < 0.5:
+                continue
+            quad = painter.quad(number)
+            pair = [sample_luma(planes.layers[0], quad, SIDE) for planes in (before, after)]
+            recent = [*self.last.get(key, []), (number, *pair)][-3:]
+            self.last[key] = recent
+            if len(recent) == 3 and recent[0][0] == number - 2:
+                mask = face_mask(painter.points(number), quad, SIDE)
+                self.tally.add_flicker([r[1] for r in recent], [r[2] for r in recent], mask)
+            if number % every == 0:
+                self._look(painter, number, before, after)
+
+    @torch.no_grad()
+    def _look(self, painter: Painter, number: int, before: Planes, after: Planes) -> None:
+        """Read likeness and age of the face in one frame."""
+        editor, tally = self.editor, self.tally
+        face = Face.from_points(painter.points(number)[:5])
+        crops = [crop_for_age(_rgb(planes, self.source), face) for planes in (before, after)]
+        pictures = to_tensor(np.stack([crop.image for crop in crops])).to(editor.device)
+        layers = editor.likeness.describe(pictures)
+        was, now = [f[:1] for f in layers], [f[1:] for f in layers]
+        key_was, key_now = painter.edit.described
+        tally.looks += 1
+        tally.like_in += float(editor.likeness(was, key_was)[0])
+        tally.like_out += float(editor.likeness(now, key_now)[0])
+        tally.like_across += float(editor.likeness(now, was)[0])
+        age = float(editor.age_network.read(pictures[1:])[0][0]) - painter.edit.reached.age
+        tally.years += age
+        tally.years_squared += age**2
+
+
+def _rgb(planes: Planes, source: VideoSource) -> np.ndarray:
+    frame = av_module().VideoFrame.from_ndarray(planes.packed, format="yuv420p")
+    frame.color_range = 2 if source.full_range else 1
+    return frame.reformat(format="rgb24", src_colorspace=source.matrix, threads=1).to_ndarray()

@@ -1,0 +1,245 @@
+"""A video at another age: the two passes, what is kept between them, and the final file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from reage.editor import QUALITIES, Editor
+from reage.errors import ImageError, UsageError
+from reage.inputs import Target, as_targets
+from reage.latents.agers import NeuralAger
+from reage.video.ageing import Key, TrackEdit, key_views, prepare_track
+from reage.video.config import Preview, Progress, VideoConfig, work_folder
+from reage.video.journal import Journal
+from reage.video.metrics import VideoMetrics
+from reage.video.muxing import check_output, join_segments
+from reage.video.render import render_segments, segments_of
+from reage.video.scan import scan_video
+from reage.video.source import VideoSource, written
+from reage.video.tracks import Track, choose_tracks, read_tracks
+
+__all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]
+
+FORMAT = 1  # of the work folder
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoResult:
+    """What came of a video."""
+
+    path: Path
+    tracks: tuple[Track, ...]  # everybody in it
+    edits: tuple[TrackEdit, ...]
+    metrics: VideoMetrics
+
+
+@dataclass(frozen=True, eq=False)
+class ListedTrack:
+    """One person as a listing shows them."""
+
+    track: Track
+    seconds: tuple[tuple[float, float], ...]  # from, to of each time they are seen
+    key: Key  # the best frame
+
+
+def edit_video(
+    editor: Editor,
+    path: str | Path,
+    output: str | Path,
+    config: VideoConfig,
+    *,
+    overwrite: bool = False,
+    mark: str | None = None,
+    on_progress: Report | None = None,
+) -> VideoResult:
+    """Show people of a video at other ages; `output` appears when all of it is done.
+
+    A run that was killed goes on where it stood, from a folder beside the output. Raises
+    ImageError, FaceError, ModelError or UsageError.
+    """
+    began = time.perf_counter()
+    path, output = Path(path), Path(output)
+    config = replace(config, to=_target(config.to))
+    if config.quality not in QUALITIES:
+        known = ", ".join(QUALITIES)
+        raise UsageError(f"quality {config.quality!r} is not known; choose {known}")
+    editor.age_direction()  # what is missing is said before the work
+    source = VideoSource.open(path)
+    _check_place(path, output, overwrite)
+    folder = work_folder(output)
+    check_output(source, output, config)
+    _prepare(folder, _job(editor, source, config))
+    journal = Journal(folder, code_size(editor))
+    scan_video(editor, source, journal, config.preview, on_progress)
+    if not journal.frames:
+        shutil.rmtree(folder)
+        raise ImageError(f"{path} has no frame in the part that was asked for")
+    tracks = read_tracks(journal, source)
+    edits = _edits(editor, source, journal, tracks, config, on_progress, folder)
+    segments = segments_of(journal, source, folder)
+    tally, made = render_segments(editor, source, journal, edits, segments, config, on_progress)
+    if on_progress is not None:
+        on_progress(Progress("joining", 0, 0))
+    join_segments(
+        [segment.video for segment in segments],
+        source,
+        journal,
+        output,
+        partial=folder / f"whole{output.suffix}",
+        span=_span(source, journal, config.preview),
+        mark=mark,
+    )
+    shutil.rmtree(folder)
+    metrics = VideoMetrics.of(tally, time.perf_counter() - began, made, peak_memory())
+    return VideoResult(output, tuple(tracks), tuple(edits), metrics)
+
+
+def list_tracks(
+    editor: Editor,
+    path: str | Path,
+    preview: Preview | None = None,
+    on_progress: Report | None = None,
+) -> list[ListedTrack]:
+    """Find the people of a video, without changing it."""
+    source = VideoSource.open(Path(path))
+    with tempfile.TemporaryDirectory(prefix="reage-") as place:
+        journal = Journal(Path(place), code_size(editor))
+        scan_video(editor, source, journal, preview, on_progress)
+        listed = []
+        for track in read_tracks(journal, source):
+            spans = tuple(
+                (_seconds(journal, source, run.start), _seconds(journal, source, run.stop - 1))
+                for run in track.runs
+            )
+            listed.append(
+                ListedTrack(track, spans, key_views(editor, source, journal, track, 1)[0])
+            )
+    return listed
+
+
+def code_size(editor: Editor) -> int:
+    """Numbers of one frame's code; 0 where the model has no encoder."""
+    config = editor.model.config.generator
+    return 0 if editor.encoder is None else config.num_ws * config.w_dim
+
+
+def peak_memory() -> float:
+    """The most memory that this process has had, MB; NaN where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float("nan")
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, bytes
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
+def _edits(
+    editor: Editor,
+    source: VideoSource,
+    journal: Journal,
+    tracks: list[Track],
+    config: VideoConfig,
+    on_progress: Report | None,
+    folder: Path,
+) -> list[TrackEdit]:
+    with _removed_if_refused(folder):
+        ages = choose_tracks(tracks, config.to, config.which)
+    edits = []
+    for done, (number, age) in enumerate(sorted(ages.items())):
+        if on_progress is not None:
+            on_progress(Progress("codes", done, len(ages)))
+        track = next(track for track in tracks if track.number == number)
+        edits.append(prepare_track(editor, source, journal, track, age, config))
+    return edits
+
+
+@contextmanager
+def _removed_if_refused(folder: Path) -> Iterator[None]:
+    """What cannot be done leaves nothing behind."""
+    from reage.errors import ReageError
+
+    try:
+        yield
+    except ReageError:
+        shutil.rmtree(folder)
+        raise
+
+
+def _target(to: Target) -> Target:
+    targets = as_targets(to)
+    if len(targets) > 1:
+        raise UsageError("a video is made for one age, or one age each: --to 70, --to 1=70 2=12")
+    return targets[0]
+
+
+def _seconds(journal: Journal, source: VideoSource, frame: int) -> float:
+    return source.seconds(int(journal.read_frames(frame, frame + 1)["pts"][0]))
+
+
+def _span(
+    source: VideoSource, journal: Journal, preview: Preview | None
+) -> tuple[int, float] | None:
+    if preview is None:
+        return None
+    return int(journal.read_frames(0, 1)["pts"][0]), preview.seconds
+
+
+def _check_place(path: Path, output: Path, overwrite: bool) -> None:
+    if output.is_dir():
+        raise ImageError(f"{output} is a folder: name a file in it")
+    if not output.parent.is_dir():
+        raise ImageError(f"the folder {output.parent} does not exist: create it first")
+    if output.resolve() == path.resolve():
+        raise UsageError(f"{output} is the input; choose another name")
+    if output.exists() and not overwrite:
+        raise ImageError(f"{output} exists already: choose another name, or use --overwrite")
+
+
+def _prepare(folder: Path, job: Mapping[str, object]) -> None:
+    """Make the work folder, or empty it where it belongs to another job."""
+    text = json.dumps(job, sort_keys=True)
+    note = folder / "job.json"
+    with written(folder):
+        if folder.is_dir() and (not note.is_file() or note.read_text() != text):
+            shutil.rmtree(folder)
+        folder.mkdir(exist_ok=True)
+        note.write_text(text)
+
+
+def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, object]:
+    """All on which the result depends."""
+    stat = source.path.stat()
+    to = sorted(config.to.items()) if isinstance(config.to, Mapping) else config.to
+    return {
+        "format": FORMAT,
+        "input": [str(source.path.resolve()), stat.st_size, stat.st_mtime_ns],
+        "config": asdict(replace(config, to=0.0)) | {"to": to},
+        "model": editor.model.generator_hash,
+        "encoder": editor.model.config.sha256,
+        "direction": _direction_hash(editor),
+        "precision": str(editor.dtype),
+    }
+
+
+def _direction_hash(editor: Editor) -> str:
+    direction = editor.age_direction()
+    if isinstance(direction, NeuralAger):
+        tensors = list(direction.network.state_dict().values())
+    else:
+        tensors = [direction.vector]
+    digest = hashlib.sha256(direction.name.encode())
+    for tensor in tensors:
+        digest.update(np.ascontiguousarray(tensor.detach().float().cpu().numpy()).tobytes())
+    return digest.hexdigest()

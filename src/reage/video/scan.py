@@ -1,0 +1,192 @@
+"""The first pass: read every frame once, find cuts, follow faces, note codes; can be resumed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from reage.faces.alignment import FaceCrop
+from reage.faces.face import Face
+from reage.images import to_tensor
+from reage.latents.faces import crop_for_age, view_crop
+from reage.video.config import Preview, Progress
+from reage.video.journal import FRAME, Journal, face_row
+from reage.video.smoothing import is_cut, picture_change, thumbnail
+from reage.video.source import Frame, VideoSource
+from reage.video.tracking import Found, Tracker
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+
+__all__ = ["KNOTS", "Block", "Scan", "describer", "encode_faces", "knot_stride", "scan_video"]
+
+BLOCK = 0.3  # seconds between searches of the whole picture; so much is held in memory
+KNOTS = 12.0  # codes and changes a second; between them a change is interpolated
+SAVE_EVERY = 4.0  # seconds of work that a kill may cost
+RECENT = 12  # frames by whose changes a cut is judged
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """Where the reading of a video stands after a frame."""
+
+    shot: int = 0
+    recent: tuple[float, ...] = ()  # changes of the last frames
+    last: np.ndarray | None = None  # thumbnail of the last frame
+
+    def after(self, picture: np.ndarray) -> tuple[Scan, bool]:
+        """The state after a frame's thumbnail, and whether a shot begins with it."""
+        if self.last is None:
+            return Scan(self.shot, (), picture), True
+        pixels, colours = picture_change(self.last, picture)
+        if is_cut(pixels, colours, self.recent):
+            return Scan(self.shot + 1, (), picture), True
+        return Scan(self.shot, (*self.recent, pixels)[-RECENT:], picture), False
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some frames of one shot."""
+
+    pictures: list[np.ndarray]  # [H, W, 3] uint8
+    times: list[int]  # pts
+    new_shot: bool  # whether the shot begins with it
+    scan: Scan  # the state after its last frame
+
+
+def scan_video(
+    editor: Editor,
+    source: VideoSource,
+    journal: Journal,
+    preview: Preview | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> None:
+    """Fill the journal of a video from where it stands to the end."""
+    tracker = Tracker(editor.detector, describer(editor), float(source.rate))
+    scan, start = _resumed(journal, tracker)
+    saved, total = time.monotonic(), expected_frames(source, preview)
+    for block in _blocks(_wanted(source, preview, start), scan, source):
+        found = tracker.block(journal.frames, block.pictures, block.new_shot)
+        _note(editor, journal, block, found, knot_stride(source))
+        scan = block.scan
+        if on_progress is not None:
+            on_progress(Progress("faces", journal.frames, max(total, journal.frames)))
+        if time.monotonic() - saved > SAVE_EVERY:
+            _save(journal, tracker, scan)
+            saved = time.monotonic()
+    _save(journal, tracker, scan)
+
+
+def expected_frames(source: VideoSource, preview: Preview | None) -> int:
+    """About how many frames there are to read."""
+    if preview is None:
+        return source.expected
+    return min(source.expected or 10**9, round(preview.seconds * float(source.rate)))
+
+
+def describer(editor: Editor) -> Callable[[np.ndarray, Face], np.ndarray]:
+    """What faces look like, as unit vectors whose products are FeatureLikeness."""
+
+    @torch.no_grad()
+    def describe(rgb: np.ndarray, face: Face) -> np.ndarray:
+        crop = to_tensor(crop_for_age(rgb, face).image).to(editor.device)
+        layers = editor.likeness.describe(crop)
+        joined = torch.cat([layer[0] for layer in layers]) / len(layers) ** 0.5
+        return joined.float().cpu().numpy()
+
+    return describe
+
+
+def _resumed(journal: Journal, tracker: Tracker) -> tuple[Scan, int | None]:
+    """The state after the frames that are known, and the time of the last of them."""
+    known = journal.resume()
+    if known is None:
+        return Scan(), None
+    state, arrays = known
+    tracker.restore(state["tracker"], arrays)
+    scan = Scan(state["shot"], tuple(state["recent"]), arrays.get("last"))
+    start = None
+    if journal.frames:
+        start = int(journal.read_frames(journal.frames - 1, journal.frames)["pts"][0]) + 1
+    return scan, start
+
+
+def _save(journal: Journal, tracker: Tracker, scan: Scan) -> None:
+    plain, arrays = tracker.state()
+    if scan.last is not None:
+        arrays["last"] = scan.last
+    journal.save({"tracker": plain, "shot": scan.shot, "recent": scan.recent}, arrays)
+
+
+def _wanted(source: VideoSource, preview: Preview | None, start: int | None) -> Iterator[Frame]:
+    """The frames from a time on, within the preview."""
+    if preview is None:
+        yield from source.frames(start)
+        return
+    begin = source.first_pts + round(preview.start / source.time_base)
+    end = begin + round(preview.seconds / source.time_base)
+    for frame in source.frames(begin if start is None else start):
+        if frame.pts >= end:
+            return
+        yield frame
+
+
+def _blocks(frames: Iterator[Frame], scan: Scan, source: VideoSource) -> Iterator[Block]:
+    """Cut the frames into short blocks, none across a cut."""
+    size = max(2, round(BLOCK * float(source.rate)))
+    pictures: list[np.ndarray] = []
+    times: list[int] = []
+    new_shot = False
+    for frame in frames:
+        rgb = frame.rgb()
+        after, cut = scan.after(thumbnail(rgb))
+        if pictures and (cut or len(pictures) == size):
+            yield Block(pictures, times, new_shot, scan)
+            pictures, times, new_shot = [], [], False
+        scan, new_shot = after, new_shot or cut
+        pictures.append(rgb)
+        times.append(frame.pts)
+    if pictures:
+        yield Block(pictures, times, new_shot, scan)
+
+
+def _note(editor: Editor, journal: Journal, block: Block, found: Found, stride: int) -> None:
+    """Write one block down."""
+    first, shot = journal.frames, block.scan.shot
+    places = [(i, t) for i in range(len(block.times)) for t in sorted(found) if i in found[t]]
+    coded = [(i, t) for i, t in places if journal.code_size and (first + i) % stride == 0]
+    config = editor.model.config
+    size = config.generator.resolution
+    crops = [view_crop(block.pictures[i], found[t][i], config.alignment, size) for i, t in coded]
+    codes = encode_faces(editor, crops)
+    number = {key: journal.codes + n for n, key in enumerate(coded)}
+    rows = [face_row(first + i, shot, t, found[t][i], number.get((i, t), -1)) for i, t in places]
+    frames = np.zeros(len(block.times), FRAME)
+    for i, pts in enumerate(block.times):
+        before = sum(place[0] < i for place in places)
+        frames[i] = (pts, journal.rows + before, shot)
+    journal.append(frames, rows, codes)
+
+
+def knot_stride(source: VideoSource) -> int:
+    """Frames from one knot to the next."""
+    return max(1, round(float(source.rate) / KNOTS))
+
+
+@torch.no_grad()
+def encode_faces(editor: Editor, crops: Sequence[FaceCrop]) -> np.ndarray:
+    """Codes `[N, num_ws * w_dim]` of crops, by the model's encoder."""
+    config = editor.model.config.generator
+    if editor.encoder is None or not crops:
+        return np.zeros((0, config.num_ws * config.w_dim), np.float32)
+    images = to_tensor(np.stack([crop.image for crop in crops])).to(editor.device)
+    masks = torch.from_numpy(np.stack([crop.mask for crop in crops]))[:, None].to(images)
+    average = editor.model.generator.mapping.w_avg
+    batches = zip(images.split(8), masks.split(8), strict=True)
+    codes = torch.cat([editor.encoder(image, mask, average) for image, mask in batches])
+    return codes.flatten(1).float().cpu().numpy()

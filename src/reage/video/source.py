@@ -1,0 +1,266 @@
+"""Video files to frames, upright, one after the other: none is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reage.errors import ImageError, UsageError
+from reage.video.planes import Planes
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+__all__ = ["Frame", "VideoSource", "av_module", "open_input", "video_stream", "written"]
+
+LIMITED, FULL = 1, 2  # FFmpeg's numbers of colour ranges
+UNKNOWN = 2  # ... and of a matrix, primaries or transfer that the file does not say
+BT709, BT601 = 1, 5
+HD_LINES = 720  # from here on players take an untold matrix for BT.709
+SMALLEST = 16  # pixels a side
+STAMPS = 60  # packets by which the rate is judged
+
+
+def av_module() -> Any:
+    """PyAV, or UsageError where it is not installed."""
+    try:
+        import av
+    except ImportError as error:
+        raise UsageError('videos need PyAV; run: pip install "reage[video]"') from error
+    return av
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a video, upright."""
+
+    pts: int  # presentation time in the source's time base
+    raw: Any  # the decoder's own
+    source: VideoSource
+
+    def rgb(self) -> np.ndarray:
+        """The pixels `[H, W, 3]` uint8."""
+        found = self.raw.reformat(
+            format="rgb24", src_colorspace=self.source.matrix, threads=1
+        ).to_ndarray()
+        return np.ascontiguousarray(np.rot90(found, self.source.turns))
+
+    def planes(self) -> Planes:
+        """The pixels as 8-bit Y'CbCr 4:2:0, in the file's own matrix, the sides made even."""
+        source = self.source
+        if self.raw.width % 2 or self.raw.height % 2:
+            height, width = self.raw.height, self.raw.width
+            rgb = self.raw.reformat(format="rgb24", src_colorspace=source.matrix, threads=1)
+            padded = np.pad(rgb.to_ndarray(), ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+            raw = av_module().VideoFrame.from_ndarray(padded, format="rgb24")
+        else:
+            raw = self.raw
+        if raw.format.name != "yuv420p":
+            full = source.full_range and raw is self.raw
+            raw = raw.reformat(
+                format="yuv420p",
+                src_colorspace=source.matrix,
+                dst_colorspace=source.matrix,
+                src_color_range=FULL if full else LIMITED,
+                dst_color_range=FULL if source.full_range else LIMITED,
+                threads=1,
+            )
+        return Planes.of(raw.to_ndarray(), source.turns, source.matrix, source.full_range)
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """What a file says about its video, found by decoding the first frame."""
+
+    path: Path
+    width: int  # pixels as shown, that is upright
+    height: int
+    turns: int  # quarter turns against the clock that make the decoded pictures upright
+    rate: Fraction  # frames a second on average
+    time_base: Fraction  # seconds of one step of pts
+    first_pts: int
+    matrix: int  # of Y'CbCr: BT709 or BT601, or FFmpeg's other numbers
+    full_range: bool
+    primaries: int
+    transfer: int
+    aspect: Fraction  # width of a pixel over its height
+    expected: int  # frames, about; 0: not known
+    stamped: bool  # whether frames carry times; else they are counted
+
+    @classmethod
+    def open(cls, path: Path) -> VideoSource:
+        """Look at a file; ImageError where there is no video in it that FFmpeg can read."""
+        with open_input(path) as container:
+            stream = video_stream(container, path)
+            try:
+                frame = next(container.decode(stream), None)
+            except av_module().FFmpegError as error:
+                raise ImageError(
+                    f"{path}: its video cannot be decoded ({_reason(error)})"
+                ) from error
+            if frame is None:
+                raise ImageError(f"{path}: its video has no frame")
+            with open_input(path) as again:
+                rate = _rate(stream, _first_stamps(again, path))
+            return _described(cls, path, container, stream, frame, rate)
+
+    @property
+    def even_size(self) -> tuple[int, int]:
+        """Width and height of what is written: 4:2:0 needs even ones."""
+        return self.width + self.width % 2, self.height + self.height % 2
+
+    def seconds(self, pts: int) -> float:
+        """Time since the first frame."""
+        return float((pts - self.first_pts) * self.time_base)
+
+    def frames(self, start: int | None = None) -> Iterator[Frame]:
+        """Yield the frames from the presentation time `start` on, in order."""
+        if start is not None and self.stamped and start > self.first_pts:
+            with open_input(self.path) as container:
+                decoded = self._decoded(container, start)
+                first = next(decoded, None)
+                if first is not None and first[0] <= start:  # else the seek went past it
+                    yield from self._counted(first, decoded, start)
+                    return
+        with open_input(self.path) as container:
+            decoded = self._decoded(container)
+            first = next(decoded, None)
+            if first is not None:
+                yield from self._counted(first, decoded, start)
+
+    def _counted(self, first: Any, rest: Iterator[Any], start: int | None) -> Iterator[Frame]:
+        item = first
+        while item is not None:
+            if start is None or item[0] >= start:
+                yield Frame(item[0], item[1], self)
+            item = next(rest, None)
+
+    def _decoded(self, container: InputContainer, seek: int | None = None) -> Iterator[Any]:
+        """Yield pts (rising strictly) and decoded frames; a broken packet is skipped."""
+        av = av_module()
+        stream = video_stream(container, self.path)
+        stream.thread_type = "AUTO"
+        if seek is not None:
+            container.seek(seek, stream=stream, backward=True)
+        step = max(1, round(1 / (self.rate * self.time_base)))
+        last = None
+        for packet in container.demux(stream):
+            try:
+                found = packet.decode()
+            except av.error.InvalidDataError:
+                continue
+            for frame in found:
+                pts = frame.pts if self.stamped and frame.pts is not None else None
+                if pts is None or (last is not None and pts <= last):
+                    pts = self.first_pts if last is None else last + step
+                last = pts
+                yield pts, frame
+
+
+def video_stream(container: InputContainer, path: Path) -> Any:
+    """The file's first video stream that is no cover picture."""
+    av = av_module()
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    raise ImageError(f"{path} has no video in it; give a film, or use reage edit for a photo")
+
+
+@contextmanager
+def open_input(path: Path) -> Iterator[InputContainer]:
+    """Open a file for reading; ImageError with one line where that fails."""
+    av = av_module()
+    if not path.is_file():
+        raise ImageError(f"{path} does not exist" if not path.exists() else f"{path} is no file")
+    try:
+        container = av.open(str(path))
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise ImageError(
+            f"{path} is not a video that FFmpeg can read ({_reason(error)})"
+        ) from error
+    with container:
+        yield container
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while a file is written into one line."""
+    try:
+        yield
+    except (OSError, av_module().FFmpegError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(
+            f"{path} cannot be written ({reason}); what is done is kept: run the same command again"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error).splitlines()[0]
+
+
+def _first_stamps(container: InputContainer, path: Path) -> list[Fraction]:
+    """Seconds of the first packets, in the order in which they are shown."""
+    stamps = []
+    for packet in container.demux(video_stream(container, path)):
+        if packet.pts is not None and packet.time_base:
+            stamps.append(packet.pts * packet.time_base)
+        if len(stamps) == STAMPS:
+            break
+    return sorted(stamps)
+
+
+def _rate(stream: Any, stamps: list[Fraction]) -> Fraction:
+    """Frames a second; what the file says (Matroska's may say its clock) or what it shows."""
+    said = Fraction(stream.average_rate or stream.guessed_rate or 25)
+    steps = sorted(b - a for a, b in pairwise(stamps) if b > a)
+    if not steps:
+        return said
+    shown = 1 / steps[len(steps) // 2]
+    return said if shown / 2 <= said <= shown * 2 else Fraction(shown)
+
+
+def _described(
+    cls: type[VideoSource],
+    path: Path,
+    container: InputContainer,
+    stream: Any,
+    frame: Any,
+    rate: Fraction,
+) -> VideoSource:
+    turns = round(frame.rotation / 90) % 4
+    width, height = (frame.width, frame.height) if turns % 2 == 0 else (frame.height, frame.width)
+    if min(width, height) < SMALLEST:
+        raise ImageError(f"{path} is {width}x{height}: too small for a face")
+    time_base = frame.time_base or stream.time_base or Fraction(1, 90000)
+    seconds = 0.0
+    if stream.duration:
+        seconds = float(stream.duration * stream.time_base)
+    elif container.duration:
+        seconds = container.duration / 1e6
+    aspect = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
+    matrix = frame.colorspace
+    if matrix in (0, UNKNOWN):  # 0 is RGB
+        matrix = BT709 if min(width, height) >= HD_LINES else BT601
+    return cls(
+        path=path,
+        width=width,
+        height=height,
+        turns=turns,
+        rate=rate,
+        time_base=Fraction(time_base),
+        first_pts=frame.pts or 0,
+        matrix=matrix,
+        full_range=frame.color_range == FULL and frame.format.name.startswith("yuv"),
+        primaries=frame.color_primaries,
+        transfer=frame.color_trc,
+        aspect=aspect if turns % 2 == 0 else 1 / aspect,
+        expected=int(stream.frames or round(seconds * float(rate))),
+        stamped=frame.pts is not None,
+    )

@@ -1,0 +1,210 @@
+"""People of a video: when each is seen, and how their faces move, smoothed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from reage.errors import FaceError, UsageError
+from reage.inputs import Target
+from reage.video.journal import POINTS, Journal
+from reage.video.smoothing import fade, local_polynomial, smoothstep
+from reage.video.source import VideoSource
+
+__all__ = [
+    "Motion",
+    "Run",
+    "Track",
+    "best_frames",
+    "choose_tracks",
+    "load_motion",
+    "overlapping",
+    "read_tracks",
+]
+
+SHORTEST = 0.25  # seconds a person is seen in all; what is shorter is no person
+GAP = 0.3  # seconds that somebody may be hidden within one run
+STEADY = 0.22  # seconds on either side that a position is smoothed over
+FADE = 0.2  # seconds in which an edit comes and goes where a person does within a shot
+TURNED, TOO_FAR = 45.0, 70.0  # degrees of yaw or pitch between which an edit fades out
+
+
+@dataclass(frozen=True)
+class Run:
+    """One uninterrupted time of one person within one shot; frames `start` to before `stop`."""
+
+    track: int  # the journal's number
+    start: int
+    stop: int
+    comes: bool = False  # begins within the shot, not with it
+    goes: bool = False  # ends within the shot
+
+
+@dataclass
+class Track:
+    """One person of a video."""
+
+    number: int  # in order of appearance, left to right; 1 is the first
+    source: int  # the journal's number
+    frames: int = 0  # on how many the face was read
+    size: float = 0.0  # mean distance of the eyes in pixels
+    runs: list[Run] = field(default_factory=list)
+
+
+@dataclass
+class _Seen:
+    """What is being gathered of one track."""
+
+    first: tuple[int, float]  # frame, and x there
+    frames: int = 0
+    eyes: float = 0.0  # sum of their distances
+    runs: list[list[int]] = field(default_factory=list)  # start, last, shot
+
+
+def read_tracks(journal: Journal, source: VideoSource) -> list[Track]:
+    """Make the people of what was read, leaving out what is too short to be one."""
+    rate = float(source.rate)
+    gap = max(1, round(GAP * rate))
+    seen: dict[int, _Seen] = {}
+    for rows in journal.chunks():
+        eyes = np.hypot(*(rows["points"][:, 1] - rows["points"][:, 0]).T)
+        middle = rows["points"][:, :2, 0].mean(1)
+        for i, row in enumerate(rows):
+            frame, shot, track = int(row["frame"]), int(row["shot"]), int(row["track"])
+            known = seen.setdefault(track, _Seen((frame, float(middle[i]))))
+            known.frames += 1
+            known.eyes += float(eyes[i])
+            run = known.runs[-1] if known.runs else None
+            if run and run[2] == shot and frame - run[1] <= gap:
+                run[1] = frame
+            else:
+                known.runs.append([frame, frame, shot])
+    least = max(2, round(SHORTEST * rate))
+    kept = [item for item in seen.items() if item[1].frames >= least]
+    ordered = sorted(kept, key=lambda item: item[1].first)
+    return [_track(n, t, known, journal) for n, (t, known) in enumerate(ordered, 1)]
+
+
+def _track(number: int, source: int, seen: _Seen, journal: Journal) -> Track:
+    runs = []
+    for start, last, shot in seen.runs:
+        around = journal.read_frames(max(start - 1, 0), last + 2)["shot"]
+        comes = start > 0 and around[0] == shot
+        goes = last + 1 < journal.frames and around[-1] == shot
+        runs.append(Run(source, start, last + 1, bool(comes), bool(goes)))
+    return Track(number, source, seen.frames, seen.eyes / seen.frames, runs)
+
+
+def choose_tracks(tracks: Sequence[Track], to: Target, which: str | int) -> dict[int, float]:
+    """Ages by track number. Raises FaceError where there is no such person."""
+    if not tracks:
+        raise FaceError("no face found in the video; use one where a face is larger or turned")
+    numbers = [track.number for track in tracks]
+    if isinstance(to, Mapping):
+        wanted = {number: float(age) for number, age in to.items()}
+    elif which == "all":
+        wanted = {number: float(to) for number in numbers}
+    elif which == "largest":
+        wanted = {max(tracks, key=lambda t: t.size * t.frames).number: float(to)}
+    elif isinstance(which, int):
+        wanted = {which: float(to)}
+    else:
+        raise UsageError(f"face {which!r} is not understood: give largest, all or a number from 1")
+    unknown = [number for number in wanted if number not in numbers]
+    if unknown:
+        found = "1 person" if len(numbers) == 1 else f"{len(numbers)} people"
+        raise FaceError(
+            f"there is no person {unknown[0]}: found {found}; see them with: reage video IN --list"
+        )
+    return wanted
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """How one face moves in frames `start` to before `stop` of a run, smoothed."""
+
+    run: Run
+    start: int
+    stop: int
+    seconds: np.ndarray  # [N] since the video's first frame
+    points: np.ndarray  # [N, POINTS, 2] smoothed; the five points, then the outline
+    weight: np.ndarray  # [N] how much of the edit shows, 0..1
+    raw: np.ndarray  # [N, 5, 2] as read; NaN where the face was hidden
+
+    def at(self, frame: int) -> int:
+        """The place of a frame in these arrays."""
+        assert self.start <= frame < self.stop, (frame, self.start, self.stop)
+        return frame - self.start
+
+
+def load_motion(journal: Journal, source: VideoSource, run: Run, start: int, stop: int) -> Motion:
+    """Read and smooth the part of a run in `start` to before `stop`.
+
+    What comes out for a frame depends on the run alone, not on the part that is read.
+    """
+    start, stop = max(start, run.start), min(stop, run.stop)
+    assert start < stop, (run, start, stop)
+    rate = float(source.rate)
+    margin = 8 + round((STEADY + GAP) * rate * 4)  # four times: frames may come unevenly
+    low, high = max(run.start, start - margin), min(run.stop, stop + margin)
+    rows = journal.read_rows(low, high)
+    rows = rows[rows["track"] == run.track]
+    stamps = journal.read_frames(low, high)["pts"]
+    seconds = (stamps - source.first_pts) * float(source.time_base)
+    inside = rows["frame"] - low
+    values = np.concatenate([rows["points"].reshape(len(rows), -1), rows["pose"]], axis=1)
+    at = seconds[start - low : stop - low]
+    half = max(STEADY, 2.5 / rate)
+    smooth = local_polynomial(seconds[inside], values, at, half)
+    raw = np.full((high - low, 5, 2), np.nan)
+    raw[inside] = rows["points"][:, :5]
+    return Motion(
+        run=run,
+        start=start,
+        stop=stop,
+        seconds=at,
+        points=smooth[:, :-2].reshape(-1, POINTS, 2),
+        weight=_weights(journal, source, run, at, smooth[:, -2:]),
+        raw=raw[start - low : stop - low],
+    )
+
+
+def _weights(
+    journal: Journal, source: VideoSource, run: Run, at: np.ndarray, pose: np.ndarray
+) -> np.ndarray:
+    ends = [journal.read_frames(i, i + 1)["pts"][0] for i in (run.start, run.stop - 1)]
+    step = 1 / float(source.rate)
+    first, last = source.seconds(int(ends[0])) - step, source.seconds(int(ends[1])) + step
+    come = fade(at, first if run.comes else None, last if run.goes else None, FADE)
+    return come * (1 - smoothstep((np.abs(pose).max(1) - TURNED) / (TOO_FAR - TURNED)))
+
+
+def best_frames(journal: Journal, track: Track, count: int) -> list[tuple[int, int, float]]:
+    """Frames in which a face is seen best, spread over its time: frame, code row, and how well.
+
+    The track's frames fall into `count` equal parts, and each gives its best: turned to the
+    camera, large, surely there.
+    """
+    best: dict[int, tuple[float, int, int]] = {}
+    seen = 0
+    for rows in journal.chunks():
+        rows = rows[rows["track"] == track.source]
+        coded = rows["code"] >= 0
+        eyes = np.hypot(*(rows["points"][:, 1] - rows["points"][:, 0]).T)
+        yaw, pitch = rows["pose"].T
+        good = rows["score"] * np.exp(-((yaw / 25) ** 2) - (pitch / 30) ** 2)
+        good = good * np.minimum(eyes / track.size, 1.5) * np.where(coded, 1.0, 0.8)
+        parts = (seen + np.arange(len(rows))) * count // track.frames
+        for part, value, row in zip(parts.tolist(), good.tolist(), rows, strict=True):
+            entry = (value, int(row["frame"]), int(row["code"]))
+            if part not in best or value > best[part][0]:
+                best[part] = entry
+        seen += len(rows)
+    return [(frame, code, value) for value, frame, code in map(best.__getitem__, sorted(best))]
+
+
+def overlapping(runs: Iterable[Run], start: int, stop: int) -> list[Run]:
+    """The runs that are seen in frames `start` to before `stop`."""
+    return [run for run in runs if run.start < stop and run.stop > start]
