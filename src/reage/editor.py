@@ -193,9 +193,7 @@ class Editor:
             for s in strengths
         ]
 
-    def show(
-        self, photo: Photo, faces: Sequence[InvertedFace], paste: PasteMode = "delta"
-    ) -> Edit:
+    def show(self, photo: Photo, faces: Sequence[InvertedFace], paste: PasteMode = "delta") -> Edit:
         """Paste faces with the codes that they have now: replace `ws` to mix or vary them."""
         config = self.model.config.generator
         nowhere = Direction("none", torch.zeros(config.num_ws, config.w_dim), sign="none")

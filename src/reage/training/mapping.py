@@ -60,5 +60,5 @@ def fit_mapping(mapping: Mapping, codes: Tensor, z_dim: int, *, steps: int, seed
 def rebase(generator: Generator, encoder: Encoder) -> None:
     """Make `w_avg` the mean of what the mapping draws, without moving the encoder's codes."""
     mean = generator.mean_w()
-    encoder.shift.bias += generator.mapping.w_avg - mean
+    encoder.shift.bias.add_(generator.mapping.w_avg - mean)
     generator.mapping.w_avg.copy_(mean)
