@@ -98,7 +98,7 @@ def test_the_numbers_are_those_of_the_pictures(editor: Editor, result: Result):
     assert young.strength <= 0 <= old.strength
     for face in (young, old):
         assert face.number == 1
-        assert 2 < face.before.spread < 15
+        assert 0.5 < face.before.spread < 15
         assert 0.4 < face.likeness <= 1
         assert 12 < face.psnr < 40
         assert (face.limit is None) == (abs(face.asked - face.after.age) <= 3)

@@ -6,22 +6,17 @@ import csv
 import io
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_training import tiny_settings
 
 from made import SMALL
-from reage.networks.generator import GeneratorConfig
-from reage.training.configs import PRESETS, AgerTraining, EncoderTraining, GeneratorTraining
 from reage.training.start import Machine, RunSettings
 
-__all__ = ["TINY", "tiny_settings"]
-
-TINY = GeneratorConfig(resolution=32, channels=(8, 8, 8, 8), z_dim=512, w_dim=512, mapping_layers=2)
 SIDE = SMALL.resolution
 BINS = ("0-2", "10-19", "30-39", "70+", "")
 
@@ -55,31 +50,6 @@ def faces_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def machine() -> Machine:
     return Machine(torch.device("cpu"), torch.float32)
-
-
-def tiny_settings(
-    kind: str, data: Path, model: Path | None = None, recipe: str = "projected+encoder", **changes
-) -> RunSettings:
-    """Settings of a training that takes a fraction of a second a step."""
-    if kind == "generator":
-        config: GeneratorTraining | EncoderTraining | AgerTraining = replace(
-            PRESETS[recipe],
-            resolution=TINY.resolution,
-            channels=TINY.channels,
-            mapping_layers=TINY.mapping_layers,
-            batch=8,
-            feature_side=64,
-            stages=(),
-        )
-    else:
-        config = {"encoder": EncoderTraining, "ager": AgerTraining}[kind](batch=4)
-    return RunSettings(
-        kind=kind,
-        config=replace(config, **changes),
-        data=str(data),
-        model=None if model is None else str(model),
-        kimg=1.0,
-    )
 
 
 @pytest.fixture

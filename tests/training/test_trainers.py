@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_training import tiny_settings
 
 from reage.errors import ModelError, UsageError
 from reage.latents.agers import load_ager
@@ -39,8 +40,6 @@ def chain(
     faces_folder: Path, machine: Machine, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """Model folders of a generator with its encoder, of a tuned encoder, and with an ager."""
-    from conftest import tiny_settings  # of this folder
-
     folder = tmp_path_factory.mktemp("chain")
     models: dict[str, Path] = {}
     previous = None
@@ -58,7 +57,7 @@ def weights(trainer: AnyTrainer) -> dict[str, torch.Tensor]:
     return {
         f"{name}.{key}": value.clone()
         for name, network in state.items()
-        if name not in ("optimizers", "mean_path")
+        if name not in ("optimizers", "mean_path", "codes")
         for key, value in network.items()
     }
 
