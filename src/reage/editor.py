@@ -51,9 +51,6 @@ QUALITIES: Mapping[str, ProjectConfig] = {
     "normal": ProjectConfig(step=80, plateau=20),
     "best": ProjectConfig(step=300, final_lr=0.01, plateau=40),
 }
-# An ager was trained on the encoder's codes. Where only the change is pasted, they age better than
-# optimised ones, which show the photo better but lie elsewhere (docs/ageing.md has the figures).
-ENCODED = ProjectConfig(step=1, plateau=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +110,7 @@ class Editor:
         photo = as_photo(image)
         faces = self.choose_faces(photo, targets, face, points)
         found = time.perf_counter()
-        inverted = self.invert(
-            photo, faces, quality=quality, paste=paste, seed=seed, on_step=on_step
-        )
+        inverted = self.invert(photo, faces, quality=quality, seed=seed, on_step=on_step)
         ready = time.perf_counter()
         traced = self.trace(photo, inverted, paste)
         edits = [traced.edit(target) for target in targets]
@@ -158,20 +153,14 @@ class Editor:
         faces: Mapping[int, Face],
         *,
         quality: str = "normal",
-        paste: PasteMode = "delta",
         config: ProjectConfig | None = None,
         seed: int = 0,
         on_step: Callable[[ProjectStep], None] | None = None,
     ) -> list[InvertedFace]:
-        """Find the codes of faces, one after the other, for being pasted as `paste`.
-
-        With an encoder and an ager, `delta` takes the encoder's codes as they are, whatever the
-        quality. `config` overrules both.
-        """
+        """Find the codes of faces, one after the other; `config` overrules `quality`."""
         if quality not in QUALITIES:
             raise UsageError(f"quality {quality!r} is not known; choose {', '.join(QUALITIES)}")
-        encoded = paste == "delta" and isinstance(self.direction, NeuralAger) and self.encoder
-        config = replace(config or (ENCODED if encoded else QUALITIES[quality]), seed=seed)
+        config = replace(config or QUALITIES[quality], seed=seed)
         return [self._invert_one(photo, n, face, config, on_step) for n, face in faces.items()]
 
     def trace(

@@ -96,11 +96,8 @@ def _plan(
     small, faces = frame_photo(photo, faces, options["size"], whole=options["whole"])
     quality, seed = options["quality"], options["seed"]
     with step_bar(path.name, QUALITIES[quality].step) as bar:
-        paste = options["paste"]
-        inverted = editor.invert(
-            small, faces, quality=quality, paste=paste, seed=seed, on_step=bar.update
-        )
-    return plan_animation(editor.trace(small, inverted, paste), *ages, timing)
+        inverted = editor.invert(small, faces, quality=quality, seed=seed, on_step=bar.update)
+    return plan_animation(editor.trace(small, inverted, options["paste"]), *ages, timing)
 
 
 def _two_ages(text: str) -> tuple[float, float]:

@@ -145,9 +145,7 @@ class EditTask:
                 )
             direction = editor.age_direction()  # the one that was given, refused before the work
             faces = editor.choose_faces(photo, (), self.face, self.points)
-            inverted = editor.invert(
-                photo, faces, quality=quality, paste=paste, seed=seed, on_step=bar.update
-            )
+            inverted = editor.invert(photo, faces, quality=quality, seed=seed, on_step=bar.update)
             edits = editor.move(photo, inverted, direction, self.strengths, paste)
             return editor.result(photo, inverted, edits, {})
 

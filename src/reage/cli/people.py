@@ -43,11 +43,6 @@ def invert_person(
     quality = options["quality"]
     with step_bar(path.name, QUALITIES[quality].step) as bar:
         found = editor.invert(
-            photo,
-            faces,
-            quality=quality,
-            paste=options.get("paste", "delta"),
-            seed=options["seed"],
-            on_step=bar.update,
+            photo, faces, quality=quality, seed=options["seed"], on_step=bar.update
         )
     return Person(path.stem, photo, found[0])
