@@ -24,6 +24,7 @@ FILES = sorted(path for path in SOURCE.rglob("*.py"))
 RANKS = {
     "errors": 0,
     "devices": 1,
+    "workers": 1,
     "images": 1,
     "networks": 1,
     "faces": 2,

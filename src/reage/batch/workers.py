@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 from reage.batch.task import BatchTask, Done, Item
 from reage.errors import ReageError
+from reage.workers import end_with_parent, interrupts_blocked, one_thread
 
 __all__ = ["do_all"]
 
@@ -30,7 +29,7 @@ def do_all(items: Sequence[Item], task: BatchTask, output: Path, workers: int) -
     elif items:
         from reage.batch.work import Worker
 
-        with _one_thread():
+        with one_thread():
             worker = Worker(task, output)
             for item in items:
                 yield worker.do(item)
@@ -45,7 +44,7 @@ def _in_processes(
     try:
         while True:
             for item in islice(todo, WAITING * workers - len(running)):
-                with _interrupts_blocked():  # a new process begins with this one's mask
+                with interrupts_blocked():  # a new process begins with this one's mask
                     running.add(pool.submit(_do, item))
             if not running:
                 return
@@ -65,7 +64,7 @@ def _start_worker(task: BatchTask, output: Path) -> None:
     """Load the editor when the first photo comes: an error here would break the pool unsaid."""
     global _worker
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     _worker = (task, output)
 
 
@@ -80,37 +79,3 @@ def _do(item: Item) -> Done:
         _worker = Worker(*_worker)
     assert _worker is not None
     return _worker.do(item)
-
-
-def _end_with_parent() -> None:
-    """A parent that is killed outright leaves its workers waiting for ever."""
-    parent = parent_process()
-    assert parent is not None
-    connection.wait([parent.sentinel])
-    os._exit(1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread of torch, as in the workers: sums come in the same order."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Keep Ctrl-C from processes begun here: this one ends them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context
 
 from reage.errors import ReageError
 from reage.preparing.options import PrepareOptions
 from reage.preparing.records import Examined
 from reage.preparing.sources import Picture
+from reage.workers import end_with_parent, interrupts_blocked, one_thread
 
 __all__ = ["default_processes", "examine_all"]
 
@@ -38,7 +37,7 @@ def examine_all(
     elif pictures:
         from reage.preparing.examining import Examiner
 
-        with _one_thread():
+        with one_thread():
             examiner = Examiner(options)
             for picture in pictures:
                 yield examiner.examine(picture)
@@ -53,7 +52,7 @@ def _in_processes(
     try:
         while True:
             for picture in islice(todo, WAITING * processes - len(running)):
-                with _interrupts_blocked():  # a new process begins with this one's mask
+                with interrupts_blocked():  # a new process begins with this one's mask
                     running.add(pool.submit(_examine, picture))
             if not running:
                 return
@@ -72,7 +71,7 @@ def _in_processes(
 def _start_worker(options: PrepareOptions) -> None:
     global _examiner
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     import torch
 
     from reage.preparing.examining import Examiner
@@ -84,37 +83,3 @@ def _start_worker(options: PrepareOptions) -> None:
 def _examine(picture: Picture) -> Examined:
     assert _examiner is not None
     return _examiner.examine(picture)
-
-
-def _end_with_parent() -> None:
-    """A parent that is killed outright leaves its workers waiting for ever."""
-    parent = parent_process()
-    assert parent is not None
-    connection.wait([parent.sentinel])
-    os._exit(1)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread of torch, as in the workers: sums come in the same order."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Keep Ctrl-C from processes begun here: this one ends them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
