@@ -26,6 +26,7 @@ from reage.training.data import AGE_BINS, BatchSource, FaceBatch
 from reage.training.draws import Draws
 from reage.training.generator import adam
 from reage.training.parallel import World
+from reage.training.states import restore, state_of
 
 __all__ = ["AgerNetworks", "AgerTrainer"]
 
@@ -200,14 +201,10 @@ class AgerTrainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""
-        state: dict[str, Any] = {n: m.state_dict() for n, m in self._trained().items()}
-        return state | {"optimizers": {n: o.state_dict() for n, o in self.optimizers.items()}}
+        return state_of(self._trained(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, network in self._trained().items():
-            network.load_state_dict(state[name])
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+        restore(state, self._trained(), self.optimizers)
 
     def _trained(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"ager": self.ager, "average": self.average}

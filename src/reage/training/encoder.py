@@ -20,6 +20,7 @@ from reage.training.data import BatchSource
 from reage.training.draws import Draws
 from reage.training.generator import adam
 from reage.training.parallel import World
+from reage.training.states import restore, state_of
 
 __all__ = ["EncoderTrainer", "random_masks"]
 
@@ -127,14 +128,10 @@ class EncoderTrainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""
-        state: dict[str, Any] = {n: m.state_dict() for n, m in self._trained().items()}
-        return state | {"optimizers": {n: o.state_dict() for n, o in self.optimizers.items()}}
+        return state_of(self._trained(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, network in self._trained().items():
-            network.load_state_dict(state[name])
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+        restore(state, self._trained(), self.optimizers)
 
     def _trained(self) -> dict[str, nn.Module]:
         return {

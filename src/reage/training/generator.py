@@ -27,6 +27,7 @@ from reage.training.draws import Draws, seeded
 from reage.training.losses import path_lengths
 from reage.training.mapping import energy_distance
 from reage.training.parallel import World
+from reage.training.states import restore, state_of
 
 __all__ = ["GeneratorTrainer"]
 
@@ -312,16 +313,12 @@ class GeneratorTrainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""
-        state: dict[str, Any] = {n: m.state_dict() for n, m in self._networks().items()}
-        state["optimizers"] = {n: o.state_dict() for n, o in self.optimizers.items()}
+        state = state_of(self._networks(), self.optimizers)
         state["mean_path"], state["codes"] = self.mean_path, self.codes
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, network in self._networks().items():
-            network.load_state_dict(state[name])
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+        restore(state, self._networks(), self.optimizers)
         self.mean_path.copy_(state["mean_path"])
         self.codes = state["codes"].to(self.device)
 
