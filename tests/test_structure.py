@@ -41,9 +41,9 @@ RANKS = {
     "batch": 7,
     "video": 7,
     "evaluation": 7,
-    "cli": 8,
     "web": 8,
-    "__main__": 9,
+    "cli": 9,
+    "__main__": 10,
 }
 FORBIDDEN = {
     "faces": {"torch", "torchvision", "safetensors", "click"},

@@ -24,7 +24,7 @@ from reage.inputs import Target, as_photo, as_targets
 from reage.latents.agers import NeuralAger, load_ager
 from reage.latents.aging import Reached
 from reage.latents.directions import Direction, for_generator, load_direction, sefa_direction
-from reage.latents.faces import InvertedFace, PasteMode, age_square, view_face
+from reage.latents.faces import FaceView, InvertedFace, PasteMode, age_square, view_face
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
 from reage.latents.tuning import TuneConfig, Tuned, tune
 from reage.models.checkpoints import Model
@@ -156,12 +156,28 @@ class Editor:
         config: ProjectConfig | None = None,
         seed: int = 0,
         on_step: Callable[[ProjectStep], None] | None = None,
+        keep_stopped: bool = False,
     ) -> list[InvertedFace]:
-        """Find the codes of faces, one after the other; `config` overrules `quality`."""
+        """Find the codes of faces, one after the other; `config` overrules `quality`.
+
+        KeyboardInterrupt, also when `on_step` raises it, ends all, unless `keep_stopped`: then
+        a face that was stopped keeps the best code found until there.
+        """
         if quality not in QUALITIES:
             raise UsageError(f"quality {quality!r} is not known; choose {', '.join(QUALITIES)}")
         config = replace(config or QUALITIES[quality], seed=seed)
-        return [self._invert_one(photo, n, face, config, on_step) for n, face in faces.items()]
+        return [
+            self._invert_one(photo, n, face, config, on_step, keep_stopped)
+            for n, face in faces.items()
+        ]
+
+    def view(self, photo: Photo, number: int, face: Face) -> FaceView:
+        """Cut a face out as this model and the age network want it, and read its age."""
+        settings = self.model.config
+        size = settings.generator.resolution
+        return view_face(
+            photo.pixels, face, number, settings.alignment, size, self.age_network, FEATHER
+        )
 
     def trace(
         self, photo: Photo, inverted: Sequence[InvertedFace], paste: PasteMode = "delta"
@@ -279,15 +295,12 @@ class Editor:
         face: Face,
         config: ProjectConfig,
         on_step: Callable[[ProjectStep], None] | None,
+        keep_stopped: bool,
     ) -> InvertedFace:
-        settings = self.model.config
-        size = settings.generator.resolution
-        view = view_face(
-            photo.pixels, face, number, settings.alignment, size, self.age_network, FEATHER
-        )
+        view = self.view(photo, number, face)
         found = self.project_crop(view.crop, config, on_step=on_step)
-        if found.stopped == "interrupted":  # who stops an edit wants no half-found face in it
-            raise KeyboardInterrupt
+        if found.stopped == "interrupted" and not keep_stopped:
+            raise KeyboardInterrupt  # who stops an edit wants no half-found face in it
         return InvertedFace(view, found.ws, self.synthesize(found.ws, noise=found.noise), found)
 
     def _mover(

@@ -57,7 +57,7 @@ class FaceMover:
         def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
             ages, similar = [], []
             for part in strengths.split(BATCH):
-                shown = face.view.compose(face.base, self._moved(face, part), self.paste)
+                shown = face.view.compose(face.base, self.moved(face, part), self.paste)
                 ages.append(self.age_network.read(shown)[0].cpu())
                 similar.append(self.likeness(self.likeness.describe(shown), described).cpu())
             return torch.cat(ages), torch.cat(similar)
@@ -69,7 +69,7 @@ class FaceMover:
     def apply(self, goals: Sequence[tuple[InvertedFace, Reached]]) -> Edit:
         """Paste every face at its strength, then read the photo that came out."""
         pixels = self.photo.pixels
-        edited = [self._moved(face, torch.tensor([goal.strength])) for face, goal in goals]
+        edited = [self.moved(face, torch.tensor([goal.strength])) for face, goal in goals]
         if self.paste != "none":
             for (face, _), picture in zip(goals, edited, strict=True):
                 pixels = paste_face(pixels, face, picture, self.paste)
@@ -90,7 +90,7 @@ class FaceMover:
         """
         for parts in zip(*(strengths.split(BATCH) for _, strengths in paths), strict=True):
             faces = [face for face, _ in paths]
-            moved = [self._moved(face, part) for face, part in zip(faces, parts, strict=True)]
+            moved = [self.moved(face, part) for face, part in zip(faces, parts, strict=True)]
             for i in range(len(parts[0])):
                 pictures = [some[i : i + 1] for some in moved]
                 if self.paste == "none":
@@ -101,7 +101,8 @@ class FaceMover:
                     pixels = paste_face(pixels, face, picture, self.paste)
                 yield pixels
 
-    def _moved(self, face: InvertedFace, strengths: Tensor) -> Tensor:
+    def moved(self, face: InvertedFace, strengths: Tensor) -> Tensor:
+        """Pictures `[N, 3, R, R]` of a face at strengths `[N]`."""
         codes = self.direction.moved(face.ws, strengths, face.view.reading.age)
         edited = self.synthesize(codes)
         return toned(face.base, edited, self.direction.colour)

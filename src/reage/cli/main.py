@@ -26,6 +26,7 @@ COMMANDS = {
     "mix": ("reage.cli.mix", "mix"),
     "batch": ("reage.cli.batch", "batch"),
     "video": ("reage.cli.video", "video"),
+    "serve": ("reage.cli.serve", "serve"),
     "project": ("reage.cli.project", "project"),
     "prepare": ("reage.cli.prepare", "prepare"),
     "fit": ("reage.cli.fit", "fit"),

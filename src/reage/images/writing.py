@@ -17,6 +17,7 @@ from reage.images.encoding import can_write_heif, encode_photo
 from reage.images.photo import Photo, photo_from_array
 
 __all__ = [
+    "FORMATS",
     "WrittenFile",
     "check_place",
     "check_target",
@@ -25,7 +26,7 @@ __all__ = [
     "write_whole",
 ]
 
-_FORMATS = {
+FORMATS = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     **dict.fromkeys((".heic", ".heif", ".hif"), "HEIF"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
@@ -48,9 +49,9 @@ class WrittenFile:
 def check_target(path: str | Path, *, overwrite: bool = False) -> WrittenFile:
     """Say where a picture for `path` would go; ImageError if it could not, before any work."""
     asked = Path(path)
-    format = _FORMATS.get(asked.suffix.lower())
+    format = FORMATS.get(asked.suffix.lower())
     if format is None:
-        known = " ".join(_FORMATS)
+        known = " ".join(FORMATS)
         raise ImageError(f"{asked} has no suffix that reage writes: choose one of {known}")
     target, notices = asked, ()
     if format == "HEIF" and not can_write_heif():
@@ -74,7 +75,7 @@ def write_photo(
     planned = check_target(path, overwrite=overwrite)
     target = planned.path
     try:
-        data, notices = encode_photo(photo, _FORMATS[target.suffix.lower()], mark)
+        data, notices = encode_photo(photo, FORMATS[target.suffix.lower()], mark)
     except ImageError as error:
         raise ImageError(f"{target}: {error}") from error
     write_whole(data, target, overwrite)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +10,14 @@ from PIL import Image
 
 from reage.faces.face import Face
 from reage.images import Photo, photo_from_array
+from reage.latents.faces import InvertedFace
 
-__all__ = ["face_square", "frame_photo"]
+__all__ = ["face_square", "frame_inverted", "frame_photo"]
 
 AROUND = 1.6  # side of the square, in FFHQ squares: head and shoulders
 
 Box = tuple[int, int, int, int]  # left, top, width, height
+Place = Callable[[np.ndarray], np.ndarray]  # points of the photo [N, 2] to points of its part
 
 
 def face_square(face: Face, width: int, height: int, around: float = AROUND) -> Box:
@@ -34,8 +36,27 @@ def frame_photo(
 
     The longer side is then at most `size` pixels, both are even; the faces move along. 8 bit.
     """
+    small, place = _framed(photo, list(faces.values()), size, whole)
+    return small, {n: _moved(face, place) for n, face in faces.items()}
+
+
+def frame_inverted(
+    photo: Photo, faces: Sequence[InvertedFace], size: int, *, whole: bool = False
+) -> tuple[Photo, list[InvertedFace]]:
+    """As `frame_photo` for faces that are inverted already: what they are does not change."""
+    small, place = _framed(photo, [face.view.face for face in faces], size, whole)
+    moved = []
+    for face in faces:
+        crop = replace(face.view.crop, quad=place(face.view.crop.quad))
+        view = replace(face.view, crop=crop, face=_moved(face.view.face, place))
+        moved.append(replace(face, view=view))
+    return small, moved
+
+
+def _framed(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tuple[Photo, Place]:
+    """The smaller photo, and where a point of the photo lies in it."""
     height, width = photo.pixels.shape[:2]
-    alone = next(iter(faces.values())) if len(faces) == 1 and not whole else None
+    alone = faces[0] if len(faces) == 1 and not whole else None
     box = (0, 0, width, height) if alone is None else face_square(alone, width, height)
     left, top, w, h = box
     part = Image.fromarray(photo.rgb8).crop((left, top, left + w, top + h))
@@ -43,15 +64,17 @@ def frame_photo(
     target = tuple(max(round(side * scale / 2) * 2, 2) for side in (w, h))
     small = np.asarray(part.resize((target[0], target[1]), Image.Resampling.LANCZOS))
     factor = np.array([target[0] / w, target[1] / h])
-    moved = {n: _moved(face, np.array([left, top]), factor) for n, face in faces.items()}
-    return replace(photo_from_array(small), path=photo.path), moved
 
-
-def _moved(face: Face, origin: np.ndarray, factor: np.ndarray) -> Face:
     def place(points: np.ndarray) -> np.ndarray:  # pixel centres are at integers
-        return (points - origin + 0.5) * factor - 0.5
+        return (points - np.array([left, top]) + 0.5) * factor - 0.5
 
+    return replace(photo_from_array(small), path=photo.path), place
+
+
+def _moved(face: Face, place: Place) -> Face:
     if face.landmarks is None:
         return Face.from_points(place(face.points))
-    xy, z = place(face.landmarks[:, :2]), face.landmarks[:, 2:] * factor.mean()
+    xy = place(face.landmarks[:, :2])
+    wide = np.ptp(face.landmarks[:, 0]) or 1.0
+    z = face.landmarks[:, 2:] * (np.ptp(xy[:, 0]) / wide)
     return Face.from_landmarks(np.concatenate([xy, z], 1), face.score)

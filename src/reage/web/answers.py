@@ -1,0 +1,132 @@
+"""What the API answers, as OpenAPI shows it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from reage.web.jobs import Job, JobQueue
+from reage.web.sessions import OpenPhoto
+
+__all__ = [
+    "AgeAnswer",
+    "DirectionAnswer",
+    "FaceAnswer",
+    "JobAnswer",
+    "PhotoAnswer",
+    "about_job",
+    "about_photo",
+]
+
+
+class FaceAnswer(BaseModel):
+    """One face of a photo."""
+
+    number: int = Field(description="from left to right, 1 is the first")
+    box: list[float] = Field(description="x0, y0, x1, y1 in pixels of the photo")
+    age: float = Field(description="apparent age, years")
+    spread: float = Field(description="standard deviation of the network's answer, years")
+    pose: list[float] = Field(description="yaw, pitch, roll, degrees")
+    inverted: bool = Field(description="whether its code is known, so that it can be edited")
+    psnr: float | None = Field(None, description="of the inversion, dB")
+
+
+class PhotoAnswer(BaseModel):
+    """An open photo."""
+
+    id: str
+    name: str
+    width: int
+    height: int
+    largest: int = Field(description="number of the largest face")
+    faces: list[FaceAnswer]
+    notices: list[str] = Field(description="what should be known about the file")
+    edits: dict = Field(default_factory=dict, description="of a project file: what was done")
+
+
+class AgeAnswer(BaseModel):
+    """The ages of one face."""
+
+    number: int
+    age: float
+    spread: float
+    box: list[float]
+
+
+class DirectionAnswer(BaseModel):
+    """Something besides age along which a face can be moved."""
+
+    name: str
+    span: list[float] = Field(description="strengths that are of use")
+    about: str
+
+
+class JobAnswer(BaseModel):
+    """Work that takes longer, and how far it is."""
+
+    id: str
+    kind: str
+    state: str = Field(description="waiting, running, done, failed or cancelled")
+    place: int = Field(description="jobs before this one; 0: it runs or is over")
+    stage: str
+    done: int
+    total: int = Field(description="0: not known")
+    seconds_left: float | None
+    losses: list[float] = Field(description="of an inversion, one a step")
+    psnr: float | None
+    has_picture: bool
+    has_file: bool
+    result: dict
+    error: str | None
+    version: int
+
+
+def about_photo(photo: OpenPhoto, edits: dict | None = None) -> PhotoAnswer:
+    """Describe an open photo."""
+    height, width = photo.photo.pixels.shape[:2]
+    faces = []
+    for number, face in sorted(photo.faces.items()):
+        reading, found = photo.readings[number], photo.inverted.get(number)
+        faces.append(
+            FaceAnswer(
+                number=number,
+                box=[round(v, 1) for v in face.box],
+                age=round(reading.age, 1),
+                spread=round(reading.spread, 1),
+                pose=[round(v, 1) for v in face.pose],
+                inverted=found is not None,
+                psnr=None if found is None else round(float(found.inversion.psnr[0]), 1),
+            )
+        )
+    largest = max(photo.faces, key=lambda number: photo.faces[number].size)
+    return PhotoAnswer(
+        id=photo.id,
+        name=photo.name,
+        width=width,
+        height=height,
+        largest=largest,
+        faces=faces,
+        notices=list(photo.photo.notices),
+        edits=edits or {},
+    )
+
+
+def about_job(job: Job, queue: JobQueue) -> JobAnswer:
+    """Describe a job."""
+    left = job.seconds_left
+    return JobAnswer(
+        id=job.id,
+        kind=job.kind,
+        state=job.state,
+        place=queue.place(job),
+        stage=job.stage,
+        done=job.done,
+        total=job.total,
+        seconds_left=None if left is None else round(left, 1),
+        losses=job.losses,
+        psnr=None if job.psnr is None else round(job.psnr, 2),
+        has_picture=job.picture is not None,
+        has_file=job.file is not None and job.file.is_file(),
+        result=job.result,
+        error=job.error,
+        version=job.version,
+    )

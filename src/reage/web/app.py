@@ -1,0 +1,174 @@
+"""The application: routes, errors, the page itself, what begins and ends with the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+import reage
+from reage.editor import Editor
+from reage.errors import FaceError, ImageError, LatentError, ModelError, ReageError
+from reage.models.registry import model_card
+from reage.web import jobroutes, making, photos
+from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate
+from reage.web.jobs import QueueFull
+from reage.web.requests import StudioOf
+from reage.web.sessions import ServerFull
+from reage.web.settings import ServerSettings
+from reage.web.studio import Studio
+
+__all__ = ["create_app"]
+
+STATIC = Path(__file__).parent / "static"
+API = "/api/v1"
+SWEEP_EVERY = 30.0  # seconds
+ABOUT = """Show the faces of photos and videos at other ages. Uploads are the raw bytes of the file
+(`curl --data-binary @photo.jpg -H "content-type: application/octet-stream"`). What is opened
+belongs to the session in the cookie `reage_session` and is forgotten with it. What comes out is
+synthetic: one plausible look, not a prediction."""
+
+
+def create_app(editor: Editor, settings: ServerSettings | None = None) -> FastAPI:
+    """Make the ASGI application of one editor."""
+    settings = settings or ServerSettings()
+    studio = Studio(editor, settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.get_running_loop().run_in_executor(studio.quick, studio.warm_up)
+        sweeping = asyncio.create_task(_sweep(studio))
+        yield
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+        studio.close()
+
+    # FastAPI's own pages of documentation load scripts from another host.
+    app = FastAPI(
+        title="reage",
+        version=reage.__version__,
+        description=ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{API}/openapi.json",
+    )
+    app.state.studio = studio
+    app.state.door = Door(settings)
+    app.add_middleware(Gate, door=app.state.door)
+    app.add_exception_handler(ReageError, _refuse)
+    api = APIRouter(prefix=API)
+    for part in (photos, making, jobroutes):
+        api.include_router(part.router)
+    api.include_router(_server_routes())
+    app.include_router(api)
+    app.include_router(_pages())
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    return app
+
+
+async def _sweep(studio: Studio) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_EVERY)
+        studio.sessions.sweep()
+
+
+async def _refuse(request: Request, error: Exception) -> JSONResponse:
+    """One line and a status for everything that the user can mend."""
+    status = 400
+    if isinstance(error, QueueFull | ServerFull):
+        status = 503
+    elif isinstance(error, FaceError | ImageError | LatentError):
+        status = 422
+    headers = {"retry-after": "10"} if status == 503 else None
+    return JSONResponse({"detail": str(error)}, status, headers)
+
+
+def _server_routes() -> APIRouter:
+    router = APIRouter(tags=["server"])
+
+    @router.get("/health")
+    async def health(studio: StudioOf) -> dict:
+        """Whether the server works, and how busy it is."""
+        waiting = sum(not job.is_over for job in list(studio.jobs.jobs.values()))
+        return {
+            "status": "ok",
+            "version": reage.__version__,
+            "model": studio.editor.model.config.name,
+            "sessions": len(studio.sessions.all),
+            "jobs": waiting,
+        }
+
+    @router.get("/about")
+    async def about(studio: StudioOf) -> dict:
+        """The model's card, its licence, and what this server allows."""
+        config, settings = studio.editor.model.config, studio.settings
+        return {
+            "version": reage.__version__,
+            "model": config.name,
+            "licence": config.licence,
+            "resolution": config.generator.resolution,
+            "card": _card(settings.model),
+            "local": settings.is_local,
+            "idle_minutes": settings.idle_minutes,
+            "max_photo": settings.max_photo,
+            "max_file": settings.max_file,
+        }
+
+    @router.delete("/session", status_code=204)
+    async def end_session(request: Request, response: Response, studio: StudioOf) -> None:
+        """Forget everything of this session now."""
+        session = studio.sessions.find(request.cookies.get(SESSION_COOKIE))
+        if session is not None:
+            studio.sessions.close(session)
+        response.delete_cookie(SESSION_COOKIE)
+
+    @router.post("/session/leave", status_code=204)
+    async def leave(request: Request, studio: StudioOf) -> None:
+        """The page was closed: forget the session soon, unless it comes back (a reload)."""
+        session = studio.sessions.find(request.cookies.get(SESSION_COOKIE))
+        if session is not None:
+            session.used -= max(studio.settings.idle_minutes * 60 - 90, 0)
+
+    return router
+
+
+def _card(model: str) -> str:
+    try:
+        return model_card(model)
+    except ModelError:  # a checkpoint of somebody else's
+        return f"# {Path(model).name}\nThis model has no card: ask whoever made it for its licence."
+
+
+def _pages() -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def page() -> FileResponse:
+        return FileResponse(STATIC / "index.html")
+
+    @router.get("/login")
+    async def login_page() -> FileResponse:
+        return FileResponse(STATIC / "login.html")
+
+    @router.post("/login")
+    async def login(request: Request) -> Response:
+        # The form's one field, read by hand: a parser of forms would be a dependency for it.
+        from urllib.parse import parse_qs
+
+        fields = parse_qs((await request.body()).decode("utf-8", "replace"))
+        token = request.app.state.door.try_password(fields.get("password", [""])[0])
+        if token is None:
+            return RedirectResponse("/login?wrong", 303)
+        answer = RedirectResponse("/", 303)
+        secure = request.url.scheme == "https"
+        answer.set_cookie(ACCESS_COOKIE, token, httponly=True, samesite="strict", secure=secure)
+        return answer
+
+    return router

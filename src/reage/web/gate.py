@@ -1,0 +1,173 @@
+"""Who may ask, how much, and what every answer says to the browser."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from http.cookies import CookieError, SimpleCookie
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reage.web.settings import ServerSettings
+
+__all__ = ["ACCESS_COOKIE", "SESSION_COOKIE", "Door", "Gate"]
+
+SESSION_COOKIE = "reage_session"
+ACCESS_COOKIE = "reage_access"
+OPEN_PATHS = ("/login", "/static/", "/api/v1/health")  # without a password
+MAX_BODY = 1 << 20  # of anything that is no upload, bytes
+WRONG_A_MINUTE = 10  # passwords, of all who try
+# Nothing comes from another host, and no page of another host can show or script this one.
+HEADERS = {
+    "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' "
+    "blob:; style-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(self), microphone=(), geolocation=()",
+}
+
+
+class Gate:
+    """ASGI middleware: what the door refuses never reaches the application."""
+
+    def __init__(self, app: ASGIApp, door: Door):
+        self.app, self.door = app, door
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refused = self.door.refused(scope, headers)
+        if refused is not None:
+            await refused(scope, receive, _with_headers(send))
+            return
+        if not headers.get("content-type", "").startswith("application/octet-stream"):
+            receive = _bounded(receive)
+        await self.app(scope, receive, _with_headers(send))
+
+
+class Door:
+    """Checks host, origin, password, rate and size of requests."""
+
+    def __init__(self, settings: ServerSettings):
+        self.settings = settings
+        self.tokens: set[str] = set()  # of browsers that gave the password
+        self.counts: dict[tuple[str, str], tuple[int, int]] = {}  # (who, what): minute, number
+
+    def refused(self, scope: Scope, headers: Headers) -> Response | None:
+        """The answer to a request that may not go on."""
+        path, method = scope["path"], scope["method"]
+        host = headers.get("host", "").rsplit(":", 1)[0].strip("[]")
+        # A name of another host that leads here (DNS rebinding) would let its page read photos.
+        if self.settings.is_local and host not in ("127.0.0.1", "localhost", "::1", "testserver"):
+            return _error(421, f"this server answers to 127.0.0.1 and localhost, not to {host}")
+        site = headers.get("sec-fetch-site", "same-origin")
+        if method not in ("GET", "HEAD") and site not in ("same-origin", "none"):
+            return _error(403, "another site's page may not use this server")
+        who = self._who(scope, headers)
+        if not self._within(who, "all", self.settings.requests_a_minute):
+            return _error(429, "too many requests; wait a minute", {"retry-after": "60"})
+        is_upload = headers.get("content-type", "").startswith("application/octet-stream")
+        length = headers.get("content-length", "0")
+        most = self.settings.max_file if is_upload else MAX_BODY
+        if length.isdecimal() and int(length) > most:
+            return _error(413, f"the body has {int(length) >> 20} MB; {most >> 20} MB are allowed")
+        if is_upload and not self._within(who, "uploads", self.settings.uploads_a_minute):
+            return _error(429, "too many uploads; wait a minute", {"retry-after": "60"})
+        if self.settings.password is None or path.startswith(OPEN_PATHS):
+            return None
+        if self._knows_password(headers):
+            return None
+        if path.startswith("/api/"):
+            return _error(401, "give the server's password as: Authorization: Bearer PASSWORD",
+                          {"www-authenticate": "Bearer"})  # fmt: skip
+        return RedirectResponse("/login", 303)
+
+    def try_password(self, given: str) -> str | None:
+        """A cookie's value for the right password; None for a wrong one, or too many of them."""
+        wanted = self.settings.password or ""
+        if not self._within("", "passwords", WRONG_A_MINUTE, count=False):
+            return None
+        if not hmac.compare_digest(given.encode(), wanted.encode()):
+            self._within("", "passwords", WRONG_A_MINUTE)
+            return None
+        token = secrets.token_urlsafe(24)
+        self.tokens.add(token)
+        return token
+
+    def _knows_password(self, headers: Headers) -> bool:
+        if cookie(headers, ACCESS_COOKIE) in self.tokens:
+            return True
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return False
+        if not self._within("", "passwords", WRONG_A_MINUTE, count=False):
+            return False
+        right = hmac.compare_digest(given.encode(), (self.settings.password or "").encode())
+        if not right:
+            self._within("", "passwords", WRONG_A_MINUTE)
+        return right
+
+    def _who(self, scope: Scope, headers: Headers) -> str:
+        client = scope.get("client") or ("", 0)
+        # Everybody on this computer has one address: there the session says who it is.
+        if self.settings.is_local:
+            return cookie(headers, SESSION_COOKIE) or client[0]
+        return client[0]
+
+    def _within(self, who: str, what: str, most: int, *, count: bool = True) -> bool:
+        """Count a request; whether it is among the first `most` of this minute."""
+        minute = int(time.monotonic() / 60)
+        if len(self.counts) > 10_000:
+            self.counts = {k: v for k, v in self.counts.items() if v[0] == minute}
+        then, number = self.counts.get((who, what), (minute, 0))
+        number = (number if then == minute else 0) + count
+        self.counts[who, what] = (minute, number)
+        return number <= most if count else number < most
+
+
+def cookie(headers: Headers, name: str) -> str | None:
+    """One cookie of a request."""
+    try:
+        found = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return None
+    return None if found is None else found.value
+
+
+def _error(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status, headers)
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("cache-control", "no-store")
+        await send(message)
+
+    return sending
+
+
+def _bounded(receive: Receive) -> Callable[[], Awaitable[Message]]:
+    seen = 0
+
+    async def receiving() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MAX_BODY:  # as if the rest never came: what is parsed is cut and refused
+            return {"type": "http.disconnect"}
+        return message
+
+    return receiving

@@ -1,0 +1,91 @@
+"""Routes of jobs: how far they are, live; stop, cancel, fetch what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter, HTTPException
+from fastapi.responses import FileResponse, Response, StreamingResponse
+
+from reage.web.answers import JobAnswer, about_job
+from reage.web.jobs import Job, JobQueue
+from reage.web.requests import OwnJob, OwnSession, StudioOf
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+LOOK_EVERY = 0.12  # seconds
+ALIVE_EVERY = 10.0  # seconds between signs of life while nothing changes
+
+
+@router.get("")
+async def list_jobs(session: OwnSession, studio: StudioOf) -> list[JobAnswer]:
+    """All jobs of this session."""
+    mine = [job for job in list(studio.jobs.jobs.values()) if job.owner == session.id]
+    return [about_job(job, studio.jobs) for job in mine]
+
+
+@router.get("/{job_id}")
+async def get_job(job: OwnJob, studio: StudioOf) -> JobAnswer:
+    """How far a job is."""
+    return about_job(job, studio.jobs)
+
+
+@router.get("/{job_id}/events", response_class=StreamingResponse)
+async def events(job: OwnJob, studio: StudioOf) -> StreamingResponse:
+    """How far a job is, as server-sent events until it is over; `picture` is a data URL."""
+    return StreamingResponse(_told(job, studio.jobs), media_type="text/event-stream")
+
+
+async def _told(job: Job, queue: JobQueue) -> AsyncIterator[str]:
+    seen, picture, place, told = -1, None, -1, time.monotonic()
+    while True:
+        if job.version != seen or queue.place(job) != place:
+            seen, place = job.version, queue.place(job)
+            facts = about_job(job, queue).model_dump()
+            if job.picture is not None and job.picture is not picture:
+                picture = job.picture
+                facts["picture"] = "data:image/jpeg;base64," + base64.b64encode(picture).decode()
+            yield f"data: {json.dumps(facts)}\n\n"
+            told = time.monotonic()
+            if facts["state"] in ("done", "failed", "cancelled"):
+                return
+        elif time.monotonic() - told > ALIVE_EVERY:
+            yield ": alive\n\n"
+            told = time.monotonic()
+        await asyncio.sleep(LOOK_EVERY)
+
+
+@router.get("/{job_id}/picture", response_class=Response)
+async def picture(job: OwnJob) -> Response:
+    """How an inversion looks by now."""
+    if job.picture is None:
+        raise HTTPException(404, "this job has no picture yet")
+    return Response(job.picture, media_type="image/jpeg")
+
+
+@router.post("/{job_id}/stop")
+async def stop(job: OwnJob, studio: StudioOf) -> JobAnswer:
+    """End an inversion and keep the best code found so far."""
+    job.stop_wanted = True
+    return about_job(job, studio.jobs)
+
+
+@router.delete("/{job_id}")
+async def cancel(job: OwnJob, studio: StudioOf) -> JobAnswer:
+    """Cancel a job; what it made is dropped."""
+    studio.jobs.cancel(job)
+    return about_job(job, studio.jobs)
+
+
+@router.get("/{job_id}/file", response_class=FileResponse)
+async def file(job: OwnJob) -> FileResponse:
+    """What a job made."""
+    if job.state != "done" or job.file is None or not job.file.is_file():
+        raise HTTPException(404, "this job has made no file (yet)")
+    name = str(job.result.get("name", job.file.name))
+    return FileResponse(job.file, filename=name)

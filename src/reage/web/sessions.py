@@ -1,0 +1,153 @@
+"""What each user has open: photos, their faces, codes and curves, files; nobody else's."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from reage.errors import UsageError
+from reage.faces.face import Face
+from reage.images import Photo
+from reage.latents.aging import AgeReading
+from reage.latents.faces import InvertedFace
+from reage.outputs.live import LiveFaces
+
+__all__ = ["OpenPhoto", "ServerFull", "Session", "Sessions"]
+
+BUSY = 60.0  # seconds after its last use in which a session is not closed for its memory
+OVERHEAD = 4 << 20  # bytes of a photo's faces, codes and curves, roughly
+
+
+class ServerFull(UsageError):
+    """No memory is left for another photo."""
+
+
+@dataclass(eq=False)
+class OpenPhoto:
+    """One photo of one session."""
+
+    name: str
+    data: bytes  # the file as it came
+    photo: Photo
+    faces: dict[int, Face]  # by number, from left to right
+    readings: dict[int, AgeReading]
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    quality: str = "normal"
+    seed: int = 0
+    inverted: dict[int, InvertedFace] = field(default_factory=dict)
+    live: dict[tuple[str, str], LiveFaces] = field(default_factory=dict)  # by paste mode and view
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        shown = sum(_pixels(live).nbytes for live in self.live.values())
+        alpha = 0 if self.photo.alpha is None else self.photo.alpha.nbytes
+        return len(self.data) + self.photo.pixels.nbytes + alpha + shown + OVERHEAD
+
+
+def _pixels(live: LiveFaces) -> np.ndarray:
+    return live.traced.mover.photo.pixels
+
+
+@dataclass(eq=False)
+class Session:
+    """One user."""
+
+    id: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    photos: OrderedDict[str, OpenPhoto] = field(default_factory=OrderedDict)
+    used: float = field(default_factory=time.monotonic)
+    place: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are, until it is closed."""
+        if self.place is None:
+            self.place = Path(tempfile.mkdtemp(prefix="reage-session-"))
+        return self.place
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that its photos take."""
+        return sum(photo.size for photo in self.photos.values())
+
+
+class Sessions:
+    """All sessions, within a bound of memory."""
+
+    def __init__(self, memory: int, photos_each: int, idle: float, on_close: Callable[[str], None]):
+        self.memory, self.photos_each, self.idle = memory, photos_each, idle
+        self.on_close = on_close
+        self.lock = threading.RLock()
+        self.all: OrderedDict[str, Session] = OrderedDict()
+
+    def find(self, key: str | None) -> Session | None:
+        """The session of a key, which is used from now on; None: there is none."""
+        with self.lock:
+            session = self.all.get(key or "")
+            if session is not None:
+                session.used = time.monotonic()
+                self.all.move_to_end(session.id)
+            return session
+
+    def begin(self) -> Session:
+        """A new session."""
+        with self.lock:
+            session = Session()
+            self.all[session.id] = session
+            return session
+
+    def add(self, session: Session, photo: OpenPhoto) -> None:
+        """Keep a photo; ServerFull where all memory is in use by others."""
+        with self.lock:
+            while len(session.photos) >= self.photos_each:
+                session.photos.popitem(last=False)
+            self._make_room(session, photo.size)
+            session.photos[photo.id] = photo
+
+    def check_room(self, session: Session, size: int) -> None:
+        """Raise ServerFull where a photo of so many bytes would have no place."""
+        with self.lock:
+            self._make_room(session, size)
+
+    def _make_room(self, session: Session, size: int) -> None:
+        now = time.monotonic()
+        for other in list(self.all.values()):  # the longest unused first
+            if sum(s.size for s in self.all.values()) + size <= self.memory:
+                return
+            if other is not session and now - other.used > BUSY:
+                self.close(other)
+        while session.photos and sum(s.size for s in self.all.values()) + size > self.memory:
+            session.photos.popitem(last=False)
+        if sum(s.size for s in self.all.values()) + size > self.memory:
+            raise ServerFull("the server has no memory left for this photo; try again later")
+
+    def sweep(self) -> None:
+        """Close sessions that nobody has used for long."""
+        with self.lock:
+            now = time.monotonic()
+            for session in list(self.all.values()):
+                if now - session.used > self.idle:
+                    self.close(session)
+
+    def close(self, session: Session) -> None:
+        """Forget a session with all that it held."""
+        with self.lock:
+            self.all.pop(session.id, None)
+            session.photos.clear()
+        self.on_close(session.id)
+        if session.place is not None:
+            shutil.rmtree(session.place, ignore_errors=True)
+
+    def close_all(self) -> None:
+        """Forget everybody."""
+        for session in list(self.all.values()):
+            self.close(session)

@@ -1,0 +1,36 @@
+"""What a server allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ServerSettings"]
+
+MB = 1 << 20
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Limits and access; the defaults suit one household on one computer."""
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    password: str | None = None  # None: whoever reaches the port may use it
+    model: str = "faces128"  # as given, for the batch job
+    max_photo: int = 40 * MB  # bytes of an uploaded photo or project
+    max_file: int = 500 * MB  # bytes of an uploaded video or ZIP
+    max_unpacked: int = 2000 * MB  # bytes that a ZIP may unpack to
+    max_pixels: int = 50_000_000  # of a photo, checked before it is decoded
+    memory: int = 1024 * MB  # bytes that the photos of all sessions take together
+    photos_each: int = 6  # open in one session; the oldest is closed
+    jobs_each: int = 3  # waiting or running, of one session
+    jobs: int = 64  # of all
+    waiting: int = 100  # quick requests that wait; more are refused
+    idle_minutes: float = 60.0  # until a session that nobody uses is closed
+    requests_a_minute: int = 1200  # of one session or address; a slider makes ten a second
+    uploads_a_minute: int = 40
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this computer can reach it."""
+        return self.host in ("127.0.0.1", "localhost", "::1")

@@ -1,0 +1,82 @@
+// Calls of the server's API. Every failure is an Error with one line for the user.
+import { text } from "./texts.js";
+
+const BASE = "/api/v1";
+
+async function answer(call) {
+  let response;
+  try { response = await call; } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error(text("offline"));
+  }
+  if (response.ok) return response;
+  if (response.status === 401) location.assign("/login");
+  let detail = `${response.status}`;
+  try {
+    const told = (await response.json()).detail;
+    detail = typeof told === "string" ? told : told.map((one) => one.msg).join("; ");
+  } catch { /* no JSON: the status has to do */ }
+  throw new Error(detail);
+}
+
+export const get = async (path) => (await answer(fetch(BASE + path))).json();
+
+export async function send(method, path, body) {
+  const options = { method };
+  if (body !== undefined) { options.body = JSON.stringify(body); options.headers = { "content-type": "application/json" }; }
+  const response = await answer(fetch(BASE + path, options));
+  return response.status === 204 ? null : response.json();
+}
+
+export async function picture(path, signal) {
+  const response = await answer(fetch(BASE + path, { signal }));
+  const told = response.headers.get("x-reage");
+  return { url: URL.createObjectURL(await response.blob()), faces: told ? JSON.parse(told) : {} };
+}
+
+// XMLHttpRequest, since fetch tells no progress of what it sends.
+export function upload(path, file, onProgress = () => {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", BASE + path);
+    request.setRequestHeader("content-type", "application/octet-stream");
+    request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
+    request.onerror = () => reject(new Error(text("offline")));
+    request.onload = () => {
+      let told = {};
+      try { told = JSON.parse(request.responseText); } catch { /* below */ }
+      if (request.status < 300) resolve(told);
+      else reject(new Error(typeof told.detail === "string" ? told.detail : `${request.status}`));
+    };
+    request.send(file);
+  });
+}
+
+// Follow a job until it is over; returns its last state.
+export function follow(id, onChange) {
+  return new Promise((resolve, reject) => {
+    const source = new EventSource(`${BASE}/jobs/${id}/events`);
+    source.onmessage = (event) => {
+      const job = JSON.parse(event.data);
+      onChange(job);
+      if (["done", "failed", "cancelled"].includes(job.state)) { source.close(); resolve(job); }
+    };
+    source.onerror = () => { if (source.readyState === EventSource.CLOSED) reject(new Error(text("offline"))); };
+  });
+}
+
+export function save(path, name) {
+  const link = document.createElement("a");
+  link.href = path;
+  link.download = name ?? "";
+  link.click();
+}
+
+export async function download(path) {
+  // Fetched first, so that an error becomes a line on the page and not a file.
+  const response = await answer(fetch(BASE + path));
+  const name = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get("content-disposition") ?? "");
+  const url = URL.createObjectURL(await response.blob());
+  save(url, name ? decodeURIComponent(name[1]) : "reage");
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

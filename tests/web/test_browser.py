@@ -1,0 +1,215 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
+uvicorn = pytest.importorskip("uvicorn")
+from reage.editor import Editor
+from reage.web.app import create_app
+from reage.web.settings import ServerSettings
+
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt install chromium")
+PATIENCE = 120_000  # milliseconds: machines that run tests are busy
+READY = "#ages button:nth-child(8) img[src]"
+
+
+@pytest.fixture(scope="module")
+def address(editor: Editor) -> Iterator[str]:
+    """A running server."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(editor, ServerSettings()), log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    server.should_exit = True
+    thread.join(30)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """A new visitor's page; an error in its scripts or a request to another host fails a test."""
+    context = browser.new_context(locale="en-US", accept_downloads=True)
+    page, wrong = context.new_page(), []
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((address, "blob:", "data:"))
+            else wrong.append(request.url)
+        ),
+    )
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    yield page
+    context.close()
+    assert not wrong
+
+
+@pytest.fixture(scope="module")
+def photo(astronaut: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from PIL import Image
+
+    path = tmp_path_factory.mktemp("photos") / "ada.png"
+    Image.fromarray(astronaut).save(path)
+    return path
+
+
+def open_photo(page: Any, photo: Path) -> None:
+    page.locator("#quality").evaluate("e => e.value = 'fast'")
+    page.set_input_files("#file", str(photo))
+    page.wait_for_selector(READY)
+
+
+def set_slider(page: Any, selector: str, value: int) -> None:
+    page.locator(selector).evaluate(
+        "(e, value) => { e.value = value; e.dispatchEvent(new Event('input'));"
+        " e.dispatchEvent(new Event('change')); }",
+        value,
+    )
+
+
+def test_from_upload_to_download(page: Any, photo: Path, tmp_path: Path) -> None:
+    open_photo(page, photo)
+    assert page.locator("#faces-text").inner_text() == "One face was found."
+    before = page.locator("#after").get_attribute("src")
+    set_slider(page, "#age-1", 20)
+    page.wait_for_selector(".read:has-text('looks')")
+    assert page.locator("#after").get_attribute("src") != before
+    assert page.locator(".slider output").inner_text() == "20 years"
+    with page.expect_download() as saved:
+        page.click("#get-photo")
+    assert saved.value.suggested_filename == "ada-age20.jpg"
+    data = Path(saved.value.path()).read_bytes()
+    assert data.startswith(b"\xff\xd8\xff") and b"rainedAlgorithmicMedia" in data
+    with page.expect_download() as saved:
+        page.click("#get-project")
+    project = tmp_path / "ada.reage"
+    saved.value.save_as(project)
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    page.set_input_files("#file", str(project))
+    page.wait_for_selector(READY)
+    assert page.locator(".slider output").inner_text() == "20 years"
+    assert page.locator("#history li").count() == 2
+
+
+def test_keys_move_the_slider_and_undo(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    page.focus("#age-1")
+    start = int(page.locator("#age-1").input_value())
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".slider output").inner_text() == f"{start + 2} years"
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    page.wait_for_selector("#undo:disabled")
+    page.keyboard.press("Control+y")
+    assert page.locator("#history [aria-current]").inner_text() == f"{start + 1} years"
+
+
+def test_language_is_switched_and_kept(page: Any, address: str) -> None:
+    page.select_option("#language", "zh")
+    assert page.locator("#drop h2").inner_text() == "把照片拖到这里"
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    assert page.locator("#tab-video").inner_text() == "视频"
+
+
+def test_every_word_is_in_both_languages() -> None:
+    import re
+
+    import reage.web.app
+
+    text = (reage.web.app.STATIC / "texts.js").read_text(encoding="utf-8")
+    english, chinese = text.split("  zh: {")
+    names = [set(re.findall(r"(?:^|[,{])\s*(\w+): \"", part, re.M)) for part in (english, chinese)]
+    assert names[0] == names[1] and len(names[0]) > 80
+    page = (reage.web.app.STATIC / "index.html").read_text(encoding="utf-8")
+    used = set(re.findall(r'data-(?:text|label)="(\w+)"', page))
+    for script in ("app.js", "panels.js", "api.js"):
+        source = (reage.web.app.STATIC / script).read_text(encoding="utf-8")
+        used |= set(re.findall(r'\btext\("(\w+)"', source))
+    assert used <= names[0]
+
+
+def test_phone_width_has_no_sideways_scrolling(browser: Any, address: str, photo: Path) -> None:
+    phone = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
+    phone.set_default_timeout(PATIENCE)
+    phone.goto(address)
+    phone.wait_for_selector("body[data-ready]")
+    open_photo(phone, photo)
+    for tab in ("photo", "mix", "video", "folder", "about"):
+        phone.click(f"#tab-{tab}")
+        wide = phone.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 360, f"{tab} is {wide} px wide"
+    dark = phone.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark == "rgb(16, 22, 21)"
+    phone.close()
+
+
+def test_bad_file_is_said_in_a_line(page: Any, tmp_path: Path) -> None:
+    bad = tmp_path / "notes.jpg"
+    bad.write_text("no picture at all")
+    page.set_input_files("#file", str(bad))
+    page.wait_for_selector("#notice:has-text('text file')")
+    assert page.locator("#start").is_visible()
+
+
+def test_inversion_is_stopped_and_kept(page: Any, photo: Path) -> None:
+    page.locator("#quality").evaluate("e => e.value = 'best'")
+    page.set_input_files("#file", str(photo))
+    page.wait_for_selector("#progress-picture[src]")
+    page.click("#stop")
+    page.wait_for_selector(READY)
+    assert page.locator("#age-1").is_visible()
+
+
+def test_two_people_are_mixed(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    page.click("#tab-mix")
+    page.set_input_files("#mix-file", str(photo))
+    page.wait_for_selector("#mix-save:not([hidden])")
+    before = page.locator("#mix-result").get_attribute("src")
+    set_slider(page, "#coarse", 60)
+    page.wait_for_timeout(300)
+    page.wait_for_selector(f"#mix-result:not([src='{before}'])")
+
+
+def test_controls_have_names(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('button, input, select, a[href]')]
+        .filter(e => e.checkVisibility())
+        .filter(e => !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.length))
+        .map(e => e.outerHTML)"""
+    )
+    assert json.dumps(nameless) == "[]"

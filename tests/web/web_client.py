@@ -1,0 +1,38 @@
+"""What a client of the server does again and again."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fastapi.testclient import TestClient
+
+__all__ = ["API", "RAW", "finished", "inverted", "opened"]
+
+RAW = {"content-type": "application/octet-stream"}
+API = "/api/v1"
+
+
+def opened(client: TestClient, data: bytes, name: str = "ada.png") -> dict[str, Any]:
+    answer = client.post(f"{API}/photos", params={"name": name}, content=data, headers=RAW)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def inverted(client: TestClient, data: bytes) -> dict[str, Any]:
+    photo = opened(client, data)
+    answer = client.post(f"{API}/photos/{photo['id']}/invert", json={"quality": "fast"})
+    assert answer.status_code == 202, answer.text
+    job = finished(client, answer.json()["id"])
+    assert job["state"] == "done", job
+    return job["result"]["photo"]
+
+
+def finished(client: TestClient, job: str, seconds: float = 120) -> dict[str, Any]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        state = client.get(f"{API}/jobs/{job}").json()
+        if state["state"] in ("done", "failed", "cancelled"):
+            return state
+        time.sleep(0.02)
+    raise AssertionError(f"the job did not end: {state}")
