@@ -25,7 +25,7 @@ from reage.training.data import age_bin
 from reage.training.draws import Draws
 from reage.training.encoder import random_masks
 from reage.training.generator import mixed_codes
-from reage.training.mapping import energy_distance, fit_mapping, rebase
+from reage.training.mapping import centre_offsets, energy_distance, fit_mapping, rebase
 from reage.training.parallel import World
 
 
@@ -135,6 +135,22 @@ class TestMapping:
         rebase(generator, encoder)
         assert torch.allclose(generator.mapping.w_avg, generator.mean_w())
         assert torch.allclose(encoder(images, mask, generator.mapping.w_avg), before, atol=1e-5)
+
+    def test_centred_offsets_change_no_picture(self):
+        generator = make_generator(SMALL)
+        config = EncoderConfig(generator.num_ws, 32, 32, channels=(4,), blocks=(1,), hidden=8)
+        encoder = Encoder(config)
+        torch.nn.init.normal_(encoder.offsets.bias, std=2, generator=torch.Generator())
+        images, mask = random(5, 3, 32, 32), torch.ones(5, 1, 32, 32)
+        with torch.no_grad():
+            before = generator.synthesize(encoder(images, mask, generator.mapping.w_avg))
+            means = encoder.changes(images, mask)[1].mean(0)
+            assert means.abs().max() > 1
+            centre_offsets(generator, encoder, means)
+            after = generator.synthesize(encoder(images, mask, generator.mapping.w_avg))
+            offsets = encoder.changes(images, mask)[1]
+        assert torch.allclose(before, after, atol=1e-4)
+        assert offsets.mean(0).abs().max() < 1e-5
 
     def test_mixed_codes_lie_between_neighbours(self):
         w = torch.arange(8.0)[:, None, None].expand(8, 6, 3)

@@ -141,7 +141,7 @@ class TestAger:
         assert {"age", "identity", "gender", "cycle", "fooling", "d_real"} <= set(figures)
         after = weights(trainer)
         changed = {k.split(".")[0] for k in after if not torch.equal(after[k], before[k])}
-        assert changed == {"ager", "average", "discriminator"}
+        assert changed == {"ager", "average", "discriminator", "judge"}
 
     def test_the_exported_model_ages(self, chain: dict[str, Path]):
         model = load_model(chain["ager"])

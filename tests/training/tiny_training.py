@@ -9,6 +9,8 @@ from reage.networks.generator import GeneratorConfig
 from reage.training.configs import PRESETS, AgerTraining, EncoderTraining, GeneratorTraining
 from reage.training.start import RunSettings
 
+TINY_AGER = AgerTraining(batch=4, judge_kimg=0.13)
+
 __all__ = ["TINY", "tiny_settings"]
 
 TINY = GeneratorConfig(resolution=32, channels=(8, 8, 8, 8), z_dim=512, w_dim=512, mapping_layers=2)
@@ -29,7 +31,7 @@ def tiny_settings(
             stages=(),
         )
     else:
-        config = {"encoder": EncoderTraining, "ager": AgerTraining}[kind](batch=4)
+        config = EncoderTraining(batch=4) if kind == "encoder" else TINY_AGER
     return RunSettings(
         kind=kind,
         config=replace(config, **changes),

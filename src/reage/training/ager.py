@@ -14,6 +14,7 @@ from reage.latents.faces import age_square, toned
 from reage.latents.guided import oval_mask
 from reage.models.checkpoints import Alignment
 from reage.networks.age import AgeNetwork
+from reage.networks.age_judge import AgeJudge
 from reage.networks.ager import Ager
 from reage.networks.encoder import Encoder
 from reage.networks.gender import GenderNetwork
@@ -33,6 +34,7 @@ __all__ = ["AgerNetworks", "AgerTrainer"]
 LIKENESS_SIDE = 128
 SHOWN_AGES = (5.0, 20.0, 40.0, 60.0, 80.0)
 SHOWN_FACES = 8
+JUDGED = (1.0, 76.0)  # years: the middles of the first and the last bin
 OLDEST_LABEL = 90.0  # the last bin has no end of its own
 
 
@@ -78,7 +80,9 @@ class AgerTrainer:
         ager: Ager,
         networks: AgerNetworks,
         adversary: ProjectedAdversary,
+        judge: AgeJudge,
         source: BatchSource,
+        labelled: BatchSource,  # that the judge learns from beforehand
         *,
         world: World,
         device: torch.device,
@@ -88,10 +92,13 @@ class AgerTrainer:
         self.device, self.dtype, self.adversary = device, dtype, adversary
         self.ager = ager.train().requires_grad_(True).to(device)
         adversary.network.train().to(device)
+        self.labelled = labelled
+        self.judge = judge.train().to(device)
         self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
         self.optimizers = {
             "ager": adam(self.ager, config.ager),
             "discriminator": adam(adversary.network, config.discriminator),
+            "judge": adam(self.judge, config.judge),
         }
         self.mask = oval_mask(networks.generator.config.resolution).to(device)
 
@@ -101,6 +108,8 @@ class AgerTrainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step on the ager and its adversary; returns figures."""
+        if index == 0:
+            self._teach_judge()
         batch = self.source.at(index)
         faces = self._faces(index, batch)
         change = self.ager(faces.ws, faces.own, faces.wanted)
@@ -111,6 +120,9 @@ class AgerTrainer:
         classes = (age_classes(faces.own), age_classes(faces.wanted))
 
         losses = self._losses(faces, change, aged)
+        assert described.features is not None and real.features is not None
+        told = self.judge.read(described.features)
+        losses["judge"] = (told - faces.wanted.clamp(*JUDGED)).abs().mean() / 10
         losses["fooling"] = self.adversary.generator_loss(described, classes[1]).mean()
         weights = vars(self.config) | {"fooling_weight": self.config.adversarial_weight}
         self._update(
@@ -119,10 +131,13 @@ class AgerTrainer:
 
         on_real, on_fake = self.adversary.losses(real, described.detach(), classes)
         self._update("discriminator", on_real.mean() + on_fake.mean())
+        judging = self._judging(real.features, batch.bins.to(self.device))
+        self._update("judge", judging)
         seen = (index + 1) * self.config.batch / 1000
         beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.ager, beta)
         figures = losses | {"d_real": on_real.mean(), "d_fake": on_fake.mean()}
+        figures["judging"] = judging
         return {name: value.detach() for name, value in figures.items()}
 
     @torch.no_grad()
@@ -172,6 +187,22 @@ class AgerTrainer:
             "size": (change / scale).square().mean(),
         }
 
+    def _judging(self, features: list[Tensor], bins: Tensor) -> Tensor:
+        """Cross-entropy of the judge on real faces with labels."""
+        known = bins >= 0
+        logits = self.judge([f.detach()[known] for f in features])
+        return F.cross_entropy(logits, bins[known], reduction="sum") / known.sum().clamp_min(1)
+
+    def _teach_judge(self) -> None:
+        """Let the judge learn from labelled faces before it is asked."""
+        for index in range(int(self.config.judge_kimg * 1000 / self.labelled.batch)):
+            batch = self.labelled.at(index)
+            with torch.no_grad():
+                images = self._augment(index, batch, batch.images.to(self.device))
+                features = self.adversary.describe(images).features
+            assert features is not None
+            self._update("judge", self._judging(features, batch.bins.to(self.device)))
+
     @torch.no_grad()
     def calibrate(self, faces: int = 512) -> None:
         """Tell a new ager where codes lie and how far they spread."""
@@ -208,7 +239,7 @@ class AgerTrainer:
 
     def _trained(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"ager": self.ager, "average": self.average}
-        return found | {"discriminator": self.adversary.network}
+        return found | {"discriminator": self.adversary.network, "judge": self.judge}
 
     @torch.no_grad()
     def pictures(self, index: int) -> dict[str, Tensor]:

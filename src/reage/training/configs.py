@@ -89,10 +89,13 @@ class AgerTraining:
     code_noise: float = 0.3  # added to the codes, in units of how they differ
     ager: AdamSettings = AdamSettings(1e-3, 0.5, 0.99)
     discriminator: AdamSettings = AdamSettings(1e-3)
+    judge: AdamSettings = AdamSettings(1e-3, 0.9, 0.99)
+    judge_kimg: float = 6.0  # labelled faces that the second judge of age learns from beforehand
     ema_kimg: float = 2.0
     ema_rampup: float = 0.05
     # The weights of the losses.
     age_weight: float = 1.0  # a decade off, by the age network, made and pasted
+    judge_weight: float = 0.5  # a decade off, by a second judge that learns from the labels
     adversarial_weight: float = 1.5  # real faces of the wanted age bin against the aged ones
     colour_weight: float = 0.15  # of the adversary's head on the tiny view
     identity_weight: float = 6.0  # one minus the likeness of the aged face and the unaged one

@@ -16,9 +16,10 @@ from reage.images import to_tensor
 from reage.training.draws import seeded
 from reage.training.parallel import World
 
-__all__ = ["AGE_BINS", "BatchSource", "FaceBatch", "age_bin"]
+__all__ = ["AGE_BINS", "BIN_MIDDLES", "BatchSource", "FaceBatch", "age_bin"]
 
 AGE_BINS = (0.0, 3.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0)  # years at which each bin begins
+BIN_MIDDLES = (1.0, 6.0, 15.0, 25.0, 35.0, 45.0, 55.0, 65.0, 76.0)
 
 
 @dataclass(frozen=True, eq=False)

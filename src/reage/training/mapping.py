@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from reage.networks.encoder import Encoder
-from reage.networks.generator import Generator, Mapping
+from reage.networks.generator import EqualLinear, Generator, Mapping
 from reage.training.draws import seeded
 
-__all__ = ["energy_distance", "fit_mapping", "rebase"]
+__all__ = ["centre_offsets", "energy_distance", "fit_mapping", "rebase"]
 
 DRAWN = 384  # codes a step
 LR = 0.15  # the mapping's own learning rate is a hundredth of it (its lr_multiplier)
@@ -62,3 +62,25 @@ def rebase(generator: Generator, encoder: Encoder) -> None:
     mean = generator.mean_w()
     encoder.shift.bias.add_(generator.mapping.w_avg - mean)
     generator.mapping.w_avg.copy_(mean)
+
+
+@torch.no_grad()
+def centre_offsets(generator: Generator, encoder: Encoder, means: Tensor) -> None:
+    """Take the mean offsets `[num_ws, w_dim]` out of the encoder and into the generator.
+
+    No picture of an encoded face changes, but a w that comes without offsets, as the mapping's
+    does, is then at the middle of all faces instead of where no face has ever been.
+    """
+    level = 0
+    for block in generator.synthesis.blocks:
+        count = len(block.layers)
+        affines = [*(layer.affine for layer in block.layers), block.torgb.affine]
+        for i, affine in enumerate(affines):
+            _move_input(affine, means[level + i])
+        level += count
+    encoder.offsets.bias.sub_(means.flatten())
+
+
+def _move_input(affine: EqualLinear, step: Tensor) -> None:
+    """Make the layer take x for what was x + step."""
+    affine.bias.add_(affine.weight @ step * (affine.weight_gain / affine.bias_gain))

@@ -28,6 +28,7 @@ from reage.models.encoders import describe_encoder, load_encoder
 from reage.models.files import write_file
 from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
 from reage.models.registry import load as load_any_model
+from reage.networks.age_judge import AgeJudge
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.discriminator import (
     Discriminator,
@@ -35,6 +36,7 @@ from reage.networks.discriminator import (
     FeatureHeads,
     FeatureHeadsConfig,
 )
+from reage.networks.efficientnet import TAP_CHANNELS
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator, GeneratorConfig
 from reage.networks.identity import FeatureLikeness
@@ -52,10 +54,10 @@ from reage.training.configs import (
     EncoderTraining,
     GeneratorTraining,
 )
-from reage.training.data import AGE_BINS, BatchSource
+from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
 from reage.training.encoder import EncoderTrainer
 from reage.training.generator import GeneratorTrainer
-from reage.training.mapping import fit_mapping, rebase
+from reage.training.mapping import centre_offsets, fit_mapping, rebase
 from reage.training.parallel import World
 
 __all__ = [
@@ -73,6 +75,7 @@ CONFIG_FILE = "config.json"
 AGER_FILE = "age.ager.safetensors"
 CONFIGS = {"generator": GeneratorTraining, "encoder": EncoderTraining, "ager": AgerTraining}
 LIKENESS_SIDE = 128
+JUDGE_BATCH = 64
 MAPPING_FACES, MAPPING_STEPS = 2048, 600  # to fit a mapping before a run with an encoder
 
 AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer
@@ -183,7 +186,8 @@ def _start_generator(
         adversary = _adversary(config, generator.config)
     source = _source(config, dataset, rows, generator.config.resolution, machine)
     if model is not None and encoder is not None and load_encoder(model) is not None:
-        codes = _real_codes(generator, encoder, source)
+        codes, means = _real_codes(generator, encoder, source)
+        centre_offsets(generator, encoder, means)
         fit_mapping(
             generator.mapping, codes, generator.config.z_dim, steps=MAPPING_STEPS, seed=config.seed
         )
@@ -201,13 +205,16 @@ def _start_generator(
 
 
 @torch.no_grad()
-def _real_codes(generator: Generator, encoder: Encoder, source: BatchSource) -> Tensor:
-    """Where an encoder puts real faces in W, `[N, w_dim]`."""
-    found = []
+def _real_codes(
+    generator: Generator, encoder: Encoder, source: BatchSource
+) -> tuple[Tensor, Tensor]:
+    """Where an encoder puts real faces in W, `[N, w_dim]`, and its mean offset at each level."""
+    found, offsets = [], []
     for images in source.fixed(MAPPING_FACES).split(32):
-        shift, _ = encoder.changes(images, torch.ones_like(images[:, :1]))
+        shift, offset = encoder.changes(images, torch.ones_like(images[:, :1]))
         found.append(generator.mapping.w_avg + shift[:, 0])
-    return torch.cat(found)
+        offsets.append(offset)
+    return torch.cat(found), torch.cat(offsets).mean(0)
 
 
 def _adversary(config: GeneratorTraining, size: GeneratorConfig) -> Adversary:
@@ -275,8 +282,19 @@ def _start_ager(
         torch.manual_seed(config.seed)
         ager = Ager(AgerConfig(size.num_ws, size.w_dim))
         heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
+        judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
     model.generator.to(device)
     features = load_efficientnet().to(device)
+    known = [row for row in rows if row.age_range is not None]
+    labelled = BatchSource(
+        dataset,
+        known or rows,
+        JUDGE_BATCH * machine.world.size,
+        machine.world,
+        seed=config.seed,
+        balance=config.balance,
+        purpose="judge",
+    )
     trainer = AgerTrainer(
         config,
         ager,
@@ -289,7 +307,9 @@ def _start_ager(
             model.config.alignment,
         ),
         ProjectedAdversary(features, heads, colour_weight=config.colour_weight),
+        judge,
         _source(config, dataset, rows, size.resolution, machine),
+        labelled,
         world=machine.world,
         device=device,
         dtype=machine.dtype,
