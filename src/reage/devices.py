@@ -6,7 +6,7 @@ import torch
 
 from reage.errors import UsageError
 
-__all__ = ["choose_device", "choose_dtype", "keep_memory"]
+__all__ = ["choose_device", "choose_dtype"]
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -38,21 +38,3 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         known = ", ".join(PRECISIONS)
         raise UsageError(f"precision {precision!r} is not known; choose auto, {known}")
     return PRECISIONS[precision]
-
-
-def keep_memory() -> bool:
-    """Let glibc keep the memory that a training frees and asks for again at each step.
-
-    By default it gives large blocks back to the system, which zeroes them anew each time: forward
-    and backward took about twice as long with eight pictures and more. False on another system.
-    """
-    import ctypes
-
-    trim_threshold, mmap_threshold = -1, -3  # malloc.h
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        return bool(
-            libc.mallopt(mmap_threshold, 1 << 30) and libc.mallopt(trim_threshold, 2**31 - 1)
-        )
-    except (OSError, AttributeError):
-        return False

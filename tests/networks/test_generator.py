@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +10,11 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from made import make_generator, random
 from reage.editor import Editor
-from reage.networks.generator import Generator, GeneratorConfig, level_resolutions
+from reage.networks.generator import Generator, GeneratorConfig, NoiseMode, level_resolutions
 
 
 @pytest.fixture
@@ -77,6 +78,7 @@ def test_the_mapping_sees_only_the_direction_of_z(small: Generator):
 
 def test_a_level_changes_nothing_below_its_resolution(small: Generator, ws: Tensor):
     sizes = small.config.block_resolutions
+    small = learning(small)  # the other form has no blocks to watch
     with watched_blocks(small) as before:
         small.synthesize(ws)
     for level, acts_at in enumerate(level_resolutions(small.config)):
@@ -143,8 +145,9 @@ def test_truncation(small: Generator):
 def test_a_picture_does_not_depend_on_its_batch(small: Generator, ws: Tensor):
     batch = small.synthesize(ws)
     alone = torch.cat([small.synthesize(one) for one in ws.split(1)])
-    assert (batch - alone).abs().max() < 1e-5
-    assert (batch.flip(0) - small.synthesize(ws.flip(0))).abs().max() < 1e-5
+    rounding = 3e-6 * batch.abs().max()
+    assert (batch - alone).abs().max() < rounding
+    assert (batch.flip(0) - small.synthesize(ws.flip(0))).abs().max() < rounding
 
 
 @torch.no_grad()
@@ -172,3 +175,76 @@ def test_gradients_reach_every_level_and_the_noise(small: Generator, ws: Tensor)
     assert (moving.grad.abs().amax((0, 2)) > 0).all()
     assert all(n.grad is not None and n.grad.abs().max() > 0 for n in noise)
     assert not np.isnan(moving.grad.numpy()).any()
+
+
+def learning(generator: Generator) -> Generator:
+    """The same one, with weights that want gradients: the plain form of the synthesis."""
+    return copy.deepcopy(generator).requires_grad_(True)
+
+
+class TestFixedWeights:
+    """A generator that does not learn takes a faster way, which must show the same."""
+
+    LARGE = GeneratorConfig(64, (48, 40, 32, 300, 260), w_dim=24, z_dim=24, mapping_layers=1)
+
+    @pytest.fixture
+    def large(self) -> Generator:
+        """With maps above and below what is done at once, noise and biases of some size."""
+        generator = make_generator(self.LARGE)
+        for layer in generator.synthesis.noise_layers:
+            nn.init.constant_(layer.noise_strength, 0.3)
+            nn.init.normal_(layer.bias, generator=torch.Generator().manual_seed(1))
+        return generator.requires_grad_(False)
+
+    @pytest.mark.parametrize("count", [1, 3])
+    @pytest.mark.parametrize("mode", ["const", "random", "none"])
+    def test_it_shows_the_same(self, large: Generator, count: int, mode: NoiseMode):
+        ws = random(count, large.num_ws, 24)
+        draws = [torch.Generator().manual_seed(3) for _ in range(2)]
+        fast = large.synthesize(ws, noise_mode=mode, generator=draws[0])
+        slow = learning(large).synthesize(ws, noise_mode=mode, generator=draws[1])
+        assert slow.requires_grad and not fast.requires_grad
+        assert torch.allclose(fast, slow, atol=1e-5 * slow.detach().abs().max().item())
+
+    @pytest.mark.parametrize("count", [1, 3])
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_it_has_the_same_gradients(self, large: Generator, count: int, shared: bool):
+        large = copy.deepcopy(large).double()  # no rounding across a leaky ReLU's kink
+        ws = random(count, large.num_ws, 24).double()
+        sides = [layer.noise_const.shape[0] for layer in large.synthesis.noise_layers]
+        noise = [random(1 if shared else count, 1, side, side).double() for side in sides]
+        weights = random(count, 3, 64, 64)
+        found = []
+        for generator in (large, learning(large)):
+            leaves = [tensor.clone().requires_grad_() for tensor in (ws, *noise)]
+            images = generator.synthesize(leaves[0], noise=leaves[1:], dtype=torch.float64)
+            found.append(torch.autograd.grad((images * weights).sum(), leaves))
+        for fast, slow in zip(*found, strict=True):
+            assert slow.abs().max() > 0
+            assert torch.allclose(fast, slow, atol=1e-5 * slow.abs().max().item())
+
+    def test_a_style_of_nothing_has_a_gradient(self, large: Generator):
+        generator = copy.deepcopy(large)
+        affine = generator.synthesis.b64.conv1.affine
+        nn.init.zeros_(affine.weight)
+        nn.init.zeros_(affine.bias)
+        ws = random(1, large.num_ws, 24).requires_grad_()
+        generator.synthesize(ws).sum().backward()
+        assert ws.grad is not None and ws.grad.isfinite().all()
+
+    def test_bfloat16_too(self, large: Generator):
+        ws = random(2, large.num_ws, 24)
+        exact = large.synthesize(ws)
+        close = large.synthesize(ws, dtype=torch.bfloat16)
+        assert 0 < (close - exact).square().mean() < 1e-3 * exact.square().mean()
+
+    def test_a_changed_weight_is_seen(self, large: Generator):
+        generator = copy.deepcopy(large)
+        ws = random(1, large.num_ws, 24)
+        before = generator.synthesize(ws)
+        generator.synthesis.b16.conv0.weight.mul_(-1)
+        assert not torch.allclose(generator.synthesize(ws), before, atol=1e-2)
+        generator.load_state_dict(large.state_dict())
+        assert torch.equal(generator.synthesize(ws), before)
+        generator.synthesis.b16.conv1.bias = nn.Parameter(torch.ones(32), requires_grad=False)
+        assert not torch.allclose(generator.synthesize(ws), before, atol=1e-2)

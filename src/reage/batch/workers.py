@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reage.batch.task import BatchTask, Done, Item
 from reage.errors import ReageError
-from reage.workers import end_with_parent, interrupts_blocked, one_thread
+from reage.workers import end_with_parent, interrupts_blocked, keep_memory, one_thread
 
 __all__ = ["do_all"]
 
@@ -64,6 +64,7 @@ def _start_worker(task: BatchTask, output: Path) -> None:
     """Load the editor when the first photo comes: an error here would break the pool unsaid."""
     global _worker
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded
+    keep_memory()
     threading.Thread(target=end_with_parent, daemon=True).start()
     _worker = (task, output)
 

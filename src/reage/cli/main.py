@@ -11,6 +11,7 @@ import click
 
 import reage
 from reage.errors import ReageError, UsageError
+from reage.workers import keep_memory
 
 __all__ = ["cli", "main"]
 
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # inversion then takes minutes. So short a spin wins as much on an idle one. It has to be said
     # before torch loads OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    keep_memory()
     arguments = spread_values(sys.argv[1:] if argv is None else argv)
     try:
         status = cli.main(args=arguments, prog_name="reage", standalone_mode=False)

@@ -110,13 +110,11 @@ def ager(model: str | None, **options: Any) -> None:
 def _train(
     kind: str, preset: AnyConfig, model: str | None, options: dict[str, Any], **more: Any
 ) -> None:
-    from reage.devices import keep_memory
     from reage.training.run import RunOptions, run_training
     from reage.training.start import export_model, open_run, start
 
     if bool(options["resume"]) == bool(options["data"]):
         raise UsageError("give --data DATASET for a new run, or --resume for one that goes on")
-    keep_memory()
     machine = _machine(options)
     new = None
     if not options["resume"]:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.networks.ops import leaky_relu, modulated_conv, upsample_2x
+from reage.networks.prepared import PreparedSynthesis
 
 __all__ = ["Generator", "GeneratorConfig", "NoiseMode", "level_resolutions"]
 
@@ -216,6 +217,7 @@ class Generator(nn.Module):
         self.config = config
         self.mapping = Mapping(config.z_dim, config.w_dim, config.mapping_layers)
         self.synthesis = Synthesis(config)
+        self._prepared: tuple[tuple[object, ...], PreparedSynthesis] | None = None
 
     @property
     def num_ws(self) -> int:
@@ -248,7 +250,21 @@ class Generator(nn.Module):
         if noise_mode not in get_args(NoiseMode):
             raise ValueError(f"noise_mode {noise_mode!r} is not one of {get_args(NoiseMode)}")
         maps = list(noise) if noise is not None else self._noise(ws, noise_mode, generator)
+        if ws.device.type == "cpu" and not self._learns():
+            return self._prepare(dtype)(ws, maps)
         return self.synthesis(ws, maps, dtype)
+
+    def _learns(self) -> bool:
+        weights = self.synthesis.parameters()
+        return torch.is_grad_enabled() and any(weight.requires_grad for weight in weights)
+
+    def _prepare(self, dtype: torch.dtype) -> PreparedSynthesis:
+        """The fast form of the synthesis, made anew when a weight has changed in any way."""
+        weights = [*self.synthesis.parameters(), *self.synthesis.buffers()]
+        state = (dtype, *((id(weight), weight._version) for weight in weights))
+        if self._prepared is None or self._prepared[0] != state:
+            self._prepared = state, PreparedSynthesis(self.synthesis, dtype)
+        return self._prepared[1]
 
     def _noise(
         self, ws: Tensor, mode: NoiseMode, generator: torch.Generator | None

@@ -9,16 +9,26 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["demodulation", "fold_fir", "leaky_relu", "modulated_conv", "upsample_2x"]
+__all__ = [
+    "demodulation",
+    "fold_fir",
+    "leaky_relu",
+    "modulated_conv",
+    "upsample_2x",
+    "upsampling_conv",
+    "upsampling_conv_adjoint",
+    "upsampling_kernel",
+]
 
 FIR = (1.0, 3.0, 3.0, 1.0)
+SLOPE = 0.2
 SQRT2 = 2.0**0.5
 DEMODULATION_EPS = 1e-8
 
 
 def leaky_relu(x: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2, scaled by sqrt(2) to keep the variance (section 2.1)."""
-    return F.leaky_relu(x, 0.2) * SQRT2
+    return F.leaky_relu(x, SLOPE) * SQRT2
 
 
 def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
@@ -42,20 +52,39 @@ def modulated_conv(
     factors = demodulation(weight, styles)[:, :, None, None].to(x.dtype) if demodulate else None
     x = x * styles[:, :, None, None].to(x.dtype)
     weight = weight.to(x.dtype)
-    y = _upsampling_conv(x, weight) if up else F.conv2d(x, weight, padding=weight.shape[2] // 2)
+    if up:
+        y = upsampling_conv(x, upsampling_kernel(weight.transpose(0, 1), x.dtype))
+    else:
+        y = F.conv2d(x, weight, padding=weight.shape[2] // 2)
     return y if factors is None else y * factors
 
 
-def _upsampling_conv(x: Tensor, weight: Tensor) -> Tensor:
+def upsampling_kernel(weight: Tensor, dtype: torch.dtype) -> Tensor:
+    """What `upsampling_conv` of maps of this type takes for weights `[in, out, 3, 3]`.
+
+    One 6x6 convolution is four times the arithmetic of a 3x3 one and the FIR filter. bfloat16
+    units have that to spare, and the depthwise filter, bound by memory, gains nothing from them.
+    """
+    weight = weight.to(dtype)
+    return fold_fir(weight) if dtype in (torch.bfloat16, torch.float16) else weight
+
+
+def upsampling_conv(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
     """Insert zeros, convolve 3x3, low-pass with the FIR filter: `[N, out, 2H, 2W]`."""
-    weight = weight.transpose(0, 1)  # [in, out, 3, 3]
-    if x.dtype != torch.float32:
-        # One 6x6 convolution is four times the arithmetic, which the bfloat16 units have to
-        # spare; the depthwise filter is bound by memory and they do not.
-        return F.conv_transpose2d(x, fold_fir(weight), stride=2, padding=2)
-    y = F.pad(F.conv_transpose2d(x, weight, stride=2), (1, 1, 1, 1))
-    kernel = _fir_kernel(x.dtype, x.device).expand(y.shape[1], 1, 4, 4)
-    return F.conv2d(y, kernel, groups=y.shape[1])
+    if kernel.shape[2] == 6:
+        return F.conv_transpose2d(x, kernel, bias, stride=2, padding=2)
+    y = F.conv_transpose2d(x, kernel, stride=2)
+    fir = _fir_kernel(x.dtype, x.device).expand(y.shape[1], 1, 4, 4)
+    return F.conv2d(y, fir, bias, padding=1, groups=y.shape[1])
+
+
+def upsampling_conv_adjoint(grad: Tensor, kernel: Tensor) -> Tensor:
+    """The gradient of the input of `upsampling_conv`: `[N, out, 2H, 2W]` to `[N, in, H, W]`."""
+    if kernel.shape[2] == 6:
+        return F.conv2d(grad, kernel, stride=2, padding=2)
+    fir = _fir_kernel(grad.dtype, grad.device).expand(grad.shape[1], 1, 4, 4)
+    blurred = F.conv2d(grad, fir, padding=2, groups=grad.shape[1])  # [1, 3, 3, 1] is symmetric
+    return F.conv2d(blurred, kernel, stride=2)
 
 
 def fold_fir(weight: Tensor) -> Tensor:

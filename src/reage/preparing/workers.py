@@ -14,7 +14,7 @@ from reage.errors import ReageError
 from reage.preparing.options import PrepareOptions
 from reage.preparing.records import Examined
 from reage.preparing.sources import Picture
-from reage.workers import end_with_parent, interrupts_blocked, one_thread
+from reage.workers import end_with_parent, interrupts_blocked, keep_memory, one_thread
 
 __all__ = ["default_processes", "examine_all"]
 
@@ -71,6 +71,7 @@ def _in_processes(
 def _start_worker(options: PrepareOptions) -> None:
     global _examiner
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded
+    keep_memory()
     threading.Thread(target=end_with_parent, daemon=True).start()
     import torch
 
