@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check lock bench sheet portraits outputs clean
+.PHONY: demo test test-all check lock bench sheet portraits outputs page clean
 
 demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image carries.
 	$(BIN)/python -c "import skimage.data as d; from PIL import Image; import os; \
@@ -41,6 +41,9 @@ portraits: $(VENV)/.installed  ## docs/portraits.md: all portraits in ../shared 
 
 outputs: $(VENV)/.installed  ## The recordings in docs/outputs.md, from the synthetic portraits.
 	$(BIN)/python benchmarks/outputs.py ../shared/portraits/synthetic docs
+
+page: $(VENV)/.installed  ## The pictures of the page in docs/web.md (needs Chromium).
+	$(BIN)/python benchmarks/page.py ../shared/portraits/synthetic/female-54.jpg docs
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -4,9 +4,9 @@
 
 PATH is a checkout of rosinality/stylegan2-pytorch or NVlabs/stylegan2-ada-pytorch; what is not
 given is left out. All run in one process with random weights of the same shapes, in turns (A B C
-A B C), medians; the bound is the convolutions' operations over the rate that a plain 3x3 convolution of 64
-channels to 64 at 512 px reaches here. The memory that is freed is kept for all alike
-(`keep_memory`); `--no-keep` measures without it.
+A B C), medians. The bound is the convolutions' operations over the rate that a plain 3x3
+convolution of 64 channels to 64 at 512 px reaches here. The memory that is freed is kept for all
+alike (`keep_memory`); `--no-keep` measures without it.
 """
 
 from __future__ import annotations
