@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -44,6 +44,8 @@ class FaceMover:
     age_network: AgeNetwork
     likeness: FeatureLikeness
     device: torch.device
+    # What the likeness sees in the photo's own faces, by number: the same for every age.
+    described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
 
     def trace(self, face: InvertedFace) -> tuple[Look, AgeCurve]:
         """How to look at one face at any strength, and its curve over the allowed ones."""
@@ -108,7 +110,11 @@ class FaceMover:
         return toned(face.base, edited, self.direction.colour)
 
     def _describe_photo(self, face: InvertedFace) -> list[Tensor]:
-        return self.likeness.describe(to_tensor(face.view.age_crop.image).to(self.device))
+        number = face.view.number
+        if number not in self.described:
+            crop = to_tensor(face.view.age_crop.image).to(self.device)
+            self.described[number] = self.likeness.describe(crop)
+        return self.described[number]
 
     def _report(
         self, pixels: np.ndarray, face: InvertedFace, goal: Reached, picture: Tensor

@@ -95,6 +95,7 @@ def _listening(host: str, port: int):
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(2048)  # from here on who comes waits; the address is said before uvicorn
     except OSError as error:
         listening.close()
         raise UsageError(
