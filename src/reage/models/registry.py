@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 ASSETS = Path(__file__).parent.parent / "assets"
-FOREIGN_SUFFIXES = (".pt", ".pth", ".pkl", ".safetensors")
+FOREIGN_SUFFIXES = (".pt", ".pth", ".pkl", ".pdparams", ".safetensors")
 CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without an answer
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ import torch
 
 from reage.errors import ModelError
 from reage.models.convert.pickles import Global, Interpreter, Record
+from reage.models.convert.torch_files import load_torch
 from reage.models.convert.torch_pickles import StoredTensor, interpret_torch, is_torch_file
 from reage.models.files import read_bytes
 
-__all__ = ["read_pickled_arrays"]
+__all__ = ["pickled_arrays", "read_pickled_arrays"]
 
 NUMPY_HEADER = b"\x93NUMPY"
 RECONSTRUCT = {
@@ -32,21 +32,16 @@ def read_pickled_arrays(path: Path) -> Any:
 
     What is neither array, number nor text is left out. Raises ModelError when it is damaged.
     """
-    data = read_bytes(path)
-    source = str(path)
+    return pickled_arrays(read_bytes(path), str(path))
+
+
+def pickled_arrays(data: bytes, source: str) -> Any:
+    """The same of a file's bytes; `source` is named in the errors."""
     if is_torch_file(data):
-        return _plain(_load_torch(path), source)
+        return _plain(load_torch(data, source), source)
     if data.startswith(NUMPY_HEADER):
         data = data[_header_length(data, source) :]
     return _plain(interpret_torch(data, Interpreter(source)), source)
-
-
-def _load_torch(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise ModelError(f"{path} cannot be read as tensors: {reason}") from error
 
 
 def _header_length(data: bytes, source: str) -> int:
