@@ -19,7 +19,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from stub_networks import ATTRIBUTES, PlainStub, Stub, install_persistence, network, with_filters
+from stub_networks import (
+    ATTRIBUTES,
+    FILTER,
+    PlainStub,
+    Stub,
+    install_persistence,
+    network,
+    with_filters,
+)
 from torch import Tensor, nn
 
 from reage.errors import ModelError
