@@ -54,8 +54,9 @@ def _upsampling_conv(x: Tensor, weight: Tensor) -> Tensor:
         # spare; the depthwise filter is bound by memory and they do not.
         return F.conv_transpose2d(x, fold_fir(weight), stride=2, padding=2)
     y = F.pad(F.conv_transpose2d(x, weight, stride=2), (1, 1, 1, 1))
-    kernel = _fir_kernel(x.dtype, x.device).expand(y.shape[1], 1, 4, 4)
-    return F.conv2d(y, kernel, groups=y.shape[1])
+    channels = int(weight.shape[1])  # a plain number, which an exported graph needs
+    kernel = _fir_kernel(x.dtype, x.device).expand(channels, 1, 4, 4)
+    return F.conv2d(y, kernel, groups=channels)
 
 
 def fold_fir(weight: Tensor) -> Tensor:
