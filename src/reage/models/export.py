@@ -6,8 +6,8 @@ given. The noise maps and the mean code are constants of the graph.
 
 from __future__ import annotations
 
-import io
 import json
+import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -146,22 +146,21 @@ def sample_inputs(part: Part, count: int, seed: int = 0) -> list[Tensor]:
 
 
 def _traced(part: Part, network: nn.Module) -> bytes:
-    buffer = io.BytesIO()
     names = list(part.inputs)
-    with torch.no_grad(), warnings.catch_warnings():
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
         # The tracer warns of each size that is read; the comparison at two batches is the proof.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
             tuple(sample_inputs(part, 2)),
-            buffer,
+            Path(folder, "graph.onnx"),
             input_names=names,
             output_names=[part.output],
             dynamic_axes={name: {0: "batch"} for name in (*names, part.output)},
             opset_version=OPSET,
             dynamo=False,
         )
-    return buffer.getvalue()
+        return Path(folder, "graph.onnx").read_bytes()
 
 
 def _largest_error(part: Part, network: nn.Module, graph: Graph) -> float:

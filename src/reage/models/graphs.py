@@ -55,7 +55,7 @@ def _open_onnx(path: Path, bfloat16: bool) -> Graph:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # noqa: BLE001 - its errors have no common class but this
+    except Exception as error:  # its errors have no narrower class in common
         raise ModelError(f"{path} cannot be run: {str(error).splitlines()[0][:160]}") from error
     names = [item.name for item in session.get_inputs()]
 
