@@ -102,7 +102,7 @@ def model_options(command: Command) -> Command:
             default="faces128",
             show_default=True,
             metavar="NAME|FOLDER|FILE",
-            help="A model by name (reage models), its folder, or a StyleGAN2 checkpoint.",
+            help="A model by name (reage models), its folder, a StyleGAN2 checkpoint, or hf://OWNER/NAME.",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
         click.option(
