@@ -26,6 +26,7 @@ from reage.latents.aging import Reached
 from reage.latents.directions import Direction, for_generator, load_direction, sefa_direction
 from reage.latents.faces import FaceView, InvertedFace, PasteMode, age_square, view_face
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
+from reage.latents.trust import oriented, scaled
 from reage.latents.tuning import TuneConfig, Tuned, tune
 from reage.models.backends import Graphs, open_graphs
 from reage.models.checkpoints import Model
@@ -277,7 +278,21 @@ class Editor:
             )
         config = self.model.config.generator
         self.direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
-        return self.direction
+        return self._older
+
+    @cached_property
+    def _older(self) -> Direction | NeuralAger:
+        """The direction with a sign that is known: + is older."""
+        assert self.direction is not None
+        if isinstance(self.direction, NeuralAger):
+            return self.direction
+        return oriented(self.direction, self._average, self._ages_of)
+
+    @torch.no_grad()
+    def _ages_of(self, ws: Tensor) -> Tensor:
+        """Ages read on the pictures of codes `[N, num_ws, w_dim]`, `[N]` years."""
+        squares = age_square(self.synthesize(ws), self.model.config.alignment)
+        return self.age_network.read(squares)[0]
 
     @property
     def _average(self) -> Tensor:
@@ -354,7 +369,8 @@ def find_direction(model: Model, given: str | Path | None) -> Direction | Neural
     if str(given).endswith(".ager.safetensors"):
         return load_ager(Path(str(given)))
     if given is not None:
-        return for_generator(load_direction(Path(given)), model.config.generator.num_ws)
+        loaded = for_generator(load_direction(Path(given)), model.config.generator.num_ws)
+        return scaled(loaded, model.generator)
     if model.folder is not None and (model.folder / AGE_AGER).is_file():
         return load_ager(model.folder / AGE_AGER)
     if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():
