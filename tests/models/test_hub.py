@@ -179,6 +179,12 @@ def test_odd_listings_are_refused(hub: Hub, tmp_path: Path, siblings: object):
     assert not list(tmp_path.rglob("x.safetensors"))
 
 
+def test_answers_that_are_no_listing_are_refused(hub: Hub, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(json, "dumps", lambda _: "[" * 100_000)
+    with pytest.raises(ModelError, match="cannot fetch hf://someone/faces"):
+        load("hf://someone/faces")
+
+
 def test_the_token_goes_to_the_hub_alone(folder: Hub, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
     load("hf://someone/faces")

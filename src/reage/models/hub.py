@@ -35,6 +35,8 @@ PINS = "pins.json"
 CHUNK, TIMEOUT = 1 << 20, 30
 LARGEST = 4 << 30  # bytes of one file; a 1024-px generator has 0.12
 LISTING = 16 << 20  # bytes of the hub's list of files
+# What a bad connection, or an answer that is none of the hub's, ends in.
+BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError)
 
 Progress = Callable[[int, int], None]
 
@@ -59,7 +61,7 @@ def hub_model(name: str, folder: Path, progress: Progress | None = None) -> Path
     if not (place / PINS).is_file():
         try:
             _fetch_all(repository, revision, place, progress)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except BROKEN as error:
             reason = getattr(error, "reason", None) or error
             raise ModelError(f"cannot fetch {name} from {_endpoint()}: {reason}") from error
     return _pinned(name, place)
@@ -74,7 +76,7 @@ def _pinned(name: str, place: Path) -> Path:
     try:
         pins = json.loads((place / PINS).read_text(encoding="utf-8"))["sha256"]
         changed = [file for file, sha256 in pins.items() if file_sha256(place / file) != sha256]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ModelError) as error:
+    except (*BROKEN, ModelError) as error:
         raise ModelError(f"{place} is damaged; delete it to fetch {name} again") from error
     if changed:
         raise ModelError(

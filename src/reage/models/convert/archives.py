@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
 
 from reage.errors import ModelError
 
-__all__ = ["ZIP", "open_stored_zip"]
+__all__ = ["ZIP", "open_stored_zip", "read_entry"]
 
 ZIP = b"PK\x03\x04"  # how such a file starts
-DAMAGED = (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, KeyError)
+DAMAGED = (
+    *(zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, KeyError),
+    *(RuntimeError, OverflowError, struct.error),
+)
 
 
 def open_stored_zip(data: bytes, source: str) -> zipfile.ZipFile:
@@ -25,3 +29,11 @@ def open_stored_zip(data: bytes, source: str) -> zipfile.ZipFile:
     if not stored or sum(item.file_size for item in items) > len(data):
         raise ModelError(f"{source} is compressed, which torch files are not")
     return archive
+
+
+def read_entry(archive: zipfile.ZipFile, name: str, source: str) -> bytes:
+    """One entry of such a file; ModelError where it is missing or damaged."""
+    try:
+        return archive.read(name)
+    except DAMAGED as error:
+        raise ModelError(f"{source} is damaged: its entry {name} cannot be read") from error

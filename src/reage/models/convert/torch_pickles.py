@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.convert.archives import ZIP, open_stored_zip
+from reage.models.convert.archives import ZIP, open_stored_zip, read_entry
 from reage.models.convert.pickles import Global, Interpreter, Record, Rules
 
 __all__ = ["StoredTensor", "interpret_torch", "interpret_torch_file", "is_torch_file"]
@@ -107,7 +107,7 @@ def interpret_torch_file(data: bytes, interpreter: Interpreter) -> Any:
             raise ModelError(f"{interpreter.source} is a ZIP file, but not torch's: no data.pkl")
         storages: dict[str, Storage] = {}
         content = interpreter.run(
-            io.BytesIO(archive.read(name)),
+            io.BytesIO(read_entry(archive, name, interpreter.source)),
             TENSOR_RULES,
             lambda identifier: _storage(identifier, storages, len(data)),
         )
@@ -116,13 +116,11 @@ def interpret_torch_file(data: bytes, interpreter: Interpreter) -> Any:
 
 
 def _fill(storages: dict[str, Storage], archive: zipfile.ZipFile, root: str, source: str) -> None:
-    if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
+    order = f"{root}byteorder"
+    if order in archive.namelist() and read_entry(archive, order, source) != b"little":
         raise ModelError(f"{source} was written on a big-endian machine; write it anew")
     for key, storage in storages.items():
-        try:
-            storage.data = archive.read(f"{root}data/{key}")
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise ModelError(f"{source} is damaged: its tensor {key} cannot be read") from error
+        storage.data = read_entry(archive, f"{root}data/{key}", source)
         if len(storage.data) != storage.count * storage.dtype.itemsize:
             raise ModelError(f"{source} is damaged: its tensor {key} is of another size")
 
