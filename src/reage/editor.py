@@ -26,7 +26,9 @@ from reage.latents.aging import Reached
 from reage.latents.directions import Direction, for_generator, load_direction, sefa_direction
 from reage.latents.faces import FaceView, InvertedFace, PasteMode, age_square, view_face
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
+from reage.latents.trust import oriented, scaled
 from reage.latents.tuning import TuneConfig, Tuned, tune
+from reage.models.backends import Graphs, open_graphs
 from reage.models.checkpoints import Model
 from reage.models.encoders import load_encoder
 from reage.models.pretrained import load_age_network, load_efficientnet, load_perceptual
@@ -62,6 +64,7 @@ class Editor:
     dtype: torch.dtype = torch.float32  # of the generator's convolutions
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
+    backend: str = "torch"  # what runs the networks where no gradients are needed
 
     @cached_property
     def detector(self) -> FaceDetector:
@@ -71,6 +74,13 @@ class Editor:
     def encoder(self) -> Encoder | None:
         encoder = load_encoder(self.model)
         return None if encoder is None else encoder.to(self.device)
+
+    @cached_property
+    def graphs(self) -> Graphs | None:
+        """What runs synthesis and encoder instead of PyTorch; None where that does."""
+        return open_graphs(
+            self.model, self.encoder, self.backend, bfloat16=self.dtype == torch.bfloat16
+        )
 
     @cached_property
     def age_network(self) -> AgeNetwork:
@@ -254,6 +264,8 @@ class Editor:
     @torch.no_grad()
     def synthesize(self, ws: Tensor, *, noise: list[Tensor] | None = None) -> Tensor:
         """RGB pictures `[N, 3, R, R]` in about [-1, 1] of ws `[N, num_ws, w_dim]`."""
+        if self.graphs is not None and noise is None:
+            return self.graphs.synthesis(ws)[:, :3]
         return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
 
     def age_direction(self) -> Direction | NeuralAger:
@@ -266,7 +278,21 @@ class Editor:
             )
         config = self.model.config.generator
         self.direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
-        return self.direction
+        return self._older
+
+    @cached_property
+    def _older(self) -> Direction | NeuralAger:
+        """The direction with a sign that is known: + is older."""
+        assert self.direction is not None
+        if isinstance(self.direction, NeuralAger):
+            return self.direction
+        return oriented(self.direction, self._average, self._ages_of)
+
+    @torch.no_grad()
+    def _ages_of(self, ws: Tensor) -> Tensor:
+        """Ages read on the pictures of codes `[N, num_ws, w_dim]`, `[N]` years."""
+        squares = age_square(self.synthesize(ws), self.model.config.alignment)
+        return self.age_network.read(squares)[0]
 
     @property
     def _average(self) -> Tensor:
@@ -279,6 +305,8 @@ class Editor:
         """A first code of a crop: the encoder's where there is one, else the average face's."""
         if self.encoder is None:
             return self._average
+        if self.graphs is not None and self.graphs.encoder is not None:
+            return self.graphs.encoder(target[:, :3], mask)
         return self.encoder(target[:, :3], mask, self.model.generator.mapping.w_avg)
 
     def _targets(self, crop: FaceCrop) -> tuple[Tensor, Tensor]:
@@ -317,17 +345,21 @@ def load(
     precision: str = "auto",
     direction: str | Path | None = None,
     vgg16: Path | None = None,
+    backend: str = "torch",
 ) -> Editor:
     """Load an editor: a model by name, folder or file, with its age direction.
 
-    `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16. Raises ModelError or
-    LatentError.
+    `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; `backend` torch, or
+    onnxruntime or openvino for what needs no gradients. Raises ModelError, LatentError or
+    UsageError.
     """
-    place = choose_device(device)
+    place = choose_device("cpu" if backend != "torch" and device == "auto" else device)
+    if backend != "torch" and place.type != "cpu":
+        raise UsageError(f"the backend {backend} runs on the CPU here; leave out the device")
     loaded = load_any_model(model)
     loaded.generator.to(place)
     found = find_direction(loaded, direction)
-    return Editor(loaded, found, choose_dtype(precision, place), place, vgg16)
+    return Editor(loaded, found, choose_dtype(precision, place), place, vgg16, backend)
 
 
 def find_direction(model: Model, given: str | Path | None) -> Direction | NeuralAger | None:
@@ -337,7 +369,8 @@ def find_direction(model: Model, given: str | Path | None) -> Direction | Neural
     if str(given).endswith(".ager.safetensors"):
         return load_ager(Path(str(given)))
     if given is not None:
-        return for_generator(load_direction(Path(given)), model.config.generator.num_ws)
+        loaded = for_generator(load_direction(Path(given)), model.config.generator.num_ws)
+        return scaled(loaded, model.generator)
     if model.folder is not None and (model.folder / AGE_AGER).is_file():
         return load_ager(model.folder / AGE_AGER)
     if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():

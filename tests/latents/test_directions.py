@@ -100,7 +100,7 @@ def test_foreign_files(tmp_path: Path, shape: tuple[int, ...], space: str, suffi
         torch.save(torch.from_numpy(array), file)
     found = load_direction(file)
     assert (found.name, found.space, found.generator_hash) == ("smile", space, None)
-    assert found.report["trusted"] == ["sign", "space", "generator"]
+    assert found.report["trusted"] == ["sign", "scale", "space", "generator"]
     wanted = np.broadcast_to(array.reshape(-1, 512).astype(np.float32), (18, 512))
     assert np.array_equal(for_generator(found, 18).vector.numpy(), wanted)
     for_generator(found, 18).check(HASH, 18, 512)

@@ -231,3 +231,15 @@ def test_hostile_pickles_are_not_run(tmp_path: Path, suffix: str, kind: str):
     with pytest.raises(LatentError, match=r"^[^\n]*$"):
         read_latents(file, 18)
     assert not canary.exists()
+
+
+def test_packed_files_that_unpack_to_too_much_are_refused(tmp_path: Path):
+    path = tmp_path / "bomb.npz"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("w.npy", "w", force_zip64=True) as entry,
+    ):
+        for _ in range(420):
+            entry.write(bytes(1_000_000))
+    with pytest.raises(LatentError, match="unpacks to 420000000 bytes"):
+        read_latents(path, 18)

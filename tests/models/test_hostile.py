@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
@@ -12,12 +13,16 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from stub_networks import ATTRIBUTES, install_persistence, network, with_filters
 
 from reage.errors import ModelError
 from reage.models.convert import read_foreign
+from reage.models.convert.mmgen import write_mmgen
 from reage.models.convert.nvidia import write_nvidia
+from reage.models.convert.paddle import write_paddlegan
 from reage.networks.generator import Generator
 
 
@@ -238,3 +243,79 @@ def test_tensors_that_claim_too_much_are_refused(
     refused(claim(tiny, count, shape, stride), message)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 300_000  # kB
+
+
+def paddle_file(program: bytes) -> bytes:
+    """A pickle that passes for PaddleGAN's by its key, with any program as the value."""
+    return b"\x80\x04}(\x8c\x0binput.input" + program + b"u."
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"N" + b"2\x86" * 80,  # a tuple of 2**80 leaves
+        b"N" + b"\x85" * 300_000,  # a tuple in a tuple in a tuple ...
+        b"]" + b"]" * 100_000 + b"a" * 100_000,
+        b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01)N\x89](]eu" + b"tb",
+        b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01)N\x89]tb",  # an object array of nothing
+        b"cposix\nsystem\n\x8c\x04trueR",
+        b"cbuiltins\neval\n\x8c\x01x\x85R",
+    ],
+)
+def test_programs_in_paddle_files_are_refused(refused: Any, program: bytes):
+    refused(paddle_file(program))
+
+
+def array_of(shape: Any, content: bytes, code: str = "f4") -> Any:
+    dtype = Calls(np.dtype, code, False, True)
+    state = (1, shape, dtype, False, content)
+    return Calls(np.empty(0).__reduce__()[0], np.ndarray, (0,), b"b", state=state)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (array_of((2**40,), bytes(16)), "16 bytes for an array"),
+        (array_of((2**32, 2**32), bytes(16)), "16 bytes for an array"),
+        (array_of((-4,), bytes(16)), "an array of shape"),
+        (array_of((4,), bytes(16), "O8"), "unknown type"),
+        (array_of("x", bytes(16)), "an array of shape"),
+    ],
+)
+def test_arrays_that_claim_too_much_are_refused(refused: Any, array: Any, message: str):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(pickle.dumps({"input.input": array}, 4), message)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
+
+
+def test_one_array_under_many_names_is_not_copied_for_each(refused: Any):
+    array = np.ones(1_000_000, np.float32)
+    refused(
+        pickle.dumps({"input.input": array} | {f"x{i}": array for i in range(20_000)}), "larger"
+    )
+
+
+@pytest.mark.parametrize("family", ["mmgen", "paddlegan", "pti"])
+def test_flipped_bytes_of_the_other_families_never_escape(
+    tmp_path: Path, tiny: Generator, monkeypatch: pytest.MonkeyPatch, family: str
+):
+    path = tmp_path / "file"
+    if family == "pti":
+        install_persistence(monkeypatch)
+        torch.save(network(with_filters(tiny), ATTRIBUTES), path)
+    else:
+        {"mmgen": write_mmgen, "paddlegan": write_paddlegan}[family](
+            tiny.config, tiny.state_dict(), path
+        )
+    sound, rng = path.read_bytes(), torch.Generator().manual_seed(2)
+    for _ in range(60):
+        data = bytearray(sound)
+        for at in torch.randint(0, min(len(data), 9000), (3,), generator=rng).tolist():
+            data[at] = int(torch.randint(0, 256, (1,), generator=rng))
+        path.write_bytes(data)
+        with contextlib.suppress(ModelError):
+            read_foreign(path)
+    for length in (4, 30, 500, len(sound) // 2, len(sound) - 1):
+        path.write_bytes(sound[:length])
+        with pytest.raises(ModelError):
+            read_foreign(path)

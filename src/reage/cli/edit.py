@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     direction_option,
     each_file,
     face_option,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @face_option
 @points_option
 @model_options
+@backend_option
 @direction_option
 @click.option("--strength", metavar="A:B:STEP", help="Move by strengths instead of to ages.")
 @click.option(
@@ -73,6 +75,7 @@ def edit(photos: tuple[Path, ...], **options: Any) -> None:
         options["precision"],
         options["lpips"],
         options["direction"],
+        options["backend"],
     )
     each_file(photos, lambda photo: task.run(editor, photo), "photos could not be edited")
 

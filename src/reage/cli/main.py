@@ -33,6 +33,7 @@ COMMANDS = {
     "fit": ("reage.cli.fit", "fit"),
     "train": ("reage.cli.train", "train"),
     "evaluate": ("reage.cli.evaluate", "evaluate"),
+    "export": ("reage.cli.export", "export"),
     "convert": ("reage.cli.models", "convert"),
     "models": ("reage.cli.models", "models"),
 }

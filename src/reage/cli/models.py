@@ -12,6 +12,13 @@ from reage.errors import ModelError, UsageError
 if TYPE_CHECKING:
     from reage.models.checkpoints import Alignment
 
+LAYOUTS = {
+    ".pt": "rosinality",
+    ".pth": "rosinality",
+    ".pkl": "nvidia",
+    ".pdparams": "paddlegan",
+}
+
 
 @click.command()
 @click.argument("name", required=False)
@@ -37,8 +44,9 @@ def models(name: str | None) -> None:
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
     "--layout",
-    type=click.Choice(["folder", "rosinality", "nvidia"]),
-    help="Of OUT; default: .pt is rosinality's, .pkl NVIDIA's, all else a model folder.",
+    type=click.Choice(["folder", "rosinality", "nvidia", "mmgen", "paddlegan"]),
+    help="Of OUT; default: .pt is rosinality's, .pkl NVIDIA's, .pdparams PaddleGAN's, "
+    "all else a model folder.",
 )
 @click.option(
     "--alignment",
@@ -76,9 +84,7 @@ def convert(
     from reage.models.registry import load
 
     model = load(str(source))
-    layout = layout or {".pt": "rosinality", ".pth": "rosinality", ".pkl": "nvidia"}.get(
-        target.suffix, "folder"
-    )
+    layout = layout or LAYOUTS.get(target.suffix, "folder")
     if target.exists() and not overwrite:
         raise ModelError(f"{target} exists already; add --overwrite to replace it")
     if layout == "folder":
@@ -105,8 +111,8 @@ def convert(
         elif direction is not None:  # it belongs to the tensors, and they are the same
             save_direction(direction, target / AGE_DIRECTION)
             seal(target)
-    elif layout in ("rosinality", "nvidia"):
-        write_foreign(model, target, layout)
+    else:
+        write_foreign(model, target, layout)  # type: ignore[arg-type]
     size = model.config.generator
     click.echo(f"{target}  {layout}, {size.resolution} px, {size.mapping_layers} mapping layers")
 

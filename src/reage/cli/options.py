@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reage.editor import Editor
 
 __all__ = [
+    "backend_option",
     "direction_option",
     "each_file",
     "face_option",
@@ -101,7 +102,7 @@ def model_options(command: Command) -> Command:
             default="faces128",
             show_default=True,
             metavar="NAME|FOLDER|FILE",
-            help="A model by name (reage models), its folder, or a StyleGAN2 checkpoint.",
+            help="A model by name (reage models), its folder, a StyleGAN2 checkpoint, or hf://OWNER/NAME.",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
         click.option(
@@ -123,8 +124,24 @@ def model_options(command: Command) -> Command:
     return command
 
 
+def backend_option(command: Command) -> Command:
+    """Add --backend."""
+    return click.option(
+        "--backend",
+        type=click.Choice(["torch", "onnxruntime", "openvino"]),
+        default="torch",
+        show_default=True,
+        help="What runs encoder and generator where no gradients are needed.",
+    )(command)
+
+
 def open_editor(
-    model: str, device: str, precision: str, lpips: Path | None, direction: str | None = None
+    model: str,
+    device: str,
+    precision: str,
+    lpips: Path | None,
+    direction: str | None = None,
+    backend: str = "torch",
 ) -> Editor:
     """Load the editor that the options describe."""
     import gc
@@ -134,7 +151,14 @@ def open_editor(
 
     gc.enable()
     gc.freeze()
-    return load(model, device=device, precision=precision, direction=direction, vgg16=lpips)
+    return load(
+        model,
+        device=device,
+        precision=precision,
+        direction=direction,
+        vgg16=lpips,
+        backend=backend,
+    )
 
 
 def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str) -> None:

@@ -105,36 +105,31 @@ def save_direction(direction: Direction, path: Path) -> Path:
 
 
 def load_direction(path: Path) -> Direction:
-    """Read a direction: reage's own, or a foreign .npy or .pt of a known shape.
+    """Read a direction: reage's own, or another project's file, of which "FILE:NAME" is a part.
 
     A foreign file does not say its sign, its space nor its generator: they are taken on trust,
     and the report says so. Raises LatentError where it cannot be one.
     """
-    if not path.is_file():
-        raise LatentError(f"{path} does not exist; give a direction file")
-    if path.suffix == ".safetensors":
-        return _read_own(path)
-    from reage.latents.files import read_array
+    from reage.latents.foreign_directions import read_foreign_direction, split_choice
 
-    array = read_array(path)
-    if array.ndim == 3 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim == 1:
-        array = array[None]
-    if array.ndim != 2:
-        raise LatentError(
-            f"{path} holds {list(array.shape)}; a direction is (512,), (1, 512) or (levels, 512)"
-        )
-    space = "W" if len(array) == 1 else "W+"
-    report = {"source": path.name, "trusted": ["sign", "space", "generator"]}
-    return Direction(path.stem, torch.from_numpy(array).float(), space=space, report=report)
+    file, choice = split_choice(path)
+    if not file.is_file():
+        raise LatentError(f"{file} does not exist; give a direction file")
+    if file.suffix == ".safetensors":
+        return _read_own(file)
+    return read_foreign_direction(file, choice)
 
 
 def for_generator(direction: Direction, num_ws: int) -> Direction:
-    """Repeat a W direction over the levels of a generator."""
-    if len(direction.vector) == 1 and direction.space == "W":
-        return replace(direction, vector=direction.vector.expand(num_ws, -1).contiguous())
-    return direction
+    """Repeat a W direction over the levels of a generator, or over those that it names."""
+    if len(direction.vector) != 1 or direction.space != "W":
+        return direction
+    vector = direction.vector.repeat(num_ws, 1)
+    levels = direction.report.get("levels")
+    if levels is not None:
+        vector[: levels[0]] = 0
+        vector[levels[1] + 1 :] = 0
+    return replace(direction, vector=vector)
 
 
 def factorize(generator: Generator, levels: tuple[int, ...] | None = None) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ from reage.errors import LatentError, ModelError
 from reage.models.convert.arrays import read_pickled_arrays
 from reage.models.files import load_tensors, save_tensors
 
-__all__ = ["Latents", "read_array", "read_latents", "write_latents"]
+__all__ = ["Latents", "read_array", "read_content", "read_latents", "write_latents"]
 
 # Keys under which the field's files keep a code, in the order in which they are tried.
 KEYS = ("ws", "w", "latent_code", "latent", "wplus", "latents", "w_plus")
+Z = "z"
 MAX_VALUES = 50_000_000  # a file that claims more holds no codes
 
 
@@ -50,18 +51,37 @@ def write_latents(path: Path, latents: Latents) -> Path:
     return path
 
 
-def read_latents(path: Path, num_ws: int, w_dim: int = 512) -> Latents:
-    """Read codes of reage, or .npy, .npz, .pt and .pd files of the shapes that the field uses.
+def read_latents(
+    path: Path, num_ws: int, w_dim: int = 512, *, map_z: Callable[[Tensor], Tensor] | None = None
+) -> Latents:
+    """Read codes of reage, or .npy, .npz, .pt, .pkl and .pd files of the shapes of the field.
 
     Taken are (w_dim), (1, w_dim), (levels, w_dim), (1, levels, w_dim) and (N, levels, w_dim); a
-    code of one level is repeated over all. Raises LatentError.
+    code of one level is repeated over all. What a file calls z is mapped by `map_z` (`[N, z_dim]`
+    to ws), and refused without. Raises LatentError.
     """
     if not path.is_file():
         raise LatentError(f"{path} does not exist; give a file of latent codes")
     if path.suffix == ".safetensors":
         return _read_own(path, num_ws, w_dim)
-    array = read_array(path)
+    content = read_content(path)
+    if isinstance(content, Mapping) and Z in content and not set(KEYS) & set(content):
+        return _mapped(content[Z], path, map_z)
+    array = _numbers(content, path)
     return Latents(as_ws(array, num_ws, w_dim, str(path)), {"source": path.name})
+
+
+def _mapped(z: Any, path: Path, map_z: Callable[[Tensor], Tensor] | None) -> Latents:
+    """Codes of Z, through the mapping of the generator at hand."""
+    if map_z is None:
+        raise LatentError(f"{path} holds codes of Z, which belong to one mapping; give W or W+")
+    array = _numbers(z, path)
+    codes = torch.from_numpy(np.array(array, np.float32)).reshape(-1, array.shape[-1])
+    try:
+        ws = map_z(codes)
+    except AssertionError as error:
+        raise LatentError(f"{path} holds z of another size: {error}") from error
+    return Latents(ws.clone(), {"source": path.name, "space": "Z"})
 
 
 def as_ws(array: np.ndarray, num_ws: int, w_dim: int, name: str) -> Tensor:
@@ -85,15 +105,23 @@ def as_ws(array: np.ndarray, num_ws: int, w_dim: int, name: str) -> Tensor:
 
 def read_array(path: Path) -> np.ndarray:
     """Read the one array of a .npy, .npz, .pt, .pth, .pd or .pdparams file; no code of it runs."""
-    try:
-        numpy = path.suffix in (".npy", ".npz")
-        found = _read_numpy(path) if numpy else read_pickled_arrays(path)
-    except ModelError as error:
-        raise LatentError(str(error)) from error
-    array = _single(found, path)
-    if array.dtype.kind not in "fiu" or array.size > MAX_VALUES:
+    return _numbers(read_content(path), path)
+
+
+def _numbers(content: Any, path: Path) -> np.ndarray:
+    array = _single(content, path)
+    if not array.ndim or array.dtype.kind not in "fiu" or array.size > MAX_VALUES:
         raise LatentError(f"{path} holds {array.dtype} {list(array.shape)}: no latent code")
     return array
+
+
+def read_content(path: Path) -> Any:
+    """Read all arrays of such a file, as they are nested in it."""
+    try:
+        numpy = path.suffix in (".npy", ".npz")
+        return _read_numpy(path) if numpy else read_pickled_arrays(path)
+    except ModelError as error:
+        raise LatentError(str(error)) from error
 
 
 def _read_numpy(path: Path) -> Any:
@@ -101,6 +129,9 @@ def _read_numpy(path: Path) -> Any:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False, max_header_size=10_000)
             if isinstance(loaded, np.lib.npyio.NpzFile):
+                unpacked = sum(item.file_size for item in loaded.zip.infolist())
+                if unpacked > 8 * MAX_VALUES:
+                    raise LatentError(f"{path} unpacks to {unpacked} bytes: no latent code")
                 return {name: loaded[name] for name in loaded.files}
             return loaded
     except ValueError as error:

@@ -27,6 +27,7 @@ from reage.models.checkpoints import (
 )
 from reage.models.convert import read_foreign
 from reage.models.files import file_sha256
+from reage.models.hub import SCHEME, hub_model
 
 __all__ = [
     "KNOWN",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 ASSETS = Path(__file__).parent.parent / "assets"
-FOREIGN_SUFFIXES = (".pt", ".pth", ".pkl", ".safetensors")
+FOREIGN_SUFFIXES = (".pt", ".pth", ".pkl", ".pdparams", ".safetensors")
 CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without an answer
 
@@ -127,12 +128,16 @@ def find_model(
     known: Sequence[KnownModel] = KNOWN,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Find a model folder or foreign file by its name or path; a known one is downloaded.
+    """Find a model folder or foreign file by its name or path.
+
+    A known one, and one of the Hugging Face Hub (hf://owner/name), is downloaded.
 
     `progress` is called with the bytes fetched and their total. Raises ModelError, which lists
     the known names, when there is no such model.
     """
     text = str(name)
+    if text.startswith(SCHEME):
+        return hub_model(text, models_folder(), progress)
     if isinstance(name, str) and re.fullmatch(r"[\w.-]+", text) and text not in (".", ".."):
         for parent in (ASSETS, models_folder()):
             if (parent / text / CONFIG_FILE).is_file():

@@ -60,7 +60,7 @@ class Ager(nn.Module):
         assert ws.shape[1:] == (self.config.num_ws, self.config.w_dim), f"ws is {tuple(ws.shape)}"
         seen = self._see(ws)
         path = self._path(torch.cat([seen, seen]), torch.cat([wanted, own]))
-        there, here = path.chunk(2)
+        there, here = path[: ws.shape[0]], path[ws.shape[0] :]
         return self.out(there - here).view_as(ws) * self.scale
 
     def _see(self, ws: Tensor) -> Tensor:

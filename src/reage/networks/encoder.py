@@ -88,7 +88,7 @@ class Encoder(nn.Module):
         """The shift and the offsets, each as `[N, num_ws, w_dim]`, stacked."""
         x = torch.cat([images * mask, mask], 1)
         assert x.ndim == 4 and x.shape[1] == 4, f"images are {tuple(images.shape)}"
-        factor, rest = divmod(x.shape[-1], self.config.resolution)
+        factor, rest = divmod(int(x.shape[-1]), self.config.resolution)
         assert factor and not rest, f"images of {x.shape[-1]} px, made for {self.config.resolution}"
         x = F.pixel_unshuffle(F.avg_pool2d(x, factor) if factor > 1 else x, self.config.patch)
         if x.device.type == "cpu":

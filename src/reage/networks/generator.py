@@ -195,7 +195,7 @@ class Synthesis(nn.Module):
         self, ws: Tensor, noise: list[Tensor | None], dtype: torch.dtype, resolution: int = 0
     ) -> Tensor:
         first = self.blocks[0].const.to(dtype)
-        x = first.expand(len(ws), *first.shape)
+        x = first.expand(ws.shape[0], *first.shape)  # not len(): an exported batch is free
         if x.device.type == "cpu" or dtype != torch.float32:
             x = x.contiguous(memory_format=torch.channels_last)
         image, level, used = None, 0, 0

@@ -74,8 +74,9 @@ def upsampling_conv(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Te
     if kernel.shape[2] == 6:
         return F.conv_transpose2d(x, kernel, bias, stride=2, padding=2)
     y = F.conv_transpose2d(x, kernel, stride=2)
-    fir = _fir_kernel(x.dtype, x.device).expand(y.shape[1], 1, 4, 4)
-    return F.conv2d(y, fir, bias, padding=1, groups=y.shape[1])
+    channels = int(kernel.shape[1])  # a plain number, which an exported graph needs
+    fir = _fir_kernel(x.dtype, x.device).expand(channels, 1, 4, 4)
+    return F.conv2d(y, fir, bias, padding=1, groups=channels)
 
 
 def upsampling_conv_adjoint(grad: Tensor, kernel: Tensor) -> Tensor:

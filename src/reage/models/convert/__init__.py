@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, get_args
+
+from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import Model
 from reage.models.convert.converted import ConvertedGenerator
+from reage.models.convert.families import convert_content
+from reage.models.convert.mmgen import MMGEN, write_mmgen
 from reage.models.convert.nvidia import read_nvidia, write_nvidia
-from reage.models.convert.rosinality import read_rosinality, write_rosinality
+from reage.models.convert.paddle import read_paddlegan, write_paddlegan
+from reage.models.convert.pti import is_module, read_module
+from reage.models.convert.rosinality import ROSINALITY, write_rosinality
+from reage.models.convert.torch_files import load_torch
 from reage.models.convert.torch_pickles import is_torch_file
+from reage.models.files import load_tensors, read_bytes
+from reage.networks.generator import GeneratorConfig
 
 __all__ = ["ConvertedGenerator", "ForeignFormat", "read_foreign", "write_foreign"]
 
-ForeignFormat = Literal["rosinality", "nvidia"]
+ForeignFormat = Literal["rosinality", "nvidia", "mmgen", "paddlegan"]
+CAN = (
+    "StyleGAN2 files of rosinality, mmgeneration, PaddleGAN, PTI and NVIDIA's PyTorch code can be "
+    "read"
+)
+NETWORK = b"G_ema"  # in each of NVIDIA's pickles
+PADDLE = b"input.input"  # in each of PaddleGAN's
+WRITERS: dict[str, Callable[[GeneratorConfig, Mapping[str, Tensor], Path], None]] = {
+    "rosinality": write_rosinality,
+    "nvidia": write_nvidia,
+    "mmgen": write_mmgen,
+    "paddlegan": write_paddlegan,
+}
 
 
 def read_foreign(path: Path) -> ConvertedGenerator:
@@ -22,18 +44,19 @@ def read_foreign(path: Path) -> ConvertedGenerator:
 
     No code in the file is run. Raises ModelError when it is none of the formats that are known.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    if is_torch_file(start) or start[8:9] == b"{":
-        return read_rosinality(path)
-    if start[:1] == b"\x80":
-        return read_nvidia(path)
+    data, source = read_bytes(path), str(path)
+    if is_torch_file(data[:16]):
+        if is_module(data):
+            return read_module(data, source)
+        return convert_content(load_torch(data, source), (ROSINALITY, MMGEN), source, can=CAN)
+    if data[8:9] == b"{":
+        return convert_content(load_tensors(path)[0], (ROSINALITY, MMGEN), source, can=CAN)
+    if data[:1] == b"\x80":
+        is_paddle = PADDLE in data and NETWORK not in data
+        return read_paddlegan(data, source) if is_paddle else read_nvidia(data, source)
     raise ModelError(
-        f"{path} is neither a torch file, a pickle nor safetensors; "
-        "give a StyleGAN2 checkpoint of rosinality's or NVIDIA's PyTorch code"
+        f"{path} is neither a torch file, a pickle nor safetensors; give a StyleGAN2 checkpoint "
+        "of rosinality's, NVIDIA's, mmgeneration's or PaddleGAN's code"
     )
 
 
@@ -41,5 +64,4 @@ def write_foreign(model: Model, path: Path, layout: ForeignFormat) -> None:
     """Write the model's generator so that another program can load it."""
     if layout not in get_args(ForeignFormat):
         raise ModelError(f"layout {layout!r} is not one of {', '.join(get_args(ForeignFormat))}")
-    write = write_rosinality if layout == "rosinality" else write_nvidia
-    write(model.config.generator, model.generator.state_dict(), path)
+    WRITERS[layout](model.config.generator, model.generator.state_dict(), path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import pickle
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ import torch
 
 from reage.errors import ModelError
 from reage.models.convert.pickles import Global, Interpreter, Record
+from reage.models.convert.torch_files import load_torch
 from reage.models.convert.torch_pickles import StoredTensor, interpret_torch, is_torch_file
 from reage.models.files import read_bytes
 
-__all__ = ["read_pickled_arrays"]
+__all__ = ["pickled_arrays", "read_pickled_arrays"]
 
 NUMPY_HEADER = b"\x93NUMPY"
 RECONSTRUCT = {
@@ -25,6 +25,9 @@ RECONSTRUCT = {
 }
 FROM_BUFFER = {"numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"}  # protocol 5
 DTYPES = {"numpy.dtype"}
+MAX_PARTS = 2_000_000  # of ReStyle's codes of a whole data set there are some 400 thousand
+MAX_DEPTH = 32
+MAX_GROWTH = 4  # bytes of arrays by bytes of the file: float16 becomes float32
 
 
 def read_pickled_arrays(path: Path) -> Any:
@@ -32,21 +35,16 @@ def read_pickled_arrays(path: Path) -> Any:
 
     What is neither array, number nor text is left out. Raises ModelError when it is damaged.
     """
-    data = read_bytes(path)
-    source = str(path)
+    return pickled_arrays(read_bytes(path), str(path))
+
+
+def pickled_arrays(data: bytes, source: str) -> Any:
+    """The same of a file's bytes; `source` is named in the errors."""
     if is_torch_file(data):
-        return _plain(_load_torch(path), source)
+        return _Plain(source, len(data)).of(load_torch(data, source))
     if data.startswith(NUMPY_HEADER):
         data = data[_header_length(data, source) :]
-    return _plain(interpret_torch(data, Interpreter(source)), source)
-
-
-def _load_torch(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0][:120]
-        raise ModelError(f"{path} cannot be read as tensors: {reason}") from error
+    return _Plain(source, len(data)).of(interpret_torch(data, Interpreter(source)))
 
 
 def _header_length(data: bytes, source: str) -> int:
@@ -58,33 +56,58 @@ def _header_length(data: bytes, source: str) -> int:
     return 8 + width + length
 
 
-def _plain(value: Any, source: str) -> Any:
-    """Turn what was recorded into arrays, dictionaries and lists."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().float().numpy()
-    if isinstance(value, StoredTensor):
-        return value.load(source).float().numpy()
-    if isinstance(value, dict):
-        return {key: _plain(item, source) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item, source) for item in value]
-    if isinstance(value, Record) and value.name in RECONSTRUCT:
-        return _array(value, source)
-    if isinstance(value, Record) and value.name in FROM_BUFFER and len(value.args) == 4:
-        content, dtype, shape, order = value.args
-        return _values(shape, dtype, order == "F", content, source)
-    return value if isinstance(value, str | int | float) else None
+class _Plain:
+    """Turns what was recorded into arrays, dictionaries and lists.
 
+    The same part may be named any number of times in a file: what comes out is limited in parts,
+    in depth and in bytes.
+    """
 
-def _array(record: Record, source: str) -> Any:
-    """Rebuild an array of its recorded state (version, shape, dtype, fortran, bytes or items)."""
-    state = record.state
-    if not isinstance(state, tuple) or len(state) != 5:
-        raise ModelError(f"{source} is damaged: an array without contents")
-    _, shape, dtype, fortran, content = state
-    if isinstance(content, list):  # an object array: a dictionary or list that was wrapped
-        return _plain(content[0] if shape == () else content, source)
-    return _values(shape, dtype, bool(fortran), content, source)
+    def __init__(self, source: str, size: int):
+        self.source = source
+        self.parts = MAX_PARTS
+        self.bytes = MAX_GROWTH * size
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        self.parts -= 1
+        if self.parts < 0 or depth > MAX_DEPTH:
+            raise ModelError(f"{self.source} is damaged: its contents have no end")
+        if isinstance(value, dict):
+            return {key: self.of(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.of(item, depth + 1) for item in value]
+        if isinstance(value, Record):
+            return self._array(value, depth)
+        if isinstance(value, torch.Tensor):
+            self._take(4 * value.numel())
+            return value.detach().float().numpy()
+        if isinstance(value, StoredTensor):
+            self._take(value.nbytes(self.source))
+            return value.load(self.source).float().numpy()
+        return value if isinstance(value, str | int | float) else None
+
+    def _array(self, record: Record, depth: int) -> Any:
+        if record.name in FROM_BUFFER and len(record.args) == 4:
+            content, dtype, shape, order = record.args
+            return self._counted(_values(shape, dtype, order == "F", content, self.source))
+        if record.name not in RECONSTRUCT:
+            return None
+        state = record.state  # version, shape, dtype, fortran, bytes or items
+        if not isinstance(state, tuple) or len(state) != 5:
+            raise ModelError(f"{self.source} is damaged: an array without contents")
+        _, shape, dtype, fortran, content = state
+        if isinstance(content, list):  # an object array: a dictionary or list that was wrapped
+            return self.of(content[0] if shape == () and content else content, depth + 1)
+        return self._counted(_values(shape, dtype, bool(fortran), content, self.source))
+
+    def _counted(self, array: np.ndarray) -> np.ndarray:
+        self._take(array.nbytes)
+        return array
+
+    def _take(self, count: int) -> None:
+        self.bytes -= count
+        if self.bytes < 0:
+            raise ModelError(f"{self.source} claims arrays larger than the file; it is damaged")
 
 
 def _values(shape: Any, dtype: Any, fortran: bool, content: Any, source: str) -> np.ndarray:

@@ -23,10 +23,10 @@ from reage.models.convert.converted import ConvertedGenerator, checked, fir_kern
 from reage.models.convert.pickle_writer import Call, Named, pickle_program
 from reage.models.convert.pickles import Interpreter, Record
 from reage.models.convert.torch_pickles import StoredTensor, interpret_torch
-from reage.models.files import read_bytes, write_file
+from reage.models.files import write_file
 from reage.networks.generator import GeneratorConfig
 
-__all__ = ["read_nvidia", "write_nvidia"]
+__all__ = ["PERSISTENT", "from_network", "read_nvidia", "write_nvidia"]
 
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 TENSORFLOW = "dnnlib.tflib.network.Network"
@@ -47,11 +47,9 @@ class Found:
     modules: int = 0
 
 
-def read_nvidia(path: Path) -> ConvertedGenerator:
+def read_nvidia(data: bytes, source: str) -> ConvertedGenerator:
     """Read `G_ema` of a network pickle; nothing in it is run."""
-    source = str(path)
     interpreter = Interpreter(source)
-    data = read_bytes(path)
     content = interpret_torch(data, interpreter)
     if TENSORFLOW in interpreter.names:
         raise ModelError(
@@ -61,15 +59,22 @@ def read_nvidia(path: Path) -> ConvertedGenerator:
     network = content.get("G_ema") if isinstance(content, dict) else None
     if not isinstance(network, Record):
         raise ModelError(f"{source} is a pickle without a network G_ema; is it NVIDIA's?")
+    return from_network(network, source, size=len(data))
+
+
+def from_network(
+    network: Record, source: str, *, size: int, source_format: str = "nvidia"
+) -> ConvertedGenerator:
+    """Take the tensors out of a recorded module of a file of `size` bytes."""
     found = _found(network, source)
     config = _config(found, source)
-    if sum(tensor.nbytes(source) for tensor in found.tensors.values()) > len(data):
+    if sum(tensor.nbytes(source) for tensor in found.tensors.values()) > size:
         raise ModelError(f"{source} claims tensors larger than the file; it is damaged")
     tensors = {name: tensor.load(source) for name, tensor in found.tensors.items()}
     _check_filters(tensors, source)
     state = {k: v for k, v in tensors.items() if not k.endswith(FILTER)}
     notes = _notes(found)
-    return checked(config, state, source=source, source_format="nvidia", notes=notes)
+    return checked(config, state, source=source, source_format=source_format, notes=notes)
 
 
 def _found(network: Record, source: str) -> Found:

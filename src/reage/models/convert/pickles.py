@@ -50,6 +50,7 @@ PLAIN_RULES: Rules = {
     "collections.OrderedDict": lambda *args: _pairs(args),
     # Bytes, before protocol 3.
     "_codecs.encode": lambda text, _="latin1": text.encode("latin1"),
+    "builtins.tuple": lambda *args: tuple(args[0]) if args and isinstance(args[0], tuple) else (),
     "builtins.set": lambda *args: list(args[0]) if args and isinstance(args[0], list) else [],
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,12 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
+from reage.models.convert.archives import ZIP, open_stored_zip, read_entry
 from reage.models.convert.pickles import Global, Interpreter, Record, Rules
 
-__all__ = ["StoredTensor", "interpret_torch", "is_torch_file"]
+__all__ = ["StoredTensor", "interpret_torch", "interpret_torch_file", "is_torch_file"]
 
-ZIP = b"PK\x03\x04"
+
 LEGACY_TORCH = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # torch.save's number before version 1.6
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # the first three values of torch.save before version 1.6
@@ -93,6 +95,34 @@ def interpret_torch(data: bytes, interpreter: Interpreter) -> Any:
         "torch.storage._load_from_bytes": lambda inner: _legacy_stream(inner, interpreter)
     }
     return interpreter.run(io.BytesIO(data), rules)
+
+
+def interpret_torch_file(data: bytes, interpreter: Interpreter) -> Any:
+    """Interpret what torch.save wrote, of today or before version 1.6, whatever it holds."""
+    if data[:4] != ZIP:
+        return _legacy_stream(data, interpreter)
+    with open_stored_zip(data, interpreter.source) as archive:
+        name = next((n for n in archive.namelist() if n.endswith("/data.pkl")), None)
+        if name is None:
+            raise ModelError(f"{interpreter.source} is a ZIP file, but not torch's: no data.pkl")
+        storages: dict[str, Storage] = {}
+        content = interpreter.run(
+            io.BytesIO(read_entry(archive, name, interpreter.source)),
+            TENSOR_RULES,
+            lambda identifier: _storage(identifier, storages, len(data)),
+        )
+        _fill(storages, archive, name.removesuffix("data.pkl"), interpreter.source)
+    return content
+
+
+def _fill(storages: dict[str, Storage], archive: zipfile.ZipFile, root: str, source: str) -> None:
+    order = f"{root}byteorder"
+    if order in archive.namelist() and read_entry(archive, order, source) != b"little":
+        raise ModelError(f"{source} was written on a big-endian machine; write it anew")
+    for key, storage in storages.items():
+        storage.data = read_entry(archive, f"{root}data/{key}", source)
+        if len(storage.data) != storage.count * storage.dtype.itemsize:
+            raise ModelError(f"{source} is damaged: its tensor {key} is of another size")
 
 
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Any:

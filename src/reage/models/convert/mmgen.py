@@ -1,0 +1,51 @@
+"""Generators of open-mmlab's mmgeneration and mmagic (.pth)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from reage.models.convert.layouts import Layout, to_layout
+from reage.models.files import write_file
+from reage.networks.generator import GeneratorConfig
+
+__all__ = ["MMGEN", "to_mmgen", "write_mmgen"]
+
+PREFIX = "generator_ema."
+MMGEN = Layout(
+    "mmgen",
+    mapping_weight="style_mapping.{}.linear.weight_orig",
+    mapping_bias="style_mapping.{}.bias",
+    const="constant_input.input",
+    weight="conv.weight_orig",
+    affine_weight="conv.style_modulation.linear.weight_orig",
+    affine_bias="conv.style_modulation.bias",
+    noise_strength="noise_injector.weight",
+    noise_const="injected_noise_{}",
+    containers=("state_dict",),
+    # mmagic wraps its moving average once more.
+    prefixes=(PREFIX, "generator_ema.module.", "generator.", ""),
+    mean="w_avg",
+    code="mmgeneration's",
+)
+
+
+def to_mmgen(config: GeneratorConfig, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name tensors as mmgeneration's StyleGANv2Generator does; it holds no mean latent."""
+    return to_layout(MMGEN, config, state)
+
+
+def write_mmgen(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> None:
+    """Write `{"state_dict", "meta"}` for its `pretrained=dict(ckpt_path=..., prefix=...)`.
+
+    Its generator has no place for a mean latent, and draws one itself where it truncates.
+    """
+    theirs = to_mmgen(config, state)
+    plain = {PREFIX + key: tensor.detach().cpu().clone() for key, tensor in theirs.items()}
+    buffer = io.BytesIO()
+    torch.save({"meta": {}, "state_dict": plain}, buffer)
+    write_file(path, buffer.getvalue())

@@ -1,0 +1,32 @@
+"""Generators that PTI tuned: `torch.save` of NVIDIA's whole module.
+
+Such a file carries the source code of its classes. It is not run: the tensors are taken out of
+what the pickle describes.
+"""
+
+from __future__ import annotations
+
+from reage.errors import ModelError
+from reage.models.convert.converted import ConvertedGenerator
+from reage.models.convert.nvidia import PERSISTENT, from_network
+from reage.models.convert.pickles import Interpreter, Record
+from reage.models.convert.torch_pickles import interpret_torch_file
+
+__all__ = ["is_module", "read_module"]
+
+SIGN = PERSISTENT.rpartition(".")[2].encode()
+
+
+def is_module(data: bytes) -> bool:
+    """Whether a torch file holds a module of NVIDIA's code instead of tensors."""
+    return SIGN in data
+
+
+def read_module(data: bytes, source: str) -> ConvertedGenerator:
+    """Read the generator of a file of `torch.save(G)` or `torch.save({"G_ema": G})`."""
+    network = interpret_torch_file(data, Interpreter(source))
+    if isinstance(network, dict):
+        network = network.get("G_ema")
+    if not isinstance(network, Record):
+        raise ModelError(f"{source} holds no generator of NVIDIA's code; is it PTI's model file?")
+    return from_network(network, source, size=len(data), source_format="pti")

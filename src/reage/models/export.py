@@ -1,0 +1,176 @@
+"""Networks as ONNX or OpenVINO graphs, each compared with PyTorch before it counts as made.
+
+The batch is free in all of them; styles are demodulated when the graph runs, so any code can be
+given. The noise maps and the mean code are constants of the graph.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from reage.errors import ModelError
+from reage.models.checkpoints import Model
+from reage.models.files import write_file
+from reage.models.graphs import FILES, Graph, GraphFormat, graph_files, import_openvino, open_graph
+from reage.networks.ager import Ager
+from reage.networks.encoder import Encoder
+from reage.networks.generator import Generator
+
+__all__ = ["Exported", "Part", "export_part", "export_parts", "parts_of"]
+
+OPSET = 17
+LIMIT = 1e-3  # largest difference from PyTorch, of pictures in [-1, 1], codes and changes
+SAMPLES = (1, 3)  # batches that are compared
+RECORD = "export.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A network as it is exported, with the names and the sizes of what it takes and gives."""
+
+    name: str  # "synthesis", "encoder" or "ager"
+    network: nn.Module
+    inputs: Mapping[str, tuple[int, ...]]  # name -> shape without the batch
+    output: str
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A graph that was written, and how far it is from PyTorch."""
+
+    name: str
+    path: Path
+    error: float  # largest absolute difference
+
+
+class SynthesisGraph(nn.Module):
+    """ws to pictures, with the stored noise."""
+
+    def __init__(self, generator: Generator):
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, ws: Tensor) -> Tensor:
+        return self.generator.synthesize(ws)
+
+
+class EncoderGraph(nn.Module):
+    """Crops and their validity to ws, with the generator's mean code."""
+
+    def __init__(self, encoder: Encoder, w_avg: Tensor):
+        super().__init__()
+        self.encoder, self.w_avg = encoder, nn.Buffer(w_avg.clone())
+
+    def forward(self, images: Tensor, mask: Tensor) -> Tensor:
+        return self.encoder(images, mask, self.w_avg)
+
+
+def parts_of(model: Model, encoder: Encoder | None, ager: Ager | None) -> list[Part]:
+    """What there is to export of a model; encoder and ager where it has them."""
+    config = model.config.generator
+    codes = (config.num_ws, config.w_dim)
+    side = config.resolution
+    parts = [Part("synthesis", SynthesisGraph(model.generator), {"ws": codes}, "images")]
+    if encoder is not None:
+        takes = {"images": (3, side, side), "mask": (1, side, side)}
+        graph = EncoderGraph(encoder, model.generator.mapping.w_avg)
+        parts.append(Part("encoder", graph, takes, "ws"))
+    if ager is not None:
+        parts.append(Part("ager", ager, {"ws": codes, "own": (), "wanted": ()}, "change"))
+    return parts
+
+
+def export_parts(
+    model: Model, parts: list[Part], folder: Path, layout: GraphFormat, *, overwrite: bool = False
+) -> list[Exported]:
+    """Write the graphs of a model into a folder, with a record of what they are."""
+    if (folder / RECORD).exists() and not overwrite:
+        raise ModelError(f"{folder} holds an export already; add --overwrite to replace it")
+    done = [export_part(part, folder, layout) for part in parts]
+    config = model.config
+    record = {
+        "model": config.name,
+        "generator_hash": model.generator_hash,
+        "licence": config.licence,
+        "data": config.data,
+        "resolution": config.generator.resolution,
+        "alignment": {"scale": config.alignment.scale, "shift": config.alignment.shift},
+        "format": layout,
+        "opset": OPSET,
+        "errors": {part.name: part.error for part in done},
+    }
+    write_file(folder / RECORD, (json.dumps(record, indent=2) + "\n").encode())
+    return done
+
+
+def export_part(part: Part, folder: Path, layout: GraphFormat) -> Exported:
+    """Write one graph and compare it; ModelError, and no file, where it is too far off."""
+    path = folder / f"{part.name}{FILES[layout]}"
+    network = part.network.cpu().eval()
+    onnx = _traced(part, network)
+    if layout == "onnx":
+        write_file(path, onnx)
+    else:
+        openvino = import_openvino()
+        folder.mkdir(parents=True, exist_ok=True)
+        openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=False)
+    error = _largest_error(part, network, open_graph(path, layout))
+    if not error <= LIMIT:
+        for file in graph_files(path):
+            file.unlink(missing_ok=True)
+        raise ModelError(f"{part.name}: {error:.2g} off PyTorch (allowed {LIMIT}); nothing is kept")
+    return Exported(part.name, path, error)
+
+
+def sample_inputs(part: Part, count: int, seed: int = 0) -> list[Tensor]:
+    """Inputs that look like real ones, `count` of each."""
+    rng = torch.Generator().manual_seed(seed)
+    made = []
+    for name, shape in part.inputs.items():
+        values = torch.randn(count, *shape, generator=rng)
+        if name in ("own", "wanted"):
+            values = 40 + 15 * values  # years
+        elif name in ("images", "mask"):
+            values = values.clamp(-1, 1) if name == "images" else (values > -1).float()
+        made.append(values)
+    return made
+
+
+def _traced(part: Part, network: nn.Module) -> bytes:
+    names = list(part.inputs)
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
+        # The tracer warns of each size that is read; the comparison at two batches is the proof.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            tuple(sample_inputs(part, 2)),
+            Path(folder, "graph.onnx"),
+            input_names=names,
+            output_names=[part.output],
+            dynamic_axes={name: {0: "batch"} for name in (*names, part.output)},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        return Path(folder, "graph.onnx").read_bytes()
+
+
+def _largest_error(part: Part, network: nn.Module, graph: Graph) -> float:
+    errors = []
+    for count in SAMPLES:
+        inputs = sample_inputs(part, count, seed=count)
+        with torch.no_grad():
+            expected = network(*inputs).numpy()
+        found = graph(*inputs).numpy()
+        if found.shape != expected.shape:
+            return float("inf")
+        errors.append(float(np.abs(found - expected).max()))
+    return max(errors)

@@ -1,0 +1,85 @@
+"""Exported graphs, run by onnxruntime or OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from reage.errors import ModelError, UsageError
+
+__all__ = ["FILES", "Graph", "GraphFormat", "graph_files", "import_openvino", "open_graph"]
+
+Graph = Callable[..., Tensor]
+GraphFormat = Literal["onnx", "openvino"]
+FILES = {"onnx": ".onnx", "openvino": ".xml"}
+
+
+def open_graph(path: Path, layout: GraphFormat, *, bfloat16: bool = False) -> Graph:
+    """Load a graph; it takes and gives float32 tensors of the CPU.
+
+    It computes in float32, or with `bfloat16` in that where the runtime can (OpenVINO).
+    """
+    if not path.is_file():
+        raise ModelError(f"{path} is not there; make it with: reage export MODEL --{layout} FOLDER")
+    open_one = _open_onnx if layout == "onnx" else _open_openvino
+    return open_one(path, bfloat16)
+
+
+def graph_files(path: Path) -> list[Path]:
+    """All files of a graph."""
+    return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
+
+
+def import_openvino() -> Any:
+    """The package, or a UsageError that says how to get it."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise UsageError("OpenVINO is missing; run: pip install reage[openvino]") from error
+    return openvino
+
+
+def _open_onnx(path: Path, bfloat16: bool) -> Graph:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UsageError("onnxruntime is missing; run: pip install reage[onnx]") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # its errors have no narrower class in common
+        raise ModelError(f"{path} cannot be run: {str(error).splitlines()[0][:160]}") from error
+    names = [item.name for item in session.get_inputs()]
+
+    def run(*inputs: Tensor) -> Tensor:
+        arrays = [value.detach().cpu().contiguous().numpy() for value in inputs]
+        return torch.from_numpy(session.run(None, dict(zip(names, arrays, strict=True)))[0])
+
+    return run
+
+
+def _open_openvino(path: Path, bfloat16: bool) -> Graph:
+    openvino = import_openvino()
+    settings = {
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    try:
+        compiled = openvino.Core().compile_model(path, "CPU", settings)
+    except RuntimeError as error:
+        raise ModelError(f"{path} cannot be run: {str(error).splitlines()[0][:160]}") from error
+
+    def run(*inputs: Tensor) -> Tensor:
+        arrays = [value.detach().cpu().contiguous().numpy() for value in inputs]
+        return torch.from_numpy(compiled(arrays)[0].copy())
+
+    return run

@@ -1,0 +1,137 @@
+"""Graphs for other runtimes: what they give, that they are checked, that the editor takes them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from reage.editor import Editor, load
+from reage.errors import ModelError, UsageError
+from reage.models.backends import BACKENDS, open_graphs
+from reage.models.checkpoints import Model, ModelConfig
+from reage.models.export import Part, export_part, export_parts, parts_of
+from reage.models.graphs import FILES, GraphFormat, open_graph
+from reage.networks.ager import Ager, AgerConfig
+from reage.networks.encoder import Encoder, EncoderConfig
+from reage.networks.generator import Generator
+
+PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
+
+
+@pytest.fixture(params=list(PACKAGES))
+def layout(request: pytest.FixtureRequest) -> GraphFormat:
+    pytest.importorskip("onnx")
+    pytest.importorskip(PACKAGES[request.param])
+    return request.param
+
+
+@pytest.fixture
+def model(tiny: Generator, tiny_config: ModelConfig) -> Model:
+    return Model(replace(tiny_config, licence="CC0-1.0"), tiny, None, "ab" * 32)
+
+
+@pytest.fixture
+def encoder() -> Encoder:
+    torch.manual_seed(3)
+    config = EncoderConfig(8, 12, resolution=16, channels=(8, 8), blocks=(1, 1), hidden=8)
+    return Encoder(config).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def ager() -> Ager:
+    torch.manual_seed(4)
+    return Ager(AgerConfig(8, 12, projection=4, hidden=8, rank=4)).eval().requires_grad_(False)
+
+
+def test_every_part_is_what_pytorch_gives_at_any_batch(
+    tmp_path: Path, model: Model, encoder: Encoder, ager: Ager, layout: GraphFormat
+):
+    done = export_parts(model, parts_of(model, encoder, ager), tmp_path, layout)
+    assert [part.name for part in done] == ["synthesis", "encoder", "ager"]
+    rng = torch.Generator().manual_seed(1)
+    for count in (1, 5):
+        ws = torch.randn(count, 8, 12, generator=rng)
+        images = torch.rand(count, 3, 32, 32, generator=rng) * 2 - 1
+        mask = (torch.rand(count, 1, 32, 32, generator=rng) > 0.2).float()
+        own, wanted = (60 * torch.rand(count, generator=rng) for _ in range(2))
+        expected = {
+            "synthesis": ((ws,), model.generator.synthesize(ws)),
+            "encoder": ((images, mask), encoder(images, mask, model.generator.mapping.w_avg)),
+            "ager": ((ws, own, wanted), ager(ws, own, wanted)),
+        }
+        for name, (inputs, wanted_output) in expected.items():
+            found = open_graph(tmp_path / f"{name}{FILES[layout]}", layout)(*inputs)
+            scale = wanted_output.abs().max()
+            assert (found - wanted_output).abs().max() < 1e-5 * max(scale, 1), name
+    record = json.loads((tmp_path / "export.json").read_text())
+    assert (record["generator_hash"], record["licence"]) == (model.generator_hash, "CC0-1.0")
+    assert record["errors"] == {part.name: part.error for part in done}
+    with pytest.raises(ModelError, match="--overwrite"):
+        export_parts(model, [], tmp_path, layout)
+
+
+class Wavering(nn.Module):
+    """Traced once, it gives something else than it does in PyTorch."""
+
+    def forward(self, ws: Tensor) -> Tensor:
+        return ws * (1.0 if torch.jit.is_tracing() else 1.01)
+
+
+def test_a_graph_that_differs_is_not_kept(tmp_path: Path, layout: GraphFormat):
+    with pytest.raises(ModelError, match=r"synthesis: 0\.0.* off PyTorch"):
+        export_part(Part("synthesis", Wavering(), {"ws": (8, 12)}, "images"), tmp_path, layout)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_and_missing_graphs_are_said(tmp_path: Path, layout: GraphFormat):
+    path = tmp_path / f"synthesis{FILES[layout]}"
+    with pytest.raises(ModelError, match="reage export"):
+        open_graph(path, layout)
+    path.write_bytes(b"nothing that could be run")
+    with pytest.raises(ModelError, match="cannot be run"):
+        open_graph(path, layout)
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+def test_backends_make_their_graphs_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model, encoder: Encoder, backend: str
+):
+    pytest.importorskip(PACKAGES[BACKENDS[backend]])
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
+    graphs = open_graphs(model, encoder, backend)
+    assert graphs is not None and graphs.encoder is not None
+    ws = torch.randn(2, 8, 12, generator=torch.Generator().manual_seed(2))
+    assert torch.allclose(graphs.synthesis(ws), model.generator.synthesize(ws), atol=2e-3)
+    files = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.*")}
+    open_graphs(model, encoder, backend)
+    assert {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.*")} == files
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+def test_the_editor_takes_its_pictures_from_the_backend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model, backend: str
+):
+    pytest.importorskip(PACKAGES[BACKENDS[backend]])
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
+    editor = Editor(model, backend=backend)
+    ws = torch.randn(1, 8, 12, generator=torch.Generator().manual_seed(2))
+    expected = Editor(model).synthesize(ws)
+    assert editor.graphs is not None  # made here
+    monkeypatch.setattr(Generator, "synthesize", None)  # PyTorch has no part in it
+    assert torch.allclose(editor.synthesize(ws), expected, atol=2e-3)
+
+
+def test_another_device_than_the_cpu_is_refused():
+    with pytest.raises(UsageError, match="runs on the CPU"):
+        load(backend="onnxruntime", device="meta")
+
+
+def test_pytorch_needs_no_graphs_and_others_are_named(model: Model):
+    assert open_graphs(model, None, "torch") is None
+    with pytest.raises(UsageError, match="choose torch, onnxruntime, openvino"):
+        open_graphs(model, None, "tensorrt")
