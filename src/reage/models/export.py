@@ -60,7 +60,9 @@ class SynthesisGraph(nn.Module):
         self.generator = generator
 
     def forward(self, ws: Tensor) -> Tensor:
-        return self.generator.synthesize(ws)
+        noise = [layer.noise_const[None, None] for layer in self.generator.synthesis.noise_layers]
+        # Not `synthesize`: its way for fixed weights depends on the batch.
+        return self.generator.synthesis(ws, noise, torch.float32)
 
 
 class EncoderGraph(nn.Module):
