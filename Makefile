@@ -30,8 +30,11 @@ lock:  ## Write requirements.lock anew from what pyproject.toml allows today.
 	(sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze --exclude reage \
 	| sed 's/+cpu//; s/ @ .*//') > build/requirements.lock && mv build/requirements.lock .
 
-bench: $(VENV)/.installed  ## Time `reage edit` and its parts; prints a table.
+bench: $(VENV)/.installed  ## Time `reage edit`, its parts and the generator; ROSINALITY=PATH NVIDIA=PATH beside.
 	$(BIN)/python benchmarks/edit.py
+	mkdir -p build
+	$(BIN)/python benchmarks/generators.py $(if $(ROSINALITY),--rosinality $(ROSINALITY)) \
+	$(if $(NVIDIA),--nvidia $(NVIDIA)) --json build/generators.json
 
 sheet: $(VENV)/.installed  ## docs/contact-sheet.jpg from the synthetic portraits in ../shared.
 	$(BIN)/python benchmarks/contact_sheet.py ../shared/portraits/synthetic docs/contact-sheet.jpg

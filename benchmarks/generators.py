@@ -1,6 +1,7 @@
 """Time the generator beside other implementations of it, and beside the arithmetic it has to do.
 
-    python benchmarks/generators.py --rosinality PATH --nvidia PATH --json generators.json
+    python benchmarks/generators.py --rosinality PATH --nvidia PATH --backends onnx openvino \
+        --json generators.json --plot generators.png
 
 PATH is a checkout of rosinality/stylegan2-pytorch or NVlabs/stylegan2-ada-pytorch; what is not
 given is left out. All run in one process with random weights of the same shapes, in turns (A B C
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the command line does
 
@@ -26,10 +28,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reage.models.export import Part, SynthesisGraph, export_part
+from reage.models.graphs import FILES, GraphFormat, open_graph
 from reage.networks.generator import Generator, GeneratorConfig
 from reage.workers import keep_memory
 
 CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
+OTHERS = ("rosinality", "nvidia", *FILES)
 Run = Callable[[Tensor], Tensor]
 
 
@@ -42,7 +47,9 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--no-keep", action="store_true")
+    parser.add_argument("--backends", nargs="+", default=[], choices=["onnx", "openvino"])
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if not options.no_keep:
@@ -60,7 +67,9 @@ def main() -> None:
                 passes = 2 if gradients else 1  # backward to ws is one more, to weights a third
                 row["bound"] = passes * batch * operations(size) / rate
                 rows.append(row)
-                print(line(row), flush=True)
+        print(table(rows[-len(options.batches) - 1 :]), flush=True)
+    if options.plot:
+        plot(rows, options.plot)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
@@ -74,7 +83,7 @@ def implementations(size: int, options: argparse.Namespace) -> dict[str, Run]:
         found["rosinality"] = rosinality(options.rosinality, size)
     if options.nvidia:
         found["nvidia"] = nvidia(options.nvidia, size)
-    return found
+    return found | {layout: exported(ours, layout) for layout in options.backends}
 
 
 def rosinality(checkout: Path, size: int) -> Run:
@@ -100,11 +109,21 @@ def nvidia(checkout: Path, size: int) -> Run:
     return lambda ws: network.synthesis(ws, noise_mode="const", force_fp32=True)
 
 
+def exported(ours: Generator, layout: GraphFormat) -> Run:
+    """Our generator as a graph, run by onnxruntime or OpenVINO; it has no gradients."""
+    shape = (ours.num_ws, ours.config.w_dim)
+    part = Part("synthesis", SynthesisGraph(ours), {"ws": shape}, "images")
+    with TemporaryDirectory() as folder:
+        return open_graph(export_part(part, Path(folder), layout).path, layout)
+
+
 def measure(
     runs: dict[str, Run], size: int, batch: int, gradients: bool, turns: int
 ) -> dict[str, float | int | str]:
     """Median seconds of each implementation, taken in turns."""
     levels = 2 * len([side for side in CHANNELS if side <= size])
+    if gradients:
+        runs = {name: run for name, run in runs.items() if name not in FILES}
     times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(turns + 1):
         for name, run in runs.items():
@@ -148,15 +167,35 @@ def convolution_rate() -> float:
     return 2 * 9 * 64 * 64 * 512**2 / best
 
 
-def line(row: dict[str, float | int | str]) -> str:
-    ours = float(row["reage"])
-    parts = [f"{row['size']:>4} px, {row['batch']} at once, {row['what']}: reage {ours:.3f} s"]
-    for name in ("rosinality", "nvidia"):
-        if name in row:
-            parts.append(f"{name} {float(row[name]):.3f} s ({float(row[name]) / ours:.1f} x)")
-    return ", ".join(
-        [*parts, f"bound {float(row['bound']):.3f} s ({ours / float(row['bound']):.1f} x)"]
-    )
+def table(rows: list[dict[str, float | int | str]]) -> str:
+    """Rows of Markdown: seconds, and how many times ours."""
+    lines = []
+    for row in rows:
+        ours = float(row["reage"])
+        cells = [f"{row['size']} px, {row['batch']} at once, {row['what']}", f"reage {ours:.3f} s"]
+        for name in (*OTHERS, "bound"):
+            if name in row:
+                cells.append(f"{name} {float(row[name]):.3f} s ({float(row[name]) / ours:.2f} x)")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def plot(rows: list[dict[str, float | int | str]], path: Path) -> None:
+    """Bars: how many times as long as ours each takes."""
+    from matplotlib import pyplot
+
+    names = [name for name in (*OTHERS, "bound") if any(name in row for row in rows)]
+    figure, axes = pyplot.subplots(figsize=(9, 0.5 + 0.5 * len(rows)), layout="constrained")
+    for i, name in enumerate(names):
+        times = [float(row.get(name, 0)) / float(row["reage"]) for row in rows]
+        places = [-(n + (i - len(names) / 2 + 0.5) * 0.8 / len(names)) for n in range(len(rows))]
+        axes.barh(places, times, 0.8 / len(names), label=name)
+    labels = [f"{row['size']} px, {row['batch']}, {row['what']}" for row in rows]
+    axes.set_yticks([-n for n in range(len(rows))], labels)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xlabel("time over reage's")
+    axes.legend()
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":
