@@ -25,6 +25,7 @@ RANKS = {
     "errors": 0,
     "devices": 1,
     "workers": 1,
+    "cluster": 1,
     "images": 1,
     "networks": 1,
     "faces": 2,

@@ -16,8 +16,9 @@ from reage.preparing.options import PrepareOptions
 from reage.preparing.records import REASONS
 from reage.preparing.selection import Labeller, LeftOut, Selection, left_out_of, select
 from reage.preparing.sources import Picture, list_pictures
-from reage.preparing.workers import default_processes, examine_all
+from reage.preparing.workers import examine_all
 from reage.preparing.writing import move_all, write_index, write_left_out, write_shards
+from reage.workers import default_processes
 
 __all__ = ["PrepareReport", "prepare"]
 
