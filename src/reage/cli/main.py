@@ -30,6 +30,8 @@ COMMANDS = {
     "project": ("reage.cli.project", "project"),
     "prepare": ("reage.cli.prepare", "prepare"),
     "fit": ("reage.cli.fit", "fit"),
+    "people": ("reage.cli.people", "people"),
+    "synthesize": ("reage.cli.synthesize", "synthesize"),
     "train": ("reage.cli.train", "train"),
     "evaluate": ("reage.cli.evaluate", "evaluate"),
     "convert": ("reage.cli.models", "convert"),
