@@ -25,7 +25,7 @@ RANKS = {
     "errors": 0,
     "devices": 1,
     "workers": 1,
-    "cluster": 1,
+    "cluster": 2,
     "images": 1,
     "networks": 1,
     "faces": 2,
@@ -42,6 +42,7 @@ RANKS = {
     "batch": 7,
     "video": 7,
     "evaluation": 7,
+    "synthesis": 8,
     "web": 8,
     "cli": 9,
     "__main__": 10,
@@ -58,6 +59,7 @@ FORBIDDEN = {
     "outputs": {"click", "tqdm"},
     "batch": {"click", "tqdm"},
     "video": {"click", "tqdm"},
+    "synthesis": {"click", "tqdm"},
 }  # fmt: skip
 
 

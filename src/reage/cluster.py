@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from reage.errors import ReageError, UsageError
+from reage.workers import default_processes, in_processes
 
-__all__ = ["check_ray", "on_cluster"]
+__all__ = ["check_ray", "kept_cluster", "on_cluster", "shared_out"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -29,6 +30,21 @@ def check_ray(address: str) -> None:
     host, _, port = address.rpartition(":")
     if address not in ("local", "auto") and not (host and port.isdecimal()):
         raise UsageError(f"--ray {address!r} is not understood; give local, auto or HOST:PORT")
+
+
+def shared_out(
+    items: Sequence[Item],
+    make: Callable[[], Callable[[Item], Made]],
+    workers: int | None,
+    ray: str | None,
+) -> Iterator[Made]:
+    """Do work with all items by processes here or, where `ray` is an address, on a cluster.
+
+    In the order they get ready; `workers` None: one a core. `make` is called once a worker.
+    """
+    if ray is None:
+        return in_processes(items, make, workers or default_processes())
+    return on_cluster(items, make, ray, workers)
 
 
 def on_cluster(
@@ -85,8 +101,32 @@ class _Actor:
 
 
 @contextmanager
+def kept_cluster(address: str | None, workers: int | None) -> Iterator[None]:
+    """Stay connected to a cluster, if it is one, over several shares of work."""
+    if address is None:
+        yield
+        return
+    with _connected(address, workers):
+        yield
+
+
+@contextmanager
 def _connected(address: str, workers: int | None) -> Iterator[int]:
-    """A connection to a cluster, ended afterwards; yields how many cores it has."""
+    """A connection to a cluster, ended by who began it; yields how many cores it has."""
+    check_ray(address)
+    import ray
+
+    own = not ray.is_initialized()
+    if own:
+        _connect(address, workers)
+    try:
+        yield max(int(ray.cluster_resources().get("CPU", 1)), 1)
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _connect(address: str, workers: int | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -112,11 +152,7 @@ def _connected(address: str, workers: int | None) -> Iterator[int]:
         )
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise ReageError(f"{_UNREACHED.format(address)} ({_first_line(error)})") from error
-    try:
-        _quieten()
-        yield max(int(ray.cluster_resources().get("CPU", 1)), 1)
-    finally:
-        ray.shutdown()
+    _quieten()
 
 
 _UNREACHED = "no Ray cluster answers at {!r}: give the HOST:PORT of its head, auto, or local"

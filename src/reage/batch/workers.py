@@ -8,8 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from reage.batch.task import BatchTask, Done, Item
-from reage.cluster import on_cluster
-from reage.workers import default_processes, in_processes
+from reage.cluster import shared_out
 
 __all__ = ["do_all"]
 
@@ -25,11 +24,9 @@ def do_all(
 
     `workers` None: one a core.
     """
-    if ray is None:
-        return in_processes(items, partial(_make, task, output), workers or default_processes())
     make = partial(_make, _with_full_names(task), output.absolute())
     full = [replace(item, file=str(Path(item.file).absolute())) for item in items]
-    return on_cluster(full, make, ray, workers)
+    return shared_out(full, make, workers, ray)
 
 
 def _with_full_names(task: BatchTask) -> BatchTask:

@@ -30,7 +30,7 @@ COMMANDS = {
     "project": ("reage.cli.project", "project"),
     "prepare": ("reage.cli.prepare", "prepare"),
     "fit": ("reage.cli.fit", "fit"),
-    "people": ("reage.cli.people", "people"),
+    "people": ("reage.cli.fit_people", "people"),
     "synthesize": ("reage.cli.synthesize", "synthesize"),
     "train": ("reage.cli.train", "train"),
     "evaluate": ("reage.cli.evaluate", "evaluate"),

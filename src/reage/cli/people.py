@@ -1,77 +1,48 @@
-"""`reage people`: where the codes of real people lie, stored with a model."""
+"""One face of one photo, inverted, for the commands that show a single person."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reage.cli.options import seed_option
-from reage.errors import ModelError, UsageError
+from reage.cli.options import open_editor, parse_face
+from reage.errors import UsageError
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+    from reage.outputs.mixing import Person
+
+__all__ = ["editor_of", "invert_person"]
 
 
-@click.command()
-@click.argument("model")
-@click.option(
-    "--data", required=True, type=click.Path(path_type=Path), help="Dataset of real faces (folder)."
-)
-@click.option("--split", default="train", show_default=True, help="Of the dataset.")
-@click.option("--faces", default=2000, show_default=True, type=click.IntRange(2), help="How many.")
-@click.option(
-    "--components", default=64, show_default=True, type=click.IntRange(1, 1000), help="Kept."
-)
-@seed_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File; default: the model's.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier file.")
-def people(
-    model: str,
-    data: Path,
-    split: str,
-    faces: int,
-    components: int,
-    seed: int,
-    output: Path | None,
-    overwrite: bool,
-) -> None:
-    """Fit the distribution of real people's codes, which `reage synthesize` draws from.
+def editor_of(options: dict[str, Any], direction: str | None = None) -> Editor:
+    """The editor that a command's options describe."""
+    return open_editor(
+        options["model"], options["device"], options["precision"], options["lpips"], direction
+    )
 
-    A Gaussian over the codes that MODEL's encoder gives to real faces, stored with the model.
 
-    \b
-    reage people my-model --data faces
-    """
-    import random
+def invert_person(
+    editor: Editor, path: Path, options: dict[str, Any], face: str = "largest"
+) -> Person:
+    """Read a photo and invert one of its faces, with a bar on terminals."""
+    from reage.cli.progress import step_bar
+    from reage.editor import QUALITIES
+    from reage.images import read_photo
+    from reage.outputs.mixing import Person
 
-    from tqdm import tqdm
-
-    from reage.datasets import open_dataset
-    from reage.latents.people import PEOPLE, fit_people, people_codes, save_people
-    from reage.models.checkpoints import seal
-    from reage.models.registry import load
-
-    loaded = load(model)
-    if output is None and loaded.folder is None:
-        raise UsageError(f"{model} is a file, not a model folder: give --output FILE")
-    place = output or Path(str(loaded.folder)) / PEOPLE
-    if place.exists() and not overwrite:
-        raise ModelError(f"{place} exists already; add --overwrite to replace it")
-    dataset = open_dataset(data)
-    rows = [row for row in dataset.rows if row.split == split]
-    if not rows:
-        raise ModelError(f"{data} has no faces in its split {split!r}")
-    rows = random.Random(seed).sample(rows, min(faces, len(rows)))
-    with tqdm(desc="faces", disable=None, leave=False) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        codes = people_codes(loaded, dataset, rows, progress)
-    report = {"source": f"codes by the encoder of {dataset.folder.resolve().name}, split {split}"}
-    fitted = fit_people(codes, loaded.generator_hash, components, report)
-    save_people(fitted, place)
-    if output is None and loaded.folder is not None:
-        seal(loaded.folder)
-    kept = fitted.report["variance_kept"]
-    click.echo(f"{len(rows)} faces, {components} components, {kept:.0%} of the variance")
-    click.echo(f"{place}")
+    which = parse_face(face)
+    if which == "all":
+        raise UsageError("this command shows one face: give --face largest or a number from 1")
+    photo = read_photo(path)
+    for notice in photo.notices:
+        click.echo(f"note: {notice}", err=True)
+    faces = editor.choose_faces(photo, (), which)
+    quality = options["quality"]
+    with step_bar(path.name, QUALITIES[quality].step) as bar:
+        found = editor.invert(
+            photo, faces, quality=quality, seed=options["seed"], on_step=bar.update
+        )
+    return Person(path.stem, photo, found[0])

@@ -50,8 +50,8 @@ def draw_condition(rng: np.random.Generator, amount: float) -> Condition:
     """Draw what photos of one person differ in; `amount` scales it, 0 is a plain picture."""
     if amount == 0:
         return PLAIN
-    n = rng.standard_normal(8).clip(-2, 2) * amount
-    u = rng.random(3)
+    n = (rng.standard_normal(8).clip(-2, 2) * amount).tolist()
+    u = rng.random(3).tolist()
     return Condition(
         roll=round(2.5 * n[0], 2),
         zoom=round(float(np.exp(0.03 * n[1])), 4),
@@ -61,7 +61,7 @@ def draw_condition(rng: np.random.Generator, amount: float) -> Condition:
         side_light=(round(0.4 * n[6], 3), round(0.15 * n[7], 3)),
         blur=round(5.0 * u[0] * min(amount, 1), 2),
         noise=round(4.0 * u[1] * min(amount, 1), 2),
-        jpeg=int(round(95 - 40 * u[2] * min(amount, 1))),
+        jpeg=round(95 - 40 * u[2] * min(amount, 1)),
     )
 
 

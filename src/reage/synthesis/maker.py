@@ -78,8 +78,8 @@ class Maker:
         taken = [self._taken(face, looks, i, seed) for i, seed in enumerate(seeds)]
         own = {"draw": person.draw, "yaw": round(face.view.face.pose[0], 1),
                "pitch": round(face.view.face.pose[1], 1)}  # fmt: skip
-        rows = [own | {"age": float(asked[i])} | row for i, (row, _, _) in enumerate(taken)]
-        vectors, pictures = (tuple(part[i] for part in taken) for i in (1, 2))
+        rows, vectors, pictures = zip(*taken, strict=True)
+        rows = [own | {"age": float(age)} | row for age, row in zip(asked, rows, strict=True)]
         return Made(person, tuple(rows), vectors, pictures)
 
     def _code(self, draw: int) -> Tensor:
@@ -132,7 +132,7 @@ class Maker:
         condition = draw_condition(rng, self.options.amount) if number else PLAIN
         rgb = to_array(looks.images[index : index + 1])[0]
         shot = take(rgb, face.view.face.points, condition, rng)
-        photo = replace(photo_from_array(shot.rgb), lossless=False)
+        photo = photo_from_array(shot.rgb)
         picture, _ = encode_photo(photo, "WEBP", MARK)
         stored = decode_photo(picture, "a picture").rgb8
         posed = replace(Face.from_points(shot.points), pose=face.view.face.pose)

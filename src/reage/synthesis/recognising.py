@@ -16,20 +16,18 @@ from reage.faces.face import Face
 from reage.images import to_tensor
 from reage.latents.faces import crop_for_age
 
-__all__ = ["Recogniser", "choose_recogniser", "recogniser_named"]
+__all__ = ["NAMES", "Recogniser", "apart_by", "choose_recogniser", "recogniser_named"]
 
 DIMENSIONS = 256  # to which features are projected
 DLIB, FEATURES = "dlib", "features"
+# Distance below which two drawn people are too like each other. dlib's own threshold is 0.6, but
+# made faces lie nearer together than real ones.
+APART = {DLIB: 0.45, FEATURES: 0.5}
 NAMES = {DLIB: DlibRecogniser.name, FEATURES: "efficientnet-lite0 features"}
 
 
 class Recogniser(Protocol):
     """What is needed to tell people apart."""
-
-    @property
-    def apart(self) -> float:
-        """Distance below which two drawn people are too like each other."""
-        ...
 
     def describe(self, rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Vector `[D]` of the face with the points `[5, 2]` in a picture `[H, W, 3]` uint8."""
@@ -41,7 +39,6 @@ class Dlib:
     """dlib's recogniser, which no loss has seen."""
 
     network: DlibRecogniser
-    apart: float = 0.45  # dlib's own threshold is 0.6; made faces lie nearer together
 
     def describe(self, rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
         return self.network.describe(rgb, points)
@@ -53,7 +50,6 @@ class Features:
 
     editor: Editor
     projection: Tensor  # [D, DIMENSIONS]
-    apart: float = 0.5
 
     @torch.no_grad()
     def describe(self, rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -76,6 +72,11 @@ def choose_recogniser(name: str) -> str:
     except ModelError:
         return FEATURES
     return DLIB
+
+
+def apart_by(name: str) -> float:
+    """Distance below which two drawn people are too like each other, by a chosen recogniser."""
+    return APART[name]
 
 
 def recogniser_named(name: str, editor: Editor) -> Recogniser:
