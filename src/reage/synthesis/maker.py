@@ -32,7 +32,7 @@ __all__ = ["Maker", "usual_points"]
 MAX_YAW = 30.0  # degrees; the age network and the recogniser want to see both eyes
 # Shares of a stranger's code: hair, skin and light are the fine levels', some of the features the
 # middle ones'.
-VARIED = {"middle": 0.12, "fine": 0.5}
+VARIED = {"middle": 0.35, "fine": 1.0}
 MARK = "Synthetic: a person who does not exist, made by reage"
 
 
@@ -73,8 +73,7 @@ class Maker:
         ]
         asked = torch.tensor(self.options.ages).repeat_interleave(self.options.conditions)
         changes = torch.cat([self._change(i, seed, ws) for i, seed in enumerate(seeds)])
-        photo = photo_from_array(face.view.crop.image)
-        looks = settle(self.editor, photo, face, changes, asked)
+        looks = settle(self.editor, face, changes, asked)
         taken = [self._taken(face, looks, i, seed) for i, seed in enumerate(seeds)]
         own = {"draw": person.draw, "yaw": round(face.view.face.pose[0], 1),
                "pitch": round(face.view.face.pose[1], 1)}  # fmt: skip

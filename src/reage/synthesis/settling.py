@@ -8,18 +8,23 @@ import torch
 from torch import Tensor
 
 from reage.editor import Editor
-from reage.images import Photo
-from reage.latents.aging import AgeCurve, reach_age
+from reage.latents.aging import AgeCurve, reach_age, trace_curve
 from reage.latents.faces import InvertedFace, toned
-from reage.tracing import TracedFaces
 
 __all__ = ["Looks", "settle"]
 
 BATCH = 8  # pictures synthesised at once
+POINTS = 4  # strengths on either side at which the plain face is looked at first
 ROUNDS = 2  # corrections of the strength
-SHARES = (1.0, 0.5, 0.25)  # a look that is no longer the same person's is tried again with less
+CLOSE = 1.0  # years from the asked age at which nothing is corrected
 LEAST_SLOPE, MOST_STEP = 3.0, 20.0  # years a unit of strength; years that a correction may ask for
-LEAST_LIKENESS = 0.6  # of a varied face to the plain one at the same strength
+# Below it a face is bent, compared with the unmoved one: with the embedded model, decades away from
+# its own age a face has 0.75 to 0.9. There is no photo around it here to keep.
+LEAST_AGED = 0.7
+# The same of a changed face to the plain one at the same strength, and the shares of a change that
+# are tried, one after the other.
+LEAST_CHANGED = 0.9
+SHARES = (1.0, 0.5, 0.25)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,39 +38,54 @@ class Looks:
     likeness: Tensor  # [M] to the plain face at the same strength
 
 
-def settle(
-    editor: Editor, photo: Photo, face: InvertedFace, changes: Tensor, asked: Tensor
-) -> Looks:
+def settle(editor: Editor, face: InvertedFace, changes: Tensor, asked: Tensor) -> Looks:
     """Show a face with changes of its code `[M, num_ws, w_dim]` at the ages `asked` `[M]`.
 
     The plain face is traced once; its strengths are where every look begins, and its slope is
     how far a look is moved that is read as too young or too old.
     """
-    traced = editor.trace(photo, [face], "delta")
-    curve = traced.curves[face.view.number][1]
-    start = _starts(traced, face, asked)
-    looker = _Looker(editor, traced, face)
+    looker = _Looker(editor, face)
+    curve = looker.trace()
+    start = _starts(looker, curve, asked)
     shares, likeness = _shares(looker, changes, start)
     changes = changes * shares[:, None, None]
-    best = strengths = start
+    strengths, slopes = start, _slopes(curve, start)
     images, ages = looker.look(changes, strengths)
-    slopes, (low, high) = _slopes(curve, start), (curve.strengths[0], curve.strengths[-1])
     for _ in range(ROUNDS):
-        missing = (asked - ages).clamp(-MOST_STEP, MOST_STEP)
-        strengths = (best + missing / slopes).clamp(low, high)
-        tried, read = looker.look(changes, strengths)
-        nearer = (read - asked).abs() < (ages - asked).abs()
-        images[nearer], ages[nearer] = tried[nearer], read[nearer]
-        best = torch.where(nearer, strengths, best)
-        slopes = torch.where(nearer, slopes, slopes * 2)  # too far: half the step next time
-    return Looks(images, best, ages, shares, likeness)
+        todo = ((ages - asked).abs() > CLOSE).nonzero().flatten()
+        missing = (asked - ages)[todo].clamp(-MOST_STEP, MOST_STEP)
+        tried = strengths[todo] + missing / slopes[todo]
+        tried = tried.clamp(curve.strengths[0], curve.strengths[-1])
+        todo, tried = (part[tried != strengths[todo]] for part in (todo, tried))
+        if not len(todo):
+            break
+        shown, read = looker.look(changes[todo], tried)
+        nearer = (read - asked[todo]).abs() < (ages - asked)[todo].abs()
+        slopes[todo[~nearer]] *= 2  # too far: half the step next time
+        better = todo[nearer]
+        images[better], ages[better], strengths[better] = shown[nearer], read[nearer], tried[nearer]
+    return Looks(images, strengths, ages, shares, likeness)
 
 
 @dataclass(frozen=True, eq=False)
 class _Looker:
+    """What a face looks like with a changed code and at a strength."""
+
     editor: Editor
-    traced: TracedFaces
     face: InvertedFace
+
+    @torch.no_grad()
+    def trace(self) -> AgeCurve:
+        """Ages of the plain face over the strengths that leave it a face."""
+        plain = torch.zeros_like(self.face.ws)
+
+        def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
+            images, ages = self.look(plain.expand(len(strengths), -1, -1), strengths)
+            return ages, self.likeness(images, self.face.base.expand_as(images))
+
+        direction = self.editor.age_direction()
+        span = direction.allowed(self.face.ws, self.face.view.reading.age)
+        return trace_curve(look, span, least_similarity=LEAST_AGED, points=POINTS)
 
     @torch.no_grad()
     def look(self, changes: Tensor, strengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,7 +110,7 @@ class _Looker:
         )
 
     def _part(self, changes: Tensor, strengths: Tensor) -> Tensor:
-        direction, own = self.traced.mover.direction, self.face.view.reading.age
+        direction, own = self.editor.age_direction(), self.face.view.reading.age
         codes = self.face.ws + changes.to(self.face.ws)
         edited = self.editor.synthesize(direction.moved(codes, strengths, own))
         if direction.colour == 1:
@@ -101,10 +121,17 @@ class _Looker:
         return self.face.view.compose(self.face.base, images, "delta")
 
 
-def _starts(traced: TracedFaces, face: InvertedFace, asked: Tensor) -> Tensor:
-    """Strengths at which the plain face reaches the ages, `[M]`."""
-    look, curve = traced.curves[face.view.number]
-    known = {age: reach_age(look, curve, age).strength for age in dict.fromkeys(asked.tolist())}
+def _starts(looker: _Looker, curve: AgeCurve, asked: Tensor) -> Tensor:
+    """Strengths at which the plain face is nearest to the ages, `[M]`: one look more a round."""
+    zero = torch.zeros_like(looker.face.ws)
+
+    def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
+        ages = looker.look(zero.expand(len(strengths), -1, -1), strengths)[1]
+        return ages, torch.ones_like(ages)
+
+    known = {
+        age: reach_age(look, curve, age, refinements=1).strength for age in set(asked.tolist())
+    }
     return torch.tensor([known[age] for age in asked.tolist()])
 
 
@@ -120,15 +147,17 @@ def _slopes(curve: AgeCurve, strengths: Tensor) -> Tensor:
 
 def _shares(looker: _Looker, changes: Tensor, strengths: Tensor) -> tuple[Tensor, Tensor]:
     """How much of each change leaves the face the same person's `[M]`, and the likeness then."""
-    plain = looker.look(torch.zeros_like(changes), strengths)[0]
-    shares = torch.ones(len(changes))
-    likeness = torch.ones(len(changes))
+    shares, likeness = torch.ones(len(changes)), torch.ones(len(changes))
     todo = changes.flatten(1).any(1).nonzero().flatten()
+    if not len(todo):
+        return shares, likeness
+    plain = torch.empty(len(changes), *looker.face.base.shape[1:])
+    plain[todo] = looker.look(torch.zeros_like(changes[todo]), strengths[todo])[0].to(plain)
     for share in SHARES:
-        if not len(todo):
-            break
         shares[todo] = share
         images = looker.look(changes[todo] * share, strengths[todo])[0]
-        likeness[todo] = looker.likeness(images, plain[todo])
-        todo = todo[likeness[todo] < LEAST_LIKENESS]
+        likeness[todo] = looker.likeness(images, plain[todo].to(images))
+        todo = todo[likeness[todo] < LEAST_CHANGED]
+        if not len(todo):
+            break
     return shares, likeness
