@@ -28,10 +28,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reage.memory import keep_memory
 from reage.models.export import Part, SynthesisGraph, export_part
 from reage.models.graphs import FILES, GraphFormat, open_graph
 from reage.networks.generator import Generator, GeneratorConfig
-from reage.workers import keep_memory
 
 CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
 OTHERS = ("rosinality", "nvidia", *FILES)

@@ -24,7 +24,9 @@ FILES = sorted(path for path in SOURCE.rglob("*.py"))
 RANKS = {
     "errors": 0,
     "devices": 1,
+    "memory": 0,
     "workers": 1,
+    "cluster": 2,
     "images": 1,
     "networks": 1,
     "faces": 2,
@@ -41,6 +43,7 @@ RANKS = {
     "batch": 7,
     "video": 7,
     "evaluation": 7,
+    "synthesis": 8,
     "web": 8,
     "cli": 9,
     "__main__": 10,
@@ -57,6 +60,7 @@ FORBIDDEN = {
     "outputs": {"click", "tqdm"},
     "batch": {"click", "tqdm"},
     "video": {"click", "tqdm"},
+    "synthesis": {"click", "tqdm"},
 }  # fmt: skip
 
 

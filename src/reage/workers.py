@@ -1,17 +1,103 @@
-"""What processes that compute need, those of the command line and of both pools of workers."""
+"""Work shared out to processes of this machine; what comes out does not depend on their number."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import connection, parent_process
+from itertools import islice
+from multiprocessing import connection, get_context, parent_process
+from typing import Any, TypeVar
 
-__all__ = ["end_with_parent", "interrupts_blocked", "keep_memory", "one_thread"]
+from reage.errors import ReageError
+from reage.memory import keep_memory
+
+__all__ = ["default_processes", "in_processes"]
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+WAITING = 2  # items a process that are handed out at once
+# Of a worker process; never set in the user's own: how its work is made, and what was made.
+_make: Any = None
+_work: Any = None
 
 
-def end_with_parent() -> None:
+def default_processes() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_processes(
+    items: Sequence[Item],
+    make: Callable[[], Callable[[Item], Made]],
+    processes: int,
+    option: str = "--workers",
+) -> Iterator[Made]:
+    """Do work with all items, in this process or in new ones; in the order they get ready.
+
+    `make` is called once a process, before its first item, and gives what is called with items.
+    `option` is the command line's name for `processes`.
+    """
+    processes = min(processes, len(items))
+    if processes > 1:
+        yield from _in_new_ones(items, make, processes, option)
+    elif items:
+        with _one_thread():
+            yield from map(make(), items)
+
+
+def _in_new_ones(
+    items: Sequence[Item],
+    make: Callable[[], Callable[[Item], Made]],
+    processes: int,
+    option: str,
+) -> Iterator[Made]:
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _start, (make,))
+    todo = iter(items)
+    running: set[Future[Made]] = set()
+    try:
+        while True:
+            for item in islice(todo, WAITING * processes - len(running)):
+                with _interrupts_blocked():  # a new process begins with this one's mask
+                    running.add(pool.submit(_do, item))
+            if not running:
+                return
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    except BrokenProcessPool as error:
+        raise ReageError(
+            "a process ended early, perhaps for want of memory: give the same command again, it "
+            f"goes on, with fewer {option}"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
+    """Nothing is loaded before the first item comes: an error here would break the pool unsaid."""
+    global _make
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded
+    keep_memory()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _make = make
+
+
+def _do(item: Any) -> Any:
+    global _work
+    if _work is None:
+        import torch
+
+        torch.set_num_threads(1)
+        _work = _make()
+    return _work(item)
+
+
+def _end_with_parent() -> None:
     """A parent that is killed outright leaves its workers waiting for ever."""
     parent = parent_process()
     assert parent is not None
@@ -20,7 +106,7 @@ def end_with_parent() -> None:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def _one_thread() -> Iterator[None]:
     """One thread of torch, as in the workers: sums come in the same order."""
     import torch
 
@@ -33,7 +119,7 @@ def one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def interrupts_blocked() -> Iterator[None]:
+def _interrupts_blocked() -> Iterator[None]:
     """Keep Ctrl-C from processes begun here: this one ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -43,22 +129,3 @@ def interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def keep_memory() -> bool:
-    """Let glibc keep the memory that large tensors give back, for the next ones.
-
-    By default it returns large blocks to the system, which zeroes them anew each time: that took
-    half of the time of a picture of 1024 px, and of a training step. The most memory that a
-    process ever has stays its own until it ends. False on another system.
-    """
-    import ctypes
-
-    trim_threshold, mmap_threshold = -1, -3  # malloc.h
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        return bool(
-            libc.mallopt(mmap_threshold, 1 << 30) and libc.mallopt(trim_threshold, 2**31 - 1)
-        )
-    except (OSError, AttributeError):
-        return False

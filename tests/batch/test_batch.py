@@ -259,3 +259,35 @@ class TestCommand:
             status, _, err = run(*arguments)
             assert (status, len(err.splitlines())) == (wanted, 1), arguments
         assert {path.name for path in tmp_path.iterdir()} == {"in", "mine"}
+
+
+@pytest.mark.slow  # a local cluster takes 15 s to begin
+def test_a_ray_cluster_writes_the_same(kept: tuple[Path, Path], task: BatchTask, tmp_path: Path):
+    pytest.importorskip("ray.data", reason="Ray is not installed: pip install 'reage[ray]'")
+    photos, whole, out = kept[0], tree(kept[1]), tmp_path / "ray"
+    # An earlier run without a cluster did one photo; the cluster does the others.
+    with pytest.MonkeyPatch.context() as patch:
+        counted(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            run_batch(str(photos), out, task)
+    report = run_batch(str(photos), out, task, workers=2, ray="local")
+    assert (report.earlier, [key for key, _ in report.failed]) == (1, ["sub/bad.jpg"])
+    assert tree(out) == whole
+
+
+class TestRayRefusals:
+    def test_where_it_is_missing(
+        self, photos: Path, task: BatchTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        with pytest.raises(UsageError, match=r"pip install 'reage\[ray\]'"):
+            run_batch(str(photos), tmp_path / "out", task, ray="local")
+        assert not (tmp_path / "out").exists()
+
+    def test_addresses(self, photos: Path, task: BatchTask, tmp_path: Path):
+        pytest.importorskip("ray", reason="Ray is not installed: pip install 'reage[ray]'")
+        for address in ("nonsense", "host:", ":1", "host:port"):
+            with pytest.raises(UsageError, match="local, auto or HOST:PORT"):
+                run_batch(str(photos), tmp_path / "out", task, ray=address)
+        with pytest.raises(ReageError, match=r"^no Ray cluster answers at '127.0.0.1:1'[^\n]*$"):
+            run_batch(str(photos), tmp_path / "out", task, ray="127.0.0.1:1")

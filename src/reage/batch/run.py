@@ -16,6 +16,7 @@ from reage.batch.journal import FOLDER, Journal
 from reage.batch.manifest import write_manifest
 from reage.batch.task import BatchTask, Done
 from reage.batch.workers import do_all
+from reage.cluster import check_ray
 from reage.errors import ImageError, ReageError, UsageError
 from reage.images.writing import check_place
 
@@ -41,19 +42,23 @@ def run_batch(
     task: BatchTask,
     *,
     listed: Path | None = None,
-    workers: int = 1,
+    workers: int | None = 1,
+    ray: str | None = None,
     retry: bool = False,
     overwrite: bool = False,
     on_done: Callable[[Done, int, int], None] | None = None,
 ) -> BatchReport:
     """Edit all photos of `source` into a folder, or into a ZIP where `output` ends so.
 
+    `workers` None is one a core; `ray` is the address of a cluster, whose machines see both places.
     A run that was killed goes on with the same call; `retry` tries failed photos again, and
     `overwrite` begins anew. `on_done` gets each photo with how many are done, of how many. What
     fails of single photos is in the report; raises ReageError for what stops all.
     """
     zipped = output.suffix.lower() == ".zip"
     place = output.with_name(f"{output.name}{FOLDER}") if zipped else output
+    if ray is not None:
+        check_ray(ray)
     found = find_items(source, listed, place)
     items = with_outputs(found, [f"age{target:g}" for target in task.targets])
     _prepare(source, output, place, overwrite, zipped)
@@ -62,8 +67,14 @@ def run_batch(
         _sweep(place)
         todo = [item for item in items if not journal.has(item, place, retry=retry)]
         count = len(items) - len(todo)
-        for done in do_all(todo, task, place, workers):
+        by_key = {item.key: item for item in todo}
+        for done in do_all(todo, task, place, workers, ray):
             journal.add(done)
+            if ray is not None and not journal.has(by_key[done.key], place, retry=False):
+                raise ReageError(
+                    f"what the cluster wrote is not in {place}: give an OUT on a disk that all its "
+                    "machines share under the same name"
+                )
             count += 1
             if on_done is not None:
                 on_done(done, count, len(items))

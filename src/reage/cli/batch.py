@@ -16,6 +16,7 @@ from reage.cli.options import (
     parse_face,
     parse_same_ages,
     quality_option,
+    ray_option,
     seed_option,
 )
 from reage.errors import ReageError
@@ -34,6 +35,7 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @click.option("--list", "listed", type=click.Path(path_type=Path), metavar="FILE",
               help="Only the photos that it names, one a line, relative to IN.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]")
+@ray_option
 @click.option("--retry", is_flag=True, help="Try photos again that failed in an earlier run.")
 @click.option("--overwrite", is_flag=True, help="Begin anew, in a folder that is not empty, too.")
 @face_option
@@ -57,7 +59,6 @@ def batch(source: str, output: Path, **options: Any) -> None:
     from tqdm import tqdm
 
     from reage.batch.run import run_batch
-    from reage.preparing.workers import default_processes
 
     task = _task(options)
     with tqdm(desc="photos", disable=None, leave=False) as bar:
@@ -74,7 +75,8 @@ def batch(source: str, output: Path, **options: Any) -> None:
             output,
             task,
             listed=options["listed"],
-            workers=options["workers"] or default_processes(),
+            workers=options["workers"],
+            ray=options["ray"],
             retry=options["retry"],
             overwrite=options["overwrite"],
             on_done=on_done,

@@ -11,7 +11,7 @@ import click
 
 import reage
 from reage.errors import ReageError, UsageError
-from reage.workers import keep_memory
+from reage.memory import keep_memory
 
 __all__ = ["cli", "main"]
 
@@ -31,6 +31,8 @@ COMMANDS = {
     "project": ("reage.cli.project", "project"),
     "prepare": ("reage.cli.prepare", "prepare"),
     "fit": ("reage.cli.fit", "fit"),
+    "people": ("reage.cli.fit_people", "people"),
+    "synthesize": ("reage.cli.synthesize", "synthesize"),
     "train": ("reage.cli.train", "train"),
     "evaluate": ("reage.cli.evaluate", "evaluate"),
     "export": ("reage.cli.export", "export"),

@@ -33,6 +33,7 @@ __all__ = [
     "photos_argument",
     "points_option",
     "quality_option",
+    "ray_option",
     "seed_option",
 ]
 
@@ -74,6 +75,11 @@ quality_option = click.option(
     default="normal",
     show_default=True,
     help="How long the inversion takes.",
+)
+ray_option = click.option(
+    "--ray",
+    metavar="local|auto|HOST:PORT",
+    help="Do the work on a Ray cluster; --workers is then how many actors.",
 )
 no_mark_option = click.option(
     "--no-mark", is_flag=True, help="Leave out the mark of synthetic media."

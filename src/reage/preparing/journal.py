@@ -22,7 +22,7 @@ from reage.errors import ReageError
 from reage.preparing.options import PrepareOptions, differences
 from reage.preparing.records import Examined, Record, record_from, record_to
 
-__all__ = ["Journal", "check_output"]
+__all__ = ["Journal", "check_output", "locked", "write_all"]
 
 FOLDER, DONE = ".prepare", ".prepare-done"
 OPTIONS, RECORDS, CROPS, READY = "options.json", "records.jsonl", "crops.bin", "ready"
@@ -38,7 +38,9 @@ class Journal:
         self._check_options(options)
         self._lines: BinaryIO = (self.folder / RECORDS).open("a+b", buffering=0)
         self._crops: BinaryIO = (self.folder / CROPS).open("a+b", buffering=0)
-        self._lock()
+        if not locked(self._lines):
+            self.__exit__()
+            raise ReageError(f"another reage prepare is working in {output}")
         self._take_up()
 
     def __enter__(self) -> Journal:
@@ -60,12 +62,12 @@ class Journal:
             if not face.reason:
                 crop = next(crops)
                 place = (self._crops.seek(0, os.SEEK_END), len(crop))
-                _write_all(self._crops, crop)
+                write_all(self._crops, crop)
                 face = replace(face, place=place)
             faces.append(face)
         record = replace(examined.record, faces=tuple(faces))
         line = json.dumps(record_to(record), ensure_ascii=False, separators=(",", ":"))
-        _write_all(self._lines, line.encode() + b"\n")
+        write_all(self._lines, line.encode() + b"\n")
         self.records[record.key] = record
         return record
 
@@ -94,17 +96,6 @@ class Journal:
                 f"{self.output} was begun with other options ({names}): give the same ones, "
                 f"another --output, or delete {self.folder} to begin anew"
             )
-
-    def _lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:  # Windows does not let two processes replace its files anyway
-            return
-        try:
-            fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.__exit__()
-            raise ReageError(f"another reage prepare is working in {self.output}") from error
 
     def _take_up(self) -> None:
         """Read what an earlier run found out, and cut off what it did not finish."""
@@ -143,7 +134,20 @@ def _parsed(line: bytes) -> Record | None:
         return None
 
 
-def _write_all(file: BinaryIO, data: bytes) -> None:
+def locked(file: BinaryIO) -> bool:
+    """Lock a file for this process; False where another one has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows does not let two processes replace its files anyway
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
     """Write everything: a full disk may take a part and say so only at the next attempt."""
     view = memoryview(data)
     while view:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import errno
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reage.errors import ImageError, ReageError
+from reage.errors import ImageError
 from reage.preparing.card import dataset_card
 from reage.preparing.journal import Journal, check_output
 from reage.preparing.options import PrepareOptions
 from reage.preparing.records import REASONS
 from reage.preparing.selection import Labeller, LeftOut, Selection, left_out_of, select
 from reage.preparing.sources import Picture, list_pictures
-from reage.preparing.workers import default_processes, examine_all
-from reage.preparing.writing import move_all, write_index, write_left_out, write_shards
+from reage.preparing.workers import examine_all
+from reage.preparing.writing import (
+    move_all,
+    named_errors,
+    write_index,
+    write_left_out,
+    write_shards,
+)
+from reage.workers import default_processes
 
 __all__ = ["PrepareReport", "prepare"]
 
@@ -52,7 +57,7 @@ def prepare(
     """
     options = options or PrepareOptions()
     output = Path(output)
-    with _named_errors(output):
+    with named_errors(output):
         check_output(output)
         pictures = list_pictures([Path(path) for path in inputs], output)
         labeller = Labeller(pictures, options)
@@ -114,17 +119,3 @@ def _report(
 def _counts(selection: Selection) -> dict[str, int]:
     counts = Counter(item.reason for item in selection.left_out)
     return {reason: counts[reason] for reason in REASONS if counts[reason]}
-
-
-@contextmanager
-def _named_errors(output: Path) -> Iterator[None]:
-    """One line for what the disk does not take; the work so far is kept."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise ReageError(
-                f"the disk of {output} is full: make room and give the same command again; the "
-                "work so far is kept"
-            ) from error
-        raise ReageError(f"{output} cannot be written: {error.strerror or error}") from error

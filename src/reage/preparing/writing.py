@@ -6,18 +6,30 @@ Nothing in them depends on when, where or by how many processes they were made.
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from reage.errors import ReageError
 from reage.preparing.selection import Chosen, LeftOut
 
-__all__ = ["COLUMNS", "index_row", "move_all", "write_index", "write_left_out", "write_shards"]
+__all__ = [
+    "COLUMNS",
+    "index_row",
+    "move_all",
+    "named_errors",
+    "pack",
+    "write_index",
+    "write_left_out",
+    "write_shards",
+]
 
 COLUMNS = (
     *("file", "split", "source", "original", "person", "age", "age_bin", "gender", "race"),
@@ -55,28 +67,45 @@ def write_shards(
     size: int,
 ) -> list[dict[str, Any]]:
     """Pack `NAME-train-000000.tar`, ...: each picture and its row of the index, which return."""
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped here
-    folder.mkdir()
     ordered = shuffled(chosen)
     rows = [index_row(f"{i:09}.webp", face) for i, face in enumerate(ordered)]
+
+    def picture(i: int) -> bytes:
+        place = ordered[i].face.place
+        assert place is not None
+        return read_crop(place)
+
+    pack(folder, name, rows, picture, size)
+    return rows
+
+
+def pack(
+    folder: Path,
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    picture: Callable[[int], bytes],
+    size: int,
+) -> None:
+    """Pack pictures by their rows' `split`, each with its row as .json, in a new folder."""
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped here
+    folder.mkdir()
     for split in ("train", "val"):
-        members = [i for i, face in enumerate(ordered) if face.split == split]
+        members = [i for i, row in enumerate(rows) if row["split"] == split]
         for number, begin in enumerate(range(0, len(members), size)):
             with tarfile.open(
                 folder / f"{name}-{split}-{number:06}.tar", "w", format=tarfile.USTAR_FORMAT
             ) as archive:
                 for i in members[begin : begin + size]:
-                    place = ordered[i].face.place
-                    assert place is not None
-                    _add(archive, rows[i]["file"], read_crop(place))
-                    _add(archive, f"{i:09}.json", _side(rows[i]))
-    return rows
+                    _add(archive, rows[i]["file"], picture(i))
+                    _add(archive, f"{Path(rows[i]['file']).stem}.json", _side(rows[i]))
 
 
-def write_index(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the index table."""
+def write_index(
+    path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = COLUMNS
+) -> None:
+    """Write the index table; what is in no column is left to the .json."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
 
@@ -104,3 +133,17 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
     member = tarfile.TarInfo(name)  # no time and no owner
     member.size, member.mode = len(data), 0o644
     archive.addfile(member, io.BytesIO(data))
+
+
+@contextmanager
+def named_errors(output: Path) -> Iterator[None]:
+    """One line for what the disk does not take; the work so far is kept."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise ReageError(
+                f"the disk of {output} is full: make room and give the same command again; the "
+                "work so far is kept"
+            ) from error
+        raise ReageError(f"{output} cannot be written: {error.strerror or error}") from error
