@@ -16,7 +16,6 @@ __all__ = [
     "modulated_conv",
     "upsample_2x",
     "upsampling_conv",
-    "upsampling_conv_adjoint",
     "upsampling_kernel",
 ]
 
@@ -77,15 +76,6 @@ def upsampling_conv(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Te
     channels = int(kernel.shape[1])  # a plain number, which an exported graph needs
     fir = _fir_kernel(x.dtype, x.device).expand(channels, 1, 4, 4)
     return F.conv2d(y, fir, bias, padding=1, groups=channels)
-
-
-def upsampling_conv_adjoint(grad: Tensor, kernel: Tensor) -> Tensor:
-    """The gradient of the input of `upsampling_conv`: `[N, out, 2H, 2W]` to `[N, in, H, W]`."""
-    if kernel.shape[2] == 6:
-        return F.conv2d(grad, kernel, stride=2, padding=2)
-    fir = _fir_kernel(grad.dtype, grad.device).expand(grad.shape[1], 1, 4, 4)
-    blurred = F.conv2d(grad, fir, padding=2, groups=grad.shape[1])  # [1, 3, 3, 1] is symmetric
-    return F.conv2d(blurred, kernel, stride=2)
 
 
 def fold_fir(weight: Tensor) -> Tensor:

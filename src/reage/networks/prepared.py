@@ -4,18 +4,19 @@ The pictures are those of `Synthesis.forward` but for rounding, and so are the g
 of the noise. What is different:
 
 - The energies of the weights (equation 3 of Karras et al. 2020) are kept.
-- Where a picture is alone and its maps are larger than the weights, styles and demodulation go
-  into the weights, as in the paper, instead of over the maps: two passes over memory less.
-- From the first block of large maps on, pictures go through one after the other, since the maps
-  of several leave the caches.
-- The bias goes into the convolution, the gain of the activation into weights, bias and noise, and
-  what is left (noise, leaky ReLU) happens in place. The backward pass needs a layer's output
-  only: the leaky ReLU is undone where the sums need what was before it.
+- Demodulation, bias, noise and leaky ReLU happen in place. Their backward pass needs a layer's
+  output only: the leaky ReLU is undone where the sums need what was before it.
+- Without gradients, where a picture's maps are larger than the weights, styles and demodulation
+  go into the weights, as in the paper, instead of over the maps: two passes over memory less. From
+  the first such block on pictures go through one after the other, whose maps then stay in the
+  caches.
+
+A picture is made alike alone and among others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -30,7 +31,6 @@ from reage.networks.ops import (
     modulated_conv,
     upsample_2x,
     upsampling_conv,
-    upsampling_conv_adjoint,
     upsampling_kernel,
 )
 
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PreparedSynthesis"]
 
-LARGE = 1 << 20  # numbers in a block's maps of one picture
-TINY = 1e-20  # stands for a style of exactly nothing, by which a gradient could not be divided
-
 
 class _Layer:
     """A modulated convolution with its activation."""
@@ -60,7 +57,6 @@ class _Layer:
         self.module, self.dtype, self.up = module, dtype, module.up
         self.energy = module.weight.square().sum((2, 3)).t().contiguous()  # [in, out]
         self.bias = (module.bias * SQRT2).to(dtype)
-        self.is_large = maps > LARGE
         # Laid out as the convolution of channels-last maps wants it, else it is copied each time.
         weight = module.weight.transpose(0, 1) if module.up else module.weight
         self.weight = weight.contiguous(memory_format=torch.channels_last)
@@ -69,16 +65,27 @@ class _Layer:
     def __call__(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """x `[N, in, H, W]` and w `[N, w_dim]` to the layer's output."""
         styles = _styles(self.module.affine, w)
-        styles = torch.where(styles == 0, TINY, styles)
         gains = torch.rsqrt(styles.square() @ self.energy + DEMODULATION_EPS) * SQRT2
         if noise is not None:
             noise = (noise * (self.module.noise_strength * SQRT2)).to(x.dtype)
-        if len(x) == 1 and self.folds:
-            return _FoldedLayer.apply(x, styles, gains, noise, self.weight, self.bias, self.up)
+        if len(x) == 1 and self.folds and not torch.is_grad_enabled():
+            return self._folded(x, styles, gains, noise)
         x = x * styles[:, :, None, None].to(x.dtype)
         kernel = self.kernel
         y = upsampling_conv(x, kernel) if self.up else F.conv2d(x, kernel, padding=1)
         return _Activation.apply(y, gains, noise, self.bias)
+
+    def _folded(self, x: Tensor, styles: Tensor, gains: Tensor, noise: Tensor | None) -> Tensor:
+        """The layer for one picture, with styles and gains in the weights."""
+        factors = styles.t() * gains if self.up else gains.t() * styles  # as the first two sizes
+        weight = self.weight * factors[:, :, None, None]
+        if self.up:
+            y = upsampling_conv(x, upsampling_kernel(weight, x.dtype), self.bias)
+        else:
+            y = F.conv2d(x, weight.to(x.dtype), self.bias, padding=1)
+        if noise is not None:
+            y.add_(noise)
+        return F.leaky_relu_(y, SLOPE)
 
 
 def _styles(affine: EqualLinear, w: Tensor) -> Tensor:
@@ -109,50 +116,6 @@ class _Activation(torch.autograd.Function):
         inner, of_gains = _before_activation(grad, out, gains, noise, bias)
         of_noise = _of_noise(inner, noise) if ctx.needs_input_grad[2] else None
         return inner * gains[:, :, None, None].to(inner.dtype), of_gains, of_noise, None
-
-
-class _FoldedLayer(torch.autograd.Function):
-    """The whole layer for one picture, with styles and gains in the weights."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        styles: Tensor,
-        gains: Tensor,
-        noise: Tensor | None,
-        weight: Tensor,
-        bias: Tensor,
-        up: bool,
-    ) -> Tensor:
-        factors = styles.t() * gains if up else gains.t() * styles  # as the weight's first two
-        folded = (weight * factors[:, :, None, None]).to(x.dtype)
-        if up:
-            folded = upsampling_kernel(folded, x.dtype)
-            y = upsampling_conv(x, folded, bias)
-        else:
-            y = F.conv2d(x, folded, bias, padding=1)
-        if noise is not None:
-            y.add_(noise)
-        F.leaky_relu_(y, SLOPE)
-        ctx.up = up
-        ctx.save_for_backward(x, y, styles, gains, noise, folded, bias)
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
-        ctx: Any, grad: Tensor
-    ) -> tuple[Tensor | None, ...]:
-        x, out, styles, gains, noise, folded, bias = ctx.saved_tensors
-        inner, of_gains = _before_activation(grad, out, gains, noise, bias)
-        of_noise = _of_noise(inner, noise) if ctx.needs_input_grad[3] else None
-        if ctx.up:
-            of_x = upsampling_conv_adjoint(inner, folded)
-        else:
-            of_x = F.conv_transpose2d(inner, folded, padding=1)
-        of_styles = _sum_over_places(x * of_x) / styles
-        return of_x, of_styles, of_gains, of_noise, None, None, None
 
 
 def _before_activation(
@@ -188,23 +151,23 @@ class PreparedSynthesis:
                 (block, [_Layer(layer, dtype) for layer in block.layers])
                 for block in synthesis.blocks
             ]
-        large = [any(layer.is_large for layer in layers) for _, layers in self.blocks]
-        self.together = large.index(True) if True in large else len(large)
+        folding = [any(layer.folds for layer in layers) for _, layers in self.blocks]
+        self.together = folding.index(True) if True in folding else len(folding)
 
     def __call__(self, ws: Tensor, noise: Sequence[Tensor | None]) -> Tensor:
         """ws `[N, num_ws, w_dim]` and the maps `[N or 1, 1, r, r]`: pictures `[N, C, R, R]`."""
         first = self.blocks[0][0].const.to(self.dtype)
         x = first.expand(len(ws), *first.shape).contiguous(memory_format=torch.channels_last)
         everything = len(self.blocks)
-        together = self.together if len(ws) > 1 else everything
+        alone = len(ws) == 1 or torch.is_grad_enabled()
+        together = everything if alone else self.together
         x, image = self._run(0, together, x, None, ws, noise)
-        if together == everything:
-            return image
-        made = []
-        for one in (slice(i, i + 1) for i in range(len(ws))):
-            maps = [n if n is None or len(n) == 1 else n[one] for n in noise]
-            made.append(self._run(together, everything, x[one], image[one], ws[one], maps)[1])
-        return torch.cat(made)
+        if together < everything:
+            image = torch.cat(
+                [self._run(together, everything, *one)[1] for one in _pictures(x, image, ws, noise)]
+            )
+        assert image is not None
+        return image
 
     def _run(
         self,
@@ -214,7 +177,7 @@ class PreparedSynthesis:
         image: Tensor | None,
         ws: Tensor,
         noise: Sequence[Tensor | None],
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None]:
         level = sum(len(layers) for _, layers in self.blocks[:begin])
         for block, layers in self.blocks[begin:end]:
             for layer in layers:
@@ -222,7 +185,6 @@ class PreparedSynthesis:
                 level += 1
             rgb = _picture(block, x, ws[:, level])  # toRGB shares the next block's first w
             image = rgb if image is None else upsample_2x(image) + rgb
-        assert image is not None
         return x, image
 
 
@@ -234,3 +196,12 @@ def _picture(block: SynthesisBlock, x: Tensor, w: Tensor) -> Tensor:
         return (y + torgb.bias[:, None, None].to(y.dtype)).float()
     weight = (torgb.weight * styles[0, :, None, None]).to(x.dtype)
     return F.conv2d(x, weight, torgb.bias.to(x.dtype)).float()
+
+
+def _pictures(
+    x: Tensor, image: Tensor | None, ws: Tensor, noise: Sequence[Tensor | None]
+) -> Iterator[tuple[Tensor, Tensor | None, Tensor, list[Tensor | None]]]:
+    """Batches of one."""
+    for one in (slice(i, i + 1) for i in range(len(ws))):
+        maps = [n if n is None or len(n) == 1 else n[one] for n in noise]
+        yield x[one], None if image is None else image[one], ws[one], maps
