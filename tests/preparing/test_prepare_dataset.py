@@ -180,7 +180,7 @@ def test_stopped_while_it_moves_its_files(
 def test_a_full_disk_keeps_the_work(
     made: Made, photos: Path, tmp_path: Path, files_of: FilesOf, monkeypatch: pytest.MonkeyPatch
 ):
-    write, left = journal._write_all, iter(range(5))
+    write, left = journal.write_all, iter(range(5))
 
     def full(file: object, data: bytes) -> None:
         if next(left, None) is None:
@@ -190,7 +190,7 @@ def test_a_full_disk_keeps_the_work(
 
     output = tmp_path / "faces"
     with monkeypatch.context() as patched:
-        patched.setattr(journal, "_write_all", full)
+        patched.setattr(journal, "write_all", full)
         with pytest.raises(ReageError, match=r"^the disk of [^\n]* is full[^\n]*$"):
             prepare([photos], output, made.options, processes=1)
     assert prepare([photos], output, made.options, processes=1).taken_up == 2
