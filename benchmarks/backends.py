@@ -3,7 +3,8 @@
     python benchmarks/backends.py [MODEL] [--rounds 15] [--threads 2]
 
 The runtimes take turns, A B C A B C ..., in one process, so that other work on the machine hits all
-of them alike; medians and the ratio to PyTorch in float32 are printed.
+of them alike; medians and the ratio to PyTorch in float32 are printed, of the wall clock and of the processor's
+time (which with `--threads 1` says most on a machine that has other work).
 """
 
 from __future__ import annotations
@@ -42,18 +43,22 @@ def main() -> None:
         graphs = open_graphs(model, None, "openvino", bfloat16=True)
         assert graphs is not None
         runs["openvino bfloat16"] = graphs.synthesis
-    spent: dict[str, list[float]] = {name: [] for name in runs}
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
     with torch.no_grad():
         for index in range(options.rounds + 2):
             for name, run in runs.items():
-                began = time.perf_counter()
+                began = time.perf_counter(), time.process_time()
                 run(ws)
                 if index >= 2:  # the first ones warm up
-                    spent[name].append(time.perf_counter() - began)
-    base = median(spent["torch float32"])
-    for name, seconds in spent.items():
-        middle = median(seconds)
-        print(f"{name:<20} {1000 * middle:8.1f} ms   {base / middle:5.2f} times torch float32")
+                    ended = time.perf_counter(), time.process_time()
+                    spent[name].append((ended[0] - began[0], ended[1] - began[1]))
+    base = [median(column) for column in zip(*spent["torch float32"], strict=True)]
+    for name, pairs in spent.items():
+        wall, cpu = (median(column) for column in zip(*pairs, strict=True))
+        print(
+            f"{name:<20} {1000 * wall:8.1f} ms ({base[0] / wall:5.2f} times)"
+            f"   {1000 * cpu:8.1f} ms of the processor ({base[1] / cpu:5.2f} times)"
+        )
 
 
 if __name__ == "__main__":
