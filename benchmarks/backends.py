@@ -3,8 +3,8 @@
     python benchmarks/backends.py [MODEL] [--rounds 15] [--threads 2]
 
 The runtimes take turns, A B C A B C ..., in one process, so that other work on the machine hits all
-of them alike; medians and the ratio to PyTorch in float32 are printed, of the wall clock and of the processor's
-time (which with `--threads 1` says most on a machine that has other work).
+of them alike; medians and the ratio to PyTorch in float32 are printed, of the wall clock and of the
+processor's time (which with `--threads 1` says most on a machine that has other work).
 """
 
 from __future__ import annotations
