@@ -269,7 +269,16 @@ class Editor:
         return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
 
     def age_direction(self) -> Direction | NeuralAger:
-        """Return the model's ager or age direction, or raise ModelError where it has none."""
+        """Return the model's ager or age direction, along which + is older.
+
+        Raises ModelError where it has none, LatentError where it is another generator's or not
+        of age.
+        """
+        self.checked_direction()
+        return self._older
+
+    def checked_direction(self) -> Direction | NeuralAger:
+        """Return what was given or is the model's, of whatever it is; raises as the above."""
         if self.direction is None:
             name = self.model.config.name
             raise ModelError(
@@ -278,7 +287,7 @@ class Editor:
             )
         config = self.model.config.generator
         self.direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
-        return self._older
+        return self.direction
 
     @cached_property
     def _older(self) -> Direction | NeuralAger:

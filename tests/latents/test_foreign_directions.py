@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from made import random
+from reage.editor import Editor
 from reage.errors import LatentError
 from reage.latents.directions import Direction, for_generator, load_direction
 from reage.latents.files import read_latents
 from reage.latents.trust import OLDER, oriented, scaled
+from reage.models.checkpoints import Model, ModelConfig
 from reage.networks.generator import Generator, GeneratorConfig
 
 VECTOR = random(18, 512).numpy()
@@ -153,6 +155,20 @@ def test_what_does_not_change_age_is_refused(generator: Generator):
     direction = scaled(FOREIGN, generator)
     with pytest.raises(LatentError, match=r"\+0\.0 years only.*StyleGAN1, Z.*--strength"):
         oriented(direction, torch.zeros(1, 6, 16), lambda ws: torch.full((len(ws),), 40.0))
+
+
+def test_the_editor_measures_directions_of_age_only(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+):
+    model = Model(ModelConfig("tiny", generator.config), generator, None, "ab" * 32)
+    direction = scaled(FOREIGN, generator)
+    editor = Editor(model, direction)
+    monkeypatch.setattr(Editor, "_ages_of", lambda _, ws: 40 - 5 * direction.position(ws))
+    assert editor.checked_direction() is direction  # by strengths, whatever it is
+    turned = editor.age_direction()
+    assert isinstance(turned, Direction)
+    assert torch.equal(turned.vector, -direction.vector)
+    assert editor.age_direction() is turned  # measured once
 
 
 def test_z_codes_are_mapped_or_refused(tmp_path: Path, generator: Generator):

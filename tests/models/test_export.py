@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from reage.cli.main import main
 from reage.editor import Editor, load
 from reage.errors import ModelError, UsageError
 from reage.models.backends import BACKENDS, open_graphs
-from reage.models.checkpoints import Model, ModelConfig
+from reage.models.checkpoints import Model, ModelConfig, save_model
 from reage.models.export import Part, export_part, export_parts, parts_of
 from reage.models.graphs import FILES, GraphFormat, open_graph
 from reage.networks.ager import Ager, AgerConfig
@@ -129,6 +130,20 @@ def test_the_editor_takes_its_pictures_from_the_backend(
 def test_another_device_than_the_cpu_is_refused():
     with pytest.raises(UsageError, match="runs on the CPU"):
         load(backend="onnxruntime", device="meta")
+
+
+def test_the_command_writes_what_a_model_has(
+    tmp_path: Path, tiny: Generator, tiny_config: ModelConfig, capsys: pytest.CaptureFixture[str]
+):
+    folder = save_model(tiny_config, tiny, tmp_path / "m", card="", dtype=torch.float32)
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(folder), "--onnx", str(tmp_path / "out")])
+    assert ended.value.code == 0
+    assert {f.name for f in (tmp_path / "out").iterdir()} == {"synthesis.onnx", "export.json"}
+    assert "largest difference from PyTorch" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(folder)])
+    assert ended.value.code == 2
 
 
 def test_pytorch_needs_no_graphs_and_others_are_named(model: Model):

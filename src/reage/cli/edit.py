@@ -146,7 +146,7 @@ class EditTask:
                     seed=seed,
                     on_step=bar.update,
                 )
-            direction = editor.age_direction()  # the one that was given, refused before the work
+            direction = editor.checked_direction()  # the one that was given, perhaps not of age
             faces = editor.choose_faces(photo, (), self.face, self.points)
             inverted = editor.invert(photo, faces, quality=quality, seed=seed, on_step=bar.update)
             edits = editor.move(photo, inverted, direction, self.strengths, paste)

@@ -129,6 +129,7 @@ def _read_numpy(path: Path) -> Any:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False, max_header_size=10_000)
             if isinstance(loaded, np.lib.npyio.NpzFile):
+                assert loaded.zip is not None
                 unpacked = sum(item.file_size for item in loaded.zip.infolist())
                 if unpacked > 8 * MAX_VALUES:
                     raise LatentError(f"{path} unpacks to {unpacked} bytes: no latent code")
