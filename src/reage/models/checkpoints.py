@@ -35,6 +35,7 @@ __all__ = [
     "Alignment",
     "Model",
     "ModelConfig",
+    "Part",
     "build_generator",
     "load_config",
     "load_model",
@@ -79,6 +80,14 @@ class ModelConfig:
     format: int = FORMAT
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A further network of a foreign file, in memory."""
+
+    settings: dict[str, Any]  # its sizes, as a model folder would state them
+    tensors: Mapping[str, Tensor]
+
+
 @dataclass(frozen=True)
 class Model:
     """A generator, frozen and in evaluation mode, with all that is needed to use it."""
@@ -87,6 +96,8 @@ class Model:
     generator: Generator
     folder: Path | None  # None: converted in memory from a foreign file
     generator_hash: str  # `tensor_hash` of the generator as stored
+    encoder: Part | None = None  # of a foreign file; a folder has a file for it
+    ager: Part | None = None
 
 
 def load_model(folder: Path) -> Model:
@@ -116,6 +127,9 @@ def load_model(folder: Path) -> Model:
     return Model(config, generator, folder, known)
 
 
+INITIALIZERS = (nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_)
+
+
 class Uninitialized(TorchFunctionMode):
     """Leave out the random numbers of new networks whose weights are about to be loaded.
 
@@ -130,7 +144,10 @@ class Uninitialized(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        return (torch.empty if func is torch.randn else func)(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in INITIALIZERS:  # torch.nn's layers are made empty, then filled in place
+            return args[0] if args else kwargs["tensor"]
+        return (torch.empty if func is torch.randn else func)(*args, **kwargs)
 
 
 def build_generator(

@@ -185,9 +185,11 @@ def _load_foreign(path: Path, row: KnownModel | None) -> Model:
         data=row.data if row else "unknown",
         licence=row.licence if row else "unknown",
         metrics={**(row.metrics if row else {}), **notes},
+        encoder=converted.encoder.settings if converted.encoder else None,
     )
     generator = build_generator(config.generator, converted.state_dict, source=str(path))
-    return Model(config, generator, None, tensor_hash(converted.state_dict))
+    made = tensor_hash(converted.state_dict)
+    return Model(config, generator, None, made, converted.encoder, converted.ager)
 
 
 def _folder_info(path: Path, source: Source) -> ModelInfo | None:

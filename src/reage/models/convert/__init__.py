@@ -1,4 +1,4 @@
-"""Foreign generators, in and out: one adapter a format, each with its key table."""
+"""Foreign models, in and out: one adapter a format, each with its key table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from reage.models.checkpoints import Model
 from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.nvidia import read_nvidia, write_nvidia
 from reage.models.convert.rosinality import read_rosinality, write_rosinality
+from reage.models.convert.style_encoders import Checkpoint, as_checkpoint, read_style_encoders
+from reage.models.convert.torch_files import read_torch_file
 from reage.models.convert.torch_pickles import is_torch_file
 
 __all__ = ["ConvertedGenerator", "ForeignFormat", "read_foreign", "write_foreign"]
@@ -18,16 +20,15 @@ ForeignFormat = Literal["rosinality", "nvidia"]
 
 
 def read_foreign(path: Path) -> ConvertedGenerator:
-    """Read a generator of another program; the format is seen from the content.
+    """Read a generator of another program, with its encoder; the format is seen from the content.
 
     No code in the file is run. Raises ModelError when it is none of the formats that are known.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
-    if is_torch_file(start) or start[8:9] == b"{":
+    start = _start(path)
+    if is_torch_file(start):
+        checkpoint = _checkpoint(path)
+        return read_style_encoders(checkpoint) if checkpoint else read_rosinality(path)
+    if start[8:9] == b"{":
         return read_rosinality(path)
     if start[:1] == b"\x80":
         return read_nvidia(path)
@@ -35,6 +36,23 @@ def read_foreign(path: Path) -> ConvertedGenerator:
         f"{path} is neither a torch file, a pickle nor safetensors; "
         "give a StyleGAN2 checkpoint of rosinality's or NVIDIA's PyTorch code"
     )
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(16)
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _checkpoint(path: Path) -> Checkpoint | None:
+    """A torch file with encoders; None when it is another, or too damaged to tell."""
+    try:
+        file = read_torch_file(path)
+    except ModelError:  # the reader of generators says what is wrong with it
+        return None
+    return as_checkpoint(file, path)
 
 
 def write_foreign(model: Model, path: Path, layout: ForeignFormat) -> None:

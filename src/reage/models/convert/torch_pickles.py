@@ -17,7 +17,15 @@ from torch import Tensor
 from reage.errors import ModelError
 from reage.models.convert.pickles import Global, Interpreter, Record, Rules
 
-__all__ = ["StoredTensor", "interpret_torch", "is_torch_file"]
+__all__ = [
+    "TENSOR_RULES",
+    "Storage",
+    "StoredTensor",
+    "find_storage",
+    "interpret_torch",
+    "is_torch_file",
+    "legacy_stream",
+]
 
 ZIP = b"PK\x03\x04"
 LEGACY_TORCH = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # torch.save's number before version 1.6
@@ -46,6 +54,9 @@ class Storage:
     count: int
     data: bytes = b""  # filled when the stream comes to it
 
+    def read(self) -> bytes:
+        return self.data
+
 
 @dataclass(eq=False, repr=False, frozen=True)
 class StoredTensor:
@@ -68,7 +79,8 @@ class StoredTensor:
         """Copy the values out of the file; contiguous."""
         count = self.nbytes(source) // self.storage.dtype.itemsize
         last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
-        held = len(self.storage.data) // self.storage.dtype.itemsize
+        data = self.storage.read()
+        held = len(data) // self.storage.dtype.itemsize
         if count > held or (count and self.offset + last >= held):
             raise ModelError(
                 f"{source} is damaged: a tensor of shape {list(self.shape)} "
@@ -76,7 +88,7 @@ class StoredTensor:
             )
         if not count:
             return torch.zeros(self.shape, dtype=self.storage.dtype)
-        flat = torch.frombuffer(bytearray(self.storage.data), dtype=self.storage.dtype)
+        flat = torch.frombuffer(bytearray(data), dtype=self.storage.dtype)
         return flat.as_strided(self.shape, self.stride, self.offset).clone(
             memory_format=torch.contiguous_format
         )
@@ -90,7 +102,7 @@ def is_torch_file(start: bytes) -> bool:
 def interpret_torch(data: bytes, interpreter: Interpreter) -> Any:
     """Interpret a plain pickle that may hold tensors, each with its storage as bytes."""
     rules = TENSOR_RULES | {
-        "torch.storage._load_from_bytes": lambda inner: _legacy_stream(inner, interpreter)
+        "torch.storage._load_from_bytes": lambda inner: legacy_stream(inner, interpreter)
     }
     return interpreter.run(io.BytesIO(data), rules)
 
@@ -109,7 +121,7 @@ TENSOR_RULES: dict[str, Any] = {
 }
 
 
-def _legacy_stream(data: Any, interpreter: Interpreter) -> Any:
+def legacy_stream(data: Any, interpreter: Interpreter) -> Any:
     """What `torch.save` wrote before version 1.6: five pickles, then the storages' bytes."""
     if not isinstance(data, bytes):
         raise TypeError("a storage that is not bytes")
@@ -121,7 +133,7 @@ def _legacy_stream(data: Any, interpreter: Interpreter) -> Any:
     if header[:2] != [MAGIC_NUMBER, PROTOCOL_VERSION] or system.get("little_endian") is not True:
         raise ValueError("a storage in an unknown format")
     content = interpreter.run(
-        stream, rules, lambda identifier: _storage(identifier, storages, len(data))
+        stream, rules, lambda identifier: find_storage(identifier, storages, len(data))
     )
     keys = interpreter.run(stream, rules)
     for key in keys if isinstance(keys, list) else []:
@@ -134,7 +146,9 @@ def _legacy_stream(data: Any, interpreter: Interpreter) -> Any:
     return content
 
 
-def _storage(identifier: Any, storages: dict[str, Storage], limit: int) -> Storage | Record:
+def find_storage(
+    identifier: Any, storages: dict[str, Storage], limit: int, make: type[Storage] = Storage
+) -> Storage | Record:
     if not isinstance(identifier, tuple) or len(identifier) < 5 or identifier[0] != "storage":
         raise ValueError("a persistent id that is no storage")
     kind, key, _, count = identifier[1:5]
@@ -145,4 +159,4 @@ def _storage(identifier: Any, storages: dict[str, Storage], limit: int) -> Stora
         raise ValueError("a storage of unknown type")
     if not 0 <= count * dtype.itemsize <= limit:
         raise ValueError(f"a storage that claims {count} values in {limit} bytes")
-    return storages.setdefault(key, Storage(dtype, count))
+    return storages.setdefault(key, make(dtype, count))
