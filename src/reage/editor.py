@@ -21,9 +21,10 @@ from reage.faces.detection import FaceDetector
 from reage.faces.face import Face, left_to_right, select_faces
 from reage.images import Photo, to_tensor
 from reage.inputs import Target, as_photo, as_targets
-from reage.latents.agers import NeuralAger, load_ager
+from reage.latents.agers import AnyAger, NeuralAger, PictureAger, load_ager, picture_ager
 from reage.latents.aging import Reached
 from reage.latents.directions import Direction, for_generator, load_direction, sefa_direction
+from reage.latents.encoding import AnyEncoder, encode
 from reage.latents.faces import FaceView, InvertedFace, PasteMode, age_square, view_face
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
 from reage.latents.tuning import TuneConfig, Tuned, tune
@@ -32,7 +33,6 @@ from reage.models.encoders import load_encoder
 from reage.models.pretrained import load_age_network, load_efficientnet, load_perceptual
 from reage.models.registry import load as load_any_model
 from reage.networks.age import AgeNetwork
-from reage.networks.encoder import Encoder
 from reage.networks.identity import FeatureLikeness
 from reage.results import Edit, Result
 from reage.tracing import FaceMover, TracedFaces
@@ -58,7 +58,7 @@ class Editor:
     """Everything that an edit needs, loaded once. Holds no photo."""
 
     model: Model
-    direction: Direction | NeuralAger | None = None  # along age; None: the model has none
+    direction: Direction | AnyAger | None = None  # along age; None: the model has none
     dtype: torch.dtype = torch.float32  # of the generator's convolutions
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
@@ -68,7 +68,7 @@ class Editor:
         return FaceDetector()
 
     @cached_property
-    def encoder(self) -> Encoder | None:
+    def encoder(self) -> AnyEncoder | None:
         encoder = load_encoder(self.model)
         return None if encoder is None else encoder.to(self.device)
 
@@ -191,7 +191,7 @@ class Editor:
         self,
         photo: Photo,
         inverted: Sequence[InvertedFace],
-        direction: Direction | NeuralAger,
+        direction: Direction | AnyAger,
         strengths: Iterable[float],
         paste: PasteMode = "delta",
     ) -> list[Edit]:
@@ -256,7 +256,7 @@ class Editor:
         """RGB pictures `[N, 3, R, R]` in about [-1, 1] of ws `[N, num_ws, w_dim]`."""
         return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
 
-    def age_direction(self) -> Direction | NeuralAger:
+    def age_direction(self) -> Direction | AnyAger:
         """Return the model's ager or age direction, or raise ModelError where it has none."""
         if self.direction is None:
             name = self.model.config.name
@@ -279,7 +279,8 @@ class Editor:
         """A first code of a crop: the encoder's where there is one, else the average face's."""
         if self.encoder is None:
             return self._average
-        return self.encoder(target[:, :3], mask, self.model.generator.mapping.w_avg)
+        generator = self.model.generator
+        return encode(self.encoder, generator, target[:, :3], mask, dtype=self.dtype)
 
     def _targets(self, crop: FaceCrop) -> tuple[Tensor, Tensor]:
         """A crop as the generator's picture and validity mask."""
@@ -303,9 +304,7 @@ class Editor:
             raise KeyboardInterrupt  # who stops an edit wants no half-found face in it
         return InvertedFace(view, found.ws, self.synthesize(found.ws, noise=found.noise), found)
 
-    def _mover(
-        self, photo: Photo, direction: Direction | NeuralAger, paste: PasteMode
-    ) -> FaceMover:
+    def _mover(self, photo: Photo, direction: Direction | AnyAger, paste: PasteMode) -> FaceMover:
         networks = (self.synthesize, self.age_network, self.likeness)
         return FaceMover(photo, direction, paste, *networks, self.device)
 
@@ -327,19 +326,23 @@ def load(
     loaded = load_any_model(model)
     loaded.generator.to(place)
     found = find_direction(loaded, direction)
+    if isinstance(found, NeuralAger | PictureAger):
+        found.network.to(place)
     return Editor(loaded, found, choose_dtype(precision, place), place, vgg16)
 
 
-def find_direction(model: Model, given: str | Path | None) -> Direction | NeuralAger | None:
+def find_direction(model: Model, given: str | Path | None) -> Direction | AnyAger | None:
     """What was given (a file, or "sefa:N"), else the folder's ager, else its age direction."""
     if str(given).startswith("sefa:"):
         return sefa_direction(model.generator, model.generator_hash, str(given))
     if str(given).endswith(".ager.safetensors"):
-        return load_ager(Path(str(given)))
+        return load_ager(Path(str(given)), model.generator)
     if given is not None:
         return for_generator(load_direction(Path(given)), model.config.generator.num_ws)
+    if model.ager is not None:
+        return picture_ager(model)
     if model.folder is not None and (model.folder / AGE_AGER).is_file():
-        return load_ager(model.folder / AGE_AGER)
+        return load_ager(model.folder / AGE_AGER, model.generator)
     if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():
         return None
     return load_direction(model.folder / AGE_DIRECTION)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
+
+from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import (
@@ -15,6 +18,7 @@ from reage.models.checkpoints import (
 )
 from reage.models.files import load_tensors
 from reage.networks.encoder import Encoder, EncoderConfig
+from reage.networks.generator import Generator, GeneratorConfig
 from reage.networks.irse import BackboneConfig
 from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig
 
@@ -30,25 +34,26 @@ def load_encoder(model: Model) -> Encoder | StyleEncoder | None:
     settings = model.config.encoder
     if model.encoder is not None:
         source = f"{model.config.name}: its encoder"
-        return make_style_encoder(model.encoder.settings, model.encoder.tensors, model, source)
+        part = model.encoder
+        return make_style_encoder(part.settings, part.tensors, model.generator, source)
     if settings is None or model.folder is None:
         return None
     file = model.folder / ENCODER_FILE
     tensors, _ = load_tensors(file, sha256=model.config.sha256[ENCODER_FILE])
     tensors = {name: t.float() for name, t in tensors.items()}
     if settings.get("kind") == STYLES:
-        return make_style_encoder(settings, tensors, model, str(file))
+        return make_style_encoder(settings, tensors, model.generator, str(file))
     encoder = Encoder(_config(model, settings))
     load_strictly(encoder, tensors, source=str(file))
     return encoder.eval().requires_grad_(False)
 
 
 def make_style_encoder(
-    settings: dict[str, Any], tensors: Any, model: Model, source: str
+    settings: dict[str, Any], tensors: Mapping[str, Tensor], generator: Generator, source: str
 ) -> StyleEncoder:
-    """Make an encoder of pSp's kind of its settings and float32 tensors. Strict, frozen."""
+    """Make an encoder of pSp's kind for a generator, of float32 tensors. Strict, frozen."""
     config = style_encoder_config(settings, f"{source} (its settings)")
-    _belongs(config.num_ws, config.w_dim, model, source)
+    _belongs(config.num_ws, config.w_dim, generator.config, source)
     with Uninitialized():
         encoder = StyleEncoder(config)
     load_strictly(encoder, tensors, source=source)
@@ -107,15 +112,14 @@ def _config(model: Model, settings: dict[str, Any]) -> EncoderConfig:
         if isinstance(value, list) != isinstance(wanted[name], list) or not _whole(value):
             raise ModelError(f"{where} has {name} {value!r}; whole numbers above 0 are needed")
         values[name] = tuple(value) if isinstance(value, list) else value
-    _belongs(values["num_ws"], values["w_dim"], model, where)
+    _belongs(values["num_ws"], values["w_dim"], generator, where)
     try:
         return EncoderConfig(**values)
     except ValueError as error:
         raise ModelError(f"{where} does not fit together: {error}") from error
 
 
-def _belongs(num_ws: int, w_dim: int, model: Model, where: str) -> None:
-    generator = model.config.generator
+def _belongs(num_ws: int, w_dim: int, generator: GeneratorConfig, where: str) -> None:
     for name, made, own in (
         ("num_ws", num_ws, generator.num_ws),
         ("w_dim", w_dim, generator.w_dim),

@@ -14,7 +14,13 @@ from reage.models.convert.style_encoders import Checkpoint, as_checkpoint, read_
 from reage.models.convert.torch_files import read_torch_file
 from reage.models.convert.torch_pickles import is_torch_file
 
-__all__ = ["ConvertedGenerator", "ForeignFormat", "read_foreign", "write_foreign"]
+__all__ = [
+    "ConvertedGenerator",
+    "ForeignFormat",
+    "read_checkpoint",
+    "read_foreign",
+    "write_foreign",
+]
 
 ForeignFormat = Literal["rosinality", "nvidia"]
 
@@ -26,7 +32,7 @@ def read_foreign(path: Path) -> ConvertedGenerator:
     """
     start = _start(path)
     if is_torch_file(start):
-        checkpoint = _checkpoint(path)
+        checkpoint = read_checkpoint(path)
         return read_style_encoders(checkpoint) if checkpoint else read_rosinality(path)
     if start[8:9] == b"{":
         return read_rosinality(path)
@@ -46,8 +52,13 @@ def _start(path: Path) -> bytes:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _checkpoint(path: Path) -> Checkpoint | None:
-    """A torch file with encoders; None when it is another, or too damaged to tell."""
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """A checkpoint with encoders, not loaded yet; None when it is another file, or damaged.
+
+    Raises ModelError when it is one and asks for code.
+    """
+    if not is_torch_file(_start(path)):
+        return None
     try:
         file = read_torch_file(path)
     except ModelError:  # the reader of generators says what is wrong with it

@@ -12,10 +12,10 @@ import io
 import pickle
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -25,7 +25,16 @@ from reage.models.convert.converted import ConvertedGenerator, checked, fir_kern
 from reage.models.files import load_tensors, read_bytes, save_tensors, write_file
 from reage.networks.generator import GeneratorConfig
 
-__all__ = ["from_rosinality", "read_rosinality", "to_rosinality", "write_rosinality"]
+__all__ = [
+    "LATENT_AVG",
+    "filter_keys",
+    "from_rosinality",
+    "infer_config",
+    "key_table",
+    "read_rosinality",
+    "to_rosinality",
+    "write_rosinality",
+]
 
 LATENT_AVG = "latent_avg"
 DECODER = "decoder."  # prefix of the generator in pSp, e4e, ReStyle and SAM checkpoints
@@ -42,6 +51,13 @@ READ_ERRORS = (
     *(IndexError, TypeError, AttributeError, ArithmeticError, MemoryError, AssertionError),
     *(ImportError, struct.error),
 )
+
+
+class Shaped(Protocol):
+    """A tensor, or the description of one that is not loaded."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
 
 
 @dataclass(frozen=True)
@@ -122,7 +138,7 @@ def from_rosinality(
     theirs: Mapping[str, Tensor], latent_avg: Tensor | None, *, source: str
 ) -> ConvertedGenerator:
     """Name rosinality's tensors as ours; sizes are read off the shapes."""
-    config = _infer_config(theirs, source)
+    config = infer_config(theirs, source)
     for key in filter_keys(config):
         if key in theirs and not _is_standard(theirs[key]):
             raise ModelError(f"{source}: {key} is not the filter [1, 3, 3, 1]; it cannot be used")
@@ -138,7 +154,9 @@ def from_rosinality(
     return checked(config, state, source=source, source_format="rosinality", notes=[])
 
 
-def _infer_config(theirs: Mapping[str, Tensor], source: str) -> GeneratorConfig:
+def infer_config(theirs: Mapping[str, Shaped], source: str) -> GeneratorConfig:
+    """Sizes of a generator, read off the shapes of its tensors."""
+
     def shape(key: str, length: int) -> tuple[int, ...]:
         if key not in theirs:
             raise ModelError(f"{source} lacks {key}; is it a StyleGAN2 generator?")
