@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -36,7 +36,9 @@ __all__ = [
     "Model",
     "ModelConfig",
     "Part",
+    "Shaped",
     "build_generator",
+    "check_shapes",
     "load_config",
     "load_model",
     "load_strictly",
@@ -160,8 +162,21 @@ def build_generator(
     return generator.eval().requires_grad_(False)
 
 
+class Shaped(Protocol):
+    """A tensor, or the description of one that is not loaded."""
+
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+
 def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
     """Give a network its tensors; ModelError unless names and shapes are all its own."""
+    check_shapes(network, tensors, source=source)
+    network.load_state_dict(dict(tensors), assign=True)
+
+
+def check_shapes(network: nn.Module, tensors: Mapping[str, Shaped], *, source: str) -> None:
+    """Raise ModelError unless tensors, loaded or not, have a network's names and shapes."""
     wanted = {name: tuple(t.shape) for name, t in network.state_dict().items()}
     check_names(wanted, tensors, source)
     for name, shape in wanted.items():
@@ -170,7 +185,6 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, source: 
                 f"{source}: {name} is {list(tensors[name].shape)}, "
                 f"its config needs {list(shape)}; config and weights do not belong together"
             )
-    network.load_state_dict(dict(tensors), assign=True)
 
 
 def check_names(wanted: Mapping[str, object], found: Mapping[str, object], source: str) -> None:

@@ -12,6 +12,7 @@ from reage.models.convert import read_checkpoint, read_foreign
 from reage.models.convert.rosinality import filter_keys, infer_config, key_table
 from reage.models.convert.style_encoders import GROUPS, Checkpoint, family_of, infer_encoder
 from reage.models.encoders import describe_encoder
+from reage.models.face_networks import face_network_of
 from reage.models.registry import find_model
 from reage.networks.generator import GeneratorConfig
 from reage.networks.style_encoder import StyleEncoder
@@ -44,6 +45,10 @@ def inspect_model(name: str | Path) -> Inspection:
     checkpoint = read_checkpoint(path)
     if checkpoint is not None:
         return _checkpoint(checkpoint, path)
+    network = face_network_of(path)
+    if network is not None:
+        family, _, use = network.partition("; ")
+        return Inspection(path, family, (("generator", "none"), ("use", use)))
     found = read_foreign(path)
     lines = [("generator", _generator(found.config)), ("encoder", "none")]
     notes = [("note", note) for note in found.notes]

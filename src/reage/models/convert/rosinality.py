@@ -12,15 +12,16 @@ import io
 import pickle
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from reage.errors import ModelError
+from reage.models.checkpoints import Shaped
 from reage.models.convert.converted import ConvertedGenerator, checked, fir_kernel
 from reage.models.files import load_tensors, read_bytes, save_tensors, write_file
 from reage.networks.generator import GeneratorConfig
@@ -51,13 +52,6 @@ READ_ERRORS = (
     *(IndexError, TypeError, AttributeError, ArithmeticError, MemoryError, AssertionError),
     *(ImportError, struct.error),
 )
-
-
-class Shaped(Protocol):
-    """A tensor, or the description of one that is not loaded."""
-
-    @property
-    def shape(self) -> Sequence[int]: ...
 
 
 @dataclass(frozen=True)

@@ -15,17 +15,27 @@ from typing import Any
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.checkpoints import MAX_WIDTH, Part
+from reage.models.checkpoints import MAX_WIDTH, Part, Uninitialized, check_shapes
 from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.pickles import Record
 from reage.models.convert.rosinality import LATENT_AVG, from_rosinality
-from reage.models.convert.torch_files import TorchFile, load_all
+from reage.models.convert.torch_files import TorchFile, load_all, refuse_code
 from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.encoders import describe_encoder
 from reage.networks.irse import BackboneConfig
-from reage.networks.style_encoder import Reading, StyleEncoderConfig
+from reage.networks.style_encoder import Reading, StyleEncoder, StyleEncoderConfig
 
-__all__ = ["Checkpoint", "as_checkpoint", "family_of", "infer_encoder", "read_style_encoders"]
+__all__ = [
+    "OLD_COUNTER",
+    "Checkpoint",
+    "Group",
+    "as_checkpoint",
+    "family_of",
+    "infer_backbone",
+    "infer_encoder",
+    "read_style_encoders",
+    "side_of",
+]
 
 STATE = "state_dict"
 GROUPS = ("decoder", "encoder", "pretrained_encoder", "hypernet")
@@ -43,14 +53,6 @@ TYPES: Mapping[str, tuple[Reading, bool]] = {
     "SingleStyleCodeEncoder": ("w", False),
     "WEncoder": ("w", False),
 }
-SAFE_NAMES = (
-    *("collections.OrderedDict", "argparse.Namespace", "torch.device", "torch.Size"),
-    *("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"),
-    *("torch._utils._rebuild_parameter", "_codecs.encode", "builtins.set"),
-    *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype"),
-    *("pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath"),
-)
-
 Group = dict[str, StoredTensor]
 
 
@@ -82,9 +84,7 @@ def as_checkpoint(file: TorchFile, path: Path) -> Checkpoint | None:
             groups.setdefault(group, {})[rest] = tensor
     if "decoder" not in groups or not groups.keys() & {"encoder", "hypernet"}:
         return None
-    for name in sorted(file.names):
-        if name not in SAFE_NAMES and not _is_storage(name):
-            raise ModelError(f"{path} asks for {name}, which no weights need; it was not run")
+    refuse_code(file, str(path))
     latent_avg = content.get(LATENT_AVG)
     known = {STATE, "opts", LATENT_AVG}
     return Checkpoint(
@@ -95,10 +95,6 @@ def as_checkpoint(file: TorchFile, path: Path) -> Checkpoint | None:
         latent_avg=latent_avg if isinstance(latent_avg, StoredTensor) else None,
         other=[str(name) for name in content if name not in known],
     )
-
-
-def _is_storage(name: str) -> bool:
-    return name.startswith("torch.") and name.endswith("Storage")
 
 
 def _plain_options(opts: Any) -> dict[str, Any]:
@@ -151,7 +147,10 @@ def read_style_encoders(checkpoint: Checkpoint) -> ConvertedGenerator:
                 f"{source}: its {group} makes codes {[config.num_ws, config.w_dim]}, its generator "
                 f"takes {[num_ws, w_dim]}"
             )
-        tensors = load_all(groups[group], checkpoint.file, f"{source}: its {group}")
+        where = f"{source}: its {group}"
+        with Uninitialized():
+            check_shapes(StyleEncoder(config), groups[group], source=where)
+        tensors = load_all(groups[group], checkpoint.file, where)
         parts[group] = Part(describe_encoder(config), tensors)
     if "hypernet" in groups:
         found.notes.append("its hypernetwork is not used: faces are found by projection")
@@ -175,7 +174,7 @@ def infer_encoder(
     if "input_layer.0.weight" not in tensors:
         notes.append(f"its {group} stands on no IR-SE network and is not used")
         return None
-    backbone = _backbone(tensors, source)
+    backbone = infer_backbone(tensors, source)
     if backbone.input_channels not in (3, 4, 6):
         notes.append(f"its {group} takes {backbone.input_channels} channels, no photo; not used")
         return None
@@ -232,28 +231,30 @@ def _codes(
     """How many levels an encoder makes, and of how many numbers."""
     if reading in ("pyramid", "last"):
         heads = {name.split(".")[1] for name in tensors if name.startswith("styles.")}
-        return len(heads), _side(tensors, "styles.0.linear.weight", 0, source)
+        return len(heads), side_of(tensors, "styles.0.linear.weight", 0, source)
     levels = sum(f"to_rgbs.{k}.conv.weight" in checkpoint.groups["decoder"] for k in range(16))
     if reading == "w":
-        return 2 * levels + 2, _side(tensors, "linear.weight", 0, source)
-    return 2 * levels + 2, _side(tensors, "linear.weight", 1, source)
+        return 2 * levels + 2, side_of(tensors, "linear.weight", 0, source)
+    return 2 * levels + 2, side_of(tensors, "linear.weight", 1, source)
 
 
-def _backbone(tensors: Group, source: str) -> BackboneConfig:
+def infer_backbone(tensors: Group, source: str) -> BackboneConfig:
     """Sizes of an IR-SE network: a group of blocks begins where the channels change."""
-    stem = _side(tensors, "input_layer.0.weight", 0, source)
+    stem = side_of(tensors, "input_layer.0.weight", 0, source)
     widths: list[int] = []
     units: list[int] = []
     count = len({name.split(".")[1] for name in tensors if name.startswith("body.")})
     for i in range(count):
-        width = _side(tensors, f"body.{i}.res_layer.1.weight", 0, source)
+        width = side_of(tensors, f"body.{i}.res_layer.1.weight", 0, source)
         if not widths or f"body.{i}.shortcut_layer.0.weight" in tensors:
             widths.append(width)
             units.append(0)
         units[-1] += 1
     if not widths:
         raise ModelError(f"{source} has no blocks (body.0.*)")
-    squeezed = _side(tensors, "body.0.res_layer.5.fc1.weight", 0, source)
+    if not _input_channels(tensors):
+        raise ModelError(f"{source} begins with no convolution; is it an encoder of pSp's kind?")
+    squeezed = side_of(tensors, "body.0.res_layer.5.fc1.weight", 0, source)
     try:
         return BackboneConfig(
             input_channels=_input_channels(tensors),
@@ -271,7 +272,7 @@ def _input_channels(tensors: Mapping[str, StoredTensor | Tensor]) -> int:
     return int(shape[1]) if len(shape) == 4 else 0
 
 
-def _side(tensors: Group, name: str, axis: int, source: str) -> int:
+def side_of(tensors: Group, name: str, axis: int, source: str) -> int:
     """One side of a tensor; ModelError where it is missing or makes no sense."""
     if name not in tensors:
         raise ModelError(f"{source} lacks {name}; is it a whole checkpoint?")

@@ -25,7 +25,16 @@ from reage.models.convert.torch_pickles import (
 )
 from reage.models.files import read_bytes
 
-__all__ = ["TorchFile", "load_all", "read_torch_file"]
+__all__ = ["TorchFile", "load_all", "read_torch_file", "refuse_code"]
+
+# Names that files of weights have a use for; none of them is imported.
+SAFE_NAMES = (
+    *("collections.OrderedDict", "argparse.Namespace", "torch.device", "torch.Size"),
+    *("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"),
+    *("torch._utils._rebuild_parameter", "_codecs.encode", "builtins.set"),
+    *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype"),
+    *("pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath"),
+)
 
 
 @dataclass(eq=False, repr=False)
@@ -67,6 +76,14 @@ def read_torch_file(path: Path) -> TorchFile:
     except (NotImplementedError, RuntimeError, zlib.error) as error:
         raise ModelError(f"{path} is compressed, which torch files are not") from error
     return TorchFile(content, frozenset(interpreter.names), size)
+
+
+def refuse_code(file: TorchFile, source: str) -> None:
+    """Raise ModelError when a file would import what no weights need."""
+    for name in sorted(file.names):
+        storage = name.startswith("torch.") and name.endswith("Storage")
+        if name not in SAFE_NAMES and not storage:
+            raise ModelError(f"{source} asks for {name}, which no weights need; it was not run")
 
 
 def _archive(archive: zipfile.ZipFile, interpreter: Interpreter) -> Any:
