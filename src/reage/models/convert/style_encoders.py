@@ -92,9 +92,16 @@ def as_checkpoint(file: TorchFile, path: Path) -> Checkpoint | None:
         file=file,
         groups=groups,
         opts=_plain_options(content.get("opts")),
-        latent_avg=latent_avg if isinstance(latent_avg, StoredTensor) else None,
+        latent_avg=_repeated(latent_avg) if isinstance(latent_avg, StoredTensor) else None,
         other=[str(name) for name in content if name not in known],
     )
+
+
+def _repeated(stored: StoredTensor) -> StoredTensor:
+    """The one row of a tensor that was saved as a view which repeats it."""
+    if len(stored.shape) == len(stored.stride) and stored.shape and not any(stored.stride[:-1]):
+        return replace(stored, shape=stored.shape[-1:], stride=stored.stride[-1:])
+    return stored
 
 
 def _plain_options(opts: Any) -> dict[str, Any]:
