@@ -26,6 +26,7 @@ from reage.latents.aging import Reached
 from reage.latents.directions import Direction, for_generator, load_direction, sefa_direction
 from reage.latents.encoding import AnyEncoder, encode
 from reage.latents.faces import FaceView, InvertedFace, PasteMode, age_square, view_face
+from reage.latents.hypertuning import hypertune
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
 from reage.latents.tuning import TuneConfig, Tuned, tune
 from reage.models.checkpoints import Model
@@ -248,8 +249,13 @@ class Editor:
         )
 
     def tune_crop(self, crop: FaceCrop, ws: Tensor, config: TuneConfig) -> Tuned:
-        """Bend a copy of the generator to one crop and its code."""
-        return tune(self.model.generator, *self._targets(crop), ws, self.perceptual, config)
+        """Bend a copy of the generator to one crop and its code: by a hypernetwork, or `config`."""
+        target, mask = self._targets(crop)
+        hypernet = self.model.hypernet
+        if hypernet is not None:
+            hypernet.to(self.device)
+            return hypertune(hypernet, self.model.generator, target, mask, ws)
+        return tune(self.model.generator, target, mask, ws, self.perceptual, config)
 
     @torch.no_grad()
     def synthesize(self, ws: Tensor, *, noise: list[Tensor] | None = None) -> Tensor:

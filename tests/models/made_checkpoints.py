@@ -12,7 +12,7 @@ from torch import Tensor
 
 from seeded import seeded
 
-__all__ = ["FAMILIES", "golden", "made_checkpoint", "published"]
+__all__ = ["FAMILIES", "golden", "made_checkpoint", "published", "seeded_tensor"]
 
 GOLDEN = Path(__file__).with_name("golden_style_encoders.npz")
 FAMILIES = ("psp", "psp_w", "psp_wplus", "e4e", "restyle_psp", "restyle_e4e", "sam", "w_encoder")
@@ -29,7 +29,7 @@ def golden(family: str) -> dict[str, Any]:
 def published(family: str) -> dict[str, Any]:
     """The content of a checkpoint as its authors' code saves it, of seeded weights."""
     known = golden(family)
-    state = {name: _tensor(name, shape) for name, shape in known["shapes"].items()}
+    state = {name: seeded_tensor(name, shape) for name, shape in known["shapes"].items()}
     rows = 1 if family == "psp_w" else 8
     average = torch.from_numpy(seeded("latent_avg", (48,))).repeat(rows, 1)
     return {"state_dict": state, "latent_avg": average, "opts": known["opts"]}
@@ -46,7 +46,8 @@ def _keys(arrays: Any, family: str) -> list[str]:
     return [k.removeprefix(f"{family}/") for k in arrays.files if k.startswith(f"{family}/")]
 
 
-def _tensor(name: str, shape: list[int]) -> Tensor:
+def seeded_tensor(name: str, shape: list[int]) -> Tensor:
+    """One tensor of a checkpoint; filters are the standard ones."""
     if name.endswith(".kernel"):
         return torch.from_numpy(np.outer(TAPS, TAPS) / 16)
     return torch.from_numpy(np.asarray(seeded(name, shape)))

@@ -30,6 +30,7 @@ from reage.models.files import (
     write_file,
 )
 from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.hypernet import HyperNetwork
 
 __all__ = [
     "Alignment",
@@ -100,6 +101,7 @@ class Model:
     generator_hash: str  # `tensor_hash` of the generator as stored
     encoder: Part | None = None  # of a foreign file; a folder has a file for it
     ager: Part | None = None
+    hypernet: HyperNetwork | None = None
 
 
 def load_model(folder: Path) -> Model:

@@ -189,7 +189,8 @@ def _load_foreign(path: Path, row: KnownModel | None) -> Model:
     )
     generator = build_generator(config.generator, converted.state_dict, source=str(path))
     made = tensor_hash(converted.state_dict)
-    return Model(config, generator, None, made, converted.encoder, converted.ager)
+    parts = (converted.encoder, converted.ager, converted.hypernet)
+    return Model(config, generator, None, made, *parts)
 
 
 def _folder_info(path: Path, source: Source) -> ModelInfo | None:

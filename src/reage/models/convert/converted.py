@@ -11,6 +11,7 @@ from torch import Tensor
 from reage.errors import ModelError
 from reage.models.checkpoints import Part, build_generator
 from reage.networks.generator import GeneratorConfig
+from reage.networks.hypernet import HyperNetwork
 
 __all__ = ["ConvertedGenerator", "checked", "fir_kernel"]
 
@@ -25,6 +26,7 @@ class ConvertedGenerator:
     notes: list[str] = field(default_factory=list)  # what the user should know
     encoder: Part | None = None  # for inversion
     ager: Part | None = None  # an encoder that takes an age
+    hypernet: HyperNetwork | None = None  # bends the generator to a face
 
 
 def checked(

@@ -17,9 +17,10 @@ from torch import Tensor
 from reage.errors import ModelError
 from reage.models.checkpoints import MAX_WIDTH, Part, Uninitialized, check_shapes
 from reage.models.convert.converted import ConvertedGenerator
+from reage.models.convert.hypernets import load_hypernet, w_encoder_beside
 from reage.models.convert.pickles import Record
 from reage.models.convert.rosinality import LATENT_AVG, from_rosinality
-from reage.models.convert.torch_files import TorchFile, load_all, refuse_code
+from reage.models.convert.torch_files import TorchFile, load_all, read_torch_file, refuse_code
 from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.encoders import describe_encoder
 from reage.networks.irse import BackboneConfig
@@ -160,11 +161,26 @@ def read_style_encoders(checkpoint: Checkpoint) -> ConvertedGenerator:
         tensors = load_all(groups[group], checkpoint.file, where)
         parts[group] = Part(describe_encoder(config), tensors)
     if "hypernet" in groups:
-        found.notes.append("its hypernetwork is not used: faces are found by projection")
+        return _with_hypernet(checkpoint, found)
     encoder = parts.get("encoder")
     if encoder is not None and encoder.settings["input_channels"] == 4:
         return replace(found, encoder=parts.get("pretrained_encoder"), ager=encoder)
     return replace(found, encoder=encoder)
+
+
+def _with_hypernet(checkpoint: Checkpoint, found: ConvertedGenerator) -> ConvertedGenerator:
+    """Add HyperStyle's hypernetwork, and the encoder that it starts from if it is at hand."""
+    source, opts = f"{checkpoint.source}: its hypernet", checkpoint.opts
+    tensors = checkpoint.groups["hypernet"]
+    if "conv1.weight" not in tensors:
+        raise ModelError(f"{source} lacks conv1.weight; is it a whole checkpoint?")
+    hypernet = load_hypernet(tensors, checkpoint.file, found.config, opts, source)
+    beside = w_encoder_beside(Path(checkpoint.source), opts)
+    start = None if beside is None else as_checkpoint(read_torch_file(beside), beside)
+    if start is None or "encoder" not in start.groups:
+        found.notes.append("its W encoder is not beside it: faces start from the average one")
+        return replace(found, hypernet=hypernet)
+    return replace(found, hypernet=hypernet, encoder=read_style_encoders(start).encoder)
 
 
 def infer_encoder(
