@@ -140,6 +140,7 @@ CONV = "encoder.body.5.res_layer.1.weight"
         (drop("decoder.conv1.conv.weight"), "lacks conv1.conv.weight"),
         (option("encoder_type", "BackboneEncoder"), "which its tensors are not"),
         (option("encoder_type", "Unheard"), "'Unheard'"),
+        (option("encoder_type", ["GradualStyleEncoder"]), "which its tensors are not"),
     ],
 )
 def test_what_does_not_fit_is_refused(

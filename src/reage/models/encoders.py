@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.checkpoints import (
-    ENCODER_FILE,
-    Model,
-    Uninitialized,
-    check_names,
-    load_strictly,
-)
+from reage.models.checkpoints import ENCODER_FILE, Model
 from reage.models.files import load_tensors
+from reage.models.loading import build_empty, check_names, load_strictly
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator, GeneratorConfig
 from reage.networks.irse import BackboneConfig
@@ -54,8 +50,7 @@ def make_style_encoder(
     """Make an encoder of pSp's kind for a generator, of float32 tensors. Strict, frozen."""
     config = style_encoder_config(settings, f"{source} (its settings)")
     _belongs(config.num_ws, config.w_dim, generator.config, source)
-    with Uninitialized():
-        encoder = StyleEncoder(config)
+    encoder = build_empty(partial(StyleEncoder, config), source=source)
     load_strictly(encoder, tensors, source=source)
     return encoder.eval().requires_grad_(False)
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from torch import nn
 
 from reage.errors import ModelError
-from reage.models.checkpoints import Uninitialized, check_shapes, load_strictly
-from reage.models.convert.style_encoders import OLD_COUNTER, Group, infer_backbone, side_of
-from reage.models.convert.torch_files import TorchFile, load_all, read_torch_file, refuse_code
+from reage.models.convert.encoder_sizes import OLD_COUNTER, Group, infer_backbone, side_of
+from reage.models.convert.torch_files import (
+    TorchFile,
+    check_descriptions,
+    load_all,
+    read_torch_file,
+    refuse_code,
+)
 from reage.models.convert.torch_pickles import StoredTensor
+from reage.models.loading import build_empty, check_shapes, load_strictly
 from reage.networks.dex_age import DEX_LAYERS, DexAge
 from reage.networks.irse import ArcFace
 
@@ -38,8 +45,8 @@ def load_arcface(path: Path) -> ArcFace:
     file, tensors = _state(path)
     source = f"{path} (as an IR-SE recogniser)"
     backbone = infer_backbone(tensors, source)
-    with Uninitialized():
-        network = ArcFace(backbone, side_of(tensors, "output_layer.3.weight", 0, source))
+    descriptor = side_of(tensors, "output_layer.3.weight", 0, source)
+    network = build_empty(partial(ArcFace, backbone, descriptor), source=source)
     return _filled(network, tensors, file, source)
 
 
@@ -50,8 +57,8 @@ def load_dex_age(path: Path) -> DexAge:
     source = f"{path} (as the age network DEX)"
     blocks = range(1, len(DEX_LAYERS) + 1)
     widths = [side_of(tensors, f"conv{i}_1.weight", 0, source) for i in blocks]
-    with Uninitialized():
-        network = DexAge(widths, side_of(tensors, "fc7.weight", 0, source))
+    hidden = side_of(tensors, "fc7.weight", 0, source)
+    network = build_empty(partial(DexAge, widths, hidden), source=source)
     return _filled(network, tensors, file, source)
 
 
@@ -65,6 +72,7 @@ def _state(path: Path) -> tuple[TorchFile, Group]:
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, not a state dict")
     tensors = {str(k): v for k, v in content.items() if isinstance(v, StoredTensor)}
+    check_descriptions(tensors, str(path))
     return file, {k: v for k, v in tensors.items() if not k.endswith(OLD_COUNTER)}
 
 

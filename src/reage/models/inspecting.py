@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reage.models.checkpoints import Uninitialized, load_config
+from reage.models.checkpoints import load_config
 from reage.models.convert import read_checkpoint, read_foreign
+from reage.models.convert.encoder_sizes import Checkpoint, infer_encoder
 from reage.models.convert.rosinality import filter_keys, infer_config, key_table
-from reage.models.convert.style_encoders import GROUPS, Checkpoint, family_of, infer_encoder
+from reage.models.convert.style_encoders import GROUPS, family_of
 from reage.models.encoders import describe_encoder
 from reage.models.face_networks import face_network_of
+from reage.models.loading import build_empty
 from reage.models.registry import find_model
 from reage.networks.generator import GeneratorConfig
 from reage.networks.style_encoder import StyleEncoder
@@ -82,8 +85,8 @@ def _checkpoint(checkpoint: Checkpoint, path: Path) -> Inspection:
         if settings is None:
             continue
         lines.append((group.replace("_", " "), _encoder(describe_encoder(settings))))
-        with Uninitialized():
-            wanted = StyleEncoder(settings).state_dict()
+        make = partial(StyleEncoder, settings)
+        wanted = build_empty(make, source=f"{path}: its {group}").state_dict()
         found = checkpoint.groups[group]
         unknown += [f"{group}.{name}" for name in found.keys() - wanted.keys()]
         notes += [f"lacks {group}.{name}" for name in sorted(wanted.keys() - found.keys())[:SHOWN]]

@@ -8,9 +8,10 @@ from typing import Literal, get_args
 from reage.errors import ModelError
 from reage.models.checkpoints import Model
 from reage.models.convert.converted import ConvertedGenerator
+from reage.models.convert.encoder_sizes import Checkpoint
 from reage.models.convert.nvidia import read_nvidia, write_nvidia
 from reage.models.convert.rosinality import read_rosinality, write_rosinality
-from reage.models.convert.style_encoders import Checkpoint, as_checkpoint, read_style_encoders
+from reage.models.convert.style_encoders import as_checkpoint, read_style_encoders
 from reage.models.convert.torch_files import read_torch_file
 from reage.models.convert.torch_pickles import is_torch_file
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reage.errors import ModelError
-from reage.models.checkpoints import Uninitialized, check_shapes
 from reage.models.convert.torch_files import TorchFile, load_all
 from reage.models.convert.torch_pickles import StoredTensor
+from reage.models.loading import build_empty, check_shapes
 from reage.networks.generator import GeneratorConfig
 from reage.networks.hypernet import (
     HyperNetwork,
@@ -35,8 +36,7 @@ def load_hypernet(
     """Make the hypernetwork of a generator, frozen. Strict; sizes are read off the tensors."""
     own = {name: tensor for name, tensor in tensors.items() if SHARED not in name}
     config = _infer(own, generator, opts, source)
-    with Uninitialized():
-        network = HyperNetwork(config)
+    network = build_empty(partial(HyperNetwork, config), source=source)
     check_shapes(network, own, source=source)
     network.load_state_dict(load_all(own, file, source), assign=True)
     return network.eval().requires_grad_(False)

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.checkpoints import Shaped
 from reage.models.convert.converted import ConvertedGenerator, checked, fir_kernel
 from reage.models.files import load_tensors, read_bytes, save_tensors, write_file
+from reage.models.loading import Shaped
 from reage.networks.generator import GeneratorConfig
 
 __all__ = [

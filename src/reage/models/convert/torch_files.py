@@ -25,7 +25,7 @@ from reage.models.convert.torch_pickles import (
 )
 from reage.models.files import read_bytes
 
-__all__ = ["TorchFile", "load_all", "read_torch_file", "refuse_code"]
+__all__ = ["TorchFile", "check_descriptions", "load_all", "read_torch_file", "refuse_code"]
 
 # Names that files of weights have a use for; none of them is imported.
 SAFE_NAMES = (
@@ -110,6 +110,12 @@ def _archive(archive: zipfile.ZipFile, interpreter: Interpreter) -> Any:
         return found
 
     return interpreter.run(io.BytesIO(archive.read(pickles[0])), TENSOR_RULES, storage)
+
+
+def check_descriptions(tensors: Mapping[str, StoredTensor], source: str) -> None:
+    """Raise ModelError when a tensor is described by anything but whole numbers."""
+    for stored in tensors.values():
+        stored.nbytes(source)
 
 
 def load_all(
