@@ -114,6 +114,8 @@ def convert(
             encoder=None if encoder is None else encoder.state_dict(),
             overwrite=overwrite,
         )
+        if model.hypernet is not None:
+            click.echo(f"note: the hypernetwork is in {source} only; use that to tune", err=True)
         if isinstance(direction, Direction):  # it belongs to the tensors, and they are the same
             save_direction(direction, target / AGE_DIRECTION)
             seal(target)
