@@ -57,7 +57,7 @@ def _infer(
     source: str,
 ) -> HyperNetworkConfig:
     layers = generator_layers(generator.channels, generator.image_channels)
-    changes = tuple(_change(tensors, i) for i in range(len(layers)))
+    changes: tuple[LayerChange, ...] = tuple([_change(tensors, i) for i in range(len(layers))])
     kinds = {change: i for i, change in enumerate(changes)}
     first = next((i for i, change in enumerate(changes) if change not in (None, "shared")), None)
     shared = kinds.get("shared")
