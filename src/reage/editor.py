@@ -21,10 +21,12 @@ from reage.faces.detection import FaceDetector
 from reage.faces.face import Face, left_to_right, select_faces
 from reage.images import Photo, to_tensor
 from reage.inputs import Target, as_photo, as_targets
-from reage.latents.agers import NeuralAger, load_ager
+from reage.latents.agers import AnyAger, NeuralAger, PictureAger, load_ager, picture_ager
 from reage.latents.aging import Reached
 from reage.latents.directions import Direction, for_generator, load_direction, sefa_direction
+from reage.latents.encoding import AnyEncoder, encode
 from reage.latents.faces import FaceView, InvertedFace, PasteMode, age_square, view_face
+from reage.latents.hypertuning import hypertune
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
 from reage.latents.trust import oriented, scaled
 from reage.latents.tuning import TuneConfig, Tuned, tune
@@ -34,7 +36,6 @@ from reage.models.encoders import load_encoder
 from reage.models.pretrained import load_age_network, load_efficientnet, load_perceptual
 from reage.models.registry import load as load_any_model
 from reage.networks.age import AgeNetwork
-from reage.networks.encoder import Encoder
 from reage.networks.identity import FeatureLikeness
 from reage.results import Edit, Result
 from reage.tracing import FaceMover, TracedFaces
@@ -60,7 +61,7 @@ class Editor:
     """Everything that an edit needs, loaded once. Holds no photo."""
 
     model: Model
-    direction: Direction | NeuralAger | None = None  # along age; None: the model has none
+    direction: Direction | AnyAger | None = None  # along age; None: the model has none
     dtype: torch.dtype = torch.float32  # of the generator's convolutions
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
@@ -71,7 +72,7 @@ class Editor:
         return FaceDetector()
 
     @cached_property
-    def encoder(self) -> Encoder | None:
+    def encoder(self) -> AnyEncoder | None:
         encoder = load_encoder(self.model)
         return None if encoder is None else encoder.to(self.device)
 
@@ -201,7 +202,7 @@ class Editor:
         self,
         photo: Photo,
         inverted: Sequence[InvertedFace],
-        direction: Direction | NeuralAger,
+        direction: Direction | AnyAger,
         strengths: Iterable[float],
         paste: PasteMode = "delta",
     ) -> list[Edit]:
@@ -258,8 +259,13 @@ class Editor:
         )
 
     def tune_crop(self, crop: FaceCrop, ws: Tensor, config: TuneConfig) -> Tuned:
-        """Bend a copy of the generator to one crop and its code."""
-        return tune(self.model.generator, *self._targets(crop), ws, self.perceptual, config)
+        """Bend a copy of the generator to one crop and its code: by a hypernetwork, or `config`."""
+        target, mask = self._targets(crop)
+        hypernet = self.model.hypernet
+        if hypernet is not None:
+            hypernet.to(self.device)
+            return hypertune(hypernet, self.model.generator, target, mask, ws)
+        return tune(self.model.generator, target, mask, ws, self.perceptual, config)
 
     @torch.no_grad()
     def synthesize(self, ws: Tensor, *, noise: list[Tensor] | None = None) -> Tensor:
@@ -268,7 +274,7 @@ class Editor:
             return self.graphs.synthesis(ws)[:, :3]
         return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
 
-    def age_direction(self) -> Direction | NeuralAger:
+    def age_direction(self) -> Direction | AnyAger:
         """Return the model's ager or age direction, along which + is older.
 
         Raises ModelError where it has none, LatentError where it is another generator's or not
@@ -277,7 +283,7 @@ class Editor:
         self.checked_direction()
         return self._older
 
-    def checked_direction(self) -> Direction | NeuralAger:
+    def checked_direction(self) -> Direction | AnyAger:
         """Return what was given or is the model's, of whatever it is; raises as the above."""
         if self.direction is None:
             name = self.model.config.name
@@ -290,10 +296,10 @@ class Editor:
         return self.direction
 
     @cached_property
-    def _older(self) -> Direction | NeuralAger:
+    def _older(self) -> Direction | AnyAger:
         """The direction with a sign that is known: + is older."""
         assert self.direction is not None
-        if isinstance(self.direction, NeuralAger):
+        if not isinstance(self.direction, Direction):
             return self.direction
         return oriented(self.direction, self._average, self._ages_of)
 
@@ -316,7 +322,8 @@ class Editor:
             return self._average
         if self.graphs is not None and self.graphs.encoder is not None:
             return self.graphs.encoder(target[:, :3], mask)
-        return self.encoder(target[:, :3], mask, self.model.generator.mapping.w_avg)
+        generator = self.model.generator
+        return encode(self.encoder, generator, target[:, :3], mask, dtype=self.dtype)
 
     def _targets(self, crop: FaceCrop) -> tuple[Tensor, Tensor]:
         """A crop as the generator's picture and validity mask."""
@@ -340,9 +347,7 @@ class Editor:
             raise KeyboardInterrupt  # who stops an edit wants no half-found face in it
         return InvertedFace(view, found.ws, self.synthesize(found.ws, noise=found.noise), found)
 
-    def _mover(
-        self, photo: Photo, direction: Direction | NeuralAger, paste: PasteMode
-    ) -> FaceMover:
+    def _mover(self, photo: Photo, direction: Direction | AnyAger, paste: PasteMode) -> FaceMover:
         networks = (self.synthesize, self.age_network, self.likeness)
         return FaceMover(photo, direction, paste, *networks, self.device)
 
@@ -368,20 +373,24 @@ def load(
     loaded = load_any_model(model)
     loaded.generator.to(place)
     found = find_direction(loaded, direction)
+    if isinstance(found, NeuralAger | PictureAger):
+        found.network.to(place)
     return Editor(loaded, found, choose_dtype(precision, place), place, vgg16, backend)
 
 
-def find_direction(model: Model, given: str | Path | None) -> Direction | NeuralAger | None:
+def find_direction(model: Model, given: str | Path | None) -> Direction | AnyAger | None:
     """What was given (a file, or "sefa:N"), else the folder's ager, else its age direction."""
     if str(given).startswith("sefa:"):
         return sefa_direction(model.generator, model.generator_hash, str(given))
     if str(given).endswith(".ager.safetensors"):
-        return load_ager(Path(str(given)))
+        return load_ager(Path(str(given)), model.generator)
     if given is not None:
         loaded = for_generator(load_direction(Path(given)), model.config.generator.num_ws)
         return scaled(loaded, model.generator)
+    if model.ager is not None:
+        return picture_ager(model)
     if model.folder is not None and (model.folder / AGE_AGER).is_file():
-        return load_ager(model.folder / AGE_AGER)
+        return load_ager(model.folder / AGE_AGER, model.generator)
     if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():
         return None
     return load_direction(model.folder / AGE_DIRECTION)

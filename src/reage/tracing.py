@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reage.images import Photo, photo_from_array, to_tensor
 from reage.inputs import Target
-from reage.latents.agers import NeuralAger
+from reage.latents.agers import AnyAger, PictureAger
 from reage.latents.aging import AgeCurve, Look, Reached, reach_age, trace_curve
 from reage.latents.directions import Direction
 from reage.latents.faces import (
@@ -38,7 +38,7 @@ class FaceMover:
     """Moves faces of one photo along one direction and looks at what comes out."""
 
     photo: Photo
-    direction: Direction | NeuralAger
+    direction: Direction | AnyAger
     paste: PasteMode
     synthesize: Callable[[Tensor], Tensor]  # ws -> RGB pictures
     age_network: AgeNetwork
@@ -105,7 +105,10 @@ class FaceMover:
 
     def moved(self, face: InvertedFace, strengths: Tensor) -> Tensor:
         """Pictures `[N, 3, R, R]` of a face at strengths `[N]`."""
-        codes = self.direction.moved(face.ws, strengths, face.view.reading.age)
+        direction = self.direction
+        if isinstance(direction, PictureAger):
+            direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
+        codes = direction.moved(face.ws, strengths, face.view.reading.age)
         edited = self.synthesize(codes)
         return toned(face.base, edited, self.direction.colour)
 

@@ -47,7 +47,13 @@ from reage.errors import UsageError
     "--second-age",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="age_gender_model.bin of the npm package @vladmandic/face-api.",
+    help="age_gender_model.bin of the npm package @vladmandic/face-api, or DEX as a .pth.",
+)
+@click.option(
+    "--identity",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="ArcFace's model_ir_se50.pth in place of dlib's recogniser.",
 )
 @seed_option
 @direction_option
@@ -106,7 +112,7 @@ def _evaluation(model: str, options: dict[str, Any]) -> Any:
     config = EvaluationConfig(
         **{name: options[name] for name in names}, targets=parse_range(options["ages"], "--ages")
     )
-    judges = load_judges(editor, options["second_age"])
+    judges = load_judges(editor, options["second_age"], options["identity"])
     with _Bar() as bar:
         return measure(
             editor,

@@ -47,6 +47,9 @@ def export(
     loaded = load(model)
     found = find_direction(loaded, direction)
     ager = found.network if isinstance(found, NeuralAger) else None
-    parts = parts_of(loaded, load_encoder(loaded), ager)
+    encoder = load_encoder(loaded)
+    parts = parts_of(loaded, encoder, ager)
+    if encoder is not None and "encoder" not in [part.name for part in parts]:
+        click.echo("note: another project's encoder is not exported, the rest is", err=True)
     for done in export_parts(loaded, parts, folder, layout, overwrite=overwrite):
         click.echo(f"{done.path}  largest difference from PyTorch {done.error:.1e}")

@@ -22,21 +22,36 @@ LAYOUTS = {
 
 @click.command()
 @click.argument("name", required=False)
-def models(name: str | None) -> None:
-    """List the models, or show the card of one.
+@click.argument("file", required=False)
+def models(name: str | None, file: str | None) -> None:
+    """List the models, show the card of one, or say what a file is.
 
     \b
     reage models
     reage models faces128
+    reage models inspect psp_ffhq_encode.pt
     """
     from reage.models.registry import list_models, model_card
 
+    if file is not None or name == "inspect":
+        if name != "inspect" or file is None:
+            raise UsageError("give one name of a model, or: reage models inspect FILE")
+        return _inspect(file)
     if name is not None:
         click.echo(model_card(name).rstrip())
         return
     for info in list_models():
         size = f"{info.resolution} px" if info.resolution else ""
         click.echo(f"{info.name:<16} {info.source:<10} {size:<8} {info.licence}")
+
+
+def _inspect(file: str) -> None:
+    from reage.models.inspecting import inspect_model
+
+    found = inspect_model(file)
+    click.echo(f"{found.path}  {found.family}")
+    for what, text in found.lines:
+        click.echo(f"  {what:<20}{text}")
 
 
 @click.command()
@@ -76,8 +91,8 @@ def convert(
     import torch
 
     from reage.editor import AGE_AGER, AGE_DIRECTION, find_direction
-    from reage.latents.agers import NeuralAger, save_ager
-    from reage.latents.directions import save_direction
+    from reage.latents.agers import save_ager
+    from reage.latents.directions import Direction, save_direction
     from reage.models.checkpoints import save_model, seal
     from reage.models.convert import write_foreign
     from reage.models.encoders import load_encoder
@@ -105,11 +120,13 @@ def convert(
             encoder=None if encoder is None else encoder.state_dict(),
             overwrite=overwrite,
         )
-        if isinstance(direction, NeuralAger):
-            save_ager(direction, target / AGE_AGER)
-            seal(target)
-        elif direction is not None:  # it belongs to the tensors, and they are the same
+        if model.hypernet is not None:
+            click.echo(f"note: the hypernetwork is in {source} only; use that to tune", err=True)
+        if isinstance(direction, Direction):  # it belongs to the tensors, and they are the same
             save_direction(direction, target / AGE_DIRECTION)
+            seal(target)
+        elif direction is not None:
+            save_ager(direction, target / AGE_AGER)
             seal(target)
     else:
         write_foreign(model, target, layout)  # type: ignore[arg-type]

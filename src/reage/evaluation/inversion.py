@@ -19,6 +19,7 @@ from reage.evaluation.samples import Progress
 from reage.faces.alignment import FaceCrop
 from reage.faces.face import Face
 from reage.images import to_array, to_tensor
+from reage.latents.encoding import encode
 from reage.latents.faces import aligned_crop
 from reage.latents.inversion import ProjectConfig, masked_psnr
 from reage.networks.perceptual import masked_mse
@@ -108,12 +109,12 @@ def _ways(editor: Editor, config: EvaluationConfig) -> Mapping[str, Invert]:
     if encoder is not None:
 
         @torch.no_grad()
-        def encode(crop: FaceCrop) -> Tensor:
+        def encoded(crop: FaceCrop) -> Tensor:
             image = to_tensor(crop.image).to(editor.device)
             mask = torch.from_numpy(crop.mask)[None, None].to(editor.device)
-            return encoder(image, mask, editor.model.generator.mapping.w_avg)
+            return encode(encoder, editor.model.generator, image, mask, dtype=editor.dtype)
 
-        ways["encoder alone"] = encode
+        ways["encoder alone"] = encoded
     if config.steps:
         ways[f"{config.steps} steps"] = lambda crop: editor.project_crop(crop, steps).ws
     return ways

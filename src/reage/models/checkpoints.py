@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.files import (
@@ -29,12 +28,15 @@ from reage.models.files import (
     tensor_hash,
     write_file,
 )
+from reage.models.loading import Uninitialized, check_names, load_strictly
 from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.hypernet import HyperNetwork
 
 __all__ = [
     "Alignment",
     "Model",
     "ModelConfig",
+    "Part",
     "build_generator",
     "load_config",
     "load_model",
@@ -79,6 +81,14 @@ class ModelConfig:
     format: int = FORMAT
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A further network of a foreign file, in memory."""
+
+    settings: dict[str, Any]  # its sizes, as a model folder would state them
+    tensors: Mapping[str, Tensor]
+
+
 @dataclass(frozen=True)
 class Model:
     """A generator, frozen and in evaluation mode, with all that is needed to use it."""
@@ -87,6 +97,9 @@ class Model:
     generator: Generator
     folder: Path | None  # None: converted in memory from a foreign file
     generator_hash: str  # `tensor_hash` of the generator as stored
+    encoder: Part | None = None  # of a foreign file; a folder has a file for it
+    ager: Part | None = None
+    hypernet: HyperNetwork | None = None
 
 
 def load_model(folder: Path) -> Model:
@@ -116,23 +129,6 @@ def load_model(folder: Path) -> Model:
     return Model(config, generator, folder, known)
 
 
-class Uninitialized(TorchFunctionMode):
-    """Leave out the random numbers of new networks whose weights are about to be loaded.
-
-    The device "meta" would do it too, but its first use imports torch's compiler: a second more
-    at every start.
-    """
-
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        return (torch.empty if func is torch.randn else func)(*args, **(kwargs or {}))
-
-
 def build_generator(
     config: GeneratorConfig, tensors: Mapping[str, Tensor], *, source: str
 ) -> Generator:
@@ -141,30 +137,6 @@ def build_generator(
         generator = Generator(config)
     load_strictly(generator, tensors, source=source)
     return generator.eval().requires_grad_(False)
-
-
-def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
-    """Give a network its tensors; ModelError unless names and shapes are all its own."""
-    wanted = {name: tuple(t.shape) for name, t in network.state_dict().items()}
-    check_names(wanted, tensors, source)
-    for name, shape in wanted.items():
-        if tuple(tensors[name].shape) != shape:
-            raise ModelError(
-                f"{source}: {name} is {list(tensors[name].shape)}, "
-                f"its config needs {list(shape)}; config and weights do not belong together"
-            )
-    network.load_state_dict(dict(tensors), assign=True)
-
-
-def check_names(wanted: Mapping[str, object], found: Mapping[str, object], source: str) -> None:
-    """Raise ModelError unless both have the same keys."""
-    for what, names in (
-        ("lacks", sorted(wanted.keys() - found.keys())),
-        ("has unknown", sorted(found.keys() - wanted.keys())),
-    ):
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise ModelError(f"{source} {what} {names[0]}{more}; is it a model of another kind?")
 
 
 def save_model(

@@ -1,60 +1,123 @@
-"""The encoder of a model folder."""
+"""The encoder of a model: of its folder, or of the foreign file that it came in."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from functools import partial
 from typing import Any
 
+from torch import Tensor
+
 from reage.errors import ModelError
-from reage.models.checkpoints import ENCODER_FILE, Model, check_names, load_strictly
+from reage.models.checkpoints import ENCODER_FILE, Model
 from reage.models.files import load_tensors
+from reage.models.loading import build_empty, check_names, load_strictly
 from reage.networks.encoder import Encoder, EncoderConfig
+from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.irse import BackboneConfig
+from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig
 
-__all__ = ["describe_encoder", "load_encoder"]
+__all__ = ["describe_encoder", "load_encoder", "make_style_encoder"]
 
-KIND = "residual"
+RESIDUAL, STYLES = "residual", "ir-se"  # kinds: reage's own, and those of pSp and its heirs
 MAX_SIZE = 8192  # of any number in an encoder's config: no sensible one comes near
+MAX_PASSES = 100
 
 
-def load_encoder(model: Model) -> Encoder | None:
+def load_encoder(model: Model) -> Encoder | StyleEncoder | None:
     """Load the encoder that belongs to a model; None when it has none. Strict, frozen."""
     settings = model.config.encoder
+    if model.encoder is not None:
+        source = f"{model.config.name}: its encoder"
+        part = model.encoder
+        return make_style_encoder(part.settings, part.tensors, model.generator, source)
     if settings is None or model.folder is None:
         return None
-    encoder = Encoder(_config(model, settings))
     file = model.folder / ENCODER_FILE
     tensors, _ = load_tensors(file, sha256=model.config.sha256[ENCODER_FILE])
-    load_strictly(encoder, {name: t.float() for name, t in tensors.items()}, source=str(file))
+    tensors = {name: t.float() for name, t in tensors.items()}
+    if settings.get("kind") == STYLES:
+        return make_style_encoder(settings, tensors, model.generator, str(file))
+    encoder = Encoder(_config(model, settings))
+    load_strictly(encoder, tensors, source=str(file))
     return encoder.eval().requires_grad_(False)
 
 
-def describe_encoder(config: EncoderConfig) -> dict[str, Any]:
+def make_style_encoder(
+    settings: dict[str, Any], tensors: Mapping[str, Tensor], generator: Generator, source: str
+) -> StyleEncoder:
+    """Make an encoder of pSp's kind for a generator, of float32 tensors. Strict, frozen."""
+    config = style_encoder_config(settings, f"{source} (its settings)")
+    _belongs(config.num_ws, config.w_dim, generator.config, source)
+    encoder = build_empty(partial(StyleEncoder, config), source=source)
+    load_strictly(encoder, tensors, source=source)
+    return encoder.eval().requires_grad_(False)
+
+
+def describe_encoder(config: EncoderConfig | StyleEncoderConfig) -> dict[str, Any]:
     """What `ModelConfig.encoder` says of an encoder."""
-    numbers = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
-    return {"kind": KIND} | numbers
+    sizes = asdict(config)
+    kind = RESIDUAL
+    if isinstance(config, StyleEncoderConfig):
+        kind, sizes = STYLES, {**sizes.pop("backbone"), **sizes}
+    return {"kind": kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in sizes.items()}
+
+
+def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderConfig:
+    """Read the settings of an encoder of pSp's kind; ModelError where they make no sense."""
+    usual = describe_encoder(StyleEncoderConfig(18))
+    check_names(usual, settings, where)
+    if settings["kind"] != STYLES:
+        raise ModelError(f"{where}: kind {settings['kind']!r} is not {STYLES!r}")
+    values: dict[str, Any] = {k: v for k, v in settings.items() if k != "kind"}
+    for name, value in values.items():
+        plain = isinstance(value, bool | str) or _whole(value)
+        if type(value) is not type(usual[name]) or not plain:
+            raise ModelError(f"{where}: {name} is {value!r}, such as {usual[name]!r} is needed")
+    if values["iterations"] > MAX_PASSES or sum(values["units"]) > MAX_PASSES:
+        raise ModelError(f"{where}: more than {MAX_PASSES} passes or blocks make no sense")
+    values |= {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
+    names = {field.name for field in fields(BackboneConfig)}
+    try:
+        backbone = BackboneConfig(**{k: v for k, v in values.items() if k in names})
+        rest: dict[str, Any] = {k: v for k, v in values.items() if k not in names}
+        return StyleEncoderConfig(backbone=backbone, **rest)
+    except ValueError as error:
+        raise ModelError(f"{where}: {error}") from error
+
+
+def _whole(value: Any) -> bool:
+    numbers = value if isinstance(value, list) else [value]
+    return all(type(n) is int and 0 < n <= MAX_SIZE for n in numbers)
 
 
 def _config(model: Model, settings: dict[str, Any]) -> EncoderConfig:
     where = f"{model.folder}: its encoder"
-    if settings.get("kind") != KIND:
-        raise ModelError(f"{where} is {settings.get('kind')!r}; this version knows {KIND!r}")
+    if settings.get("kind") != RESIDUAL:
+        known = f"{RESIDUAL!r} and {STYLES!r}"
+        raise ModelError(f"{where} is {settings.get('kind')!r}; this version knows {known}")
     generator = model.config.generator
     wanted = describe_encoder(EncoderConfig(generator.num_ws, generator.w_dim))
     check_names(wanted, settings, where)
     values: dict[str, Any] = {}
     for name, value in settings.items():
-        numbers = value if isinstance(value, list) else [value]
         if name == "kind":
             continue
-        if isinstance(value, list) != isinstance(wanted[name], list) or not all(
-            type(n) is int and 0 < n <= MAX_SIZE for n in numbers
-        ):
+        if isinstance(value, list) != isinstance(wanted[name], list) or not _whole(value):
             raise ModelError(f"{where} has {name} {value!r}; whole numbers above 0 are needed")
         values[name] = tuple(value) if isinstance(value, list) else value
-    for name, own in (("num_ws", generator.num_ws), ("w_dim", generator.w_dim)):
-        if values[name] != own:
-            raise ModelError(f"{where} makes {name} {values[name]}, its generator takes {own}")
+    _belongs(values["num_ws"], values["w_dim"], generator, where)
     try:
         return EncoderConfig(**values)
     except ValueError as error:
         raise ModelError(f"{where} does not fit together: {error}") from error
+
+
+def _belongs(num_ws: int, w_dim: int, generator: GeneratorConfig, where: str) -> None:
+    for name, made, own in (
+        ("num_ws", num_ws, generator.num_ws),
+        ("w_dim", w_dim, generator.w_dim),
+    ):
+        if made != own:
+            raise ModelError(f"{where} makes {name} {made}, its generator takes {own}")

@@ -76,13 +76,13 @@ class EncoderGraph(nn.Module):
         return self.encoder(images, mask, self.w_avg)
 
 
-def parts_of(model: Model, encoder: Encoder | None, ager: Ager | None) -> list[Part]:
-    """What there is to export of a model; encoder and ager where it has them."""
+def parts_of(model: Model, encoder: nn.Module | None, ager: Ager | None) -> list[Part]:
+    """What there is to export of a model; encoder and ager where it has them, of reage's kind."""
     config = model.config.generator
     codes = (config.num_ws, config.w_dim)
     side = config.resolution
     parts = [Part("synthesis", SynthesisGraph(model.generator), {"ws": codes}, "images")]
-    if encoder is not None:
+    if isinstance(encoder, Encoder):
         takes = {"images": (3, side, side), "mask": (1, side, side)}
         graph = EncoderGraph(encoder, model.generator.mapping.w_avg)
         parts.append(Part("encoder", graph, takes, "ws"))

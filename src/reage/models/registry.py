@@ -190,9 +190,12 @@ def _load_foreign(path: Path, row: KnownModel | None) -> Model:
         data=row.data if row else "unknown",
         licence=row.licence if row else "unknown",
         metrics={**(row.metrics if row else {}), **notes},
+        encoder=converted.encoder.settings if converted.encoder else None,
     )
     generator = build_generator(config.generator, converted.state_dict, source=str(path))
-    return Model(config, generator, None, tensor_hash(converted.state_dict))
+    made = tensor_hash(converted.state_dict)
+    parts = (converted.encoder, converted.ager, converted.hypernet)
+    return Model(config, generator, None, made, *parts)
 
 
 def _folder_info(path: Path, source: Source) -> ModelInfo | None:

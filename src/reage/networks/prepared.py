@@ -163,9 +163,9 @@ class PreparedSynthesis:
         together = everything if alone else self.together
         x, image = self._run(0, together, x, None, ws, noise)
         if together < everything:
-            image = torch.cat(
-                [self._run(together, everything, *one)[1] for one in _pictures(x, image, ws, noise)]
-            )
+            each = _pictures(x, image, ws, noise)
+            made = [self._run(together, everything, *one)[1] for one in each]
+            image = torch.cat([picture for picture in made if picture is not None])
         assert image is not None
         return image
 

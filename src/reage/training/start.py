@@ -185,7 +185,7 @@ def _start_generator(
             encoder = _encoder_of(model, generator)
         adversary = _adversary(config, generator.config)
     source = _source(config, dataset, rows, generator.config.resolution, machine)
-    if model is not None and encoder is not None and load_encoder(model) is not None:
+    if model is not None and encoder is not None and _own_encoder(model) is not None:
         codes, means = _real_codes(generator, encoder, source)
         centre_offsets(generator, encoder, means)
         fit_mapping(
@@ -271,7 +271,7 @@ def _start_ager(
     model: Model,
     machine: Machine,
 ) -> AgerTrainer:
-    encoder = load_encoder(model)
+    encoder = _own_encoder(model)
     if encoder is None:
         raise ModelError(
             f"the model {model.config.name} has no encoder; train one first: reage train encoder"
@@ -318,9 +318,19 @@ def _start_ager(
     return trainer
 
 
+def _own_encoder(model: Model) -> Encoder | None:
+    found = load_encoder(model)
+    if found is not None and not isinstance(found, Encoder):
+        raise ModelError(
+            f"the encoder of {model.config.name} is another project's, which is used as it is; "
+            "train one of reage's for its generator alone"
+        )
+    return found
+
+
 def _encoder_of(model: Model | None, generator: Generator) -> Encoder:
     """The model's encoder, or a new one that fits the generator."""
-    found = None if model is None else load_encoder(model)
+    found = None if model is None else _own_encoder(model)
     if found is not None:
         return found
     size = generator.config

@@ -18,7 +18,7 @@ import numpy as np
 from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
 from reage.inputs import Target, as_targets
-from reage.latents.agers import NeuralAger
+from reage.latents.directions import Direction
 from reage.video.ageing import Key, TrackEdit, key_views, prepare_track
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
 from reage.video.journal import Journal
@@ -235,10 +235,10 @@ def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, 
 
 def _direction_hash(editor: Editor) -> str:
     direction = editor.age_direction()
-    if isinstance(direction, NeuralAger):
-        tensors = list(direction.network.state_dict().values())
-    else:
+    if isinstance(direction, Direction):
         tensors = [direction.vector]
+    else:
+        tensors = list(direction.network.state_dict().values())
     digest = hashlib.sha256(direction.name.encode())
     for tensor in tensors:
         digest.update(np.ascontiguousarray(tensor.detach().float().cpu().numpy()).tobytes())

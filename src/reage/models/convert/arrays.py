@@ -12,7 +12,7 @@ import torch
 
 from reage.errors import ModelError
 from reage.models.convert.pickles import Global, Interpreter, Record
-from reage.models.convert.torch_files import load_torch
+from reage.models.convert.torch_load import load_torch
 from reage.models.convert.torch_pickles import StoredTensor, interpret_torch, is_torch_file
 from reage.models.files import read_bytes
 

@@ -9,20 +9,24 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.checkpoints import build_generator
+from reage.models.checkpoints import Part, build_generator
 from reage.networks.generator import GeneratorConfig
+from reage.networks.hypernet import HyperNetwork
 
 __all__ = ["ConvertedGenerator", "checked", "fir_kernel"]
 
 
 @dataclass(frozen=True)
 class ConvertedGenerator:
-    """A foreign generator in our names and shapes, float32."""
+    """A foreign generator in our names and shapes, float32, and what came with it."""
 
     config: GeneratorConfig
     state_dict: dict[str, Tensor]
-    source_format: str  # "rosinality" or "nvidia"
+    source_format: str  # "rosinality", "nvidia", "pSp", ...
     notes: list[str] = field(default_factory=list)  # what the user should know
+    encoder: Part | None = None  # for inversion
+    ager: Part | None = None  # an encoder that takes an age
+    hypernet: HyperNetwork | None = None  # bends the generator to a face
 
 
 def checked(

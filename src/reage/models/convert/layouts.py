@@ -15,9 +15,10 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.convert.converted import ConvertedGenerator, checked, fir_kernel
+from reage.models.loading import Shaped
 from reage.networks.generator import GeneratorConfig
 
-__all__ = ["Layout", "Row", "filter_keys", "from_layout", "key_table", "to_layout"]
+__all__ = ["Layout", "Row", "filter_keys", "from_layout", "infer_config", "key_table", "to_layout"]
 
 MAX_BLOCKS, MAX_LAYERS = 16, 64
 
@@ -134,7 +135,7 @@ def from_layout(
     layout: Layout, theirs: Mapping[str, Tensor], latent_avg: Tensor | None, *, source: str
 ) -> ConvertedGenerator:
     """Name a family's tensors as ours; sizes are read off the shapes."""
-    config = _infer_config(layout, theirs, source)
+    config = infer_config(layout, theirs, source)
     for key in filter_keys(config):
         if key in theirs and not _is_standard(theirs[key]):
             raise ModelError(f"{source}: {key} is not the filter [1, 3, 3, 1]; it cannot be used")
@@ -150,7 +151,9 @@ def from_layout(
     return checked(config, state, source=source, source_format=layout.source_format, notes=[])
 
 
-def _infer_config(layout: Layout, theirs: Mapping[str, Tensor], source: str) -> GeneratorConfig:
+def infer_config(layout: Layout, theirs: Mapping[str, Shaped], source: str) -> GeneratorConfig:
+    """Sizes of a generator, read off the shapes of its tensors."""
+
     def shape(key: str, length: int) -> tuple[int, ...]:
         if key not in theirs:
             raise ModelError(f"{source} lacks {key}; is it a StyleGAN2 generator?")

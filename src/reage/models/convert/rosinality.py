@@ -14,7 +14,7 @@ from reage.models.convert.layouts import Layout, from_layout, to_layout
 from reage.models.files import save_tensors, write_file
 from reage.networks.generator import GeneratorConfig
 
-__all__ = ["ROSINALITY", "from_rosinality", "to_rosinality", "write_rosinality"]
+__all__ = ["LATENT_AVG", "ROSINALITY", "from_rosinality", "to_rosinality", "write_rosinality"]
 
 LATENT_AVG = "latent_avg"
 ROSINALITY = Layout("rosinality")

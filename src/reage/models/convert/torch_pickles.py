@@ -19,7 +19,16 @@ from reage.errors import ModelError
 from reage.models.convert.archives import ZIP, open_stored_zip, read_entry
 from reage.models.convert.pickles import Global, Interpreter, Record, Rules
 
-__all__ = ["StoredTensor", "interpret_torch", "interpret_torch_file", "is_torch_file"]
+__all__ = [
+    "TENSOR_RULES",
+    "Storage",
+    "StoredTensor",
+    "find_storage",
+    "interpret_torch",
+    "interpret_torch_file",
+    "is_torch_file",
+    "legacy_stream",
+]
 
 
 LEGACY_TORCH = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # torch.save's number before version 1.6
@@ -48,6 +57,9 @@ class Storage:
     count: int
     data: bytes = b""  # filled when the stream comes to it
 
+    def read(self) -> bytes:
+        return self.data
+
 
 @dataclass(eq=False, repr=False, frozen=True)
 class StoredTensor:
@@ -70,7 +82,8 @@ class StoredTensor:
         """Copy the values out of the file; contiguous."""
         count = self.nbytes(source) // self.storage.dtype.itemsize
         last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
-        held = len(self.storage.data) // self.storage.dtype.itemsize
+        data = self.storage.read()
+        held = len(data) // self.storage.dtype.itemsize
         if count > held or (count and self.offset + last >= held):
             raise ModelError(
                 f"{source} is damaged: a tensor of shape {list(self.shape)} "
@@ -78,7 +91,7 @@ class StoredTensor:
             )
         if not count:
             return torch.zeros(self.shape, dtype=self.storage.dtype)
-        flat = torch.frombuffer(bytearray(self.storage.data), dtype=self.storage.dtype)
+        flat = torch.frombuffer(bytearray(data), dtype=self.storage.dtype)
         return flat.as_strided(self.shape, self.stride, self.offset).clone(
             memory_format=torch.contiguous_format
         )
@@ -92,7 +105,7 @@ def is_torch_file(start: bytes) -> bool:
 def interpret_torch(data: bytes, interpreter: Interpreter) -> Any:
     """Interpret a plain pickle that may hold tensors, each with its storage as bytes."""
     rules = TENSOR_RULES | {
-        "torch.storage._load_from_bytes": lambda inner: _legacy_stream(inner, interpreter)
+        "torch.storage._load_from_bytes": lambda inner: legacy_stream(inner, interpreter)
     }
     return interpreter.run(io.BytesIO(data), rules)
 
@@ -100,7 +113,7 @@ def interpret_torch(data: bytes, interpreter: Interpreter) -> Any:
 def interpret_torch_file(data: bytes, interpreter: Interpreter) -> Any:
     """Interpret what torch.save wrote, of today or before version 1.6, whatever it holds."""
     if data[:4] != ZIP:
-        return _legacy_stream(data, interpreter)
+        return legacy_stream(data, interpreter)
     with open_stored_zip(data, interpreter.source) as archive:
         name = next((n for n in archive.namelist() if n.endswith("/data.pkl")), None)
         if name is None:
@@ -109,7 +122,7 @@ def interpret_torch_file(data: bytes, interpreter: Interpreter) -> Any:
         content = interpreter.run(
             io.BytesIO(read_entry(archive, name, interpreter.source)),
             TENSOR_RULES,
-            lambda identifier: _storage(identifier, storages, len(data)),
+            lambda identifier: find_storage(identifier, storages, len(data)),
         )
         _fill(storages, archive, name.removesuffix("data.pkl"), interpreter.source)
     return content
@@ -139,7 +152,7 @@ TENSOR_RULES: dict[str, Any] = {
 }
 
 
-def _legacy_stream(data: Any, interpreter: Interpreter) -> Any:
+def legacy_stream(data: Any, interpreter: Interpreter) -> Any:
     """What `torch.save` wrote before version 1.6: five pickles, then the storages' bytes."""
     if not isinstance(data, bytes):
         raise TypeError("a storage that is not bytes")
@@ -151,7 +164,7 @@ def _legacy_stream(data: Any, interpreter: Interpreter) -> Any:
     if header[:2] != [MAGIC_NUMBER, PROTOCOL_VERSION] or system.get("little_endian") is not True:
         raise ValueError("a storage in an unknown format")
     content = interpreter.run(
-        stream, rules, lambda identifier: _storage(identifier, storages, len(data))
+        stream, rules, lambda identifier: find_storage(identifier, storages, len(data))
     )
     keys = interpreter.run(stream, rules)
     for key in keys if isinstance(keys, list) else []:
@@ -164,7 +177,9 @@ def _legacy_stream(data: Any, interpreter: Interpreter) -> Any:
     return content
 
 
-def _storage(identifier: Any, storages: dict[str, Storage], limit: int) -> Storage | Record:
+def find_storage(
+    identifier: Any, storages: dict[str, Storage], limit: int, make: type[Storage] = Storage
+) -> Storage | Record:
     if not isinstance(identifier, tuple) or len(identifier) < 5 or identifier[0] != "storage":
         raise ValueError("a persistent id that is no storage")
     kind, key, _, count = identifier[1:5]
@@ -175,4 +190,4 @@ def _storage(identifier: Any, storages: dict[str, Storage], limit: int) -> Stora
         raise ValueError("a storage of unknown type")
     if not 0 <= count * dtype.itemsize <= limit:
         raise ValueError(f"a storage that claims {count} values in {limit} bytes")
-    return storages.setdefault(key, Storage(dtype, count))
+    return storages.setdefault(key, make(dtype, count))

@@ -1,0 +1,178 @@
+"""Sizes of the encoders in a checkpoint of pSp's kind, read off its tensors' shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from reage.errors import ModelError
+from reage.models.checkpoints import MAX_WIDTH
+from reage.models.convert.torch_files import TorchFile
+from reage.models.convert.torch_pickles import StoredTensor
+from reage.models.loading import Shaped
+from reage.networks.irse import BackboneConfig
+from reage.networks.style_encoder import Reading, StyleEncoderConfig
+
+__all__ = [
+    "OLD_COUNTER",
+    "TYPES",
+    "Checkpoint",
+    "Group",
+    "infer_backbone",
+    "infer_encoder",
+    "input_channels",
+    "side_of",
+]
+
+OLD_COUNTER = ".num_batches_tracked"  # of batch normalisation; plays no part in its result
+RESTYLE_PASSES = 5  # what its authors run, where the file does not say
+
+# What `opts.encoder_type` may say: how codes are read, and whether the first counts for all.
+TYPES: Mapping[str, tuple[Reading, bool]] = {
+    "GradualStyleEncoder": ("pyramid", False),
+    "Encoder4Editing": ("pyramid", True),
+    "BackboneEncoder": ("last", False),
+    "ProgressiveBackboneEncoder": ("last", True),
+    "BackboneEncoderUsingLastLayerIntoW": ("w", False),
+    "BackboneEncoderUsingLastLayerIntoWPlus": ("w+", False),
+    "SingleStyleCodeEncoder": ("w", False),
+    "WEncoder": ("w", False),
+}
+
+Group = dict[str, StoredTensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A file of this kind, taken apart; no tensor is loaded yet."""
+
+    source: str
+    file: TorchFile
+    groups: dict[str, Group]  # encoder, decoder, ...: their tensors without the prefix
+    opts: dict[str, Any]
+    latent_avg: StoredTensor | None
+    other: list[str] = field(default_factory=list)  # what else the file holds, unused
+
+
+def infer_encoder(
+    checkpoint: Checkpoint, group: str, notes: list[str]
+) -> StyleEncoderConfig | None:
+    """Sizes and meaning of an encoder; None when there is none, or none that is known.
+
+    What the file leaves open, and what is not used, is added to `notes`.
+    """
+    tensors = checkpoint.groups.get(group, {})
+    if not tensors:
+        return None
+    source = f"{checkpoint.source}: its {group}"
+    if "input_layer.0.weight" not in tensors:
+        notes.append(f"its {group} stands on no IR-SE network and is not used")
+        return None
+    backbone = infer_backbone(tensors, source)
+    if backbone.input_channels not in (3, 4, 6):
+        notes.append(f"its {group} takes {backbone.input_channels} channels, no photo; not used")
+        return None
+    reading, progressive = _reading(checkpoint, tensors, group, notes)
+    num_ws, w_dim = _codes(tensors, reading, backbone, checkpoint, source)
+    opts = checkpoint.opts
+    passes = opts.get("n_iters_per_batch")
+    if backbone.input_channels != 6:
+        passes = 1
+    elif type(passes) is not int or not 1 <= passes <= 100:
+        passes = RESTYLE_PASSES
+    # ReStyle, HyperStyle's W encoder and SAM's fixed pSp always count from the average.
+    always = backbone.input_channels == 6 or opts.get("encoder_type") == "WEncoder"
+    always = always or group == "pretrained_encoder"
+    try:
+        return StyleEncoderConfig(
+            num_ws=num_ws,
+            w_dim=w_dim,
+            backbone=backbone,
+            reading=reading,
+            progressive=progressive,
+            from_average=always or bool(opts.get("start_from_latent_avg", True)),
+            iterations=passes,
+        )
+    except ValueError as error:
+        raise ModelError(f"{source}: {error}") from error
+
+
+def _reading(
+    checkpoint: Checkpoint, tensors: Group, group: str, notes: list[str]
+) -> tuple[Reading, bool]:
+    """How codes are read: off the names, and off `opts.encoder_type` where these say no more."""
+    shown: Reading = "pyramid" if "latlayer1.weight" in tensors else "last"
+    if "linear.weight" in tensors:
+        shown = "w+" if "output_layer_2.3.weight" in tensors else "w"
+    kind = checkpoint.opts.get("encoder_type")
+    if group == "pretrained_encoder" or checkpoint.groups.get("pretrained_encoder"):
+        kind = "GradualStyleEncoder"  # SAM has no other
+    if kind is None:
+        if shown in ("pyramid", "last"):
+            notes.append("the file does not name its encoder: taken for pSp's, not e4e's")
+        return shown, False
+    if str(kind) not in TYPES or TYPES[str(kind)][0] != shown:
+        raise ModelError(
+            f"{checkpoint.source} calls its {group} {kind!r:.60}, which its tensors are not; "
+            f"known are {', '.join(TYPES)}"
+        )
+    return TYPES[str(kind)]
+
+
+def _codes(
+    tensors: Group, reading: Reading, backbone: BackboneConfig, checkpoint: Checkpoint, source: str
+) -> tuple[int, int]:
+    """How many levels an encoder makes, and of how many numbers."""
+    if reading in ("pyramid", "last"):
+        heads = {name.split(".")[1] for name in tensors if name.startswith("styles.")}
+        return len(heads), side_of(tensors, "styles.0.linear.weight", 0, source)
+    levels = sum(f"to_rgbs.{k}.conv.weight" in checkpoint.groups["decoder"] for k in range(16))
+    if reading == "w":
+        return 2 * levels + 2, side_of(tensors, "linear.weight", 0, source)
+    return 2 * levels + 2, side_of(tensors, "linear.weight", 1, source)
+
+
+def infer_backbone(tensors: Group, source: str) -> BackboneConfig:
+    """Sizes of an IR-SE network: a group of blocks begins where the channels change."""
+    stem = side_of(tensors, "input_layer.0.weight", 0, source)
+    widths: list[int] = []
+    units: list[int] = []
+    count = len({name.split(".")[1] for name in tensors if name.startswith("body.")})
+    for i in range(count):
+        width = side_of(tensors, f"body.{i}.res_layer.1.weight", 0, source)
+        if not widths or f"body.{i}.shortcut_layer.0.weight" in tensors:
+            widths.append(width)
+            units.append(0)
+        units[-1] += 1
+    if not widths:
+        raise ModelError(f"{source} has no blocks (body.0.*)")
+    if not input_channels(tensors):
+        raise ModelError(f"{source} begins with no convolution; is it an encoder of pSp's kind?")
+    squeezed = side_of(tensors, "body.0.res_layer.5.fc1.weight", 0, source)
+    try:
+        return BackboneConfig(
+            input_channels=input_channels(tensors),
+            stem=stem,
+            widths=tuple(widths),
+            units=tuple(units),
+            squeeze=max(widths[0] // squeezed, 1),
+        )
+    except ValueError as error:
+        raise ModelError(f"{source}: {error}") from error
+
+
+def input_channels(tensors: Mapping[str, Shaped]) -> int:
+    shape = tensors["input_layer.0.weight"].shape if "input_layer.0.weight" in tensors else ()
+    return int(shape[1]) if len(shape) == 4 else 0
+
+
+def side_of(tensors: Group, name: str, axis: int, source: str) -> int:
+    """One side of a tensor; ModelError where it is missing or makes no sense."""
+    if name not in tensors:
+        raise ModelError(f"{source} lacks {name}; is it a whole checkpoint?")
+    shape = tensors[name].shape
+    side = shape[axis] if len(shape) > axis else 0
+    if type(side) is not int or not 0 < side <= MAX_WIDTH:
+        raise ModelError(f"{source}: {name} is {list(shape)}; is it an encoder of pSp's kind?")
+    return side

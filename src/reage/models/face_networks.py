@@ -1,0 +1,82 @@
+"""Networks that look at faces, from the files of other projects: who it is, how old it looks."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from torch import nn
+
+from reage.errors import ModelError
+from reage.models.convert.encoder_sizes import OLD_COUNTER, Group, infer_backbone, side_of
+from reage.models.convert.torch_files import (
+    TorchFile,
+    check_descriptions,
+    load_all,
+    read_torch_file,
+    refuse_code,
+)
+from reage.models.convert.torch_pickles import StoredTensor
+from reage.models.loading import build_empty, check_shapes, load_strictly
+from reage.networks.dex_age import DEX_LAYERS, DexAge
+from reage.networks.irse import ArcFace
+
+__all__ = ["face_network_of", "load_arcface", "load_dex_age"]
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def face_network_of(path: Path) -> str | None:
+    """Which of these networks a file holds, and what it is good for; None when neither."""
+    try:
+        names = set(_state(path)[1])
+    except ModelError:
+        return None
+    if {"input_layer.0.weight", "output_layer.3.weight"} <= names:
+        return "IR-SE face recogniser; use it with: reage evaluate --identity FILE"
+    if "fc8-101.weight" in names or "fc8_101.weight" in names:
+        return "DEX age network; use it with: reage evaluate --second-age FILE"
+    return None
+
+
+def load_arcface(path: Path) -> ArcFace:
+    """Load the recogniser IR-SE50 from its file (model_ir_se50.pth); strict, frozen."""
+    file, tensors = _state(path)
+    source = f"{path} (as an IR-SE recogniser)"
+    backbone = infer_backbone(tensors, source)
+    descriptor = side_of(tensors, "output_layer.3.weight", 0, source)
+    network = build_empty(partial(ArcFace, backbone, descriptor), source=source)
+    return _filled(network, tensors, file, source)
+
+
+def load_dex_age(path: Path) -> DexAge:
+    """Load DEX's age network from its file (dex_age_classifier.pth); strict, frozen."""
+    file, tensors = _state(path)
+    tensors = {name.replace("-", "_"): tensor for name, tensor in tensors.items()}
+    source = f"{path} (as the age network DEX)"
+    blocks = range(1, len(DEX_LAYERS) + 1)
+    widths = [side_of(tensors, f"conv{i}_1.weight", 0, source) for i in blocks]
+    hidden = side_of(tensors, "fc7.weight", 0, source)
+    network = build_empty(partial(DexAge, widths, hidden), source=source)
+    return _filled(network, tensors, file, source)
+
+
+def _state(path: Path) -> tuple[TorchFile, Group]:
+    """The tensors of a torch file: a state dict, or one under "state_dict"."""
+    file = read_torch_file(path)
+    refuse_code(file, str(path))
+    content = file.content
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds a {type(content).__name__}, not a state dict")
+    tensors = {str(k): v for k, v in content.items() if isinstance(v, StoredTensor)}
+    check_descriptions(tensors, str(path))
+    return file, {k: v for k, v in tensors.items() if not k.endswith(OLD_COUNTER)}
+
+
+def _filled(network: Network, tensors: Group, file: TorchFile, source: str) -> Network:
+    check_shapes(network, tensors, source=source)
+    load_strictly(network, load_all(tensors, file, source), source=source)
+    return network.eval().requires_grad_(False)
