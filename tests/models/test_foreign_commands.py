@@ -100,13 +100,17 @@ def test_a_photo_is_edited_with_psp_s_file_and_a_direction(
     run: Run, portrait: Path, tmp_path: Path
 ):
     np.save(tmp_path / "age.npy", seeded("age", (8, 48)))
-    command = ("edit", portrait, "--to", "70", "--model", made_checkpoint("psp", tmp_path))
-    status, _, err = run(*command)
+    command = ("edit", portrait, "--model", made_checkpoint("psp", tmp_path))
+    status, _, err = run(*command, "--to", "70")
     assert status == 1
     assert "no age direction" in err
-    status, _, err = run(*command, "--direction", tmp_path / "age.npy")
+    command = (*command, "--direction", tmp_path / "age.npy")
+    status, _, err = run(*command, "--to", "70")
+    assert status == 1
+    assert "it is not of age" in err  # numbers at random, as the weights are
+    status, _, err = run(*command, "--strength", "1")
     assert status == 0, err
-    assert (tmp_path / "ada-age70.png").is_file()
+    assert [path.name for path in tmp_path.glob("ada-*.png")]
 
 
 @pytest.mark.parametrize(
