@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
 from reage.cli import main
 from reage.editor import QUALITIES, Editor, load
@@ -28,6 +29,7 @@ from reage.evaluation.samples import draw_samples
 from reage.faces.alignment import crop_face, face_quad
 from reage.faces.detection import FaceDetector
 from reage.images import read_mark
+from reage.networks.encoder import Encoder, EncoderConfig
 
 FILES = {"report.md", "report.json", "samples-psi1.jpg", "inversion.jpg", "ageing.jpg", "pairs.jpg"}
 CONFIG = EvaluationConfig(
@@ -172,10 +174,17 @@ def test_an_encoder_is_measured_alone(small_editor: Editor, judges: Judges, crop
 
     generator = small_editor.model.generator
     average = generator.mapping.w_avg.expand(1, generator.num_ws, -1)
+
+    class AverageEncoder(Encoder):
+        def forward(self, images: Tensor, mask: Tensor, w_avg: Tensor) -> Tensor:
+            return average
+
+    sizes = EncoderConfig(generator.num_ws, generator.config.w_dim, 32, 4, (4,), (1,), 8)
     fake = SimpleNamespace(
         model=small_editor.model,
         device=small_editor.device,
-        encoder=lambda image, mask, w_avg: average,
+        dtype=small_editor.dtype,
+        encoder=AverageEncoder(sizes),
         project_crop=lambda crop, config: SimpleNamespace(ws=average),
         synthesize=small_editor.synthesize,
         perceptual=small_editor.perceptual,
@@ -236,7 +245,7 @@ def test_the_command(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("reage.evaluation.judges.load_judges", lambda editor, file: judges)
+    monkeypatch.setattr("reage.evaluation.judges.load_judges", lambda *_: judges)
     monkeypatch.setitem(QUALITIES, "fast", replace(QUALITIES["fast"], step=2))  # type: ignore[arg-type]
     output = tmp_path / "out"
     few = ("--faces", 1, "--samples", 2, "--steps", 1, "--quality", "fast", "--ages", "20:60:40")
