@@ -29,7 +29,7 @@ from reage.results import AgedFace, Edit
 
 __all__ = ["FaceMover", "TracedFaces"]
 
-LEAST_LIKENESS = 0.9  # below it a pasted face looks bent rather than aged (docs/ageing.md)
+LEAST_LIKENESS = 0.75  # below it a pasted face looks bent rather than aged (docs/ageing.md)
 BATCH = 8  # pictures synthesised at once: more is slower on a CPU, whose caches it leaves
 
 

@@ -6,7 +6,7 @@ age that the pasted face shows, not what the direction was fitted to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,6 +16,7 @@ __all__ = ["AgeCurve", "AgeReading", "Reached", "reach_age", "trace_curve"]
 
 # A fitted age counts as reached within this many years: half of the network's own error.
 TOLERANCE = 2.0
+FINER = 4  # parts of the step in which a face stops being the same
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,33 @@ def trace_curve(
     if any(i > points for i in unlike):
         last, reasons[1] = min(i for i in unlike if i > points) - 1, _UNLIKE
     kept = slice(first, last + 1)
-    return AgeCurve(strengths[kept], ages[kept], similarities[kept], *reasons)
+    curve = AgeCurve(strengths[kept], ages[kept], similarities[kept], *reasons)
+    gaps = [(strengths[i], strengths[i + 1]) for i in (first - 1, last) if 0 <= i < 2 * points]
+    return _finer(look, curve, gaps, least_similarity) if gaps else curve
+
+
+def _finer(
+    look: Look, curve: AgeCurve, gaps: Sequence[tuple[Tensor, Tensor]], least_similarity: float
+) -> AgeCurve:
+    """Look closer at where a face stops being the same: between the last good point and the next.
+
+    Otherwise somebody whose first point is too far already could not be changed at all.
+    """
+    parts = torch.arange(1, FINER) / FINER
+    inside = torch.cat([a + (b - a) * parts for a, b in gaps])
+    ages, similarities = look(inside)
+    limits = curve.strengths[0], curve.strengths[-1]
+    bad = inside[similarities < least_similarity].tolist()
+    low = max((s for s in bad if s < limits[0]), default=-torch.inf)
+    high = min((s for s in bad if s > limits[1]), default=torch.inf)
+    kept = (inside > low) & (inside < high)
+    strengths, order = torch.cat([curve.strengths, inside[kept]]).sort()
+    return replace(
+        curve,
+        strengths=strengths,
+        ages=torch.cat([curve.ages, ages[kept]])[order],
+        similarities=torch.cat([curve.similarities, similarities[kept]])[order],
+    )
 
 
 _UNLIKE = "beyond it the face would no longer be the same person's"
