@@ -45,6 +45,7 @@ PasteMode = Literal["delta", "replace", "none"]
 AGE_ALIGNMENT = Alignment(scale=0.60, shift=0.46)
 EYES_TO_MOUTH = 0.515  # in half-sides of FFHQ's square, the mean of 32 people
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+MOST_LIGHT = 0.35  # by which an aged face gets lighter or darker anywhere, of -1..1 (docs/ageing.md)
 AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
 
@@ -199,16 +200,19 @@ def paste_face(
 
 
 def toned(base: Tensor, edited: Tensor, colour: float) -> Tensor:
-    """Keep only a share of how colours change from `base` to `edited` `[N, 3, R, R]`.
+    """Keep a share of how colours change from `base` to `edited` `[N, 3, R, R]`; limit the light.
 
-    Small generators carry colour along with age that has nothing to do with it; what gets lighter
-    or darker is left.
+    Small generators carry colour along with age that has nothing to do with it. What gets lighter
+    or darker is left, but softly limited: lines and folds are faint or small, while large strong
+    changes are patches. With `colour` 1 everything stays: such a direction is not of age alone.
     """
     if colour == 1:
         return edited
     change = edited - base
     light = (change * change.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
-    return base + light + colour * (change - light)
+    limited = MOST_LIGHT * torch.tanh(light / MOST_LIGHT)
+    share = (limited.abs() + 1e-6) / (light.abs() + 1e-6)  # colours go with the light
+    return base + limited + colour * share * (change - light)
 
 
 def synthesized_picture(image: Tensor) -> np.ndarray:
