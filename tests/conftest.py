@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from made import SMALL, make_generator, random
-from reage.editor import AGE_DIRECTION, Editor, load
+from reage.editor import Editor, load
 from reage.latents.directions import Direction, save_direction
+from reage.latents.finding import AGE_DIRECTION
 from reage.models.checkpoints import Alignment, Model, ModelConfig, load_model, save_model, seal
 from reage.models.pretrained import load_efficientnet
 from reage.networks.generator import Generator

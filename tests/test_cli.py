@@ -23,11 +23,12 @@ from reage.cli import main
 from reage.cli.main import spread_values
 from reage.cli.models import parse_alignment
 from reage.cli.options import parse_ages, parse_face, parse_levels, parse_range, parse_targets
-from reage.editor import AGE_DIRECTION, QUALITIES
+from reage.editor import QUALITIES
 from reage.errors import UsageError
 from reage.images import read_mark, read_photo
 from reage.latents.directions import load_direction
 from reage.latents.files import read_latents
+from reage.latents.finding import AGE_DIRECTION
 from reage.models.checkpoints import load_model, seal
 
 

@@ -21,14 +21,15 @@ from reage.faces.detection import FaceDetector
 from reage.faces.face import Face, left_to_right, select_faces
 from reage.images import Photo, to_tensor
 from reage.inputs import Target, as_photo, as_targets
-from reage.latents.agers import AnyAger, NeuralAger, PictureAger, load_ager, picture_ager
+from reage.latents.agers import AnyAger, NeuralAger, PictureAger
 from reage.latents.aging import Reached
-from reage.latents.directions import Direction, for_generator, load_direction, sefa_direction
+from reage.latents.directions import Direction, for_generator
 from reage.latents.encoding import AnyEncoder, encode
 from reage.latents.faces import FaceView, InvertedFace, PasteMode, age_square, view_face
+from reage.latents.finding import find_direction
 from reage.latents.hypertuning import hypertune
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
-from reage.latents.trust import oriented, scaled
+from reage.latents.trust import oriented
 from reage.latents.tuning import TuneConfig, Tuned, tune
 from reage.models.backends import Graphs, open_graphs
 from reage.models.checkpoints import Model
@@ -40,13 +41,11 @@ from reage.networks.identity import FeatureLikeness
 from reage.results import Edit, Result
 from reage.tracing import FaceMover, TracedFaces
 
-__all__ = ["AGE_AGER", "AGE_DIRECTION", "QUALITIES", "Editor", "find_direction", "load"]
+__all__ = ["QUALITIES", "Editor", "load"]
 
 Which = Literal["largest", "all"] | int
 
 DEFAULT_MODEL = "faces128"
-AGE_DIRECTION = "age.direction.safetensors"
-AGE_AGER = "age.ager.safetensors"
 FEATHER = 0.06  # width of the mask's edge, fraction of the square
 
 QUALITIES: Mapping[str, ProjectConfig] = {
@@ -376,21 +375,3 @@ def load(
     if isinstance(found, NeuralAger | PictureAger):
         found.network.to(place)
     return Editor(loaded, found, choose_dtype(precision, place), place, vgg16, backend)
-
-
-def find_direction(model: Model, given: str | Path | None) -> Direction | AnyAger | None:
-    """What was given (a file, or "sefa:N"), else the folder's ager, else its age direction."""
-    if str(given).startswith("sefa:"):
-        return sefa_direction(model.generator, model.generator_hash, str(given))
-    if str(given).endswith(".ager.safetensors"):
-        return load_ager(Path(str(given)), model.generator)
-    if given is not None:
-        loaded = for_generator(load_direction(Path(given)), model.config.generator.num_ws)
-        return scaled(loaded, model.generator)
-    if model.ager is not None:
-        return picture_ager(model)
-    if model.folder is not None and (model.folder / AGE_AGER).is_file():
-        return load_ager(model.folder / AGE_AGER, model.generator)
-    if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():
-        return None
-    return load_direction(model.folder / AGE_DIRECTION)

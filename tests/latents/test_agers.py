@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from made import random
-from reage.editor import AGE_AGER, load
+from reage.editor import load
 from reage.errors import LatentError, ModelError
 from reage.latents.agers import NeuralAger, load_ager, save_ager
+from reage.latents.finding import AGE_AGER
 from reage.models.checkpoints import load_model, seal
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig

@@ -150,7 +150,9 @@ class TestCurve:
         assert torch.allclose(curve.ages, 30 + 12 * curve.strengths)
 
     def test_it_ends_before_the_first_unlike_face(self):
-        curve = curve_of(look_at(AGES["line"], lambda s: 1 - 0.2 * s.abs()), (-1.0, 4.0), least=0.69)
+        curve = curve_of(
+            look_at(AGES["line"], lambda s: 1 - 0.2 * s.abs()), (-1.0, 4.0), least=0.69
+        )
         assert curve.strengths[0] == -1
         # Of the first points 4/3 is like the photo and 2 is not: it looks closer between them.
         assert float(curve.strengths[-1]) == pytest.approx(1.5)

@@ -34,8 +34,8 @@ def export(
     if (onnx is None) == (openvino is None):
         raise UsageError("give either --onnx FOLDER or --openvino FOLDER")
 
-    from reage.editor import find_direction
     from reage.latents.agers import NeuralAger
+    from reage.latents.finding import find_direction
     from reage.models.encoders import load_encoder
     from reage.models.export import export_parts, parts_of
     from reage.models.graphs import GraphFormat

@@ -100,7 +100,7 @@ def describe(direction: Direction) -> str:
 
 
 def _output(model: Model, options: dict[str, Any]) -> Path:
-    from reage.editor import AGE_DIRECTION
+    from reage.latents.finding import AGE_DIRECTION
 
     output = options["output"]
     if output is None:

@@ -90,9 +90,9 @@ def convert(
 
     import torch
 
-    from reage.editor import AGE_AGER, AGE_DIRECTION, find_direction
     from reage.latents.agers import save_ager
     from reage.latents.directions import Direction, save_direction
+    from reage.latents.finding import AGE_AGER, AGE_DIRECTION, find_direction
     from reage.models.checkpoints import save_model, seal
     from reage.models.convert import write_foreign
     from reage.models.encoders import load_encoder

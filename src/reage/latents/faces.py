@@ -45,7 +45,9 @@ PasteMode = Literal["delta", "replace", "none"]
 AGE_ALIGNMENT = Alignment(scale=0.60, shift=0.46)
 EYES_TO_MOUTH = 0.515  # in half-sides of FFHQ's square, the mean of 32 people
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-MOST_LIGHT = 0.35  # by which an aged face gets lighter or darker anywhere, of -1..1 (docs/ageing.md)
+MOST_LIGHT = (
+    0.35  # by which an aged face gets lighter or darker anywhere, of -1..1 (docs/ageing.md)
+)
 AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
 

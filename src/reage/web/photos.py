@@ -13,10 +13,10 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from reage.editor import find_direction
 from reage.errors import UsageError
 from reage.faces.face import parse_points
 from reage.latents.directions import Direction
+from reage.latents.finding import find_direction
 from reage.latents.variation import step_towards
 from reage.outputs.framing import frame_inverted, frame_photo
 from reage.outputs.project import Project, open_project, pack_project
