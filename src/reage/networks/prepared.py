@@ -54,7 +54,7 @@ class _Layer:
         outputs, inputs = module.weight.shape[:2]
         maps = outputs * side**2 + inputs * (side // (2 if module.up else 1)) ** 2
         self.folds = maps > module.weight.numel()
-        self.module, self.dtype, self.up = module, dtype, module.up
+        self.module, self.up = module, module.up
         self.energy = module.weight.square().sum((2, 3)).t().contiguous()  # [in, out]
         self.bias = (module.bias * SQRT2).to(dtype)
         # Laid out as the convolution of channels-last maps wants it, else it is copied each time.

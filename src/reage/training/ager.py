@@ -23,7 +23,7 @@ from reage.networks.identity import FeatureLikeness
 from reage.training.adversaries import ProjectedAdversary, at_side
 from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import AgerTraining
-from reage.training.data import AGE_BINS, BatchSource, FaceBatch
+from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
 from reage.training.draws import Draws
 from reage.training.generator import adam
 from reage.training.parallel import World
@@ -34,7 +34,7 @@ __all__ = ["AgerNetworks", "AgerTrainer"]
 LIKENESS_SIDE = 128
 SHOWN_AGES = (5.0, 20.0, 40.0, 60.0, 80.0)
 SHOWN_FACES = 8
-JUDGED = (1.0, 76.0)  # years: the middles of the first and the last bin
+JUDGED = (BIN_MIDDLES[0], BIN_MIDDLES[-1])  # years that the judge can tell
 OLDEST_LABEL = 90.0  # the last bin has no end of its own
 
 
