@@ -30,9 +30,10 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         if device.type == "cuda":
             fast = torch.cuda.is_bf16_supported(including_emulation=False)
         else:
-            # AVX512-BF16 alone was measured slower than float32 (docs/performance.md).
-            has_amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-            fast = device.type == "cpu" and has_amx()
+            # Twice as fast with AVX512-BF16, many times with AMX (docs/performance.md); both come
+            # together, as AMX was added later. Emulated, bfloat16 would be slower than float32.
+            has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+            fast = device.type == "cpu" and has_bfloat16()
         return torch.bfloat16 if fast else torch.float32
     if precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from made import random
-from reage.networks.ops import demodulation, fold_fir, leaky_relu, modulated_conv, upsample_2x
+from reage.networks import ops
+from reage.networks.ops import (
+    demodulation,
+    fold_fir,
+    leaky_relu,
+    modulated_conv,
+    upsample_2x,
+    upsampling_kernel,
+)
 
 
 def paper_conv(x: Tensor, weight: Tensor, styles: Tensor, demodulate: bool = True) -> Tensor:
@@ -69,7 +78,18 @@ def test_folded_filter_is_the_two_convolutions_one_after_the_other():
     folded = folded * demodulation(weight, styles)[:, :, None, None]
     assert plain.shape == (2, 4, 12, 20)
     assert (plain - folded).abs().max() < 1e-4
-    in_half = modulated_conv(x.bfloat16(), weight, styles, up=True).float()  # takes that path
+
+
+@pytest.mark.parametrize("has_amx", [False, True])
+def test_bfloat16_folds_the_filter_where_the_units_are_and_makes_the_same(
+    has_amx: bool, monkeypatch: pytest.MonkeyPatch
+):
+    x, styles, weight = random(2, 5, 6, 10), random(2, 5, seed=1), random(4, 5, 3, 3, seed=2)
+    plain = modulated_conv(x, weight, styles, up=True)
+    monkeypatch.setattr(ops, "HAS_AMX", has_amx)
+    assert upsampling_kernel(weight, torch.bfloat16).shape[2] == (6 if has_amx else 3)
+    assert upsampling_kernel(weight, torch.float32).shape[2] == 3
+    in_half = modulated_conv(x.bfloat16(), weight, styles, up=True).float()
     assert (plain - in_half).abs().max() < 0.05 * plain.abs().max()
 
 

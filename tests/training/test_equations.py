@@ -10,6 +10,7 @@ from torch import nn
 
 from made import SMALL, make_generator, random
 from reage.errors import UsageError
+from reage.models.pretrained import load_efficientnet
 from reage.networks.discriminator import (
     Discriminator,
     DiscriminatorConfig,
@@ -19,14 +20,17 @@ from reage.networks.discriminator import (
 )
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.training import losses
+from reage.training.adversaries import ProjectedAdversary
 from reage.training.augment import ada_augment, diff_augment
 from reage.training.averaging import averaging_beta, update_average
+from reage.training.configs import AdamSettings
 from reage.training.data import age_bin
 from reage.training.draws import Draws
 from reage.training.encoder import random_masks
 from reage.training.generator import mixed_codes
 from reage.training.mapping import centre_offsets, energy_distance, fit_mapping, rebase
 from reage.training.parallel import World
+from reage.training.updating import update
 
 
 class TestLosses:
@@ -191,6 +195,38 @@ class TestNetworks:
         assert torch.equal(plain, none)
         assert not torch.equal(plain[0], one[0])
         assert torch.equal(plain[1], one[1])
+
+
+def test_clipped_gradients_move_weights_less_but_in_the_same_direction():
+    found = []
+    for clip in (0.0, 3.0, 0.5):
+        layer = torch.nn.Linear(2, 1, bias=False)
+        torch.nn.init.zeros_(layer.weight)
+        sgd = torch.optim.SGD(layer.parameters(), lr=1.0)
+        loss = layer(torch.tensor([[0.6, 0.8]])).sum()  # a gradient of length 1
+        update(loss, {"layer": sgd}, {"layer": AdamSettings(clip=clip)}, World())
+        found.append(layer.weight.detach()[0])
+    assert torch.allclose(found[0], torch.tensor([-0.6, -0.8]))
+    assert torch.equal(found[1], found[0])
+    assert torch.allclose(found[2], torch.tensor([-0.3, -0.4]), atol=1e-5)
+
+
+def test_bfloat16_judges_nearly_as_float32_and_teaches_the_same_way():
+    heads = FeatureHeads(FeatureHeadsConfig(side=64))
+    images = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    values, slopes = [], []
+    for dtype in (torch.float32, torch.bfloat16):
+        adversary = ProjectedAdversary(
+            load_efficientnet(), heads.eval(), colour_weight=0.1, side=64, dtype=dtype
+        )
+        shown = images.clone().requires_grad_()
+        loss = adversary.generator_loss(adversary.describe(shown))
+        values.append(loss.detach())
+        slopes.append(torch.autograd.grad(loss.sum(), shown)[0].flatten())
+    assert values[0].dtype == values[1].dtype == torch.float32
+    assert not torch.equal(values[0], values[1])
+    assert (values[0] - values[1]).abs().max() < 0.05
+    assert torch.cosine_similarity(*slopes, dim=0) > 0.9
 
 
 def test_masks_lack_a_strip_at_one_side():

@@ -84,8 +84,10 @@ class Encoder(nn.Module):
         """
         return w_avg + self.changes(images, mask).sum(0)
 
-    def changes(self, images: Tensor, mask: Tensor) -> Tensor:
-        """The shift and the offsets, each as `[N, num_ws, w_dim]`, stacked."""
+    def changes(
+        self, images: Tensor, mask: Tensor, *, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """The shift and the offsets, each as `[N, num_ws, w_dim]`, stacked; `dtype` of the maps."""
         x = torch.cat([images * mask, mask], 1)
         assert x.ndim == 4 and x.shape[1] == 4, f"images are {tuple(images.shape)}"
         factor, rest = divmod(int(x.shape[-1]), self.config.resolution)
@@ -93,6 +95,8 @@ class Encoder(nn.Module):
         x = F.pixel_unshuffle(F.avg_pool2d(x, factor) if factor > 1 else x, self.config.patch)
         if x.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)
-        x = F.leaky_relu(self.hidden(F.leaky_relu(self.body(x), 0.2).flatten(1)), 0.2)
+        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+            x = self.body(x)
+        x = F.leaky_relu(self.hidden(F.leaky_relu(x.float(), 0.2).flatten(1)), 0.2)
         offsets = self.offsets(x).view(-1, self.config.num_ws, self.config.w_dim)
         return torch.stack([self.shift(x)[:, None].expand_as(offsets), offsets])

@@ -31,6 +31,7 @@ __all__ = [
     "ProjectedAdversary",
     "StyleganAdversary",
     "at_side",
+    "lowered",
 ]
 
 
@@ -112,15 +113,17 @@ class ProjectedAdversary:
         *,
         colour_weight: float,
         side: int = 128,
+        dtype: torch.dtype = torch.float32,
     ):
         self.features, self.network, self.side = features, heads, side
-        self.colour_weight = colour_weight
+        self.colour_weight, self.dtype = colour_weight, dtype
 
     def augment(self, images: Tensor, draws: Draws) -> Tensor:
         return diff_augment(images, draws)
 
     def describe(self, images: Tensor) -> Described:
-        return Described(images, self.features(at_side(images, self.side)))
+        with lowered(images, self.dtype):
+            return Described(images, self.features(at_side(images, self.side)))
 
     def generator_loss(self, fake: Described, classes: Tensor | None = None) -> Tensor:
         """Loss of each picture, `[N]`; the heads take no gradient."""
@@ -153,8 +156,10 @@ class ProjectedAdversary:
 
     def _logits(self, described: Described, classes: Tensor | None) -> tuple[Tensor, Tensor | None]:
         assert described.features is not None
-        projected = self.network.project(described.features)
-        return self.network(projected, self.network.view(described.images), classes)
+        with lowered(described.images, self.dtype):
+            projected = self.network.project(described.features)
+            logits, colours = self.network(projected, self.network.view(described.images), classes)
+        return logits.float(), None if colours is None else colours.float()
 
 
 class StyleganAdversary:
@@ -223,6 +228,11 @@ class StyleganAdversary:
     @property
     def _sign(self) -> Tensor:
         return self.network.get_buffer("ada_sign")
+
+
+def lowered(images: Tensor, dtype: torch.dtype) -> torch.autocast:
+    """Convolutions in a lower precision than the weights have, where one is asked for."""
+    return torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32)
 
 
 def at_side(images: Tensor, side: int) -> Tensor:

@@ -25,9 +25,9 @@ from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import AgerTraining
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
 from reage.training.draws import Draws
-from reage.training.generator import adam
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
+from reage.training.updating import adam, update
 
 __all__ = ["AgerNetworks", "AgerTrainer"]
 
@@ -224,11 +224,7 @@ class AgerTrainer:
         return self.adversary.augment(images, draws)
 
     def _update(self, name: str, loss: Tensor) -> None:
-        optimizer = self.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.world.average_gradients(optimizer.param_groups[0]["params"])
-        optimizer.step()
+        update(loss, {name: self.optimizers[name]}, vars(self.config), self.world)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""

@@ -15,6 +15,7 @@ class AdamSettings:
     lr: float = 2e-3
     beta1: float = 0.0
     beta2: float = 0.99
+    clip: float = 0.0  # largest norm of all its gradients together; 0 = as they are
 
 
 @dataclass(frozen=True)

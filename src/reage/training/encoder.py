@@ -18,9 +18,9 @@ from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import EncoderTraining
 from reage.training.data import BatchSource
 from reage.training.draws import Draws
-from reage.training.generator import adam
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
+from reage.training.updating import adam, update
 
 __all__ = ["EncoderTrainer", "random_masks"]
 
@@ -77,7 +77,7 @@ class EncoderTrainer:
             targets[:samples] = self._show(self.generator, known)
         mask = random_masks(draws, targets.shape[-1])
         w_avg = self.generator.mapping.w_avg
-        shift, offsets = self.encoder.changes(targets, mask)
+        shift, offsets = self.encoder.changes(targets, mask, dtype=self.dtype)
         ws = w_avg + shift + offsets
         shown = self._show(self.generator, ws)
         figures = self._losses(shown, targets, mask)
@@ -119,12 +119,7 @@ class EncoderTrainer:
         return generator.synthesize(ws, dtype=self.dtype)[:, :3]
 
     def _update(self, loss: Tensor) -> None:
-        for optimizer in self.optimizers.values():
-            optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for optimizer in self.optimizers.values():
-            self.world.average_gradients(optimizer.param_groups[0]["params"])
-            optimizer.step()
+        update(loss, self.optimizers, vars(self.config), self.world)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""

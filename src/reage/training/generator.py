@@ -21,13 +21,14 @@ from reage.networks.generator import Generator
 from reage.networks.perceptual import feature_distance, masked_mse
 from reage.training.adversaries import Adversary, Described
 from reage.training.averaging import averaging_beta, update_average
-from reage.training.configs import AdamSettings, GeneratorTraining
+from reage.training.configs import GeneratorTraining
 from reage.training.data import BatchSource, FaceBatch
 from reage.training.draws import Draws, seeded
 from reage.training.losses import path_lengths
 from reage.training.mapping import energy_distance
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
+from reage.training.updating import adam, update
 
 __all__ = ["GeneratorTrainer"]
 
@@ -165,7 +166,7 @@ class GeneratorTrainer:
         parts, offsets = [], None
         if self.encoder is not None:
             mask = torch.ones_like(images[:rebuilt, :1])
-            shift, offsets = self.encoder.changes(images[:rebuilt], mask)
+            shift, offsets = self.encoder.changes(images[:rebuilt], mask, dtype=self.dtype)
             w = self.generator.mapping.w_avg + shift
             # Some go without their offsets, so that w alone learns to say who somebody is.
             kept = draws.part(0, rebuilt).uniform() >= self.config.offset_dropout
@@ -279,13 +280,8 @@ class GeneratorTrainer:
         self._update(["generator", "mapping"], penalty * config.path_weight * config.path_every)
 
     def _update(self, names: list[str], loss: Tensor) -> None:
-        chosen = [self.optimizers[name] for name in names if name in self.optimizers]
-        for optimizer in chosen:
-            optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        for optimizer in chosen:
-            self.world.average_gradients(optimizer.param_groups[0]["params"])
-            optimizer.step()
+        chosen = {name: self.optimizers[name] for name in names if name in self.optimizers}
+        update(loss, chosen, vars(self.config), self.world)
 
     def _warm_up(self, index: int) -> None:
         # Adam's first steps are as large as any, in directions that are mostly noise: an encoder
@@ -369,13 +365,6 @@ def mixed_codes(w: Tensor, offsets: Tensor, draws: Draws) -> Tensor:
     crossed = (levels >= draws.integers(1, ws.shape[1])[:, None]).to(ws)
     blend = (draws.uniform() < 0.5)[:, None]
     return torch.lerp(ws, others, torch.where(blend, share, crossed)[:, :, None])
-
-
-def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch.optim.Optimizer:
-    """Adam on what the network trains; `lazy` corrects for a regularisation done now and then."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    betas = (settings.beta1**lazy, settings.beta2**lazy)
-    return torch.optim.Adam(parameters, lr=settings.lr * lazy, betas=betas, eps=1e-8, fused=True)
 
 
 def _lazy(weight: float, config: GeneratorTraining) -> float:

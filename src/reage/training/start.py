@@ -183,7 +183,7 @@ def _start_generator(
         encoder = None
         if config.encoder_share:
             encoder = _encoder_of(model, generator)
-        adversary = _adversary(config, generator.config)
+        adversary = _adversary(config, generator.config, machine)
     source = _source(config, dataset, rows, generator.config.resolution, machine)
     if model is not None and encoder is not None and _own_encoder(model) is not None:
         codes, means = _real_codes(generator, encoder, source)
@@ -217,7 +217,7 @@ def _real_codes(
     return torch.cat(found), torch.cat(offsets).mean(0)
 
 
-def _adversary(config: GeneratorTraining, size: GeneratorConfig) -> Adversary:
+def _adversary(config: GeneratorTraining, size: GeneratorConfig, machine: Machine) -> Adversary:
     if config.adversary == "none":
         return NoAdversary(load_efficientnet(), side=config.feature_side)
     if config.adversary == "projected":
@@ -227,6 +227,7 @@ def _adversary(config: GeneratorTraining, size: GeneratorConfig) -> Adversary:
             heads,
             colour_weight=config.colour_weight,
             side=config.feature_side,
+            dtype=machine.dtype,
         )
     if config.stages:
         raise UsageError("the stylegan2 recipe has one size only: leave the stages out")
@@ -306,7 +307,9 @@ def _start_ager(
             _likeness(model, machine),
             model.config.alignment,
         ),
-        ProjectedAdversary(features, heads, colour_weight=config.colour_weight),
+        ProjectedAdversary(
+            features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
+        ),
         judge,
         _source(config, dataset, rows, size.resolution, machine),
         labelled,

@@ -1,0 +1,38 @@
+"""The optimisers, and how a loss changes what they train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from reage.training.configs import AdamSettings
+from reage.training.parallel import World
+
+__all__ = ["adam", "update"]
+
+
+def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch.optim.Optimizer:
+    """Adam on what the network trains; `lazy` corrects for a regularisation done now and then."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    betas = (settings.beta1**lazy, settings.beta2**lazy)
+    return torch.optim.Adam(parameters, lr=settings.lr * lazy, betas=betas, eps=1e-8, fused=True)
+
+
+def update(
+    loss: Tensor,
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    settings: Mapping[str, AdamSettings],
+    world: World,
+) -> None:
+    """Do one step of some optimisers on a loss, each by the settings of its name."""
+    for optimizer in optimizers.values():
+        optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    for name, optimizer in optimizers.items():
+        parameters = optimizer.param_groups[0]["params"]
+        world.average_gradients(parameters)
+        if settings[name].clip:
+            nn.utils.clip_grad_norm_(parameters, settings[name].clip)
+        optimizer.step()
