@@ -250,7 +250,7 @@ class Editor:
             self.model.generator,
             target,
             mask,
-            self._encode(target, mask) if encoder else self._average,
+            self.encode(target, mask) if encoder else self._average,
             self.perceptual,
             config,
             dtype=self.dtype,
@@ -272,6 +272,15 @@ class Editor:
         if self.graphs is not None and noise is None:
             return self.graphs.synthesis(ws)[:, :3]
         return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
+
+    @torch.no_grad()
+    def encode(self, images: Tensor, mask: Tensor) -> Tensor:
+        """First codes of crops `[N, 3 or 4, R, R]`; the average face's without an encoder."""
+        if self.encoder is None:
+            return self._average.repeat(len(images), 1, 1)
+        if self.graphs is not None and self.graphs.encoder is not None:
+            return self.graphs.encoder(images[:, :3], mask)
+        return encode(self.encoder, self.model.generator, images[:, :3], mask, dtype=self.dtype)
 
     def age_direction(self) -> Direction | AnyAger:
         """Return the model's ager or age direction, along which + is older.
@@ -313,16 +322,6 @@ class Editor:
         """The average face's code, `[1, num_ws, w_dim]`."""
         generator = self.model.generator
         return generator.mapping.w_avg.expand(1, generator.num_ws, -1)
-
-    @torch.no_grad()
-    def _encode(self, target: Tensor, mask: Tensor) -> Tensor:
-        """A first code of a crop: the encoder's where there is one, else the average face's."""
-        if self.encoder is None:
-            return self._average
-        if self.graphs is not None and self.graphs.encoder is not None:
-            return self.graphs.encoder(target[:, :3], mask)
-        generator = self.model.generator
-        return encode(self.encoder, generator, target[:, :3], mask, dtype=self.dtype)
 
     def _targets(self, crop: FaceCrop) -> tuple[Tensor, Tensor]:
         """A crop as the generator's picture and validity mask."""

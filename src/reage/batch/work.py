@@ -31,7 +31,9 @@ class Worker:
             precision=task.precision,
             direction=task.direction,
             vgg16=None if task.lpips is None else Path(task.lpips),
+            backend=task.backend,
         )
+        _ = self.editor.graphs
         self.editor.age_direction()  # what is missing is said once, not for each photo
         self.model = self.editor.model.generator_hash
 

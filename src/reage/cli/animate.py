@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     direction_option,
+    editor_of,
     face_option,
     keep_inputs,
     model_options,
@@ -20,7 +22,6 @@ from reage.cli.options import (
     quality_option,
     seed_option,
 )
-from reage.cli.people import editor_of
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @paste_option
 @quality_option
 @model_options
+@backend_option
 @direction_option
 @seed_option
 @output_options("FILE.mp4|gif|webp")
@@ -60,7 +62,7 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     ages = _two_ages(options["ages"])
     keep_inputs(output, [photo])
     check_moving(output, overwrite=options["overwrite"])
-    editor = editor_of(options, options["direction"])
+    editor = editor_of(options)
     editor.age_direction()
     plan = _plan(editor, photo, ages, options)
     shown = (float(plan.ages[0]), float(plan.ages[-1]))

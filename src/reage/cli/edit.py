@@ -13,9 +13,9 @@ from reage.cli.options import (
     backend_option,
     direction_option,
     each_file,
+    editor_of,
     face_option,
     model_options,
-    open_editor,
     parse_face,
     parse_range,
     parse_targets,
@@ -69,14 +69,7 @@ def edit(photos: tuple[Path, ...], **options: Any) -> None:
     reage edit group.jpg --to 1=70 2=12
     """
     task = EditTask(photos, options)
-    editor = open_editor(
-        options["model"],
-        options["device"],
-        options["precision"],
-        options["lpips"],
-        options["direction"],
-        options["backend"],
-    )
+    editor = editor_of(options)
     each_file(photos, lambda photo: task.run(editor, photo), "photos could not be edited")
 
 

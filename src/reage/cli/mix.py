@@ -8,13 +8,15 @@ from typing import Any
 import click
 
 from reage.cli.options import (
+    backend_option,
+    editor_of,
     keep_inputs,
     model_options,
     output_options,
     quality_option,
     seed_option,
 )
-from reage.cli.people import editor_of, invert_person
+from reage.cli.people import invert_person
 
 
 @click.command()
@@ -30,6 +32,7 @@ from reage.cli.people import editor_of, invert_person
               help="How far to go; 1 is whole style mixing.")  # fmt: skip
 @quality_option
 @model_options
+@backend_option
 @seed_option
 @output_options("FILE.png|jpg|pdf")
 def mix(one: Path, other: Path, output: Path, **options: Any) -> None:

@@ -17,6 +17,7 @@ __all__ = [
     "backend_option",
     "direction_option",
     "each_file",
+    "editor_of",
     "face_option",
     "keep_inputs",
     "model_options",
@@ -131,7 +132,7 @@ def model_options(command: Command) -> Command:
 
 
 def backend_option(command: Command) -> Command:
-    """Add --backend."""
+    """Add --backend, for commands in which much is drawn; what follows gradients takes none."""
     return click.option(
         "--backend",
         type=click.Choice(["torch", "onnxruntime", "openvino"]),
@@ -157,13 +158,27 @@ def open_editor(
 
     gc.enable()
     gc.freeze()
-    return load(
+    editor = load(
         model,
         device=device,
         precision=precision,
         direction=direction,
         vgg16=lpips,
         backend=backend,
+    )
+    _ = editor.graphs  # a runtime that is missing is said before the work
+    return editor
+
+
+def editor_of(options: dict[str, Any]) -> Editor:
+    """Load the editor that a command's options describe, of those that it has."""
+    return open_editor(
+        options["model"],
+        options["device"],
+        options["precision"],
+        options["lpips"],
+        options.get("direction"),
+        options.get("backend", "torch"),
     )
 
 

@@ -29,6 +29,7 @@ def edit_report(
             "licence": editor.model.config.licence,
             "precision": str(editor.dtype).removeprefix("torch."),
             "device": str(editor.device),
+            "backend": editor.backend,
         },
         "options": {name: options[name] for name in ("paste", "quality", "seed", "face", "points")},
         "perceptual_loss": result.perceptual,

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from reage.cli.options import direction_option, model_options
-from reage.cli.people import editor_of
+from reage.cli.options import backend_option, direction_option, editor_of, model_options
 from reage.errors import UsageError
 
 
@@ -31,6 +30,7 @@ from reage.errors import UsageError
 @click.option("--open/--no-open", "show", default=None,
               help="Open the page in the browser.  [default: where there is a screen]")  # fmt: skip
 @model_options
+@backend_option
 @direction_option
 def serve(host: str, port: int, **options: Any) -> None:
     """Open a page in the browser: put in a photo, drag the age.
@@ -55,7 +55,7 @@ def serve(host: str, port: int, **options: Any) -> None:
         raise UsageError(
             f"--host {host} can be reached by others: set REAGE_PASSWORD, or say --no-auth"
         )
-    editor = editor_of(options, options["direction"])
+    editor = editor_of(options)
     editor.age_direction()
     with _listening(host, port) as listening:
         address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}/"

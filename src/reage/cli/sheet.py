@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     direction_option,
+    editor_of,
     face_option,
     keep_inputs,
     model_options,
@@ -16,7 +18,7 @@ from reage.cli.options import (
     quality_option,
     seed_option,
 )
-from reage.cli.people import editor_of, invert_person
+from reage.cli.people import invert_person
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 @face_option
 @quality_option
 @model_options
+@backend_option
 @direction_option
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NAME",
@@ -92,7 +95,7 @@ def _facts(photo: Path, dates: Any, options: dict[str, Any]) -> SheetFacts:
     from reage.outputs.outcomes import Relative, plausible_outcomes
     from reage.outputs.sheet import SheetFacts, changes_in, sheet_age
 
-    editor = editor_of(options, options["direction"])
+    editor = editor_of(options)
     editor.age_direction()
     person = invert_person(editor, photo, options, options["face"])
     people = [invert_person(editor, path, options) for path in options["relatives"]]

@@ -8,11 +8,12 @@ from typing import Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     direction_option,
+    editor_of,
     face_option,
     keep_inputs,
     model_options,
-    open_editor,
     output_options,
     parse_face,
     parse_same_ages,
@@ -34,6 +35,7 @@ from reage.errors import ReageError, UsageError
 @paste_option
 @quality_option
 @model_options
+@backend_option
 @direction_option
 @seed_option
 @output_options("strip.png|jpg|pdf")
@@ -51,8 +53,7 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
     face = parse_face(options["face"])
     keep_inputs(output, photos)
     check_page(output, overwrite=options["overwrite"])
-    editor = open_editor(options["model"], options["device"], options["precision"],
-                         options["lpips"], options["direction"])  # fmt: skip
+    editor = editor_of(options)
     rows, failed = [], 0
     for path in photos:
         try:

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from reage.cli.options import direction_option, parse_ages, ray_option, seed_option
+from reage.cli.options import (
+    backend_option,
+    direction_option,
+    parse_ages,
+    ray_option,
+    seed_option,
+)
 from reage.errors import UsageError
 
 
@@ -48,6 +54,7 @@ from reage.errors import UsageError
     show_default=True,
     help="Of the generator's convolutions.",
 )
+@backend_option
 @direction_option
 @seed_option
 def synthesize(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     direction_option,
+    editor_of,
     model_options,
-    open_editor,
     parse_face,
     parse_targets,
     seed_option,
@@ -55,6 +56,7 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
     help="Of H.264: lower is better and larger.",
 )
 @model_options
+@backend_option
 @direction_option
 @seed_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier output.")
@@ -84,13 +86,7 @@ def video(video: Path, **options: Any) -> None:
         to = targets[0]
     face = parse_face(options["face"])
     VideoSource.open(video)  # what cannot be read is said before the model is loaded
-    editor = open_editor(
-        options["model"],
-        options["device"],
-        options["precision"],
-        options["lpips"],
-        options["direction"],
-    )
+    editor = editor_of(options)
     if options["listing"]:
         _list(editor, video, preview, options)
     else:

@@ -46,7 +46,9 @@ class Maker:
             device=options.device,
             precision=options.precision,
             direction=options.direction,
+            backend=options.backend,
         )
+        _ = self.editor.graphs
         self.editor.age_direction()  # what is missing is said before the work
         self.people = model_people(self.editor.model)
         self.recogniser = recogniser_named(options.recogniser, self.editor)
