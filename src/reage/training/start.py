@@ -57,7 +57,7 @@ from reage.training.configs import (
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
 from reage.training.encoder import EncoderTrainer
 from reage.training.generator import GeneratorTrainer
-from reage.training.mapping import centre_offsets, fit_mapping, rebase
+from reage.training.mapping import centre_offsets, lift, rebase, set_mapping
 from reage.training.parallel import World
 
 __all__ = [
@@ -76,7 +76,7 @@ AGER_FILE = "age.ager.safetensors"
 CONFIGS = {"generator": GeneratorTraining, "encoder": EncoderTraining, "ager": AgerTraining}
 LIKENESS_SIDE = 128
 JUDGE_BATCH = 64
-MAPPING_FACES, MAPPING_STEPS = 2048, 600  # to fit a mapping before a run with an encoder
+MAPPING_FACES = 2048  # whose codes the mapping draws like when a run with an encoder begins
 
 AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer
 AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining
@@ -188,9 +188,9 @@ def _start_generator(
     if model is not None and encoder is not None and _own_encoder(model) is not None:
         codes, means = _real_codes(generator, encoder, source)
         centre_offsets(generator, encoder, means)
-        fit_mapping(
-            generator.mapping, codes, generator.config.z_dim, steps=MAPPING_STEPS, seed=config.seed
-        )
+        set_mapping(generator.mapping, codes + lift(generator, codes))
+    elif encoder is not None:
+        lift(generator, generator.mapping.w_avg[None])
     return GeneratorTrainer(
         config,
         generator,
@@ -306,6 +306,7 @@ def _start_ager(
             load_gender_network().to(device),
             _likeness(model, machine),
             model.config.alignment,
+            machine.dtype,
         ),
         ProjectedAdversary(
             features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
