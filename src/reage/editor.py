@@ -53,6 +53,7 @@ QUALITIES: Mapping[str, ProjectConfig] = {
     "normal": ProjectConfig(step=80, plateau=20),
     "best": ProjectConfig(step=300, final_lr=0.01, plateau=40),
 }
+AS_ENCODED = ProjectConfig(step=1, plateau=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,8 @@ class Editor:
         photo = as_photo(image)
         faces = self.choose_faces(photo, targets, face, points)
         found = time.perf_counter()
-        inverted = self.invert(photo, faces, quality=quality, seed=seed, on_step=on_step)
+        config = self.search(quality, paste)
+        inverted = self.invert(photo, faces, config=config, seed=seed, on_step=on_step)
         ready = time.perf_counter()
         traced = self.trace(photo, inverted, paste)
         edits = [traced.edit(target) for target in targets]
@@ -157,6 +159,17 @@ class Editor:
         numbered = enumerate(left_to_right(faces), 1)
         return {n: face for n, face in numbered if any(face is p for p in picked)}
 
+    def search(self, quality: str, paste: PasteMode) -> ProjectConfig:
+        """How a code is searched for that is only to be aged; UsageError if not known.
+
+        What reage's own agers add to a photo they find from the encoder's code (docs/ageing.md):
+        then a look at that one is all.
+        """
+        if quality not in QUALITIES:
+            raise UsageError(f"quality {quality!r} is not known; choose {', '.join(QUALITIES)}")
+        encoded = paste == "delta" and isinstance(self.direction, NeuralAger)
+        return AS_ENCODED if encoded and self.encoder is not None else QUALITIES[quality]
+
     def invert(
         self,
         photo: Photo,
@@ -173,9 +186,7 @@ class Editor:
         KeyboardInterrupt, also when `on_step` raises it, ends all, unless `keep_stopped`: then
         a face that was stopped keeps the best code found until there.
         """
-        if quality not in QUALITIES:
-            raise UsageError(f"quality {quality!r} is not known; choose {', '.join(QUALITIES)}")
-        config = replace(config or QUALITIES[quality], seed=seed)
+        config = replace(config or self.search(quality, "replace"), seed=seed)
         return [
             self._invert_one(photo, n, face, config, on_step, keep_stopped)
             for n, face in faces.items()
@@ -314,6 +325,10 @@ class Editor:
         generator = self.model.generator
         return generator.mapping.w_avg.expand(1, generator.num_ws, -1)
 
+    def encoded(self, crop: FaceCrop) -> Tensor:
+        """The encoder's code `[1, num_ws, w_dim]` of a crop of this model's square."""
+        return self._encode(*self._targets(crop))
+
     @torch.no_grad()
     def _encode(self, target: Tensor, mask: Tensor) -> Tensor:
         """A first code of a crop: the encoder's where there is one, else the average face's."""
@@ -347,7 +362,7 @@ class Editor:
         return InvertedFace(view, found.ws, self.synthesize(found.ws, noise=found.noise), found)
 
     def _mover(self, photo: Photo, direction: Direction | AnyAger, paste: PasteMode) -> FaceMover:
-        networks = (self.synthesize, self.age_network, self.likeness)
+        networks = (self.synthesize, self.encoded, self.age_network, self.likeness)
         return FaceMover(photo, direction, paste, *networks, self.device)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reage.faces.alignment import FaceCrop
 from reage.images import Photo, photo_from_array, to_tensor
 from reage.inputs import Target
-from reage.latents.agers import AnyAger, PictureAger
+from reage.latents.agers import AnyAger, NeuralAger, PictureAger
 from reage.latents.aging import AgeCurve, Look, Reached, reach_age, trace_curve
 from reage.latents.directions import Direction
 from reage.latents.faces import (
@@ -41,11 +42,14 @@ class FaceMover:
     direction: Direction | AnyAger
     paste: PasteMode
     synthesize: Callable[[Tensor], Tensor]  # ws -> RGB pictures
+    encode: Callable[[FaceCrop], Tensor]  # a crop -> the encoder's code of it
     age_network: AgeNetwork
     likeness: FeatureLikeness
     device: torch.device
     # What the likeness sees in the photo's own faces, by number: the same for every age.
     described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
+    # By number: the encoder's code, what it shows, and what the face's own code shows.
+    encoded: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
     def trace(self, face: InvertedFace) -> tuple[Look, AgeCurve]:
         """How to look at one face at any strength, and its curve over the allowed ones."""
@@ -108,9 +112,27 @@ class FaceMover:
         direction = self.direction
         if isinstance(direction, PictureAger):
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
+        if isinstance(direction, NeuralAger) and self.paste == "delta":
+            return self._aged(direction, face, strengths)
         codes = direction.moved(face.ws, strengths, face.view.reading.age)
         edited = self.synthesize(codes)
         return toned(face.base, edited, self.direction.colour)
+
+    def _aged(self, ager: NeuralAger, face: InvertedFace, strengths: Tensor) -> Tensor:
+        """What the ager changes in the encoder's code, on top of what the face shows now.
+
+        That code is what it learnt on, with the change pasted into the photo; a code that was
+        optimised towards the photo rebuilds it better and ages worse (docs/ageing.md).
+        """
+        number = face.view.number
+        if number not in self.encoded:
+            ws = self.encode(face.view.crop)
+            base = self.synthesize(ws)
+            shown = base if torch.equal(ws, face.ws) else self.synthesize(face.ws)
+            self.encoded[number] = ws, base, shown
+        ws, base, shown = self.encoded[number]
+        edited = self.synthesize(ager.moved(ws, strengths, face.view.reading.age))
+        return shown + (toned(base, edited, ager.colour) - base)
 
     def _describe_photo(self, face: InvertedFace) -> list[Tensor]:
         number = face.view.number

@@ -83,7 +83,6 @@ def _plan(
 ) -> AnimationPlan:
     """Find and invert the faces in the cut and shrunk photo, and look where the ages lie."""
     from reage.cli.progress import step_bar
-    from reage.editor import QUALITIES
     from reage.faces.face import parse_points
     from reage.images import read_photo
     from reage.outputs.animation import Timing, plan_animation
@@ -94,10 +93,11 @@ def _plan(
     photo = read_photo(path)
     faces = editor.choose_faces(photo, (), parse_face(options["face"]), points)
     small, faces = frame_photo(photo, faces, options["size"], whole=options["whole"])
-    quality, seed = options["quality"], options["seed"]
-    with step_bar(path.name, QUALITIES[quality].step) as bar:
-        inverted = editor.invert(small, faces, quality=quality, seed=seed, on_step=bar.update)
-    return plan_animation(editor.trace(small, inverted, options["paste"]), *ages, timing)
+    paste, seed = options["paste"], options["seed"]
+    search = editor.search(options["quality"], paste)
+    with step_bar(path.name, search.step) as bar:
+        inverted = editor.invert(small, faces, config=search, seed=seed, on_step=bar.update)
+    return plan_animation(editor.trace(small, inverted, paste), *ages, timing)
 
 
 def _two_ages(text: str) -> tuple[float, float]:

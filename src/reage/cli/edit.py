@@ -129,11 +129,11 @@ class EditTask:
     def edited(self, editor: Editor, photo: Any) -> Result:
         """Run the editor, with a bar on terminals."""
         from reage.cli.progress import step_bar
-        from reage.editor import QUALITIES
 
         options = self.options
         quality, paste, seed = options["quality"], options["paste"], options["seed"]
-        with step_bar(photo.path.name, QUALITIES[quality].step) as bar:
+        search = editor.search(quality, paste)
+        with step_bar(photo.path.name, search.step) as bar:
             if self.strengths is None:
                 targets: Any = self.targets
                 return editor.edit(
@@ -148,7 +148,7 @@ class EditTask:
                 )
             direction = editor.checked_direction()  # the one that was given, perhaps not of age
             faces = editor.choose_faces(photo, (), self.face, self.points)
-            inverted = editor.invert(photo, faces, quality=quality, seed=seed, on_step=bar.update)
+            inverted = editor.invert(photo, faces, config=search, seed=seed, on_step=bar.update)
             edits = editor.move(photo, inverted, direction, self.strengths, paste)
             return editor.result(photo, inverted, edits, {})
 
