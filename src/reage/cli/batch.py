@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    ages_option,
     direction_option,
     face_option,
     model_options,
@@ -18,6 +19,7 @@ from reage.cli.options import (
     quality_option,
     ray_option,
     seed_option,
+    workers_option,
 )
 from reage.errors import ReageError
 
@@ -31,10 +33,10 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @click.argument("source", metavar="IN")
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--to", multiple=True, metavar="AGE...", help="Ages in years.")
-@click.option("--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included.")
+@ages_option
 @click.option("--list", "listed", type=click.Path(path_type=Path), metavar="FILE",
               help="Only the photos that it names, one a line, relative to IN.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]")
+@workers_option
 @ray_option
 @click.option("--retry", is_flag=True, help="Try photos again that failed in an earlier run.")
 @click.option("--overwrite", is_flag=True, help="Begin anew, in a folder that is not empty, too.")

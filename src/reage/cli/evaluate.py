@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from reage.cli.options import direction_option, open_editor, parse_range, seed_option
+from reage.cli.options import (
+    device_option,
+    direction_option,
+    lpips_option,
+    open_editor,
+    parse_range,
+    precision_option,
+    seed_option,
+)
 from reage.errors import UsageError
 
 
@@ -57,17 +65,9 @@ from reage.errors import UsageError
 )
 @seed_option
 @direction_option
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ...")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16"]),
-    default="auto",
-    show_default=True,
-    help="Of the generator's convolutions.",
-)
-@click.option(
-    "--lpips", type=click.Path(path_type=Path), metavar="FILE", help="Weights of VGG16 for LPIPS."
-)
+@device_option
+@precision_option
+@lpips_option
 @click.option(
     "-o",
     "--output",
@@ -98,8 +98,7 @@ def evaluate(model: str, **options: Any) -> None:
 
 
 def _evaluation(model: str, options: dict[str, Any]) -> Any:
-    place = (options[name] for name in ("device", "precision", "lpips", "direction"))
-    editor = open_editor(model, *place)
+    editor = open_editor({**options, "model": model})
     from reage.editor import QUALITIES
     from reage.evaluation.config import EvaluationConfig
     from reage.evaluation.judges import load_judges

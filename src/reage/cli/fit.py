@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reage.cli.options import seed_option
+from reage.cli.options import seed_option, split_option
 from reage.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Or project the faces of a dataset (folder)."
 )
-@click.option("--split", default="train", show_default=True, help="Of the dataset.")
+@split_option
 @click.option("--faces", default=1000, show_default=True, help="How many of the dataset.")
 @click.option(
     "--codes", type=click.Path(path_type=Path), help="File that keeps the codes; a run goes on."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reage.cli.options import seed_option
+from reage.cli.options import seed_option, split_option
 from reage.errors import ModelError, UsageError
 
 
@@ -15,7 +15,7 @@ from reage.errors import ModelError, UsageError
 @click.option(
     "--data", required=True, type=click.Path(path_type=Path), help="Dataset of real faces (folder)."
 )
-@click.option("--split", default="train", show_default=True, help="Of the dataset.")
+@split_option
 @click.option("--faces", default=2000, show_default=True, type=click.IntRange(2), help="How many.")
 @click.option(
     "--components", default=64, show_default=True, type=click.IntRange(1, 1000), help="Kept."

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reage.cli.options import shard_option
+
 if TYPE_CHECKING:
     from reage.preparing.options import PrepareOptions
     from reage.preparing.prepare import PrepareReport
@@ -69,7 +71,7 @@ if TYPE_CHECKING:
     "--age-pattern", metavar="REGEX", help=r"For other names: (?P<age>\d+) in their path."
 )
 @click.option("--val", default=0.1, show_default=True, help="Fraction of people for validation.")
-@click.option("--shard", default=5000, show_default=True, help="Pictures a tar file.")
+@shard_option
 @click.option("--quality", default=95, show_default=True, help="Of WebP.")
 @click.option("--licence", default="", metavar="TEXT", help="Of the pictures, for the README.")
 @click.option("--processes", type=click.IntRange(1), help="[default: one a core]")

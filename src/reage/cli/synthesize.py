@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from reage.cli.options import direction_option, parse_ages, ray_option, seed_option
+from reage.cli.options import (
+    device_option,
+    direction_option,
+    model_option,
+    parse_ages,
+    precision_option,
+    ray_option,
+    seed_option,
+    shard_option,
+    workers_option,
+)
 from reage.errors import UsageError
 
 
@@ -33,21 +43,12 @@ from reage.errors import UsageError
 )
 @click.option("--unseen", is_flag=True, help="Keep people in whose picture no face is found.")
 @click.option("--pairs", default=300, show_default=True, help="Same and different, in each fold.")
-@click.option("--shard", default=5000, show_default=True, help="Pictures a tar file.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]")
+@shard_option
+@workers_option
 @ray_option
-@click.option(
-    "--model", default="faces128", show_default=True, metavar="NAME|FOLDER|FILE",
-    help="A model by name (reage models), its folder, or a StyleGAN2 checkpoint.",
-)  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ...")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16"]),
-    default="auto",
-    show_default=True,
-    help="Of the generator's convolutions.",
-)
+@model_option
+@device_option
+@precision_option
 @direction_option
 @seed_option
 def synthesize(

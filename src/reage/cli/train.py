@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from reage.cli.options import device_option, precision_option, split_option
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def run_options(command: Command) -> Command:
     options = (
         click.option("--data", type=click.Path(path_type=Path), help="Dataset (reage prepare)."),
         click.option("--run", type=click.Path(path_type=Path), required=True, help="Run folder."),
-        click.option("--split", default="train", show_default=True, help="Of the dataset."),
+        split_option,
         click.option("--kimg", type=float, help="Thousands of pictures in all (600)."),
         click.option("--minutes", type=float, help="Of this call, at most; --resume goes on."),
         click.option("--snapshot-minutes", type=float, default=10.0, show_default=True),
@@ -40,14 +41,8 @@ def run_options(command: Command) -> Command:
         ),
         click.option("--about", default="unknown", help="The data, in words, for the model card."),
         click.option("--licence", default="unknown", help="Of the weights that come out."),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "float32", "bfloat16"]),
-            default="auto",
-            show_default=True,
-            help="Of the generator's convolutions.",
-        ),
+        device_option,
+        precision_option,
         click.option("--threads", type=click.IntRange(1), help="Of the processor."),
     )
     for option in reversed(options):

@@ -12,6 +12,7 @@ import click
 from reage.cli.options import (
     direction_option,
     model_options,
+    no_mark_option,
     open_editor,
     parse_face,
     parse_targets,
@@ -58,7 +59,7 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
 @direction_option
 @seed_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier output.")
-@click.option("--no-mark", is_flag=True, help="Leave out the mark of synthetic media.")
+@no_mark_option
 def video(video: Path, **options: Any) -> None:
     """Show people in VIDEO at another age; sound and subtitles stay.
 
@@ -84,13 +85,7 @@ def video(video: Path, **options: Any) -> None:
         to = targets[0]
     face = parse_face(options["face"])
     VideoSource.open(video)  # what cannot be read is said before the model is loaded
-    editor = open_editor(
-        options["model"],
-        options["device"],
-        options["precision"],
-        options["lpips"],
-        options["direction"],
-    )
+    editor = open_editor(options)
     if options["listing"]:
         _list(editor, video, preview, options)
     else:
