@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from reage.networks.generator import Generator, GeneratorConfig
 
-__all__ = ["SMALL", "make_generator", "random"]
+__all__ = ["SMALL", "Command", "make_generator", "random"]
+
+Command = Callable[..., tuple[int, str, str]]  # exit status, output, errors
 
 SMALL = GeneratorConfig(
     resolution=32, channels=(16, 16, 16, 8), z_dim=32, w_dim=32, mapping_layers=2
