@@ -16,7 +16,8 @@ from reage.errors import UsageError
 
 if TYPE_CHECKING:
     from reage.training.run import Tick
-    from reage.training.start import AnyConfig, Machine, RunSettings
+    from reage.training.settings import AnyConfig, RunSettings
+    from reage.training.start import Machine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -105,8 +106,10 @@ def ager(model: str | None, **options: Any) -> None:
 def _train(
     kind: str, preset: AnyConfig, model: str | None, options: dict[str, Any], **more: Any
 ) -> None:
+    from reage.training.export import export_model
     from reage.training.run import RunOptions, run_training
-    from reage.training.start import export_model, open_run, start
+    from reage.training.settings import open_run
+    from reage.training.start import start
 
     if bool(options["resume"]) == bool(options["data"]):
         raise UsageError("give --data DATASET for a new run, or --resume for one that goes on")
@@ -153,7 +156,7 @@ def _settings(
     more: dict[str, Any],
 ) -> RunSettings:
     import reage
-    from reage.training.start import RunSettings
+    from reage.training.settings import RunSettings
 
     if kind != "generator" and model is None:
         raise UsageError(f"name the model that the {kind} is trained for: reage train {kind} MODEL")
