@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from reage.cli.options import (
     seed_option,
     workers_option,
 )
+from reage.cli.progress import StageBar
 from reage.errors import ReageError
 
 if TYPE_CHECKING:
@@ -58,19 +58,15 @@ def batch(source: str, output: Path, **options: Any) -> None:
     reage batch photos aged --to 20 40 60 80
     reage batch "photos/**/*.jpg" aged.zip --to 70 --workers 4
     """
-    from tqdm import tqdm
-
     from reage.batch.run import run_batch
 
     task = _task(options)
-    with tqdm(desc="photos", disable=None, leave=False) as bar:
+    with StageBar("photos", resumed=True) as bar:
 
         def on_done(done: Done, count: int, total: int) -> None:
-            if bar.total is None:
-                bar.total, bar.initial, bar.n = total, count - 1, count - 1
-            bar.update(count - bar.n)
+            bar.update("photos", count, total)
             if done.error is not None:
-                tqdm.write(f"reage: {done.error}", file=sys.stderr)
+                bar.write(f"reage: {done.error}")
 
         report = run_batch(
             source,

@@ -16,6 +16,7 @@ from reage.cli.options import (
     precision_option,
     seed_option,
 )
+from reage.cli.progress import StageBar
 from reage.errors import UsageError
 
 
@@ -112,7 +113,7 @@ def _evaluation(model: str, options: dict[str, Any]) -> Any:
         **{name: options[name] for name in names}, targets=parse_range(options["ages"], "--ages")
     )
     judges = load_judges(editor, options["second_age"], options["identity"])
-    with _Bar() as bar:
+    with StageBar() as bar:
         return measure(
             editor,
             judges,
@@ -121,28 +122,3 @@ def _evaluation(model: str, options: dict[str, Any]) -> Any:
             portraits=options["portraits"],
             progress=bar.update,
         )
-
-
-class _Bar:
-    """A tqdm bar that starts anew for every kind of work; silent where stderr is no terminal."""
-
-    def __init__(self) -> None:
-        self.bar: Any = None
-        self.what = ""
-
-    def update(self, what: str, done: int, of: int) -> None:
-        from tqdm import tqdm
-
-        if self.bar is None or self.what != what:
-            self.__exit__()
-            self.what = what
-            self.bar = tqdm(total=of, desc=what, disable=None, leave=False)
-        self.bar.update(done - self.bar.n)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None

@@ -18,6 +18,7 @@ from reage.cli.options import (
     shard_option,
     workers_option,
 )
+from reage.cli.progress import StageBar
 from reage.errors import UsageError
 
 
@@ -62,8 +63,6 @@ def synthesize(
     \b
     reage synthesize --people 1000 --ages 10:80:10 --conditions 3 -o people
     """
-    from tqdm import tqdm
-
     from reage.synthesis.options import SynthesisOptions
     from reage.synthesis.run import synthesize as make
 
@@ -71,16 +70,8 @@ def synthesize(
     if len(parsed) < 2 and values["conditions"] < 2:
         raise UsageError("one age and one condition make no two pictures of a person; give more")
     options = SynthesisOptions(ages=parsed, **values)
-    with tqdm(disable=None, leave=False) as bar:
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.set_description(what, refresh=False)
-            if bar.total != total or bar.n > done:
-                bar.reset(total)
-                bar.initial = done
-            bar.update(done - bar.n)
-
-        report = make(output, options, workers=workers, ray=ray, on_progress=progress)
+    with StageBar(resumed=True) as bar:
+        report = make(output, options, workers=workers, ray=ray, on_progress=bar.update)
     click.echo(describe(report.figures))
     click.echo(f"{output}")
 
