@@ -27,12 +27,11 @@ class StageBar:
 
     def update(self, what: str, done: int, total: int) -> None:
         """Show how much is done of how much; `total` 0: not known."""
-        if self.bar is None or what != self.what:
-            self._begin(what)
+        bar = self._begin(what) if self.bar is None or what != self.what else self.bar
         if self.resumed and not self.told:
-            self.bar.initial = self.bar.n = max(done - 1, 0)
-        self.told, self.bar.total = True, total or None
-        self.bar.update(done - self.bar.n)
+            bar.initial = bar.n = max(done - 1, 0)
+        self.told, bar.total = True, total or None
+        bar.update(done - bar.n)
 
     def write(self, line: str) -> None:
         """Say something on stderr, above the bar."""
@@ -45,13 +44,14 @@ class StageBar:
         if self.bar is not None:
             self.bar.close()
 
-    def _begin(self, what: str) -> None:
+    def _begin(self, what: str) -> Any:
         from tqdm import tqdm
 
         self.__exit__()
         # disable=None: silent where stderr is no terminal.
         self.bar = tqdm(desc=what, disable=None, leave=False)
         self.what, self.told = what, False
+        return self.bar
 
 
 class StepBar:
