@@ -166,8 +166,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def json_line(values: Mapping[str, Any]) -> bytes:
-    """One line of a file of JSON lines."""
-    return json.dumps(values, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    """One line of a file of JSON lines; the order of names stays, since others are written of it."""
+    return json.dumps(values, ensure_ascii=False).encode() + b"\n"
 
 
 def write_all(file: BinaryIO, data: bytes) -> None:
