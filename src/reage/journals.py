@@ -166,7 +166,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def json_line(values: Mapping[str, Any]) -> bytes:
-    """One line of a file of JSON lines; the order of names stays, since others are written of it."""
+    """One line of JSON; names keep their order, which what is made of them shows."""
     return json.dumps(values, ensure_ascii=False).encode() + b"\n"
 
 
