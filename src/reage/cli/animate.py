@@ -12,6 +12,7 @@ from reage.cli.options import (
     face_option,
     keep_inputs,
     model_options,
+    open_editor,
     output_options,
     parse_face,
     parse_range,
@@ -20,7 +21,6 @@ from reage.cli.options import (
     quality_option,
     seed_option,
 )
-from reage.cli.people import editor_of
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     ages = _two_ages(options["ages"])
     keep_inputs(output, [photo])
     check_moving(output, overwrite=options["overwrite"])
-    editor = editor_of(options, options["direction"])
+    editor = open_editor(options)
     editor.age_direction()
     plan = _plan(editor, photo, ages, options)
     shown = (float(plan.ages[0]), float(plan.ages[-1]))

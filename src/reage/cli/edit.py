@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    ages_option,
     backend_option,
     direction_option,
     each_file,
     face_option,
     model_options,
+    no_mark_option,
     open_editor,
     parse_face,
     parse_range,
     parse_targets,
     photos_argument,
     points_option,
+    quality_option,
     seed_option,
 )
 from reage.errors import UsageError
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 @click.command()
 @photos_argument
 @click.option("--to", multiple=True, metavar="AGE...", help="Ages in years, or FACE=AGE pairs.")
-@click.option("--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included.")
+@ages_option
 @face_option
 @points_option
 @model_options
@@ -47,19 +50,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Add the change to the photo, put the made face there, or write only that face.",
 )
-@click.option(
-    "--quality",
-    type=click.Choice(["fast", "normal", "best"]),
-    default="normal",
-    show_default=True,
-    help="How long the inversion takes.",
-)
+@quality_option
 @seed_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside the photo."
 )
 @click.option("--overwrite", is_flag=True, help="Replace earlier outputs.")
-@click.option("--no-mark", is_flag=True, help="Leave out the mark of synthetic media.")
+@no_mark_option
 def edit(photos: tuple[Path, ...], **options: Any) -> None:
     """Show the faces in PHOTOS at other ages.
 
@@ -69,14 +66,7 @@ def edit(photos: tuple[Path, ...], **options: Any) -> None:
     reage edit group.jpg --to 1=70 2=12
     """
     task = EditTask(photos, options)
-    editor = open_editor(
-        options["model"],
-        options["device"],
-        options["precision"],
-        options["lpips"],
-        options["direction"],
-        options["backend"],
-    )
+    editor = open_editor(options)
     each_file(photos, lambda photo: task.run(editor, photo), "photos could not be edited")
 
 

@@ -7,21 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reage.cli.options import open_editor, parse_face
+from reage.cli.options import parse_face
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
     from reage.editor import Editor
     from reage.outputs.mixing import Person
 
-__all__ = ["editor_of", "invert_person"]
-
-
-def editor_of(options: dict[str, Any], direction: str | None = None) -> Editor:
-    """The editor that a command's options describe."""
-    return open_editor(
-        options["model"], options["device"], options["precision"], options["lpips"], direction
-    )
+__all__ = ["invert_person"]
 
 
 def invert_person(

@@ -67,9 +67,7 @@ def project(files: tuple[Path, ...], **options: Any) -> None:
     reage project aligned.png --no-crop --step 300 --save-mp4 --output codes
     """
     config = _config(options)
-    editor = open_editor(
-        options["model"], options["device"], options["precision"], options["lpips"]
-    )
+    editor = open_editor(options)
     click.echo(f"perceptual loss: {editor.perceptual.name}", err=True)
 
     def work(file: Path) -> None:

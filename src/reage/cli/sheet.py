@@ -13,10 +13,11 @@ from reage.cli.options import (
     keep_inputs,
     model_options,
     no_mark_option,
+    open_editor,
     quality_option,
     seed_option,
 )
-from reage.cli.people import editor_of, invert_person
+from reage.cli.people import invert_person
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _facts(photo: Path, dates: Any, options: dict[str, Any]) -> SheetFacts:
     from reage.outputs.outcomes import Relative, plausible_outcomes
     from reage.outputs.sheet import SheetFacts, changes_in, sheet_age
 
-    editor = editor_of(options, options["direction"])
+    editor = open_editor(options)
     editor.age_direction()
     person = invert_person(editor, photo, options, options["face"])
     people = [invert_person(editor, path, options) for path in options["relatives"]]
