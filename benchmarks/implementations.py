@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -36,27 +38,23 @@ class Implementation:
     backward: Run | None = None  # None: it has no gradients
 
 
-def implementations(
-    generator: Generator, options: argparse.Namespace
-) -> dict[str, Implementation]:
+def implementations(generator: Generator, options: argparse.Namespace) -> dict[str, Implementation]:
     """Generators of the size of ours, which comes first, in float32."""
-    size = generator.config.resolution
     found = of_ours(generator, precisions(options.precision))
-    if options.rosinality:
-        network = rosinality(options.rosinality, size).requires_grad_(False)
-        found["rosinality"] = of_torch(
-            lambda ws: network([ws], input_is_latent=True, randomize_noise=False)[0]
-        )
-    if options.nvidia:
-        theirs = nvidia(options.nvidia, size)
-        found["nvidia"] = of_torch(
-            lambda ws: theirs.synthesis(ws, noise_mode="const", force_fp32=True)
-        )
-    if options.paddlegan:
-        found["paddlegan"] = paddlegan(options.paddlegan, size, options.threads)
+    found |= {name: make(generator.config.resolution) for name, make in others(options).items()}
     for layout in getattr(options, "backends", []):
         found[layout] = exported(generator, layout)
     return found
+
+
+def others(options: argparse.Namespace) -> dict[str, Callable[[int], Implementation]]:
+    """How to make each of those whose checkouts are given, by size."""
+    known = {
+        "rosinality": (options.rosinality, of_rosinality),
+        "nvidia": (options.nvidia, of_nvidia),
+        "paddlegan": (options.paddlegan, partial(of_paddlegan, threads=options.threads)),
+    }
+    return {name: partial(make, place) for name, (place, make) in known.items() if place}
 
 
 def our_generator(size: int) -> Generator:
@@ -109,23 +107,31 @@ def rosinality(checkout: Path, size: int) -> nn.Module:
     return model.Generator(size, 512, 8).eval()
 
 
-def nvidia(checkout: Path, size: int) -> Any:
+def of_rosinality(checkout: Path, size: int) -> Implementation:
+    network = rosinality(checkout, size).requires_grad_(False)
+    return of_torch(lambda ws: network([ws], input_is_latent=True, randomize_noise=False)[0])
+
+
+def of_nvidia(checkout: Path, size: int) -> Implementation:
     """Its reference path, which is the one that runs without its CUDA extensions."""
     with import_from(checkout):
         networks = importlib.import_module("training.networks")
-    return networks.Generator(512, 0, 512, size, 3).eval().requires_grad_(False)
+    network = networks.Generator(512, 0, 512, size, 3).eval().requires_grad_(False)
+    return of_torch(lambda ws: network.synthesis(ws, noise_mode="const", force_fp32=True))
 
 
-def paddlegan(checkout: Path, size: int, threads: int) -> Implementation:
-    """PaddleGAN's generator; its packages import all of its networks, so they are left empty."""
-    import paddle  # pyright: ignore[reportMissingImports]
-
+def of_paddlegan(checkout: Path, size: int, *, threads: int) -> Implementation:
+    """Its generator; its packages import all of its networks, so they are left empty."""
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read when Paddle is imported
+    try:
+        import paddle  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        sys.exit("PaddleGAN needs PaddlePaddle; run: pip install paddlepaddle")
     paddle.set_device("cpu")
-    paddle.set_num_threads(threads)
-    empty = {}
-    for name in ("ppgan", "ppgan.models", "ppgan.models.generators", "ppgan.modules"):
-        empty[name] = ModuleType(name)
-        empty[name].__path__ = [str(checkout.joinpath(*name.split(".")))]
+    names = ("ppgan", "ppgan.models", "ppgan.models.generators", "ppgan.modules", "ppgan.utils")
+    empty = {name: ModuleType(name) for name in names}
+    for name, module in empty.items():
+        module.__path__ = [str(checkout.joinpath(*name.split(".")))]
     with import_from(checkout, empty):
         theirs = importlib.import_module("ppgan.models.generators.generator_styleganv2")
     network = theirs.StyleGANv2Generator(size, 512, 8)
@@ -157,7 +163,9 @@ def exported(generator: Generator, layout: GraphFormat) -> Implementation:
 
 
 @contextmanager
-def import_from(checkout: Path, stand_ins: Mapping[str, ModuleType] | None = None) -> Iterator[None]:
+def import_from(
+    checkout: Path, stand_ins: Mapping[str, ModuleType] | None = None
+) -> Iterator[None]:
     """Import from a checkout, some modules being replaced meanwhile."""
     replaced = {name: sys.modules.get(name) for name in stand_ins or {}}
     sys.path.insert(0, str(checkout))

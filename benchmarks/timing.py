@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -45,7 +46,7 @@ class Row:
     @property
     def ratios(self) -> dict[str, float]:
         """How many times the first one's time each takes."""
-        first = next(iter(self.seconds.values()))
+        first = next(iter(self.seconds.values()), 1.0)
         return {name: value / first for name, value in self.seconds.items()}
 
 
@@ -178,6 +179,18 @@ def convolutions(network: nn.Module, run: Callable[[], object]) -> list[Convolut
     for handle in handles:
         handle.remove()
     return found
+
+
+def peak_megabytes() -> float:
+    """Most memory that this process has had so far."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # not what the process that started this one had
+        lines = status.read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    import resource
+
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def psnr(images: Tensor, wanted: Tensor, peak: float) -> float:
