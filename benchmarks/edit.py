@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
 from timing import (
     NAMES,
     Row,
@@ -27,7 +28,6 @@ from timing import (
     line,
     ours,
     parser,
-    peak_megabytes,
     precisions,
     prepare,
     save,
@@ -61,9 +61,6 @@ def main() -> None:
         for name in map(NAMES.get, precisions(options.precision)):
             parts = dict(inside(photo, name or "auto"))
             rows.append(Row(f"inside one process, {name}", parts, 1))
-            rows.append(
-                Row(f"and its most memory, {name}", {}, 1, megabytes={"": peak_megabytes()})
-            )
             for part, seconds in parts.items():
                 print(f"| inside, {name} | {part} | {seconds:.3f} s |")
     save(rows, options.json)

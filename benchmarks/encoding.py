@@ -15,6 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from torch import Tensor
+
+from reage.models.encoders import load_encoder
+from reage.models.export import EncoderGraph, export_part, parts_of
+from reage.models.graphs import open_graph
+from reage.models.registry import load
+from reage.networks.encoder import Encoder
+from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig
 from timing import (
     NAMES,
     Row,
@@ -28,14 +36,6 @@ from timing import (
     prepare,
     save,
 )
-from torch import Tensor
-
-from reage.models.encoders import load_encoder
-from reage.models.export import EncoderGraph, export_part, parts_of
-from reage.models.graphs import open_graph
-from reage.models.registry import load
-from reage.networks.encoder import Encoder
-from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig
 
 Work = Callable[[], object]
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 from functools import partial
 
 import torch
+from torch import Tensor
+
 from implementations import (
     Implementation,
     exported,
@@ -22,6 +24,8 @@ from implementations import (
     of_ours,
     our_generator,
 )
+from reage.models.registry import load
+from reage.networks.generator import Generator
 from timing import (
     NAMES,
     Row,
@@ -37,10 +41,6 @@ from timing import (
     psnr,
     save,
 )
-from torch import Tensor
-
-from reage.models.registry import load
-from reage.networks.generator import Generator
 
 FACE_SPREAD = 4.0  # a face's standard deviation is about a quarter of the range of pictures
 

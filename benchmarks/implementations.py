@@ -19,12 +19,12 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from timing import Convolution, ours, precisions
 from torch import Tensor, nn
 
 from reage.models.export import Part, SynthesisGraph, export_part
 from reage.models.graphs import GraphFormat, open_graph
 from reage.networks.generator import Generator, GeneratorConfig
+from timing import Convolution, ours, precisions
 
 CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
 Run = Callable[[Tensor], Any]  # ws [N, num_ws, 512] to pictures

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 
 import torch
+
 from implementations import of_ours, others, our_generator
 from timing import (
     Row,

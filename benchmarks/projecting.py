@@ -18,12 +18,19 @@ import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from implementations import generator_shapes, import_from, our_generator, rosinality
+from reage.latents.inversion import ProjectConfig, project
+from reage.models.pretrained import load_efficientnet
+from reage.networks.generator import Generator
+from reage.networks.perceptual import EfficientNetDistance, VGGDistance
 from timing import (
     NAMES,
     Row,
@@ -38,12 +45,6 @@ from timing import (
     prepare,
     save,
 )
-from torch import Tensor
-
-from reage.latents.inversion import ProjectConfig, project
-from reage.models.pretrained import load_efficientnet
-from reage.networks.generator import Generator
-from reage.networks.perceptual import EfficientNetDistance, VGGDistance
 
 STEPS = 100  # that the figure is of
 LOSS_SIDE = 256
@@ -87,7 +88,7 @@ def seconds_of(loop: Loop, steps: int) -> float:
     """Seconds of 100 steps, from the median step; the first describes the target besides."""
     marks: list[float] = []
     loop(steps + 1, lambda: marks.append(time.perf_counter()))
-    return STEPS * statistics.median(b - a for a, b in zip(marks, marks[1:], strict=False))
+    return STEPS * statistics.median(b - a for a, b in pairwise(marks))
 
 
 def our_steps(

@@ -17,7 +17,7 @@ from timing import Row, clocked, in_turns, line, parser, save
 PROGRAMS = {
     "import torch": "import torch",
     "import reage": "import reage",
-    "reage --help": "import sys; sys.argv = ['reage', '--help']; from reage.cli import main; main()",
+    "reage --help": "from reage.cli import main; main(['--help'])",
     "import reage.editor": "import reage.editor",
     "load the model": "import reage; reage.load()",
     "its generator and encoder ready": "import reage; e = reage.load(); e.encoder; e.perceptual",
