@@ -56,7 +56,7 @@ def main() -> None:
     made = parser(__doc__)
     checkouts(made)
     made.add_argument("--sizes", type=int, nargs="+", default=[256, 1024])
-    made.add_argument("--steps", type=int, default=3, help="measured steps of each turn")
+    made.add_argument("--steps", type=int, default=2, help="measured steps of each turn")
     options = made.parse_args()
     prepare(options)
     rows = []

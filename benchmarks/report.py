@@ -99,32 +99,44 @@ def shown(seconds: float) -> str:
 
 
 def plot(rows: list[Row], path: Path) -> None:
-    """Bars: how many times as long as ours each takes, and the bound of float32."""
+    """A line of dots each: how many times ours each takes; strokes are the bounds."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    names = [name for name in united(rows, "seconds") if name != FIRST]
-    series = {name: [row["ratios"].get(name, 0) for row in rows] for name in names}
-    for name in united(rows, "bound"):
-        bounds = [row["bound"].get(name, 0) / row["seconds"][FIRST] for row in rows]
-        series[f"bound {name}"] = bounds
-    figure, axes = pyplot.subplots(figsize=(10, 1 + 0.75 * len(rows)), layout="constrained")
-    width = 0.85 / len(series)
-    for i, (name, times) in enumerate(series.items()):
+    figure, axes = pyplot.subplots(figsize=(10, 1.2 + 0.32 * len(rows)), layout="constrained")
+    axes.axvline(1, color="black", linewidth=1, label=FIRST)
+    for name, times in series(rows).items():
         kept = [(n, value) for n, value in enumerate(times) if value]
-        places = [n + (i - (len(series) - 1) / 2) * width for n, _ in kept]
-        bars = axes.barh(places, [value for _, value in kept], width, label=name)
-        axes.bar_label(bars, fmt="%.2g", fontsize=7, padding=2)
-    axes.set_yticks(range(len(rows)), [row["what"] for row in rows])
+        marker = "|" if name.startswith("bound") else "o"
+        where = [value for _, value in kept], [n for n, _ in kept]
+        axes.plot(*where, marker, markersize=10 if marker == "|" else 6, label=name, alpha=0.8)
+    axes.set_yticks(range(len(rows)), [row["what"].replace("`", "") for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xscale("log")
-    axes.axvline(1, color="black", linewidth=1)
-    axes.set_xlabel("times of reage in float32")
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if within(tick, axes.get_xlim())]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
+    axes.grid(alpha=0.3)
+    axes.set_xlabel(f"time, as times of {FIRST} in float32 (left is faster)")
     axes.legend(loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def series(rows: list[Row]) -> dict[str, list[float]]:
+    """Of each implementation and each bound, its times of ours in every row; 0 is none."""
+    names = [name for name in united(rows, "seconds") if name != FIRST]
+    found = {name: [row["ratios"].get(name, 0) for row in rows] for name in names}
+    for name in united(rows, "bound"):
+        bounds = [row["bound"].get(name, 0) / row["seconds"][FIRST] for row in rows]
+        found[f"bound {name}"] = bounds
+    return found
+
+
+def within(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]
 
 
 if __name__ == "__main__":

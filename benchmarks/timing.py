@@ -68,7 +68,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     made.add_argument("--turns", type=int, default=5, help="measured turns at most")
-    made.add_argument("--seconds", type=float, default=30, help="a row's turns end after this")
+    made.add_argument("--seconds", type=float, default=20, help="a row's turns end after this")
     made.add_argument("--threads", type=int, default=torch.get_num_threads())
     made.add_argument("--no-keep", action="store_true", help="memory is given back (glibc's way)")
     made.add_argument(
