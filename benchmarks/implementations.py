@@ -122,7 +122,8 @@ def of_nvidia(checkout: Path, size: int) -> Implementation:
 
 def of_paddlegan(checkout: Path, size: int, *, threads: int) -> Implementation:
     """Its generator; its packages import all of its networks, so they are left empty."""
-    os.environ["OMP_NUM_THREADS"] = str(threads)  # read when Paddle is imported
+    # Read when Paddle is imported. Its own OpenMP else waits busily while the next one has its turn.
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "KMP_BLOCKTIME": "1"}
     try:
         import paddle  # pyright: ignore[reportMissingImports]
     except ImportError:
