@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -54,7 +55,11 @@ def others(options: argparse.Namespace) -> dict[str, Callable[[int], Implementat
         "nvidia": (options.nvidia, of_nvidia),
         "paddlegan": (options.paddlegan, partial(of_paddlegan, threads=options.threads)),
     }
-    return {name: partial(make, place) for name, (place, make) in known.items() if place}
+    found = {name: partial(make, place) for name, (place, make) in known.items() if place}
+    if "paddlegan" in found and importlib.util.find_spec("paddle") is None:
+        print("PaddleGAN is left out: pip install paddlepaddle", file=sys.stderr)
+        del found["paddlegan"]
+    return found
 
 
 def our_generator(size: int) -> Generator:
@@ -122,12 +127,10 @@ def of_nvidia(checkout: Path, size: int) -> Implementation:
 
 def of_paddlegan(checkout: Path, size: int, *, threads: int) -> Implementation:
     """Its generator; its packages import all of its networks, so they are left empty."""
-    # Read when Paddle is imported. Its own OpenMP else waits busily while the next one has its turn.
+    # Read when Paddle is imported; its threads else wait busily while others have their turn.
     os.environ |= {"OMP_NUM_THREADS": str(threads), "KMP_BLOCKTIME": "1"}
-    try:
-        import paddle  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        sys.exit("PaddleGAN needs PaddlePaddle; run: pip install paddlepaddle")
+    import paddle  # pyright: ignore[reportMissingImports]
+
     paddle.set_device("cpu")
     names = ("ppgan", "ppgan.models", "ppgan.models.generators", "ppgan.modules", "ppgan.utils")
     empty = {name: ModuleType(name) for name in names}
