@@ -92,9 +92,9 @@ def whole(photo: Path, quality: str, options: argparse.Namespace) -> Row:
         command = [sys.executable, "-c", PROGRAM, "edit", str(photo), "--to", "60", "--overwrite"]
         command += ["--quality", quality, "--precision", precision]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-        for line in done.stderr.splitlines():
-            if line.startswith("VmHWM"):
-                megabytes[name] = max(megabytes.get(name, 0), int(line.split()[1]) / 1024)
+        for said in done.stderr.splitlines():
+            if said.startswith("VmHWM"):
+                megabytes[name] = max(megabytes.get(name, 0), int(said.split()[1]) / 1024)
 
     dtypes = precisions(options.precision)
     works = {ours(d): clocked(partial(run, ours(d), NAMES[d])) for d in dtypes}

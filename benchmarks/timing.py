@@ -202,7 +202,8 @@ def line(row: Row) -> str:
     """A row of Markdown: seconds, and how many times the first one's."""
     cells = [row.what]
     for name, value in row.seconds.items():
-        times = "" if len(cells) == 1 else f" ({row.ratios[name]:.2f} x)"
+        compared = "reage" in row.seconds and name != "reage"
+        times = f" ({row.ratios[name]:.2f} x)" if compared else ""
         cells.append(f"{name} {value:.3f} s{times}")
     cells += [f"bound {name} {value:.3f} s" for name, value in row.bound.items()]
     cells += [f"{name} {value:.0f} MB" for name, value in row.megabytes.items()]
