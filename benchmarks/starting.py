@@ -20,7 +20,7 @@ PROGRAMS = {
     "reage --help": "from reage.cli import main; main(['--help'])",
     "import reage.editor": "import reage.editor",
     "load the model": "import reage; reage.load()",
-    "its generator and encoder ready": "import reage; e = reage.load(); e.encoder; e.perceptual",
+    "load its encoder and its loss too": "import reage; e = reage.load(); e.encoder; e.perceptual",
 }
 
 
