@@ -54,7 +54,7 @@ def row(size: int, gradients: bool, options: argparse.Namespace) -> Row:
         command += ["--gradients"] * gradients + list(passed_on(options))
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         found[name] = float(done.stdout.splitlines()[-1])
-    what = f"{size} px, 1 at once, forward{' and backward' * gradients}, most memory"
+    what = f"{size} px, 1 at once, forward{' and backward' * gradients}"
     return Row(what, {}, 1, megabytes=found)
 
 

@@ -89,12 +89,15 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def united(rows: list[Row], part: str) -> list[str]:
-    """The names in a part of any row, in order."""
-    return list(dict.fromkeys(name for row in rows for name in row[part]))
+    """The names in a part of any row, ours first."""
+    names = dict.fromkeys(name for row in rows for name in row[part])
+    return sorted(names, key=lambda name: not name.startswith(FIRST))
 
 
 def shown(seconds: float) -> str:
     """Three digits, milliseconds for what is short."""
+    if seconds >= 100:
+        return f"{seconds:.0f} s"
     return f"{1000 * seconds:.3g} ms" if seconds < 0.1 else f"{seconds:.3g} s"
 
 
