@@ -15,6 +15,7 @@ from reage.latents.agers import AnyAger, PictureAger
 from reage.latents.aging import AgeCurve, Look, Reached, reach_age, trace_curve
 from reage.latents.directions import Direction
 from reage.latents.faces import (
+    AnyFace,
     InvertedFace,
     PasteMode,
     crop_for_age,
@@ -23,6 +24,7 @@ from reage.latents.faces import (
     synthesized_picture,
     toned,
 )
+from reage.latents.pixels import PixelAger
 from reage.networks.age import AgeNetwork
 from reage.networks.identity import FeatureLikeness
 from reage.results import AgedFace, Edit
@@ -30,6 +32,8 @@ from reage.results import AgedFace, Edit
 __all__ = ["FaceMover", "TracedFaces"]
 
 LEAST_LIKENESS = 0.75  # below it a pasted face looks bent rather than aged (docs/ageing.md)
+POINTS = 6  # strengths looked at on either side of a face as it is
+PIXEL_POINTS = 3  # likewise, where each costs a whole U-Net
 BATCH = 8  # pictures synthesised at once: more is slower on a CPU, whose caches it leaves
 
 
@@ -38,7 +42,7 @@ class FaceMover:
     """Moves faces of one photo along one direction and looks at what comes out."""
 
     photo: Photo
-    direction: Direction | AnyAger
+    direction: Direction | AnyAger | PixelAger
     paste: PasteMode
     synthesize: Callable[[Tensor], Tensor]  # ws -> RGB pictures
     age_network: AgeNetwork
@@ -47,7 +51,7 @@ class FaceMover:
     # What the likeness sees in the photo's own faces, by number: the same for every age.
     described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
 
-    def trace(self, face: InvertedFace) -> tuple[Look, AgeCurve]:
+    def trace(self, face: AnyFace) -> tuple[Look, AgeCurve]:
         """How to look at one face at any strength, and its curve over the allowed ones."""
         # What a made face lost against the photo is not the direction's doing: the measure is the
         # unmoved face as it would be pasted, which in `delta` is the photo itself.
@@ -64,11 +68,12 @@ class FaceMover:
                 similar.append(self.likeness(self.likeness.describe(shown), described).cpu())
             return torch.cat(ages), torch.cat(similar)
 
-        allowed = self.direction.allowed(face.ws, face.view.reading.age)
-        return look, trace_curve(look, allowed, least_similarity=LEAST_LIKENESS)
+        points = PIXEL_POINTS if isinstance(self.direction, PixelAger) else POINTS
+        allowed = self._allowed(face)
+        return look, trace_curve(look, allowed, least_similarity=LEAST_LIKENESS, points=points)
 
     @torch.no_grad()
-    def apply(self, goals: Sequence[tuple[InvertedFace, Reached]]) -> Edit:
+    def apply(self, goals: Sequence[tuple[AnyFace, Reached]]) -> Edit:
         """Paste every face at its strength, then read the photo that came out."""
         pixels = self.photo.pixels
         edited = [self.moved(face, torch.tensor([goal.strength])) for face, goal in goals]
@@ -85,7 +90,7 @@ class FaceMover:
         return Edit(self.photo.with_pixels(pixels), aged)
 
     @torch.no_grad()
-    def frames(self, paths: Sequence[tuple[InvertedFace, Tensor]]) -> Iterator[np.ndarray]:
+    def frames(self, paths: Sequence[tuple[AnyFace, Tensor]]) -> Iterator[np.ndarray]:
         """Paste faces at rows of strengths, each `[N]`: N pictures `[H, W, 3]`, not read.
 
         They are made a batch at a time, so that their number costs no memory.
@@ -103,16 +108,27 @@ class FaceMover:
                     pixels = paste_face(pixels, face, picture, self.paste)
                 yield pixels
 
-    def moved(self, face: InvertedFace, strengths: Tensor) -> Tensor:
+    def moved(self, face: AnyFace, strengths: Tensor) -> Tensor:
         """Pictures `[N, 3, R, R]` of a face at strengths `[N]`."""
-        direction = self.direction
+        direction, own = self.direction, face.view.reading.age
+        if isinstance(direction, PixelAger):
+            return direction.moved(face.base, strengths, own)
+        assert isinstance(face, InvertedFace), "a face without a code"
         if isinstance(direction, PictureAger):
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
-        codes = direction.moved(face.ws, strengths, face.view.reading.age)
+        codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
         return toned(face.base, edited, self.direction.colour)
 
-    def _describe_photo(self, face: InvertedFace) -> list[Tensor]:
+    def _allowed(self, face: AnyFace) -> tuple[float, float]:
+        """Lowest and highest strength for a face."""
+        own = face.view.reading.age
+        if isinstance(self.direction, PixelAger):
+            return self.direction.allowed(own)
+        assert isinstance(face, InvertedFace), "a face without a code"
+        return self.direction.allowed(face.ws, own)
+
+    def _describe_photo(self, face: AnyFace) -> list[Tensor]:
         number = face.view.number
         if number not in self.described:
             crop = to_tensor(face.view.age_crop.image).to(self.device)
@@ -120,7 +136,7 @@ class FaceMover:
         return self.described[number]
 
     def _report(
-        self, pixels: np.ndarray, face: InvertedFace, goal: Reached, picture: Tensor
+        self, pixels: np.ndarray, face: AnyFace, goal: Reached, picture: Tensor
     ) -> AgedFace:
         view = face.view
         if self.paste == "none":
@@ -136,7 +152,7 @@ class FaceMover:
             strength=goal.strength,
             limit=goal.limit,
             likeness=float(similar[0]),
-            psnr=float(face.inversion.psnr[0]),
+            psnr=float(face.inversion.psnr[0]) if isinstance(face, InvertedFace) else None,
         )
 
 
@@ -145,7 +161,7 @@ class TracedFaces:
     """Faces whose curves of ages are known: each further age takes a fraction of a second."""
 
     mover: FaceMover
-    faces: Sequence[InvertedFace]
+    faces: Sequence[AnyFace]
     curves: Mapping[int, tuple[Look, AgeCurve]]  # by face number
 
     def edit(self, target: Target) -> Edit:

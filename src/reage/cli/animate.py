@@ -61,7 +61,7 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     keep_inputs(output, [photo])
     check_moving(output, overwrite=options["overwrite"])
     editor = editor_of(options, options["direction"])
-    editor.age_direction()
+    editor.age_mover()
     plan = _plan(editor, photo, ages, options)
     shown = (float(plan.ages[0]), float(plan.ages[-1]))
     mark = f"Animated by reage, partly synthetic: {shown[0]:.0f} to {shown[1]:.0f} years"
@@ -96,8 +96,8 @@ def _plan(
     small, faces = frame_photo(photo, faces, options["size"], whole=options["whole"])
     quality, seed = options["quality"], options["seed"]
     with step_bar(path.name, QUALITIES[quality].step) as bar:
-        inverted = editor.invert(small, faces, quality=quality, seed=seed, on_step=bar.update)
-    return plan_animation(editor.trace(small, inverted, options["paste"]), *ages, timing)
+        taken = editor.take(small, faces, quality=quality, seed=seed, on_step=bar.update)
+    return plan_animation(editor.trace(small, taken, options["paste"]), *ages, timing)
 
 
 def _two_ages(text: str) -> tuple[float, float]:
