@@ -27,7 +27,7 @@ __all__ = ["PIXEL_SIDES", "PixelAger", "load_pixel_ager", "photo_face"]
 # Sides at which a face is worked on, pixels: by its size in the photo, between these.
 PIXEL_SIDES = {"fast": (256, 512), "normal": (256, 1024), "best": (1024, 1024)}
 WINDOW = 512  # side of the pieces that the networks were trained on
-OVERLAP = 128  # of neighbouring windows at least, pixels
+OVERLAP = 0.25  # of neighbouring windows at least, of their side
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,7 @@ def _in_windows(network: PixelNetwork, x: Tensor, window: int) -> Tensor:
         return network.run(x)
     # Falls off to the window's border, where the network sees only half of what surrounds a pixel.
     ramp = torch.linspace(0.5, window - 0.5, window, device=x.device)
-    ramp = torch.minimum(ramp, window - ramp).clamp(max=OVERLAP / 2)
+    ramp = torch.minimum(ramp, window - ramp).clamp(max=window * OVERLAP / 2)
     weight = ramp[:, None] * ramp
     total, weights = x.new_zeros(1, 3, side, side), x.new_zeros(side, side)
     for rows in _spans(side, window):
@@ -109,7 +109,7 @@ def _in_windows(network: PixelNetwork, x: Tensor, window: int) -> Tensor:
 
 def _spans(side: int, window: int) -> Iterator[slice]:
     """Windows over a side, evenly spaced."""
-    count = ceil((side - window) / (window - OVERLAP)) + 1
+    count = ceil((side - window) / (window * (1 - OVERLAP))) + 1
     for i in range(count):
         start = round((side - window) * i / (count - 1))
         yield slice(start, start + window)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import exp
 
 import torch
 import torch.nn.functional as F
@@ -122,6 +123,22 @@ class FranPlain(nn.Module):
         return self.final_conv(x)
 
 
+class Smooth(nn.Module):
+    """A low-pass filter of 3 x 3 that is no part of the file."""
+
+    kernel: Tensor
+
+    def __init__(self, channels: int, taps: Sequence[float], **how: int):
+        super().__init__()
+        line = torch.tensor(taps) / sum(taps)
+        kernel = torch.outer(line, line).repeat(channels, 1, 1, 1)
+        self.register_buffer("kernel", kernel, persistent=False)
+        self.channels, self.how = channels, how
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.kernel, groups=self.channels, **self.how)
+
+
 class NormedPair(nn.Module):
     """Two convolutions, each with its batch normalisation."""
 
@@ -137,6 +154,31 @@ class NormedPair(nn.Module):
         return F.leaky_relu(self.bn2(self.conv2(x)))
 
 
+class NormedDown(NormedPair):
+    """Halve the size."""
+
+    def __init__(self, inner: int, outer: int):
+        super().__init__(inner, outer)
+        self.smooth = Smooth(inner, PASCAL, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.smooth(F.max_pool2d(x, 2, stride=1)))
+
+
+class NormedUp(NormedPair):
+    """Double the size, then join what was there at that size on the way down."""
+
+    def __init__(self, inner: int, outer: int):
+        super().__init__(inner + outer, outer)
+        side = exp(-1 / (2 * GAUSS_SIGMA**2))
+        self.smooth = Smooth(inner, (side, 1.0, side))
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = self.smooth(F.pad(x, (1, 1, 1, 1), mode="reflect"))
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        return super().forward(torch.cat([x, skip], dim=1))
+
+
 class FranNormed(nn.Module):
     """The network of pytorch-face-reaging-network: as `FranPlain`, colours in [-1, 1]."""
 
@@ -150,9 +192,9 @@ class FranNormed(nn.Module):
         self.conv2 = nn.Conv2d(widths[0], widths[0], 3, padding=1)
         self.batchnorm1 = Norm(widths[0])  # behind both
         for i, (outer, inner) in enumerate(pairwise(widths), 1):
-            self.add_module(f"downlayer{i}", NormedPair(outer, inner))
+            self.add_module(f"downlayer{i}", NormedDown(outer, inner))
         for i, (inner, outer) in enumerate(_upwards(widths), 1):
-            self.add_module(f"uplayer{i}", NormedPair(inner + outer, outer))
+            self.add_module(f"uplayer{i}", NormedUp(inner, outer))
         self.conv3 = nn.Conv2d(widths[0], 3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -161,30 +203,12 @@ class FranNormed(nn.Module):
         levels = [F.leaky_relu(self.batchnorm1(self.conv2(x)))]
         steps = range(1, len(self.config.widths))
         for i in steps:
-            levels.append(self.get_submodule(f"downlayer{i}")(_halved(levels[-1])))
+            levels.append(self.get_submodule(f"downlayer{i}")(levels[-1]))
         x = levels.pop()
         for i in steps:
-            skip = levels.pop()
-            x = self.get_submodule(f"uplayer{i}")(torch.cat([_doubled(x), skip], dim=1))
+            x = self.get_submodule(f"uplayer{i}")(x, levels.pop())
         return self.conv3(x)
 
 
 def _upwards(widths: Sequence[int]) -> list[tuple[int, int]]:
     return list(zip(widths[:0:-1], widths[-2::-1], strict=True))
-
-
-def _filtered(x: Tensor, taps: Tensor, *, stride: int = 1, padding: int = 0) -> Tensor:
-    """Convolve each channel with the outer product of normalised taps."""
-    taps = (taps / taps.sum()).to(x)
-    kernel = torch.outer(taps, taps).expand(x.shape[1], 1, -1, -1)
-    return F.conv2d(x, kernel, None, stride, padding, groups=x.shape[1])
-
-
-def _halved(x: Tensor) -> Tensor:
-    return _filtered(F.max_pool2d(x, 2, stride=1), torch.tensor(PASCAL), stride=2, padding=1)
-
-
-def _doubled(x: Tensor) -> Tensor:
-    taps = torch.exp(-torch.tensor([1.0, 0.0, 1.0]) / (2 * GAUSS_SIGMA**2))
-    x = _filtered(F.pad(x, (1, 1, 1, 1), mode="reflect"), taps)
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
