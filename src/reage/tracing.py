@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -32,8 +33,8 @@ from reage.results import AgedFace, Edit
 __all__ = ["FaceMover", "TracedFaces"]
 
 LEAST_LIKENESS = 0.75  # below it a pasted face looks bent rather than aged (docs/ageing.md)
-POINTS = 6  # strengths looked at on either side of a face as it is
-PIXEL_POINTS = 3  # likewise, where each costs a whole U-Net
+PIXEL_POINTS = 3  # on either side of a face as it is, where each look costs a whole U-Net
+PIXEL_EDGE = "the edge of the ages that the network knows"
 BATCH = 8  # pictures synthesised at once: more is slower on a CPU, whose caches it leaves
 
 
@@ -68,9 +69,9 @@ class FaceMover:
                 similar.append(self.likeness(self.likeness.describe(shown), described).cpu())
             return torch.cat(ages), torch.cat(similar)
 
-        points = PIXEL_POINTS if isinstance(self.direction, PixelAger) else POINTS
-        allowed = self._allowed(face)
-        return look, trace_curve(look, allowed, least_similarity=LEAST_LIKENESS, points=points)
+        trace = partial(trace_curve, look, self._allowed(face), least_similarity=LEAST_LIKENESS)
+        pixels = isinstance(self.direction, PixelAger)
+        return look, trace(points=PIXEL_POINTS, edge=PIXEL_EDGE) if pixels else trace()
 
     @torch.no_grad()
     def apply(self, goals: Sequence[tuple[AnyFace, Reached]]) -> Edit:

@@ -69,7 +69,7 @@ def test_windows_join_without_a_seam(side: int):
         return x[:, :3] * x[:, 4:]
 
     picture = F.interpolate(PICTURE, size=side)
-    found = ager(local, signed=True).change(picture, 20.0, 80.0)
+    found = ager(local, signed=True, side=512).change(picture, 20.0, 80.0)
     assert set(sizes) == {512} and len(sizes) == (4 if side <= 896 else 9)
     assert torch.allclose(found, picture * 0.8, atol=1e-5)
 
@@ -80,7 +80,7 @@ def test_wrong_borders_of_windows_fade_out():
         change[..., :2] = change[..., -2:] = 1.0
         return change
 
-    found = ager(bordered, signed=True).change(torch.zeros(1, 3, 768, 768), 20.0, 80.0)
+    found = ager(bordered, signed=True, side=512).change(torch.zeros(1, 3, 768, 768), 20.0, 80.0)
     assert found[..., 8:-8].abs().max() < 0.05  # where another window knows better
     assert found[..., 0].min() > 0.9
 

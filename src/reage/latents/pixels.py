@@ -26,7 +26,6 @@ __all__ = ["PIXEL_SIDES", "PixelAger", "load_pixel_ager", "photo_face"]
 
 # Sides at which a face is worked on, pixels: by its size in the photo, between these.
 PIXEL_SIDES = {"fast": (256, 512), "normal": (256, 1024), "best": (1024, 1024)}
-WINDOW = 512  # side of the pieces that the networks were trained on
 OVERLAP = 0.25  # of neighbouring windows at least, of their side
 
 
@@ -61,13 +60,14 @@ class PixelAger:
 
     def change(self, picture: Tensor, own: float, wanted: float) -> Tensor:
         """What is added to one picture `[1, 3, R, R]`, in the same range of [-1, 1]."""
-        fixed = self.network.side
-        if fixed is not None and picture.shape[-1] < fixed:
-            return _resized(self.change(_resized(picture, fixed), own, wanted), picture.shape[-1])
-        seen = picture if self.network.signed else (picture + 1) / 2
+        network = self.network
+        if network.side is not None and picture.shape[-1] < network.side:
+            large = self.change(_resized(picture, network.side), own, wanted)
+            return _resized(large, picture.shape[-1])
         ages = picture.new_tensor([own]), picture.new_tensor([wanted])
-        changes = _in_windows(self.network, fran_input(seen, *ages), fixed or WINDOW)
-        return changes if self.network.signed else 2 * changes
+        x = fran_input(picture if network.signed else (picture + 1) / 2, *ages)
+        changes = network.run(x) if network.side is None else _in_windows(network, x, network.side)
+        return changes if network.signed else 2 * changes
 
 
 def photo_face(
