@@ -119,7 +119,7 @@ class FaceMover:
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
         codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
-        return toned(face.base, edited, self.direction.colour)
+        return toned(face.base, edited, direction.colour)
 
     def _allowed(self, face: AnyFace) -> tuple[float, float]:
         """Lowest and highest strength for a face."""

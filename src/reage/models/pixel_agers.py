@@ -81,7 +81,8 @@ def load_pixel_network(path: Path, device: torch.device, dtype: torch.dtype) -> 
     check_shapes(network, tensors, source=source)
     load_strictly(network, load_all(tensors, file, source), source=source)
     network = network.eval().requires_grad_(False)
-    network = network.to(device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    network = network.to(device=device, dtype=dtype)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(x: Tensor) -> Tensor:
         x = x.to(device=device, dtype=dtype, memory_format=torch.channels_last)

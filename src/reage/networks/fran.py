@@ -128,15 +128,15 @@ class Smooth(nn.Module):
 
     kernel: Tensor
 
-    def __init__(self, channels: int, taps: Sequence[float], **how: int):
+    def __init__(self, channels: int, taps: Sequence[float], *, stride: int = 1, padding: int = 0):
         super().__init__()
         line = torch.tensor(taps) / sum(taps)
         kernel = torch.outer(line, line).repeat(channels, 1, 1, 1)
         self.register_buffer("kernel", kernel, persistent=False)
-        self.channels, self.how = channels, how
+        self.channels, self.stride, self.padding = channels, stride, padding
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.kernel, groups=self.channels, **self.how)
+        return F.conv2d(x, self.kernel, None, self.stride, self.padding, groups=self.channels)
 
 
 class NormedPair(nn.Module):
@@ -149,7 +149,7 @@ class NormedPair(nn.Module):
         self.conv2 = nn.Conv2d(outer, outer, 3, padding=1)
         self.bn2 = Norm(outer)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def convolved(self, x: Tensor) -> Tensor:
         x = F.leaky_relu(self.bn1(self.conv1(x)))
         return F.leaky_relu(self.bn2(self.conv2(x)))
 
@@ -162,7 +162,7 @@ class NormedDown(NormedPair):
         self.smooth = Smooth(inner, PASCAL, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(self.smooth(F.max_pool2d(x, 2, stride=1)))
+        return self.convolved(self.smooth(F.max_pool2d(x, 2, stride=1)))
 
 
 class NormedUp(NormedPair):
@@ -176,7 +176,7 @@ class NormedUp(NormedPair):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.smooth(F.pad(x, (1, 1, 1, 1), mode="reflect"))
         x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        return super().forward(torch.cat([x, skip], dim=1))
+        return self.convolved(torch.cat([x, skip], dim=1))
 
 
 class FranNormed(nn.Module):
