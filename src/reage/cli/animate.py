@@ -61,7 +61,7 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     keep_inputs(output, [photo])
     check_moving(output, overwrite=options["overwrite"])
     editor = open_editor(options)
-    editor.age_direction()
+    editor.age_mover()
     plan = _plan(editor, photo, ages, options)
     shown = (float(plan.ages[0]), float(plan.ages[-1]))
     mark = f"Animated by reage, partly synthetic: {shown[0]:.0f} to {shown[1]:.0f} years"
@@ -93,11 +93,12 @@ def _plan(
     photo = read_photo(path)
     faces = editor.choose_faces(photo, (), parse_face(options["face"]), points)
     small, faces = frame_photo(photo, faces, options["size"], whole=options["whole"])
-    paste, seed = options["paste"], options["seed"]
-    search = editor.search(options["quality"], paste)
-    with step_bar(path.name, search.step) as bar:
-        inverted = editor.invert(small, faces, config=search, seed=seed, on_step=bar.update)
-    return plan_animation(editor.trace(small, inverted, paste), *ages, timing)
+    paste, quality, seed = options["paste"], options["quality"], options["seed"]
+    with step_bar(path.name, editor.search(quality, paste).step) as bar:
+        taken = editor.take(
+            small, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
+        )
+    return plan_animation(editor.trace(small, taken, paste), *ages, timing)
 
 
 def _two_ages(text: str) -> tuple[float, float]:

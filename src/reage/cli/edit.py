@@ -136,11 +136,14 @@ class EditTask:
                     seed=seed,
                     on_step=bar.update,
                 )
-            direction = editor.checked_direction()  # the one that was given, perhaps not of age
+            # What was given, perhaps not of age.
+            direction = editor.pixel_ager or editor.checked_direction()
             faces = editor.choose_faces(photo, (), self.face, self.points)
-            inverted = editor.invert(photo, faces, config=search, seed=seed, on_step=bar.update)
-            edits = editor.move(photo, inverted, direction, self.strengths, paste)
-            return editor.result(photo, inverted, edits, {})
+            taken = editor.take(
+                photo, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
+            )
+            edits = editor.move(photo, taken, direction, self.strengths, paste)
+            return editor.result(photo, taken, edits, {})
 
     def labels(self) -> list[str]:
         """The part of each output's name that says what it shows."""

@@ -68,7 +68,7 @@ seed_option = click.option(
 direction_option = click.option(
     "--direction",
     metavar="FILE|sefa:N[:A-B]",
-    help="Instead of the model's: a direction file, or SeFa's factor N at the levels A to B.",
+    help="Instead of the model's: a direction, an ager, or SeFa's factor N at the levels A to B.",
 )
 paste_option = click.option(
     "--paste",
@@ -94,7 +94,7 @@ model_option = click.option(
     default="faces128",
     show_default=True,
     metavar="NAME|FOLDER|FILE",
-    help="A model by name (reage models), its folder, a StyleGAN2 checkpoint, or hf://OWNER/NAME.",
+    help="A model by name (reage models), its folder, a checkpoint, FRAN's ager, or hf://...",
 )
 device_option = click.option(
     "--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."
