@@ -30,11 +30,19 @@ lock:  ## Write requirements.lock anew from what pyproject.toml allows today.
 	(sed -n '/^#/p' requirements.lock; build/lock/bin/pip freeze --exclude reage \
 	| sed 's/+cpu//; s/ @ .*//') > build/requirements.lock && mv build/requirements.lock .
 
-bench: $(VENV)/.installed  ## Time `reage edit`, its parts and the generator; ROSINALITY=PATH NVIDIA=PATH beside.
-	$(BIN)/python benchmarks/edit.py
-	mkdir -p build
-	$(BIN)/python benchmarks/generators.py $(if $(ROSINALITY),--rosinality $(ROSINALITY)) \
-	$(if $(NVIDIA),--nvidia $(NVIDIA)) --json build/generators.json
+OTHERS := $(if $(ROSINALITY),--rosinality $(ROSINALITY)) $(if $(NVIDIA),--nvidia $(NVIDIA)) \
+	$(if $(PADDLEGAN),--paddlegan $(PADDLEGAN))
+BACKENDS := --backends onnx openvino
+
+bench: $(VENV)/.installed  ## Time everything; ROSINALITY=PATH NVIDIA=PATH PADDLEGAN=PATH beside.
+	$(BIN)/python benchmarks/starting.py --json build/bench/starting.json
+	$(BIN)/python benchmarks/edit.py --json build/bench/edit.json
+	$(BIN)/python benchmarks/encoding.py $(BACKENDS) --json build/bench/encoding.json
+	$(BIN)/python benchmarks/memory.py $(OTHERS) --json build/bench/memory.json
+	$(BIN)/python benchmarks/projecting.py $(OTHERS) --json build/bench/projecting.json
+	$(BIN)/python benchmarks/generators.py $(OTHERS) $(BACKENDS) --json build/bench/generators.json
+	$(BIN)/python benchmarks/report.py build/bench/*.json --table build/bench/bench.md \
+	--plot build/bench/bench.svg
 
 sheet: $(VENV)/.installed  ## docs/contact-sheet.jpg from the synthetic portraits in ../shared.
 	$(BIN)/python benchmarks/contact_sheet.py ../shared/portraits/synthetic docs/contact-sheet.jpg

@@ -1,40 +1,73 @@
 """Time `reage edit` as a user does: whole processes and the parts inside, on this machine.
 
-    python benchmarks/edit.py [PHOTO]
+    python benchmarks/edit.py [PHOTO] --json edit.json
 
-Prints a table; every whole-process figure is the median of three runs.
+A photo of 12 megapixels; whole processes in turns of the precisions, with their most memory.
 """
 
 from __future__ import annotations
 
-import os
-import resource
+import argparse
+import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-RUNS = 3
+from timing import (
+    NAMES,
+    Row,
+    clocked,
+    in_turns,
+    line,
+    ours,
+    parser,
+    precisions,
+    prepare,
+    save,
+)
+
 SIZE = (4000, 3000)  # 12 megapixels
+PROGRAM = """
+from reage.cli import main
+try:
+    main()
+finally:
+    import os, sys
+    if os.path.exists("/proc/self/status"):
+        with open("/proc/self/status") as status:
+            print(next(line for line in status if line.startswith("VmHWM")), file=sys.stderr)
+"""
 
 
 def main() -> None:
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")  # as the command line does
+    made = parser(__doc__)
+    made.add_argument("photo", nargs="?", type=Path)
+    made.add_argument("--qualities", nargs="+", default=["fast", "normal"])
+    made.add_argument("--inside", help=argparse.SUPPRESS)  # what its own process is started with
+    options = made.parse_args()
+    prepare(options)
+    if options.inside:
+        print(json.dumps(dict(inside(options.photo, options.inside))))
+        return
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.jpg"
-        make_photo(Path(sys.argv[1]) if len(sys.argv) > 1 else None).save(photo, quality=92)
-        print(f"| whole process, one photo of {SIZE[0] * SIZE[1] / 1e6:.0f} megapixels | seconds |")
-        print("|---|---|")
-        for quality in ("fast", "normal"):
-            print(f"| `reage edit --to 60 --quality {quality}` | {whole(photo, quality):.2f} |")
-        print("\n| inside one process | |\n|---|---|")
-        for name, value in inside(photo):
-            print(f"| {name} | {value} |")
+        make_photo(options.photo).save(photo, quality=92)
+        for quality in options.qualities:
+            rows.append(whole(photo, quality, options))
+            print(line(rows[-1]), flush=True)
+        for dtype in precisions(options.precision):
+            rows.append(parts(photo, NAMES[dtype], options.threads))
+            print(line(rows[-1]), flush=True)
+    save(rows, options.json)
 
 
 def make_photo(source: Path | None) -> Image.Image:
@@ -51,53 +84,69 @@ def make_photo(source: Path | None) -> Image.Image:
     return canvas
 
 
-def whole(photo: Path, quality: str) -> float:
-    program = "from reage.cli import main; main()"
-    command = [sys.executable, "-c", program, "edit", str(photo), "--to", "60"]
-    times = []
-    for _ in range(RUNS):
-        began = time.perf_counter()
-        subprocess.run(
-            [*command, "--quality", quality, "--overwrite"], check=True, capture_output=True
-        )
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+def whole(photo: Path, quality: str, options: argparse.Namespace) -> Row:
+    """The command, from the start of its process to its end."""
+    megabytes: dict[str, float] = {}
+
+    def run(name: str, precision: str) -> None:
+        command = [sys.executable, "-c", PROGRAM, "edit", str(photo), "--to", "60", "--overwrite"]
+        command += ["--quality", quality, "--precision", precision]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        for said in done.stderr.splitlines():
+            if said.startswith("VmHWM"):
+                megabytes[name] = max(megabytes.get(name, 0), int(said.split()[1]) / 1024)
+
+    dtypes = precisions(options.precision)
+    works = {ours(d): clocked(partial(run, ours(d), NAMES[d])) for d in dtypes}
+    seconds, done = in_turns(works, options.turns, options.seconds)
+    what = f"`reage edit --to 60 --quality {quality}`, 12 megapixels"
+    return Row(what, seconds, done, megabytes=megabytes)
 
 
-def inside(photo: Path) -> list[tuple[str, str]]:
-    rows = []
+def parts(photo: Path, precision: str, threads: int) -> Row:
+    """The parts of an edit, in a process of their own, so that all of it is a first time."""
+    command = [sys.executable, __file__, str(photo), "--inside", precision]
+    command += ["--threads", str(threads)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Row(f"inside one process, {precision}", json.loads(done.stdout.splitlines()[-1]), 1)
 
-    def lap(name: str, began: float, unit: str = "s") -> None:
-        rows.append((name, f"{time.perf_counter() - began:.3f} {unit}"))
 
-    began = time.perf_counter()
+def inside(photo: Path, precision: str) -> Iterator[tuple[str, float]]:
+    """Seconds of each part of a first edit with quality normal, and of what comes after it."""
     import reage.editor as editing
 
-    lap("importing", began)
     began = time.perf_counter()
-    editor = editing.load()
-    lap("loading the model", began)
-    began = time.perf_counter()
+
+    def lap() -> float:
+        nonlocal began
+        spent, began = time.perf_counter() - began, time.perf_counter()
+        return spent
+
+    editor = editing.load(precision=precision)
+    yield "loading the model", lap()
     picture = editing.as_photo(photo)
-    lap("reading the photo", began)
-    began = time.perf_counter()
+    yield "reading the photo", lap()
     faces = editor.choose_faces(picture)
-    lap("finding the face", began)
-    began = time.perf_counter()
+    yield "finding the face", lap()
     inverted = editor.invert(picture, faces)
-    lap(f"inversion, {inverted[0].inversion.steps} steps", began)
-    began = time.perf_counter()
+    yield f"inversion, {inverted[0].inversion.steps} steps", lap()
     traced = editor.trace(picture, inverted)
-    lap("tracing the curve of ages", began)
+    yield "tracing the curve of ages", lap()
     times = []
     for age in np.linspace(30, 60, 7):
-        began = time.perf_counter()
+        lap()
         traced.edit(float(age))
-        times.append(time.perf_counter() - began)
-    rows.append(("a further age of the same face, median", f"{statistics.median(times):.3f} s"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    rows.append(("peak memory", f"{peak:.0f} MB"))
-    return rows
+        times.append(lap())
+    yield "a further age of the same face, median", statistics.median(times)
+    yield "its picture alone, without reading and pasting", picture_alone(editor, inverted[0].ws)
+    lap()
+    editor.edit(photo, 60, quality="fast")
+    yield "a second edit, fast", lap()
+
+
+def picture_alone(editor, ws) -> float:
+    works = {"picture": clocked(lambda: editor.synthesize(ws))}
+    return in_turns(works, 9, 5)[0]["picture"]
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ python benchmarks/page.py ../shared/portraits/synthetic/female-54.jpg docs
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import sync_playwright
+
+from serving import served
 
 PATIENCE = 180_000  # milliseconds
 SHOTS = {  # name: width, height, language, dark, age
@@ -23,19 +23,11 @@ SHOTS = {  # name: width, height, language, dark, age
 
 def main() -> None:
     photo, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    command = [sys.executable, "-m", "reage", "serve", "--port", "0", "--no-open"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            address = re.search(r"http://\S+", server.stdout.readline())
-            assert address is not None, "the server did not start"
-            with sync_playwright() as driver:
-                chromium = shutil.which("chromium")
-                browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                for name in SHOTS:
-                    shoot(browser, address[0], photo, folder / name)
-        finally:
-            server.terminate()
+    with served() as (address, _), sync_playwright() as driver:
+        chromium = shutil.which("chromium")
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for name in SHOTS:
+            shoot(browser, address, photo, folder / name)
 
 
 def shoot(browser: Any, address: str, photo: Path, path: Path) -> None:

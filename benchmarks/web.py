@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import httpx
 import numpy as np
+
+from serving import served
 
 RAW = {"content-type": "application/octet-stream"}
 PACE = 0.1  # seconds between two positions of the slider
@@ -39,20 +39,12 @@ def main() -> None:
 
 def measure(photos: list[Path], count: int, seconds: float) -> str:
     """One row of the table, of a fresh server."""
-    command = [sys.executable, "-m", "reage", "serve", "--port", "0", "--no-open"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            address = re.search(r"http://\S+", server.stdout.readline())
-            assert address is not None, "the server did not start"
-            users = [User(address[0], photos[i % len(photos)]) for i in range(count)]
-            at_once([user.open for user in users])
-            end = time.monotonic() + seconds
-            at_once([lambda user=user: user.drag(end) for user in users])
-            memory = peak_memory(server.pid)
-        finally:
-            server.terminate()
-            server.wait(30)
+    with served() as (address, process):
+        users = [User(address, photos[i % len(photos)]) for i in range(count)]
+        at_once([user.open for user in users])
+        end = time.monotonic() + seconds
+        at_once([lambda user=user: user.drag(end) for user in users])
+        memory = peak_memory(process)
     took = np.concatenate([user.took for user in users]) * 1000
     opened, inverted = (
         np.median([getattr(u, name) for u in users]) for name in ("opened", "inverted")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from made import SMALL, make_generator, random
-from reage.editor import Editor, load
+from made import SMALL, Command, make_generator, random
+from reage.cli import main
+from reage.editor import QUALITIES, Editor, load
 from reage.latents.directions import Direction, save_direction
 from reage.latents.finding import AGE_DIRECTION
 from reage.models.checkpoints import Alignment, Model, ModelConfig, load_model, save_model, seal
@@ -60,3 +62,25 @@ def astronaut() -> np.ndarray:
 def editor() -> Editor:
     """The embedded model."""
     return load("faces128", device="cpu", precision="float32")
+
+
+@pytest.fixture
+def reage_command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `reage` with its arguments in this process."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert isinstance(caught.value.code, int)
+        assert "Traceback" not in err
+        return caught.value.code, out, err
+
+    return run
+
+
+@pytest.fixture
+def two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inversions of any quality take two steps."""
+    for name, config in QUALITIES.items():
+        monkeypatch.setitem(QUALITIES, name, replace(config, step=2))  # type: ignore[arg-type]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
 from reage.networks.generator import Generator, GeneratorConfig
 
-__all__ = ["SMALL", "make_generator", "random"]
+__all__ = ["SMALL", "Command", "make_generator", "random", "within"]
+
+Command = Callable[..., tuple[int, str, str]]  # exit status, output, errors
+Value = TypeVar("Value")
 
 SMALL = GeneratorConfig(
     resolution=32, channels=(16, 16, 16, 8), z_dim=32, w_dim=32, mapping_layers=2
@@ -30,3 +36,8 @@ def make_generator(config: GeneratorConfig, seed: int = 1000) -> Generator:
 def random(*shape: int, seed: int = 0) -> Tensor:
     """Normal random numbers."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def within(named: Mapping[str, Value], prefix: str) -> dict[str, Value]:
+    """What has names that begin so, without that beginning."""
+    return {name.removeprefix(prefix): named[name] for name in named if name.startswith(prefix)}

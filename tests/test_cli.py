@@ -19,11 +19,10 @@ import torch
 from PIL import Image
 
 import reage.editor
-from reage.cli import main
+from made import Command
 from reage.cli.main import spread_values
 from reage.cli.models import parse_alignment
 from reage.cli.options import parse_ages, parse_face, parse_levels, parse_range, parse_targets
-from reage.editor import QUALITIES
 from reage.errors import UsageError
 from reage.images import read_mark, read_photo
 from reage.latents.directions import load_direction
@@ -53,18 +52,9 @@ Reage = Callable[..., Run]
 
 
 @pytest.fixture
-def reage_(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Reage:
+def reage_(reage_command: Command, two_steps: None) -> Reage:
     """Run a command; inversions take few steps."""
-    for name, config in QUALITIES.items():
-        monkeypatch.setitem(QUALITIES, name, replace(config, step=2))  # type: ignore[arg-type]
-
-    def run(*arguments: object) -> Run:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        assert isinstance(caught.value.code, int)
-        return Run(caught.value.code, *capsys.readouterr())
-
-    return run
+    return lambda *arguments: Run(*reage_command(*arguments))
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ RANKS = {
     "models": 2,
     "datasets": 2,
     "inputs": 2,
+    "journals": 2,
     "preparing": 4,
     "latents": 3,
     "training": 4,

@@ -25,16 +25,27 @@ from reage.latents.agers import AnyAger, NeuralAger, PictureAger
 from reage.latents.aging import Reached
 from reage.latents.directions import Direction, for_generator
 from reage.latents.encoding import AnyEncoder, encode
-from reage.latents.faces import FaceView, InvertedFace, PasteMode, age_square, view_face
+from reage.latents.faces import (
+    FEATHER,
+    AnyFace,
+    FaceView,
+    InvertedFace,
+    PasteMode,
+    age_square,
+    view_face,
+)
 from reage.latents.finding import find_direction
 from reage.latents.hypertuning import hypertune
 from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
+from reage.latents.pixels import PixelAger, load_pixel_ager, photo_face
 from reage.latents.trust import oriented
 from reage.latents.tuning import TuneConfig, Tuned, tune
 from reage.models.backends import Graphs, open_graphs
 from reage.models.checkpoints import Model
 from reage.models.encoders import load_encoder
+from reage.models.pixel_agers import is_pixel_ager
 from reage.models.pretrained import load_age_network, load_efficientnet, load_perceptual
+from reage.models.registry import find_model
 from reage.models.registry import load as load_any_model
 from reage.networks.age import AgeNetwork
 from reage.networks.identity import FeatureLikeness
@@ -46,13 +57,13 @@ __all__ = ["QUALITIES", "Editor", "load"]
 Which = Literal["largest", "all"] | int
 
 DEFAULT_MODEL = "faces128"
-FEATHER = 0.06  # width of the mask's edge, fraction of the square
 
 QUALITIES: Mapping[str, ProjectConfig] = {
     "fast": ProjectConfig(step=8, start_lr=0.15, final_lr=0.05, plateau=0),
     "normal": ProjectConfig(step=80, plateau=20),
     "best": ProjectConfig(step=300, final_lr=0.01, plateau=40),
 }
+AS_ENCODED = ProjectConfig(step=1, plateau=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +76,7 @@ class Editor:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
     backend: str = "torch"  # what runs the networks where no gradients are needed
+    pixel_ager: PixelAger | None = None  # in place of the direction: no face is inverted
 
     @cached_property
     def detector(self) -> FaceDetector:
@@ -81,6 +93,12 @@ class Editor:
         return open_graphs(
             self.model, self.encoder, self.backend, bfloat16=self.dtype == torch.bfloat16
         )
+
+    @property
+    def hash(self) -> str:
+        """Of the tensors that make the pictures: the generator's, or the ager's of pixels."""
+        ager = self.pixel_ager
+        return self.model.generator_hash if ager is None else ager.sha256
 
     @cached_property
     def age_network(self) -> AgeNetwork:
@@ -115,19 +133,19 @@ class Editor:
         gives one by hand. Raises ImageError, FaceError, UsageError or ModelError.
         """
         targets = as_targets(to)
-        self.age_direction()  # what is missing is said before the work
+        self.age_mover()  # what is missing is said before the work
         began = time.perf_counter()
         photo = as_photo(image)
         faces = self.choose_faces(photo, targets, face, points)
         found = time.perf_counter()
-        inverted = self.invert(photo, faces, quality=quality, seed=seed, on_step=on_step)
+        taken = self.take(photo, faces, paste=paste, quality=quality, seed=seed, on_step=on_step)
         ready = time.perf_counter()
-        traced = self.trace(photo, inverted, paste)
+        traced = self.trace(photo, taken, paste)
         edits = [traced.edit(target) for target in targets]
         done = time.perf_counter()
         names = ("detection", "inversion", "editing", "total")
         spent = (found - began, ready - found, done - ready, done - began)
-        return self.result(photo, inverted, edits, dict(zip(names, spent, strict=True)))
+        return self.result(photo, taken, edits, dict(zip(names, spent, strict=True)))
 
     def choose_faces(
         self,
@@ -157,6 +175,36 @@ class Editor:
         numbered = enumerate(left_to_right(faces), 1)
         return {n: face for n, face in numbered if any(face is p for p in picked)}
 
+    def search(self, quality: str, paste: PasteMode) -> ProjectConfig:
+        """How a code is searched for that is only to be aged; UsageError if not known.
+
+        What reage's own agers add to a photo they find from the encoder's code (docs/ageing.md):
+        then a look at that one is all.
+        """
+        _check_quality(quality)
+        encoded = paste == "delta" and isinstance(self.direction, NeuralAger)
+        return AS_ENCODED if encoded and self.encoder is not None else QUALITIES[quality]
+
+    def take(
+        self,
+        photo: Photo,
+        faces: Mapping[int, Face],
+        *,
+        paste: PasteMode = "delta",
+        quality: str = "normal",
+        seed: int = 0,
+        on_step: Callable[[ProjectStep], None] | None = None,
+    ) -> Sequence[AnyFace]:
+        """Make faces ready to be aged: inverted, or as they are for an ager of pixels."""
+        if self.pixel_ager is None:
+            search = self.search(quality, paste)
+            return self.invert(photo, faces, config=search, seed=seed, on_step=on_step)
+        _check_quality(quality)
+        return [
+            photo_face(photo.pixels, face, number, self.pixel_ager, quality, self.age_network)
+            for number, face in faces.items()
+        ]
+
     def invert(
         self,
         photo: Photo,
@@ -173,8 +221,7 @@ class Editor:
         KeyboardInterrupt, also when `on_step` raises it, ends all, unless `keep_stopped`: then
         a face that was stopped keeps the best code found until there.
         """
-        if quality not in QUALITIES:
-            raise UsageError(f"quality {quality!r} is not known; choose {', '.join(QUALITIES)}")
+        _check_quality(quality)
         config = replace(config or QUALITIES[quality], seed=seed)
         return [
             self._invert_one(photo, n, face, config, on_step, keep_stopped)
@@ -190,18 +237,18 @@ class Editor:
         )
 
     def trace(
-        self, photo: Photo, inverted: Sequence[InvertedFace], paste: PasteMode = "delta"
+        self, photo: Photo, faces: Sequence[AnyFace], paste: PasteMode = "delta"
     ) -> TracedFaces:
         """Look at faces all along the age direction, so that any age can be shown at once."""
-        mover = self._mover(photo, self.age_direction(), paste)
-        curves = {face.view.number: mover.trace(face) for face in inverted}
-        return TracedFaces(mover, inverted, curves)
+        mover = self._mover(photo, self.age_mover(), paste)
+        curves = {face.view.number: mover.trace(face) for face in faces}
+        return TracedFaces(mover, faces, curves)
 
     def move(
         self,
         photo: Photo,
-        inverted: Sequence[InvertedFace],
-        direction: Direction | AnyAger,
+        faces: Sequence[AnyFace],
+        direction: Direction | AnyAger | PixelAger,
         strengths: Iterable[float],
         paste: PasteMode = "delta",
     ) -> list[Edit]:
@@ -212,11 +259,11 @@ class Editor:
         config = self.model.config.generator
         if isinstance(direction, Direction):
             direction = for_generator(direction, config.num_ws)
-        direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
+        if not isinstance(direction, PixelAger):
+            direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
         mover = self._mover(photo, direction, paste)
         return [
-            mover.apply([(face, Reached(s, 0.0, None, None)) for face in inverted])
-            for s in strengths
+            mover.apply([(face, Reached(s, 0.0, None, None)) for face in faces]) for s in strengths
         ]
 
     def show(self, photo: Photo, faces: Sequence[InvertedFace], paste: PasteMode = "delta") -> Edit:
@@ -228,13 +275,14 @@ class Editor:
     def result(
         self,
         photo: Photo,
-        inverted: Sequence[InvertedFace],
+        faces: Sequence[AnyFace],
         edits: Sequence[Edit],
         seconds: Mapping[str, float],
     ) -> Result:
         """Bundle what was made with what it was made by."""
-        names = (self.perceptual.name, self.likeness.name)
-        return Result(photo, tuple(inverted), tuple(edits), seconds, *names)
+        inverted = any(isinstance(face, InvertedFace) for face in faces)
+        names = (self.perceptual.name if inverted else None, self.likeness.name)
+        return Result(photo, tuple(faces), tuple(edits), seconds, *names)
 
     def project_crop(
         self,
@@ -245,12 +293,13 @@ class Editor:
         on_step: Callable[[ProjectStep], None] | None = None,
     ) -> Inversion:
         """Find the code of one crop of this model's square, from the encoder's first guess on."""
+        self._check_codes()
         target, mask = self._targets(crop)
         return project(
             self.model.generator,
             target,
             mask,
-            self.encode(target, mask) if encoder else self._average,
+            self.encode([crop]) if encoder else self._average,
             self.perceptual,
             config,
             dtype=self.dtype,
@@ -274,13 +323,22 @@ class Editor:
         return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
 
     @torch.no_grad()
-    def encode(self, images: Tensor, mask: Tensor) -> Tensor:
-        """First codes of crops `[N, 3 or 4, R, R]`; the average face's without an encoder."""
+    def encode(self, crops: Sequence[FaceCrop]) -> Tensor:
+        """The encoder's codes `[N, num_ws, w_dim]` of crops of this model's square.
+
+        Without an encoder they are the average face's.
+        """
         if self.encoder is None:
-            return self._average.repeat(len(images), 1, 1)
+            return self._average.repeat(len(crops), 1, 1)
+        images = to_tensor(np.stack([crop.image for crop in crops])).to(self.device)
+        masks = torch.from_numpy(np.stack([crop.mask for crop in crops]))[:, None].to(images)
         if self.graphs is not None and self.graphs.encoder is not None:
-            return self.graphs.encoder(images[:, :3], mask)
-        return encode(self.encoder, self.model.generator, images[:, :3], mask, dtype=self.dtype)
+            return self.graphs.encoder(images, masks)
+        return encode(self.encoder, self.model.generator, images, masks, dtype=self.dtype)
+
+    def age_mover(self) -> Direction | AnyAger | PixelAger:
+        """Return what changes ages, of codes or of pixels; raises as `age_direction`."""
+        return self.age_direction() if self.pixel_ager is None else self.pixel_ager
 
     def age_direction(self) -> Direction | AnyAger:
         """Return the model's ager or age direction, along which + is older.
@@ -293,6 +351,7 @@ class Editor:
 
     def checked_direction(self) -> Direction | AnyAger:
         """Return what was given or is the model's, of whatever it is; raises as the above."""
+        self._check_codes()
         if self.direction is None:
             name = self.model.config.name
             raise ModelError(
@@ -302,6 +361,14 @@ class Editor:
         config = self.model.config.generator
         self.direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
         return self.direction
+
+    def _check_codes(self) -> None:
+        """Raise ModelError where faces have no codes."""
+        if self.pixel_ager is not None:
+            raise ModelError(
+                f"{self.pixel_ager.name} is an ager that works on pixels, without codes of faces; "
+                "edit, batch, strip and animate can use it, this needs a model with a generator"
+            )
 
     @cached_property
     def _older(self) -> Direction | AnyAger:
@@ -345,9 +412,16 @@ class Editor:
             raise KeyboardInterrupt  # who stops an edit wants no half-found face in it
         return InvertedFace(view, found.ws, self.synthesize(found.ws, noise=found.noise), found)
 
-    def _mover(self, photo: Photo, direction: Direction | AnyAger, paste: PasteMode) -> FaceMover:
-        networks = (self.synthesize, self.age_network, self.likeness)
+    def _mover(
+        self, photo: Photo, direction: Direction | AnyAger | PixelAger, paste: PasteMode
+    ) -> FaceMover:
+        networks = (self.synthesize, self.encode, self.age_network, self.likeness)
         return FaceMover(photo, direction, paste, *networks, self.device)
+
+
+def _check_quality(quality: str) -> None:
+    if quality not in QUALITIES:
+        raise UsageError(f"quality {quality!r} is not known; choose {', '.join(QUALITIES)}")
 
 
 def load(
@@ -361,6 +435,8 @@ def load(
 ) -> Editor:
     """Load an editor: a model by name, folder or file, with its age direction.
 
+    An ager that works on pixels may take the place of either; then faces are not inverted.
+
     `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; `backend` torch, or
     onnxruntime or openvino for what needs no gradients. Raises ModelError, LatentError or
     UsageError.
@@ -368,9 +444,22 @@ def load(
     place = choose_device("cpu" if backend != "torch" and device == "auto" else device)
     if backend != "torch" and place.type != "cpu":
         raise UsageError(f"the backend {backend} runs on the CPU here; leave out the device")
-    loaded = load_any_model(model)
+    dtype = choose_dtype(precision, place)
+    path, pixels = find_model(model), None if direction is None else Path(direction)
+    if is_pixel_ager(path):
+        if direction is not None:
+            raise UsageError(f"{path} is an ager itself; leave out the direction")
+        path, pixels = find_model(DEFAULT_MODEL), path
+    loaded = load_any_model(path)
     loaded.generator.to(place)
-    found = find_direction(loaded, direction)
-    if isinstance(found, NeuralAger | PictureAger):
-        found.network.to(place)
-    return Editor(loaded, found, choose_dtype(precision, place), place, vgg16, backend)
+    if pixels is not None and is_pixel_ager(pixels):
+        ager = load_pixel_ager(pixels, place, dtype)
+        editor = Editor(loaded, None, dtype, place, vgg16, backend, ager)
+    else:
+        found = find_direction(loaded, direction)
+        if isinstance(found, NeuralAger | PictureAger):
+            found.network.to(place)
+        editor = Editor(loaded, found, dtype, place, vgg16, backend)
+    if backend != "torch":
+        _ = editor.graphs  # a runtime that is missing is said before the work
+    return editor

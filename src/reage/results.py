@@ -9,7 +9,7 @@ from PIL import Image
 
 from reage.images import Photo
 from reage.latents.aging import AgeReading
-from reage.latents.faces import InvertedFace
+from reage.latents.faces import AnyFace
 
 __all__ = ["AgedFace", "Edit", "Result"]
 
@@ -25,7 +25,7 @@ class AgedFace:
     strength: float  # along the direction
     limit: str | None  # why it stopped short of the asked age; None: reached
     likeness: float  # to the face in the photo, 1 = the same; `Result.likeness_by` says by what
-    psnr: float  # of the inversion, dB under the validity mask
+    psnr: float | None  # of the inversion, dB under the validity mask; None: nothing was inverted
 
     @property
     def summary(self) -> str:
@@ -54,10 +54,10 @@ class Result:
     """All edits of one photo."""
 
     photo: Photo  # as it was read
-    inverted: tuple[InvertedFace, ...]
+    inverted: tuple[AnyFace, ...]  # without a code where the ager works on pixels
     edits: tuple[Edit, ...]  # in the order of the asked ages
     seconds: Mapping[str, float]  # detection, inversion, editing, total
-    perceptual: str  # which feature distance the inversion used
+    perceptual: str | None  # which feature distance the inversion used
     likeness_by: str  # which network measured the likeness
 
     @property

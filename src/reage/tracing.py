@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from reage.faces.alignment import FaceCrop
 from reage.images import Photo, photo_from_array, to_tensor
 from reage.inputs import Target
-from reage.latents.agers import AnyAger, PictureAger
+from reage.latents.agers import AnyAger, NeuralAger, PictureAger
 from reage.latents.aging import AgeCurve, Look, Reached, reach_age, trace_curve
 from reage.latents.directions import Direction
 from reage.latents.faces import (
+    AnyFace,
     InvertedFace,
     PasteMode,
     crop_for_age,
@@ -23,6 +26,7 @@ from reage.latents.faces import (
     synthesized_picture,
     toned,
 )
+from reage.latents.pixels import PixelAger
 from reage.networks.age import AgeNetwork
 from reage.networks.identity import FeatureLikeness
 from reage.results import AgedFace, Edit
@@ -30,6 +34,8 @@ from reage.results import AgedFace, Edit
 __all__ = ["FaceMover", "TracedFaces"]
 
 LEAST_LIKENESS = 0.75  # below it a pasted face looks bent rather than aged (docs/ageing.md)
+PIXEL_POINTS = 3  # on either side of a face as it is, where each look costs a whole U-Net
+PIXEL_EDGE = "the edge of the ages that the network knows"
 BATCH = 8  # pictures synthesised at once: more is slower on a CPU, whose caches it leaves
 
 
@@ -38,16 +44,19 @@ class FaceMover:
     """Moves faces of one photo along one direction and looks at what comes out."""
 
     photo: Photo
-    direction: Direction | AnyAger
+    direction: Direction | AnyAger | PixelAger
     paste: PasteMode
     synthesize: Callable[[Tensor], Tensor]  # ws -> RGB pictures
+    encode: Callable[[Sequence[FaceCrop]], Tensor]  # crops -> the encoder's codes
     age_network: AgeNetwork
     likeness: FeatureLikeness
     device: torch.device
     # What the likeness sees in the photo's own faces, by number: the same for every age.
     described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
+    # By number: the encoder's code, what it shows, and what the face's own code shows.
+    encoded: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict, repr=False)
 
-    def trace(self, face: InvertedFace) -> tuple[Look, AgeCurve]:
+    def trace(self, face: AnyFace) -> tuple[Look, AgeCurve]:
         """How to look at one face at any strength, and its curve over the allowed ones."""
         # What a made face lost against the photo is not the direction's doing: the measure is the
         # unmoved face as it would be pasted, which in `delta` is the photo itself.
@@ -64,11 +73,12 @@ class FaceMover:
                 similar.append(self.likeness(self.likeness.describe(shown), described).cpu())
             return torch.cat(ages), torch.cat(similar)
 
-        allowed = self.direction.allowed(face.ws, face.view.reading.age)
-        return look, trace_curve(look, allowed, least_similarity=LEAST_LIKENESS)
+        trace = partial(trace_curve, look, self._allowed(face), least_similarity=LEAST_LIKENESS)
+        pixels = isinstance(self.direction, PixelAger)
+        return look, trace(points=PIXEL_POINTS, edge=PIXEL_EDGE) if pixels else trace()
 
     @torch.no_grad()
-    def apply(self, goals: Sequence[tuple[InvertedFace, Reached]]) -> Edit:
+    def apply(self, goals: Sequence[tuple[AnyFace, Reached]]) -> Edit:
         """Paste every face at its strength, then read the photo that came out."""
         pixels = self.photo.pixels
         edited = [self.moved(face, torch.tensor([goal.strength])) for face, goal in goals]
@@ -85,7 +95,7 @@ class FaceMover:
         return Edit(self.photo.with_pixels(pixels), aged)
 
     @torch.no_grad()
-    def frames(self, paths: Sequence[tuple[InvertedFace, Tensor]]) -> Iterator[np.ndarray]:
+    def frames(self, paths: Sequence[tuple[AnyFace, Tensor]]) -> Iterator[np.ndarray]:
         """Paste faces at rows of strengths, each `[N]`: N pictures `[H, W, 3]`, not read.
 
         They are made a batch at a time, so that their number costs no memory.
@@ -103,16 +113,45 @@ class FaceMover:
                     pixels = paste_face(pixels, face, picture, self.paste)
                 yield pixels
 
-    def moved(self, face: InvertedFace, strengths: Tensor) -> Tensor:
+    def moved(self, face: AnyFace, strengths: Tensor) -> Tensor:
         """Pictures `[N, 3, R, R]` of a face at strengths `[N]`."""
-        direction = self.direction
+        direction, own = self.direction, face.view.reading.age
+        if isinstance(direction, PixelAger):
+            return direction.moved(face.base, strengths, own)
+        assert isinstance(face, InvertedFace), "a face without a code"
         if isinstance(direction, PictureAger):
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
-        codes = direction.moved(face.ws, strengths, face.view.reading.age)
+        if isinstance(direction, NeuralAger) and self.paste == "delta":
+            return self._aged(direction, face, strengths)
+        codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
-        return toned(face.base, edited, self.direction.colour)
+        return toned(face.base, edited, direction.colour)
 
-    def _describe_photo(self, face: InvertedFace) -> list[Tensor]:
+    def _aged(self, ager: NeuralAger, face: InvertedFace, strengths: Tensor) -> Tensor:
+        """What the ager changes in the encoder's code, on top of what the face shows now.
+
+        That code is what it learnt on, with the change pasted into the photo; a code that was
+        optimised towards the photo rebuilds it better and ages worse (docs/ageing.md).
+        """
+        number = face.view.number
+        if number not in self.encoded:
+            ws = self.encode([face.view.crop])
+            base = self.synthesize(ws)
+            shown = base if torch.equal(ws, face.ws) else self.synthesize(face.ws)
+            self.encoded[number] = ws, base, shown
+        ws, base, shown = self.encoded[number]
+        edited = self.synthesize(ager.moved(ws, strengths, face.view.reading.age))
+        return shown + (toned(base, edited, ager.colour) - base)
+
+    def _allowed(self, face: AnyFace) -> tuple[float, float]:
+        """Lowest and highest strength for a face."""
+        own = face.view.reading.age
+        if isinstance(self.direction, PixelAger):
+            return self.direction.allowed(own)
+        assert isinstance(face, InvertedFace), "a face without a code"
+        return self.direction.allowed(face.ws, own)
+
+    def _describe_photo(self, face: AnyFace) -> list[Tensor]:
         number = face.view.number
         if number not in self.described:
             crop = to_tensor(face.view.age_crop.image).to(self.device)
@@ -120,7 +159,7 @@ class FaceMover:
         return self.described[number]
 
     def _report(
-        self, pixels: np.ndarray, face: InvertedFace, goal: Reached, picture: Tensor
+        self, pixels: np.ndarray, face: AnyFace, goal: Reached, picture: Tensor
     ) -> AgedFace:
         view = face.view
         if self.paste == "none":
@@ -136,7 +175,7 @@ class FaceMover:
             strength=goal.strength,
             limit=goal.limit,
             likeness=float(similar[0]),
-            psnr=float(face.inversion.psnr[0]),
+            psnr=float(face.inversion.psnr[0]) if isinstance(face, InvertedFace) else None,
         )
 
 
@@ -145,7 +184,7 @@ class TracedFaces:
     """Faces whose curves of ages are known: each further age takes a fraction of a second."""
 
     mover: FaceMover
-    faces: Sequence[InvertedFace]
+    faces: Sequence[AnyFace]
     curves: Mapping[int, tuple[Look, AgeCurve]]  # by face number
 
     def edit(self, target: Target) -> Edit:

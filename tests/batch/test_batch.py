@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 import reage.batch.run
+from made import Command
 from reage.batch.inputs import find_items, with_outputs
 from reage.batch.run import run_batch
 from reage.batch.task import BatchTask, Done, Item
 from reage.batch.work import Worker
-from reage.cli import main
 from reage.errors import ImageError, ReageError, UsageError
 from reage.images import read_mark
 
@@ -222,14 +222,8 @@ class TestInputs:
 
 class TestCommand:
     @pytest.fixture
-    def run(self, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-        def command(*arguments: object) -> tuple[int, str, str]:
-            with pytest.raises(SystemExit) as caught:
-                main(["batch", *(str(argument) for argument in arguments)])
-            assert isinstance(caught.value.code, int)
-            return caught.value.code, *capsys.readouterr()
-
-        return command
+    def run(self, reage_command: Command) -> Command:
+        return partial(reage_command, "batch")
 
     def test_the_table_of_errors(self, run, photos: Path, small_folder: Path, tmp_path: Path):
         status, out, err = run(photos, tmp_path / "out", "--to", "30", "--quality", "fast",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ import pytest
 import torch
 
 from made import random
-from reage.editor import load
+from reage.editor import QUALITIES, load
 from reage.errors import LatentError, ModelError
+from reage.inputs import as_photo
 from reage.latents.agers import NeuralAger, load_ager, save_ager
 from reage.latents.finding import AGE_AGER
+from reage.latents.inversion import ProjectConfig
 from reage.models.checkpoints import load_model, seal
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig
+from reage.networks.encoder import Encoder, EncoderConfig
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +98,27 @@ def test_the_editor_takes_it_before_the_direction(
         assert edit.faces[0].asked == asked
         assert edit.image.size == (256, 256)
     assert isinstance(load(folder, direction=folder / AGE_AGER).direction, NeuralAger)
+
+
+def test_a_change_that_is_added_comes_from_the_encoders_code(
+    ager: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = load(small_folder, device="cpu", precision="float32")
+    encoder = Encoder(EncoderConfig(8, 32, 32, channels=(4,), blocks=(1,), hidden=8))
+    editor = replace(editor, direction=ager)
+    editor.__dict__["encoder"] = encoder.eval().requires_grad_(False)  # what is cached there
+    assert editor.search("best", "delta").step == 1
+    assert editor.search("best", "replace") == QUALITIES["best"]
+    photo = as_photo(astronaut)
+    (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
+    code = editor.encode([face.view.crop])
+    assert not torch.equal(code, face.ws)
+    own, strength = face.view.reading.age, torch.tensor([2.0])
+    change = editor.synthesize(ager.moved(code, strength, own)) - editor.synthesize(code)
+    for paste, wanted in (
+        ("delta", face.base + change),
+        ("replace", editor.synthesize(ager.moved(face.ws, strength, own))),
+    ):
+        mover = editor.trace(photo, [face], paste).mover
+        assert torch.allclose(mover.moved(face, strength), wanted, atol=1e-5)
+    assert not torch.allclose(face.base + change, wanted, atol=1e-3)

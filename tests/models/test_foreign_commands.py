@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,8 @@ from made_checkpoints import made_checkpoint, published
 from PIL import Image
 
 import reage.tracing
-from reage.cli import main
-from reage.editor import QUALITIES, Editor
+from made import Command
+from reage.editor import Editor
 from reage.editor import load as load_editor
 from reage.faces.alignment import FaceCrop
 from reage.images import to_array, to_tensor
@@ -23,26 +21,14 @@ from reage.latents.agers import PictureAger
 from reage.latents.inversion import ProjectConfig
 from seeded import seeded
 
-Run = Callable[..., tuple[int, str, str]]
 STEPLESS = ProjectConfig(step=1)  # the code where the losses are taken first: the encoder's
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(reage_command: Command, two_steps: None, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run a command; inversions take few steps, and any likeness will do."""
-    for name, config in QUALITIES.items():
-        monkeypatch.setitem(QUALITIES, name, replace(config, step=2))  # type: ignore[arg-type]
     monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", -2.0)
-
-    def command(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        assert "Traceback" not in err
-        return caught.value.code, out, err
-
-    return command
+    return reage_command
 
 
 @pytest.fixture
@@ -58,7 +44,7 @@ def crop_for(editor: Editor, picture: np.ndarray) -> FaceCrop:
 
 @pytest.mark.parametrize("family", ["psp", "e4e", "restyle_e4e", "sam"])
 def test_a_model_folder_made_of_it_does_the_same(
-    run: Run, family: str, tmp_path: Path, astronaut: np.ndarray
+    run: Command, family: str, tmp_path: Path, astronaut: np.ndarray
 ):
     file, folder = made_checkpoint(family, tmp_path), tmp_path / "folder"
     assert run("convert", file, folder)[0] == 0
@@ -76,7 +62,7 @@ def test_a_model_folder_made_of_it_does_the_same(
         assert torch.equal(ager.moved(ws, strengths, 40.0), again.moved(ws, strengths, 40.0))
 
 
-def test_a_photo_is_edited_with_sam_s_file_as_it_is(run: Run, portrait: Path, tmp_path: Path):
+def test_a_photo_is_edited_with_sam_s_file_as_it_is(run: Command, portrait: Path, tmp_path: Path):
     status, _, err = run("edit", portrait, "--to", 70, "--model", made_checkpoint("sam", tmp_path))
     assert status == 0, err
     assert (tmp_path / "ada-age70.png").is_file()
@@ -97,7 +83,7 @@ def test_sam_looks_at_the_photo_not_at_what_was_made_of_it(tmp_path: Path, astro
 
 
 def test_a_photo_is_edited_with_psp_s_file_and_a_direction(
-    run: Run, portrait: Path, tmp_path: Path
+    run: Command, portrait: Path, tmp_path: Path
 ):
     np.save(tmp_path / "age.npy", seeded("age", (8, 48)))
     command = ("edit", portrait, "--model", made_checkpoint("psp", tmp_path))
@@ -125,7 +111,7 @@ def test_a_photo_is_edited_with_psp_s_file_and_a_direction(
         ("psp_wplus", ["one layer for all levels", "latent average      [8, 48]"]),
     ],
 )
-def test_inspect_says_what_a_file_is(run: Run, tmp_path: Path, family: str, shown: list[str]):
+def test_inspect_says_what_a_file_is(run: Command, tmp_path: Path, family: str, shown: list[str]):
     status, out, _ = run("models", "inspect", made_checkpoint(family, tmp_path))
     assert status == 0
     assert "32 px, channels 16 16 64 16, 8 levels of 48, 8 mapping layers" in out
@@ -134,7 +120,7 @@ def test_inspect_says_what_a_file_is(run: Run, tmp_path: Path, family: str, show
         assert text in out
 
 
-def test_inspect_names_keys_that_are_unknown_missing_and_unused(run: Run, tmp_path: Path):
+def test_inspect_names_keys_that_are_unknown_missing_and_unused(run: Command, tmp_path: Path):
     content = published("psp")
     content["state_dict"]["encoder.extra.weight"] = torch.ones(1)
     content["state_dict"]["blender.0.weight"] = torch.ones(1)
@@ -147,7 +133,7 @@ def test_inspect_names_keys_that_are_unknown_missing_and_unused(run: Run, tmp_pa
     assert "optimizer" in out
 
 
-def test_inspect_of_the_embedded_model_and_of_nothing(run: Run):
+def test_inspect_of_the_embedded_model_and_of_nothing(run: Command):
     status, out, _ = run("models", "inspect", "faces128")
     assert status == 0
     assert "model folder" in out

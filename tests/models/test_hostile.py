@@ -234,6 +234,8 @@ def claim(tiny: Generator, count: int, shape: Any, stride: Any) -> bytes:
         (4, (-4,), (1,), "a tensor of shape"),
         (4, (2, 2), (1,), "a tensor of shape"),
         (4, (1,) * 70, (1,) * 70, "a tensor of shape"),
+        (4, (2**70, 0), (1, 1), "a tensor of shape"),
+        (4, (1, 4), (2**70, 1), "a tensor of shape"),
     ],
 )
 def test_tensors_that_claim_too_much_are_refused(

@@ -30,6 +30,7 @@ from stub_networks import (
 )
 from torch import Tensor, nn
 
+from made import within
 from reage.errors import ModelError
 from reage.models.checkpoints import build_generator
 from reage.models.convert import ConvertedGenerator, read_foreign
@@ -60,12 +61,9 @@ def assert_same(found: ConvertedGenerator, generator: Generator) -> None:
 @pytest.mark.parametrize("case", ["layers2", "layers8"])
 def test_pictures_are_those_of_nvidia_s_code(tmp_path: Path, case: str):
     # Seeded random weights, and what their Generator made of them.
-    golden = {
-        k.removeprefix(f"{case}/"): torch.from_numpy(v)
-        for k, v in np.load(GOLDEN).items()
-        if k.startswith(f"{case}/")
-    }
-    state = {k.removeprefix("G_ema/"): v for k, v in golden.items() if k.startswith("G_ema/")}
+    stored = within(np.load(GOLDEN), f"{case}/")
+    golden = {name: torch.from_numpy(array) for name, array in stored.items()}
+    state = within(golden, "G_ema/")
     found = read_foreign(dump(tmp_path / "a.pkl", {"G_ema": network(state, ATTRIBUTES)}))
     generator = build_generator(found.config, found.state_dict, source="golden")
     with torch.no_grad():

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from made import within
 from reage.errors import ModelError
 from reage.models.checkpoints import build_generator
 from reage.models.convert import read_foreign
@@ -40,12 +41,9 @@ def theirs(tiny: Generator) -> dict[str, Tensor]:
 @pytest.mark.parametrize("layers", [2, 8])
 def test_pictures_are_those_of_rosinality_s_code(save: Saved, layers: int):
     # Seeded random weights, and what its Generator made of them (widths reduced to 8, 8, 6, 4).
-    golden = {
-        k.removeprefix(f"mlp{layers}/"): torch.from_numpy(v)
-        for k, v in np.load(GOLDEN).items()
-        if k.startswith(f"mlp{layers}/")
-    }
-    state = {k.removeprefix("g_ema/"): v for k, v in golden.items() if k.startswith("g_ema/")}
+    stored = within(np.load(GOLDEN), f"mlp{layers}/")
+    golden = {name: torch.from_numpy(array) for name, array in stored.items()}
+    state = within(golden, "g_ema/")
     found = read_foreign(save({"g_ema": state, "latent_avg": golden["latent_avg"]}))
     assert found.config.mapping_layers == layers
     assert found.config.channels == (8, 8, 6, 4)

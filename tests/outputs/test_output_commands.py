@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,36 +11,24 @@ import torch
 from PIL import Image
 
 import reage.tracing
-from reage.cli import main
-from reage.editor import QUALITIES, Editor, load
+from made import Command
+from reage.editor import Editor, load
 from reage.images import DIGITAL_SOURCE_TYPE, read_mark
 from reage.latents.directions import Direction, save_direction
 from reage.outputs import outcomes
 from reage.outputs.outcomes import Relative, plausible_outcomes, trait_directions
 
-Run = Callable[..., tuple[int, str, str]]
-
 
 @pytest.fixture
 def run(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, small_folder: Path
-) -> Run:
+    reage_command: Command, two_steps: None, monkeypatch: pytest.MonkeyPatch, small_folder: Path
+) -> Command:
     """Run a command with the small model, few steps and any likeness."""
-    for name, config in QUALITIES.items():
-        monkeypatch.setitem(QUALITIES, name, replace(config, step=2))  # type: ignore[arg-type]
     monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", -2.0)
     monkeypatch.setattr(outcomes, "LEAST_LIKENESS", -2.0)
 
-    def command(name: str, *arguments: object) -> tuple[int, str, str]:
-        options = (name, *arguments, "--model", small_folder, "--precision", "float32")
-        with pytest.raises(SystemExit) as caught:
-            main([str(argument) for argument in options])
-        out, err = capsys.readouterr()
-        assert isinstance(caught.value.code, int)
-        assert "Traceback" not in err
-        return caught.value.code, out, err
-
-    return command
+    options = ("--model", small_folder, "--precision", "float32")
+    return lambda *arguments: reage_command(*arguments, *options)
 
 
 @pytest.fixture
@@ -56,7 +43,7 @@ def names(folder: Path) -> set[str]:
 
 
 class TestStrip:
-    def test_two_people_and_a_broken_file(self, run: Run, photos: tuple[Path, Path]):
+    def test_two_people_and_a_broken_file(self, run: Command, photos: tuple[Path, Path]):
         folder = photos[0].parent
         (folder / "bad.png").write_text("hello")
         status, out, err = run("strip", *photos, folder / "bad.png", "--to", "20", "60",
@@ -69,7 +56,7 @@ class TestStrip:
         assert out.count("face 1:") == 4
 
     def test_two_faces_of_one_photo_on_a_page(
-        self, run: Run, astronaut: np.ndarray, tmp_path: Path
+        self, run: Command, astronaut: np.ndarray, tmp_path: Path
     ):
         Image.fromarray(np.concatenate([astronaut] * 2, 1)).save(tmp_path / "two.png")
         status, _, _ = run("strip", tmp_path / "two.png", "--ages", "20:40:20", "--face", "all",
@@ -77,7 +64,7 @@ class TestStrip:
         assert status == 0
         assert (tmp_path / "two.pdf").read_bytes().startswith(b"%PDF-1.4")
 
-    def test_refusals(self, run: Run, photos: tuple[Path, Path]):
+    def test_refusals(self, run: Command, photos: tuple[Path, Path]):
         folder = photos[0].parent
         for arguments, wanted in (
             (("--to", "1=20"), 2), (("--to", "20", "20"), 2), ((), 2), (("--to", "200"), 2),
@@ -92,7 +79,7 @@ class TestStrip:
 
 
 class TestAnimate:
-    def test_forth_and_back(self, run: Run, photos: tuple[Path, Path]):
+    def test_forth_and_back(self, run: Command, photos: tuple[Path, Path]):
         file = photos[0].with_name("a.webp")
         options = ("--ages", "1:99", "--seconds", "2", "--fps", "8", "--size", "96", "-o", file)
         status, out, err = run("animate", photos[0], *options, "--label")
@@ -116,7 +103,7 @@ class TestAnimate:
         assert (status, len(err.splitlines())) == (1, 1)
         assert "exists already" in err
 
-    def test_refusals(self, run: Run, photos: tuple[Path, Path]):
+    def test_refusals(self, run: Command, photos: tuple[Path, Path]):
         for ages, wanted in (("5", 2), ("5:80:5", 2), ("5:x", 2), ("9:9", 2), ("-1:20", 2)):
             status, _, err = run("animate", photos[0], "--ages", ages, "-o",
                                  photos[0].with_name("a.gif"))  # fmt: skip
@@ -124,7 +111,7 @@ class TestAnimate:
         assert names(photos[0].parent) == {"ada.png", "bea.png"}
 
     def test_a_face_that_does_not_age(
-        self, run: Run, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+        self, run: Command, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", 2.0)
         status, _, err = run("animate", photos[0], "--ages", "5:80", "-o",
@@ -135,7 +122,7 @@ class TestAnimate:
 
 
 class TestMix:
-    def test_a_grid_and_one_picture(self, run: Run, photos: tuple[Path, Path]):
+    def test_a_grid_and_one_picture(self, run: Command, photos: tuple[Path, Path]):
         folder = photos[0].parent
         assert run("mix", *photos, "-o", folder / "m.jpg")[0] == 0
         with Image.open(folder / "m.jpg") as grid:
@@ -154,7 +141,7 @@ class TestMix:
 
 
 class TestSheet:
-    def test_a_page(self, run: Run, photos: tuple[Path, Path]):
+    def test_a_page(self, run: Command, photos: tuple[Path, Path]):
         folder = photos[0].parent
         dates = ("--born", "1985-03", "--last-seen", "2019-07", "--today", "2026-11")
         status, out, err = run("sheet", photos[0], *dates, "--relative", photos[1], "--outcomes",
@@ -176,7 +163,7 @@ class TestSheet:
          ("1890-01", "1900-01", "2026-11"), ("x", "2019-07", "2026-11")],
     )  # fmt: skip
     def test_impossible_dates(
-        self, run: Run, photos: tuple[Path, Path], dates: tuple[str, str, str]
+        self, run: Command, photos: tuple[Path, Path], dates: tuple[str, str, str]
     ):
         born, seen, today = dates
         status, _, err = run("sheet", photos[0], "--born", born, "--last-seen", seen,
@@ -186,7 +173,7 @@ class TestSheet:
 
 
 def test_outcomes_differ_and_are_named(
-    run: Run, small_folder: Path, astronaut: np.ndarray, tmp_path: Path
+    run: Command, small_folder: Path, astronaut: np.ndarray, tmp_path: Path
 ):
     import shutil
 

@@ -8,22 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from reage.cli import main
+from made import Command
 from reage.datasets import open_dataset
 
 Reage = Callable[..., tuple[int, str, list[str]]]
 
 
 @pytest.fixture
-def prepare(capsys: pytest.CaptureFixture[str]) -> Reage:
+def prepare(reage_command: Command) -> Reage:
     """Run the command: exit status, output, lines of complaint."""
 
     def run(*arguments: object) -> tuple[int, str, list[str]]:
-        with pytest.raises(SystemExit) as caught:
-            main(["prepare", *map(str, arguments)])
-        assert isinstance(caught.value.code, int)
-        said = capsys.readouterr()
-        return caught.value.code, said.out, said.err.splitlines()
+        status, out, err = reage_command("prepare", *arguments)
+        return status, out, err.splitlines()
 
     return run
 

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reage import journals
 from reage.datasets import open_dataset
 from reage.errors import ImageError, ReageError
 from reage.faces.alignment import crop_face, face_quad
 from reage.faces.detection import FaceDetector
-from reage.preparing import journal
+from reage.preparing.journal import Journal
 from reage.preparing.options import PrepareOptions
 from reage.preparing.prepare import PrepareReport, prepare
 from reage.preparing.selection import LeftOut, split_of
@@ -164,12 +165,12 @@ def test_a_stopped_run_goes_on(
 def test_stopped_while_it_moves_its_files(
     made: Made, photos: Path, tmp_path: Path, files_of: FilesOf, monkeypatch: pytest.MonkeyPatch
 ):
-    def stop(self: journal.Journal) -> None:
+    def stop(self: Journal) -> None:
         raise Killed
 
     output = tmp_path / "faces"
     with monkeypatch.context() as patched:
-        patched.setattr(journal.Journal, "finish", stop)
+        patched.setattr(Journal, "finish", stop)
         with pytest.raises(Killed):
             prepare([photos], output, made.options, processes=1)
     (output / "faces.csv").rename(output / ".prepare" / "ready" / "faces.csv")
@@ -180,7 +181,7 @@ def test_stopped_while_it_moves_its_files(
 def test_a_full_disk_keeps_the_work(
     made: Made, photos: Path, tmp_path: Path, files_of: FilesOf, monkeypatch: pytest.MonkeyPatch
 ):
-    write, left = journal.write_all, iter(range(5))
+    write, left = journals.write_all, iter(range(5))
 
     def full(file: object, data: bytes) -> None:
         if next(left, None) is None:
@@ -190,7 +191,7 @@ def test_a_full_disk_keeps_the_work(
 
     output = tmp_path / "faces"
     with monkeypatch.context() as patched:
-        patched.setattr(journal, "write_all", full)
+        patched.setattr(journals, "write_all", full)
         with pytest.raises(ReageError, match=r"^the disk of [^\n]* is full[^\n]*$"):
             prepare([photos], output, made.options, processes=1)
     assert prepare([photos], output, made.options, processes=1).taken_up == 2
@@ -215,10 +216,10 @@ def test_an_output_that_is_taken(made: Made, photos: Path, tmp_path: Path, files
 def test_two_at_once_do_not_mix(made: Made, photos: Path, tmp_path: Path):
     pytest.importorskip("fcntl")
     with (
-        journal.Journal(tmp_path, made.options),
+        Journal(tmp_path, made.options),
         pytest.raises(ReageError, match="another reage prepare"),
     ):
-        journal.Journal(tmp_path, made.options)
+        Journal(tmp_path, made.options)
 
 
 def test_several_faces(people: dict[str, np.ndarray], tmp_path: Path):

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, ImageFilter
 
 from reage.errors import UsageError
+from reage.journals import differences
 from reage.preparing.examining import colourfulness, look_of, sharpness
-from reage.preparing.options import PrepareOptions, differences, model_square
+from reage.preparing.options import PrepareOptions, model_square
 from reage.preparing.selection import split_of, twins
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import csv
 import errno
 import json
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import reage.synthesis.run
-from reage.cli import main
+from made import Command
 from reage.datasets import open_dataset
 from reage.errors import ReageError, UsageError
 from reage.images import read_mark
@@ -185,14 +185,8 @@ class TestChoosing:
 
 class TestCommand:
     @pytest.fixture
-    def run(self, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-        def command(*arguments: object) -> tuple[int, str, str]:
-            with pytest.raises(SystemExit) as caught:
-                main(["synthesize", *(str(argument) for argument in arguments)])
-            assert isinstance(caught.value.code, int)
-            return caught.value.code, *capsys.readouterr()
-
-        return command
+    def run(self, reage_command: Command) -> Command:
+        return partial(reage_command, "synthesize")
 
     def test_the_whole_way(self, run, small_folder: Path, tmp_path: Path):
         status, out, err = run(

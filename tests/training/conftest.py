@@ -15,7 +15,8 @@ from PIL import Image
 from tiny_training import tiny_settings
 
 from made import SMALL
-from reage.training.start import Machine, RunSettings
+from reage.training.settings import RunSettings
+from reage.training.start import Machine
 
 SIDE = SMALL.resolution
 BINS = ("0-2", "10-19", "30-39", "70+", "")

@@ -28,7 +28,7 @@ from reage.training.data import age_bin
 from reage.training.draws import Draws
 from reage.training.encoder import random_masks
 from reage.training.generator import mixed_codes
-from reage.training.mapping import centre_offsets, energy_distance, fit_mapping, rebase
+from reage.training.mapping import centre_offsets, lift, rebase, set_mapping
 from reage.training.parallel import World
 from reage.training.updating import update
 
@@ -115,20 +115,36 @@ class TestAverages:
         assert torch.equal(average.running_mean, network.running_mean)
 
 
-class TestMapping:
-    def test_energy_distance(self):
-        a, b = random(400, 4), random(400, 4, seed=1)
-        assert abs(float(energy_distance(a, b))) < 0.05
-        assert energy_distance(a, b + 2) > 1
-        assert energy_distance(a, b * 3) > 0.5
+def spectrum(points: torch.Tensor) -> list[float]:
+    """Standard deviations along the principal components that matter, largest first."""
+    deviations = torch.linalg.svdvals(points - points.mean(0)) / len(points) ** 0.5
+    return [float(d) for d in deviations if d > 0.05 * deviations[0]]
 
-    def test_a_mapping_learns_where_codes_lie(self):
+
+class TestMapping:
+    def test_a_mapping_draws_like_the_codes_it_was_set_to(self):
         generator = make_generator(SMALL)
-        codes = random(300, 32) * 0.3 + 1
-        before = float(energy_distance(generator.mapping(random(300, 32)), codes))
-        last = fit_mapping(generator.mapping, codes, 32, steps=60)
-        assert last < 0.75 * before
-        assert not any(p.requires_grad for p in generator.mapping.parameters())
+        mixing = random(32, 32, seed=3) * torch.linspace(2, 0.01, 32)[:, None]
+        codes = random(4000, 32) @ mixing / 10 + random(1, 32, seed=4)  # strongly drawn out
+        moved = codes + lift(generator, codes)
+        set_mapping(generator.mapping, moved)
+        drawn = generator.mapping(random(20000, 32, seed=5))
+        assert (drawn.mean(0) - moved.mean(0)).norm() < 0.05 * codes.std(0).norm()
+        for a, b in zip(spectrum(drawn), spectrum(codes), strict=True):
+            assert 0.9 < a / b < 1.1
+
+    def test_lifting_codes_above_0_changes_no_picture(self):
+        generator = make_generator(SMALL)
+        codes = random(6, 32) - 3
+        with torch.no_grad():
+            before = generator.synthesize(codes[:, None].expand(-1, generator.num_ws, -1))
+            average = generator.mapping.w_avg.clone()
+            step = lift(generator, codes)
+            after = generator.synthesize((codes + step)[:, None].expand(-1, generator.num_ws, -1))
+        assert (codes + step).min() > 0
+        assert torch.allclose(generator.mapping.w_avg, average + step)
+        assert torch.allclose(before, after, atol=1e-4)
+        assert lift(generator, codes + step).max() < 1e-5
 
     def test_rebasing_moves_the_mean_and_no_code(self):
         generator = make_generator(SMALL)

@@ -19,17 +19,10 @@ from reage.latents.agers import load_ager
 from reage.models.checkpoints import load_model
 from reage.models.encoders import load_encoder
 from reage.training.configs import AdamSettings
+from reage.training.export import AGER_FILE, export_model
 from reage.training.run import RunOptions, run_training
-from reage.training.start import (
-    AGER_FILE,
-    AnyTrainer,
-    Machine,
-    RunSettings,
-    export_model,
-    open_run,
-    read_settings,
-    start,
-)
+from reage.training.settings import RunSettings, open_run, read_settings
+from reage.training.start import AnyTrainer, Machine, start
 
 Settings = Callable[..., RunSettings]
 RECIPES = ("stylegan2", "projected", "projected+encoder", "stylegan2+encoder", "autoencoder")
@@ -201,7 +194,8 @@ from pathlib import Path
 torch.set_num_threads(1)
 from reage.training.parallel import join_world
 from reage.training.run import RunOptions, run_training
-from reage.training.start import Machine, read_settings, start
+from reage.training.settings import read_settings
+from reage.training.start import Machine, start
 folder = Path(sys.argv[1])
 cpu = torch.device("cpu")
 machine = Machine(cpu, torch.float32, join_world(cpu))

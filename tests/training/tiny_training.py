@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reage.networks.generator import GeneratorConfig
 from reage.training.configs import PRESETS, AgerTraining, EncoderTraining, GeneratorTraining
-from reage.training.start import RunSettings
+from reage.training.settings import RunSettings
 
 TINY_AGER = AgerTraining(batch=4, judge_kimg=0.13)
 

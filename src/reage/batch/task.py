@@ -51,7 +51,7 @@ class Done:
 
     key: str
     stamp: str
-    model: str  # hash of the generator that was used
+    model: str  # hash of the generator, or of the ager of pixels, that was used
     error: str | None  # one line; None: all went well
     files: Mapping[str, int] = field(default_factory=dict)  # place in the output, bytes
     rows: tuple[dict[str, Any], ...] = ()  # of the manifest

@@ -33,9 +33,8 @@ class Worker:
             vgg16=None if task.lpips is None else Path(task.lpips),
             backend=task.backend,
         )
-        _ = self.editor.graphs
-        self.editor.age_direction()  # what is missing is said once, not for each photo
-        self.model = self.editor.model.generator_hash
+        self.editor.age_mover()  # what is missing is said once, not for each photo
+        self.model = self.editor.hash
 
     def do(self, item: Item) -> Done:
         """Edit one photo and write all its outputs, or none of them."""
@@ -130,5 +129,5 @@ def _row(key: str, place: str, edit: Edit, face: AgedFace) -> dict[str, Any]:
         "limit": face.limit,
         "strength": round(face.strength, 5),
         "likeness": round(face.likeness, 4),
-        "psnr": round(face.psnr, 2),
+        "psnr": None if face.psnr is None else round(face.psnr, 2),
     }

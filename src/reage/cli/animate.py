@@ -10,10 +10,10 @@ import click
 from reage.cli.options import (
     backend_option,
     direction_option,
-    editor_of,
     face_option,
     keep_inputs,
     model_options,
+    open_editor,
     output_options,
     parse_face,
     parse_range,
@@ -62,8 +62,8 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     ages = _two_ages(options["ages"])
     keep_inputs(output, [photo])
     check_moving(output, overwrite=options["overwrite"])
-    editor = editor_of(options)
-    editor.age_direction()
+    editor = open_editor(options)
+    editor.age_mover()
     plan = _plan(editor, photo, ages, options)
     shown = (float(plan.ages[0]), float(plan.ages[-1]))
     mark = f"Animated by reage, partly synthetic: {shown[0]:.0f} to {shown[1]:.0f} years"
@@ -85,7 +85,6 @@ def _plan(
 ) -> AnimationPlan:
     """Find and invert the faces in the cut and shrunk photo, and look where the ages lie."""
     from reage.cli.progress import step_bar
-    from reage.editor import QUALITIES
     from reage.faces.face import parse_points
     from reage.images import read_photo
     from reage.outputs.animation import Timing, plan_animation
@@ -96,10 +95,12 @@ def _plan(
     photo = read_photo(path)
     faces = editor.choose_faces(photo, (), parse_face(options["face"]), points)
     small, faces = frame_photo(photo, faces, options["size"], whole=options["whole"])
-    quality, seed = options["quality"], options["seed"]
-    with step_bar(path.name, QUALITIES[quality].step) as bar:
-        inverted = editor.invert(small, faces, quality=quality, seed=seed, on_step=bar.update)
-    return plan_animation(editor.trace(small, inverted, options["paste"]), *ages, timing)
+    paste, quality, seed = options["paste"], options["quality"], options["seed"]
+    with step_bar(path.name, editor.search(quality, paste).step) as bar:
+        taken = editor.take(
+            small, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
+        )
+    return plan_animation(editor.trace(small, taken, paste), *ages, timing)
 
 
 def _two_ages(text: str) -> tuple[float, float]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from reage.cli.options import (
+    ages_option,
     backend_option,
     direction_option,
     face_option,
@@ -19,7 +19,9 @@ from reage.cli.options import (
     quality_option,
     ray_option,
     seed_option,
+    workers_option,
 )
+from reage.cli.progress import StageBar
 from reage.errors import ReageError
 
 if TYPE_CHECKING:
@@ -32,10 +34,10 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @click.argument("source", metavar="IN")
 @click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--to", multiple=True, metavar="AGE...", help="Ages in years.")
-@click.option("--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included.")
+@ages_option
 @click.option("--list", "listed", type=click.Path(path_type=Path), metavar="FILE",
               help="Only the photos that it names, one a line, relative to IN.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]")
+@workers_option
 @ray_option
 @click.option("--retry", is_flag=True, help="Try photos again that failed in an earlier run.")
 @click.option("--overwrite", is_flag=True, help="Begin anew, in a folder that is not empty, too.")
@@ -58,19 +60,15 @@ def batch(source: str, output: Path, **options: Any) -> None:
     reage batch photos aged --to 20 40 60 80
     reage batch "photos/**/*.jpg" aged.zip --to 70 --workers 4
     """
-    from tqdm import tqdm
-
     from reage.batch.run import run_batch
 
     task = _task(options)
-    with tqdm(desc="photos", disable=None, leave=False) as bar:
+    with StageBar("photos", resumed=True) as bar:
 
         def on_done(done: Done, count: int, total: int) -> None:
-            if bar.total is None:
-                bar.total, bar.initial, bar.n = total, count - 1, count - 1
-            bar.update(count - bar.n)
+            bar.update("photos", count, total)
             if done.error is not None:
-                tqdm.write(f"reage: {done.error}", file=sys.stderr)
+                bar.write(f"reage: {done.error}")
 
         report = run_batch(
             source,

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    ages_option,
     backend_option,
     direction_option,
     each_file,
-    editor_of,
     face_option,
     model_options,
+    no_mark_option,
+    open_editor,
     parse_face,
     parse_range,
     parse_targets,
     points_option,
+    quality_option,
     seed_option,
 )
 from reage.errors import UsageError
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     help="No photo: a code (.npz, .npy, .pt, safetensors), shown by the model at other ages.",
 )
 @click.option("--to", multiple=True, metavar="AGE...", help="Ages in years, or FACE=AGE pairs.")
-@click.option("--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included.")
+@ages_option
 @face_option
 @points_option
 @model_options
@@ -52,19 +55,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Add the change to the photo, put the made face there, or write only that face.",
 )
-@click.option(
-    "--quality",
-    type=click.Choice(["fast", "normal", "best"]),
-    default="normal",
-    show_default=True,
-    help="How long the inversion takes.",
-)
+@quality_option
 @seed_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside the photo."
 )
 @click.option("--overwrite", is_flag=True, help="Replace earlier outputs.")
-@click.option("--no-mark", is_flag=True, help="Leave out the mark of synthetic media.")
+@no_mark_option
 def edit(photos: tuple[Path, ...], **options: Any) -> None:
     """Show the faces in PHOTOS at other ages.
 
@@ -81,7 +78,7 @@ def edit(photos: tuple[Path, ...], **options: Any) -> None:
     if not photos:
         raise UsageError("give PHOTOS, or a code with --latent FILE")
     task = EditTask(photos, options)
-    editor = editor_of(options)
+    editor = open_editor(options)
     each_file(photos, lambda photo: task.run(editor, photo), "photos could not be edited")
 
 
@@ -134,11 +131,11 @@ class EditTask:
     def edited(self, editor: Editor, photo: Any) -> Result:
         """Run the editor, with a bar on terminals."""
         from reage.cli.progress import step_bar
-        from reage.editor import QUALITIES
 
         options = self.options
         quality, paste, seed = options["quality"], options["paste"], options["seed"]
-        with step_bar(photo.path.name, QUALITIES[quality].step) as bar:
+        search = editor.search(quality, paste)
+        with step_bar(photo.path.name, search.step) as bar:
             if self.strengths is None:
                 targets: Any = self.targets
                 return editor.edit(
@@ -151,11 +148,14 @@ class EditTask:
                     seed=seed,
                     on_step=bar.update,
                 )
-            direction = editor.checked_direction()  # the one that was given, perhaps not of age
+            # What was given, perhaps not of age.
+            direction = editor.pixel_ager or editor.checked_direction()
             faces = editor.choose_faces(photo, (), self.face, self.points)
-            inverted = editor.invert(photo, faces, quality=quality, seed=seed, on_step=bar.update)
-            edits = editor.move(photo, inverted, direction, self.strengths, paste)
-            return editor.result(photo, inverted, edits, {})
+            taken = editor.take(
+                photo, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
+            )
+            edits = editor.move(photo, taken, direction, self.strengths, paste)
+            return editor.result(photo, taken, edits, {})
 
     def labels(self) -> list[str]:
         """The part of each output's name that says what it shows."""

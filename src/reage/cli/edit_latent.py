@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from reage.cli.edit import EditTask, Outputs
-from reage.cli.options import editor_of
+from reage.cli.options import open_editor
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def edit_latent(file: Path, photos: Sequence[Path], task: EditTask) -> None:
 
     if task.targets:
         task.targets = as_targets(task.targets)
-    editor = editor_of(task.options)
+    editor = open_editor(task.options)
     latents, remarks = recall_latents(editor.model, file)
     for remark in remarks:
         click.echo(f"note: {remark}", err=True)

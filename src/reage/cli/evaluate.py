@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from reage.cli.options import direction_option, open_editor, parse_range, seed_option
+from reage.cli.options import (
+    device_option,
+    direction_option,
+    lpips_option,
+    open_editor,
+    parse_range,
+    precision_option,
+    seed_option,
+)
+from reage.cli.progress import StageBar
 from reage.errors import UsageError
 
 
@@ -57,17 +66,9 @@ from reage.errors import UsageError
 )
 @seed_option
 @direction_option
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ...")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16"]),
-    default="auto",
-    show_default=True,
-    help="Of the generator's convolutions.",
-)
-@click.option(
-    "--lpips", type=click.Path(path_type=Path), metavar="FILE", help="Weights of VGG16 for LPIPS."
-)
+@device_option
+@precision_option
+@lpips_option
 @click.option(
     "-o",
     "--output",
@@ -98,8 +99,7 @@ def evaluate(model: str, **options: Any) -> None:
 
 
 def _evaluation(model: str, options: dict[str, Any]) -> Any:
-    place = (options[name] for name in ("device", "precision", "lpips", "direction"))
-    editor = open_editor(model, *place)
+    editor = open_editor({**options, "model": model})
     from reage.editor import QUALITIES
     from reage.evaluation.config import EvaluationConfig
     from reage.evaluation.judges import load_judges
@@ -113,7 +113,7 @@ def _evaluation(model: str, options: dict[str, Any]) -> Any:
         **{name: options[name] for name in names}, targets=parse_range(options["ages"], "--ages")
     )
     judges = load_judges(editor, options["second_age"], options["identity"])
-    with _Bar() as bar:
+    with StageBar() as bar:
         return measure(
             editor,
             judges,
@@ -122,28 +122,3 @@ def _evaluation(model: str, options: dict[str, Any]) -> Any:
             portraits=options["portraits"],
             progress=bar.update,
         )
-
-
-class _Bar:
-    """A tqdm bar that starts anew for every kind of work; silent where stderr is no terminal."""
-
-    def __init__(self) -> None:
-        self.bar: Any = None
-        self.what = ""
-
-    def update(self, what: str, done: int, of: int) -> None:
-        from tqdm import tqdm
-
-        if self.bar is None or self.what != what:
-            self.__exit__()
-            self.what = what
-            self.bar = tqdm(total=of, desc=what, disable=None, leave=False)
-        self.bar.update(done - self.bar.n)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None

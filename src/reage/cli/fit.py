@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from reage.cli.options import seed_option
+from reage.cli.options import seed_option, split_option
+from reage.cli.progress import StageBar
 from reage.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Or project the faces of a dataset (folder)."
 )
-@click.option("--split", default="train", show_default=True, help="Of the dataset.")
+@split_option
 @click.option("--faces", default=1000, show_default=True, help="How many of the dataset.")
 @click.option(
     "--codes", type=click.Path(path_type=Path), help="File that keeps the codes; a run goes on."
@@ -122,7 +122,7 @@ def _refined(
     from reage.models.pretrained import load_age_network, load_gender_network
 
     config = GuidedConfig(steps=options["steps"], seed=options["seed"])
-    with _bar("steps") as progress:
+    with StageBar("steps") as bar:
         return refine_direction(
             direction,
             model.generator,
@@ -132,22 +132,8 @@ def _refined(
             load_gender_network(),
             config,
             alignment=model.config.alignment,
-            progress=progress,
+            progress=partial(bar.update, "steps"),
         )
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on terminals; yields what tells it how far the work is."""
-    from tqdm import tqdm
-
-    with tqdm(desc=what, disable=None, leave=False) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield progress
 
 
 def _codes(model: Model, options: dict[str, Any]) -> CodeSet:
@@ -157,7 +143,8 @@ def _codes(model: Model, options: dict[str, Any]) -> CodeSet:
 
     networks = (load_age_network(), load_gender_network())
     seed, count = options["seed"], options["faces"]
-    with _bar("faces") as progress:
+    with StageBar("faces") as bar:
+        progress = partial(bar.update, "faces")
         if options["samples"]:
             return codes_of_samples(
                 model, options["samples"], *networks, seed=seed, progress=progress

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from reage.cli.options import seed_option
+from reage.cli.options import seed_option, split_option
+from reage.cli.progress import StageBar
 from reage.errors import ModelError, UsageError
 
 
@@ -15,7 +17,7 @@ from reage.errors import ModelError, UsageError
 @click.option(
     "--data", required=True, type=click.Path(path_type=Path), help="Dataset of real faces (folder)."
 )
-@click.option("--split", default="train", show_default=True, help="Of the dataset.")
+@split_option
 @click.option("--faces", default=2000, show_default=True, type=click.IntRange(2), help="How many.")
 @click.option(
     "--components", default=64, show_default=True, type=click.IntRange(1, 1000), help="Kept."
@@ -42,8 +44,6 @@ def people(
     """
     import random
 
-    from tqdm import tqdm
-
     from reage.datasets import open_dataset
     from reage.latents.people import PEOPLE, fit_people, people_codes, save_people
     from reage.models.checkpoints import seal
@@ -60,13 +60,8 @@ def people(
     if not rows:
         raise ModelError(f"{data} has no faces in its split {split!r}")
     rows = random.Random(seed).sample(rows, min(faces, len(rows)))
-    with tqdm(desc="faces", disable=None, leave=False) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        codes = people_codes(loaded, dataset, rows, progress)
+    with StageBar("faces") as bar:
+        codes = people_codes(loaded, dataset, rows, partial(bar.update, "faces"))
     report = {"source": f"codes by the encoder of {dataset.folder.resolve().name}, split {split}"}
     fitted = fit_people(codes, loaded.generator_hash, components, report)
     save_people(fitted, place)

@@ -9,9 +9,9 @@ import click
 
 from reage.cli.options import (
     backend_option,
-    editor_of,
     keep_inputs,
     model_options,
+    open_editor,
     output_options,
     quality_option,
     seed_option,
@@ -51,7 +51,7 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
     overwrite, levels = options["overwrite"], options["levels"]
     check = check_page if levels is None else check_target
     check(output, overwrite=overwrite)
-    editor = editor_of(options)
+    editor = open_editor(options)
     chosen = None
     if levels is not None:
         chosen = level_numbers(levels, editor.model.config.generator.num_ws)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from reage.editor import Editor
 
 __all__ = [
+    "ages_option",
     "backend_option",
+    "device_option",
     "direction_option",
     "each_file",
-    "editor_of",
     "face_option",
     "keep_inputs",
+    "lpips_option",
+    "model_option",
     "model_options",
     "no_mark_option",
     "open_editor",
@@ -33,9 +36,13 @@ __all__ = [
     "paste_option",
     "photos_argument",
     "points_option",
+    "precision_option",
     "quality_option",
     "ray_option",
     "seed_option",
+    "shard_option",
+    "split_option",
+    "workers_option",
 ]
 
 MAX_AGES = 200
@@ -61,7 +68,7 @@ seed_option = click.option(
 direction_option = click.option(
     "--direction",
     metavar="FILE|sefa:N[:A-B]",
-    help="Instead of the model's: a direction file, or SeFa's factor N at the levels A to B.",
+    help="Instead of the model's: a direction, an ager, or SeFa's factor N at the levels A to B.",
 )
 paste_option = click.option(
     "--paste",
@@ -81,6 +88,44 @@ ray_option = click.option(
     "--ray",
     metavar="local|auto|HOST:PORT",
     help="Do the work on a Ray cluster; --workers is then how many actors.",
+)
+model_option = click.option(
+    "--model",
+    default="faces128",
+    show_default=True,
+    metavar="NAME|FOLDER|FILE",
+    help="A model by name (reage models), its folder, a checkpoint, FRAN's ager, or hf://...",
+)
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="auto",
+    show_default=True,
+    help="Of the generator's convolutions.",
+)
+lpips_option = click.option(
+    "--lpips",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Weights of VGG16 (torchvision's), for LPIPS as the inversion's loss.",
+)
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["torch", "onnxruntime", "openvino"]),
+    default="torch",
+    show_default=True,
+    help="What runs encoder and generator where no gradients are needed.",
+)
+ages_option = click.option(
+    "--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included."
+)
+split_option = click.option("--split", default="train", show_default=True, help="Of the dataset.")
+shard_option = click.option("--shard", default=5000, show_default=True, help="Pictures a tar file.")
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]"
 )
 no_mark_option = click.option(
     "--no-mark", is_flag=True, help="Leave out the mark of synthetic media."
@@ -103,54 +148,13 @@ def output_options(name: str) -> Callable[[Command], Command]:
 
 def model_options(command: Command) -> Command:
     """Add --model, --device, --precision and --lpips."""
-    options = (
-        click.option(
-            "--model",
-            default="faces128",
-            show_default=True,
-            metavar="NAME|FOLDER|FILE",
-            help="A model by name (reage models), its folder, a StyleGAN2 checkpoint, or hf://OWNER/NAME.",
-        ),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "float32", "bfloat16"]),
-            default="auto",
-            show_default=True,
-            help="Of the generator's convolutions.",
-        ),
-        click.option(
-            "--lpips",
-            type=click.Path(path_type=Path),
-            metavar="FILE",
-            help="Weights of VGG16 (torchvision's), for LPIPS as the inversion's loss.",
-        ),
-    )
-    for option in reversed(options):
+    for option in (lpips_option, precision_option, device_option, model_option):
         command = option(command)
     return command
 
 
-def backend_option(command: Command) -> Command:
-    """Add --backend, for commands in which much is drawn; what follows gradients takes none."""
-    return click.option(
-        "--backend",
-        type=click.Choice(["torch", "onnxruntime", "openvino"]),
-        default="torch",
-        show_default=True,
-        help="What runs encoder and generator where no gradients are needed.",
-    )(command)
-
-
-def open_editor(
-    model: str,
-    device: str,
-    precision: str,
-    lpips: Path | None,
-    direction: str | None = None,
-    backend: str = "torch",
-) -> Editor:
-    """Load the editor that the options describe."""
+def open_editor(options: Mapping[str, Any]) -> Editor:
+    """Load the editor that a command's options describe."""
     import gc
 
     gc.disable()  # importing torch makes a million objects, none of them garbage: 0.1 s
@@ -158,27 +162,13 @@ def open_editor(
 
     gc.enable()
     gc.freeze()
-    editor = load(
-        model,
-        device=device,
-        precision=precision,
-        direction=direction,
-        vgg16=lpips,
-        backend=backend,
-    )
-    _ = editor.graphs  # a runtime that is missing is said before the work
-    return editor
-
-
-def editor_of(options: dict[str, Any]) -> Editor:
-    """Load the editor that a command's options describe, of those that it has."""
-    return open_editor(
+    return load(
         options["model"],
-        options["device"],
-        options["precision"],
-        options["lpips"],
-        options.get("direction"),
-        options.get("backend", "torch"),
+        device=options["device"],
+        precision=options["precision"],
+        direction=options.get("direction"),  # not every command has one
+        vgg16=options["lpips"],
+        backend=options.get("backend", "torch"),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from reage.cli.options import shard_option
+from reage.cli.progress import StageBar
 
 if TYPE_CHECKING:
     from reage.preparing.options import PrepareOptions
@@ -69,7 +72,7 @@ if TYPE_CHECKING:
     "--age-pattern", metavar="REGEX", help=r"For other names: (?P<age>\d+) in their path."
 )
 @click.option("--val", default=0.1, show_default=True, help="Fraction of people for validation.")
-@click.option("--shard", default=5000, show_default=True, help="Pictures a tar file.")
+@shard_option
 @click.option("--quality", default=95, show_default=True, help="Of WebP.")
 @click.option("--licence", default="", metavar="TEXT", help="Of the pictures, for the README.")
 @click.option("--processes", type=click.IntRange(1), help="[default: one a core]")
@@ -80,23 +83,17 @@ def prepare(inputs: tuple[Path, ...], output: Path, processes: int | None, **val
     reage prepare photos --output faces
     reage prepare UTKFace more.tar --labels ages.csv --output faces --size 256
     """
-    from tqdm import tqdm
-
     from reage.preparing.prepare import prepare as make
 
     options = _options(**values)
-    with tqdm(desc="pictures", disable=None, leave=False) as bar:
-
-        def progress(done: int, total: int) -> None:
-            if bar.total is None:
-                bar.total, bar.initial, bar.n = total, done - 1, done - 1
-            bar.update(done - bar.n)
-
-        def left_out(item: LeftOut) -> None:
-            tqdm.write(_line(item), file=sys.stderr)
-
+    with StageBar("pictures", resumed=True) as bar:
         report = make(
-            inputs, output, options, processes=processes, on_picture=progress, on_left_out=left_out
+            inputs,
+            output,
+            options,
+            processes=processes,
+            on_picture=partial(bar.update, "pictures"),
+            on_left_out=lambda item: bar.write(_line(item)),
         )
     click.echo(describe(report))
 

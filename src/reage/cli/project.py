@@ -10,9 +10,9 @@ import click
 
 from reage.cli.options import (
     each_file,
-    editor_of,
     face_option,
     model_options,
+    open_editor,
     parse_face,
     parse_levels,
     points_option,
@@ -67,7 +67,7 @@ def project(files: tuple[Path, ...], **options: Any) -> None:
     reage project aligned.png --no-crop --step 300 --save-mp4 --output codes
     """
     config = _config(options)
-    editor = editor_of(options)
+    editor = open_editor(options)
     click.echo(f"perceptual loss: {editor.perceptual.name}", err=True)
 
     def work(file: Path) -> None:

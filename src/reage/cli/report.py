@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reage.editor import Editor
+    from reage.latents.faces import AnyFace
     from reage.results import AgedFace, Result
 
 __all__ = ["edit_report"]
@@ -24,9 +25,7 @@ def edit_report(
         "photo": {"file": source.name, "sha256": file_sha256(source)},
         "made_by": _versions(),
         "model": {
-            "name": editor.model.config.name,
-            "generator_hash": editor.model.generator_hash,
-            "licence": editor.model.config.licence,
+            **_model(editor),
             "precision": str(editor.dtype).removeprefix("torch."),
             "device": str(editor.device),
             "backend": editor.backend,
@@ -41,13 +40,7 @@ def edit_report(
                 "box": [round(v, 1) for v in face.view.face.box],
                 "pose": [round(v, 1) for v in face.view.face.pose],
                 "age": _rounded(asdict(face.view.reading)),
-                "inversion": {
-                    "psnr": round(float(face.inversion.psnr[0]), 2),
-                    "loss": round(float(face.inversion.losses[0]), 4),
-                    "steps": face.inversion.steps,
-                    "stopped": face.inversion.stopped,
-                    "seconds": round(face.inversion.seconds, 3),
-                },
+                "inversion": _inversion(face),
             }
             for face in result.inverted
         ],
@@ -57,6 +50,33 @@ def edit_report(
         ],
         "honesty": "The ages are read by a network (mean error about 5 years). The pictures are "
         "synthetic: one plausible look, not a prediction, and no evidence of identity.",
+    }
+
+
+def _model(editor: Editor) -> dict[str, Any]:
+    ager = editor.pixel_ager
+    if ager is not None:
+        return {"name": ager.name, "ager_sha256": ager.sha256, "licence": "unknown"}
+    config = editor.model.config
+    return {
+        "name": config.name,
+        "generator_hash": editor.model.generator_hash,
+        "licence": config.licence,
+    }
+
+
+def _inversion(face: AnyFace) -> dict[str, Any] | None:
+    from reage.latents.faces import InvertedFace
+
+    if not isinstance(face, InvertedFace):
+        return None  # an ager of pixels starts at the photo
+    found = face.inversion
+    return {
+        "psnr": round(float(found.psnr[0]), 2),
+        "loss": round(float(found.losses[0]), 4),
+        "steps": found.steps,
+        "stopped": found.stopped,
+        "seconds": round(found.seconds, 3),
     }
 
 
@@ -70,7 +90,7 @@ def _aged(face: AgedFace) -> dict[str, Any]:
         "limit": face.limit,
         "strength": round(face.strength, 4),
         "likeness": round(face.likeness, 4),
-        "psnr": round(face.psnr, 2),
+        "psnr": None if face.psnr is None else round(face.psnr, 2),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reage.cli.options import backend_option, direction_option, editor_of, model_options
+from reage.cli.options import backend_option, direction_option, model_options, open_editor
 from reage.errors import UsageError
 
 
@@ -55,7 +55,7 @@ def serve(host: str, port: int, **options: Any) -> None:
         raise UsageError(
             f"--host {host} can be reached by others: set REAGE_PASSWORD, or say --no-auth"
         )
-    editor = editor_of(options)
+    editor = open_editor(options)
     editor.age_direction()
     with _listening(host, port) as listening:
         address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}/"

@@ -10,11 +10,11 @@ import click
 from reage.cli.options import (
     backend_option,
     direction_option,
-    editor_of,
     face_option,
     keep_inputs,
     model_options,
     no_mark_option,
+    open_editor,
     quality_option,
     seed_option,
 )
@@ -95,7 +95,7 @@ def _facts(photo: Path, dates: Any, options: dict[str, Any]) -> SheetFacts:
     from reage.outputs.outcomes import Relative, plausible_outcomes
     from reage.outputs.sheet import SheetFacts, changes_in, sheet_age
 
-    editor = editor_of(options)
+    editor = open_editor(options)
     editor.age_direction()
     person = invert_person(editor, photo, options, options["face"])
     people = [invert_person(editor, path, options) for path in options["relatives"]]

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from reage.cli.options import (
+    ages_option,
     backend_option,
     direction_option,
-    editor_of,
     face_option,
     keep_inputs,
     model_options,
+    open_editor,
     output_options,
     parse_face,
     parse_same_ages,
@@ -28,7 +29,7 @@ from reage.errors import ReageError, UsageError
 @click.command()
 @photos_argument
 @click.option("--to", multiple=True, metavar="AGE...", help="Ages in years.")
-@click.option("--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included.")
+@ages_option
 @click.option("--cell", default=384, show_default=True, type=click.IntRange(64, 2048),
               help="Side of a picture, pixels.")  # fmt: skip
 @face_option
@@ -53,7 +54,7 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
     face = parse_face(options["face"])
     keep_inputs(output, photos)
     check_page(output, overwrite=options["overwrite"])
-    editor = editor_of(options)
+    editor = open_editor(options)
     rows, failed = [], 0
     for path in photos:
         try:

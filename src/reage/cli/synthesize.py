@@ -9,11 +9,17 @@ import click
 
 from reage.cli.options import (
     backend_option,
+    device_option,
     direction_option,
+    model_option,
     parse_ages,
+    precision_option,
     ray_option,
     seed_option,
+    shard_option,
+    workers_option,
 )
+from reage.cli.progress import StageBar
 from reage.errors import UsageError
 
 
@@ -39,21 +45,12 @@ from reage.errors import UsageError
 )
 @click.option("--unseen", is_flag=True, help="Keep people in whose picture no face is found.")
 @click.option("--pairs", default=300, show_default=True, help="Same and different, in each fold.")
-@click.option("--shard", default=5000, show_default=True, help="Pictures a tar file.")
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]")
+@shard_option
+@workers_option
 @ray_option
-@click.option(
-    "--model", default="faces128", show_default=True, metavar="NAME|FOLDER|FILE",
-    help="A model by name (reage models), its folder, or a StyleGAN2 checkpoint.",
-)  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ...")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16"]),
-    default="auto",
-    show_default=True,
-    help="Of the generator's convolutions.",
-)
+@model_option
+@device_option
+@precision_option
 @backend_option
 @direction_option
 @seed_option
@@ -68,8 +65,6 @@ def synthesize(
     \b
     reage synthesize --people 1000 --ages 10:80:10 --conditions 3 -o people
     """
-    from tqdm import tqdm
-
     from reage.synthesis.options import SynthesisOptions
     from reage.synthesis.run import synthesize as make
 
@@ -77,16 +72,8 @@ def synthesize(
     if len(parsed) < 2 and values["conditions"] < 2:
         raise UsageError("one age and one condition make no two pictures of a person; give more")
     options = SynthesisOptions(ages=parsed, **values)
-    with tqdm(disable=None, leave=False) as bar:
-
-        def progress(what: str, done: int, total: int) -> None:
-            bar.set_description(what, refresh=False)
-            if bar.total != total or bar.n > done:
-                bar.reset(total)
-                bar.initial = done
-            bar.update(done - bar.n)
-
-        report = make(output, options, workers=workers, ray=ray, on_progress=progress)
+    with StageBar(resumed=True) as bar:
+        report = make(output, options, workers=workers, ray=ray, on_progress=bar.update)
     click.echo(describe(report.figures))
     click.echo(f"{output}")
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from reage.cli.options import device_option, precision_option, split_option
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
     from reage.training.run import Tick
-    from reage.training.start import AnyConfig, Machine, RunSettings
+    from reage.training.settings import AnyConfig, RunSettings
+    from reage.training.start import Machine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,7 +27,7 @@ def run_options(command: Command) -> Command:
     options = (
         click.option("--data", type=click.Path(path_type=Path), help="Dataset (reage prepare)."),
         click.option("--run", type=click.Path(path_type=Path), required=True, help="Run folder."),
-        click.option("--split", default="train", show_default=True, help="Of the dataset."),
+        split_option,
         click.option("--kimg", type=float, help="Thousands of pictures in all (600)."),
         click.option("--minutes", type=float, help="Of this call, at most; --resume goes on."),
         click.option("--snapshot-minutes", type=float, default=10.0, show_default=True),
@@ -40,14 +42,8 @@ def run_options(command: Command) -> Command:
         ),
         click.option("--about", default="unknown", help="The data, in words, for the model card."),
         click.option("--licence", default="unknown", help="Of the weights that come out."),
-        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."),
-        click.option(
-            "--precision",
-            type=click.Choice(["auto", "float32", "bfloat16"]),
-            default="auto",
-            show_default=True,
-            help="Of the generator's convolutions.",
-        ),
+        device_option,
+        precision_option,
         click.option("--threads", type=click.IntRange(1), help="Of the processor."),
     )
     for option in reversed(options):
@@ -110,8 +106,10 @@ def ager(model: str | None, **options: Any) -> None:
 def _train(
     kind: str, preset: AnyConfig, model: str | None, options: dict[str, Any], **more: Any
 ) -> None:
+    from reage.training.export import export_model
     from reage.training.run import RunOptions, run_training
-    from reage.training.start import export_model, open_run, start
+    from reage.training.settings import open_run
+    from reage.training.start import start
 
     if bool(options["resume"]) == bool(options["data"]):
         raise UsageError("give --data DATASET for a new run, or --resume for one that goes on")
@@ -158,7 +156,7 @@ def _settings(
     more: dict[str, Any],
 ) -> RunSettings:
     import reage
-    from reage.training.start import RunSettings
+    from reage.training.settings import RunSettings
 
     if kind != "generator" and model is None:
         raise UsageError(f"name the model that the {kind} is trained for: reage train {kind} MODEL")

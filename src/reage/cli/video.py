@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,14 @@ import click
 from reage.cli.options import (
     backend_option,
     direction_option,
-    editor_of,
     model_options,
+    no_mark_option,
+    open_editor,
     parse_face,
     parse_targets,
     seed_option,
 )
+from reage.cli.progress import StageBar
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
 @direction_option
 @seed_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier output.")
-@click.option("--no-mark", is_flag=True, help="Leave out the mark of synthetic media.")
+@no_mark_option
 def video(video: Path, **options: Any) -> None:
     """Show people in VIDEO at another age; sound and subtitles stay.
 
@@ -86,7 +87,7 @@ def video(video: Path, **options: Any) -> None:
         to = targets[0]
     face = parse_face(options["face"])
     VideoSource.open(video)  # what cannot be read is said before the model is loaded
-    editor = editor_of(options)
+    editor = open_editor(options)
     if options["listing"]:
         _list(editor, video, preview, options)
     else:
@@ -115,7 +116,7 @@ def _edit(
     )
     output = options["output"] or _default_output(path, to, preview)
     mark = None if options["no_mark"] else f"Re-aged by reage {__version__}, partly synthetic"
-    with _bars() as progress:
+    with StageBar(resumed=True) as bar:
         result = edit_video(
             editor,
             path,
@@ -123,7 +124,7 @@ def _edit(
             config,
             overwrite=options["overwrite"],
             mark=mark,
-            on_progress=progress,
+            on_progress=partial(_show, bar),
         )
     click.echo(f"{result.path}  {'; '.join(edit.summary for edit in result.edits)}")
     for line in result.metrics.lines:
@@ -137,8 +138,8 @@ def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str
     from reage.video.run import list_tracks
 
     picture = options["output"] or path.with_name(f"{path.stem}-people.jpg")
-    with _bars() as progress:
-        listed = list_tracks(editor, path, preview, progress)
+    with StageBar(resumed=True) as bar:
+        listed = list_tracks(editor, path, preview, partial(_show, bar))
     if not listed:
         raise FaceError(f"no face found in {path}")
     panels: list[Panel] = []
@@ -165,26 +166,5 @@ def _default_output(path: Path, to: Any, preview: Preview | None) -> Path:
     return path.with_name(f"{path.stem}-age{label}{'-preview' if preview else ''}{suffix}")
 
 
-@contextmanager
-def _bars() -> Iterator[Callable[[Progress], None]]:
-    """A bar for each stage on terminals, with the time that is left."""
-    from tqdm import tqdm
-
-    bar: Any = None
-    stage = ""
-
-    def progress(now: Progress) -> None:
-        nonlocal bar, stage
-        if now.stage != stage:
-            if bar is not None:
-                bar.close()
-            stage = now.stage
-            bar = tqdm(desc=STAGES[stage], initial=now.done, disable=None, leave=False)
-        bar.total = now.total or None
-        bar.update(now.done - bar.n)
-
-    try:
-        yield progress
-    finally:
-        if bar is not None:
-            bar.close()
+def _show(bar: StageBar, now: Progress) -> None:
+    bar.update(STAGES[now.stage], now.done, now.total)

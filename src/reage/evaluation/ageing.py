@@ -100,7 +100,8 @@ def age_photo(
     """Edit one photo's largest face; also the pictures: photo, reconstruction, targets."""
     began = time.perf_counter()
     faces = editor.choose_faces(photo)
-    inverted = editor.invert(photo, faces, quality=config.quality, seed=config.seed)
+    search = editor.search(config.quality, config.paste)
+    inverted = editor.invert(photo, faces, config=search, seed=config.seed)
     traced = editor.trace(photo, inverted, config.paste)
     edits = {target: traced.edit(target) for target in config.targets}
     seconds = time.perf_counter() - began

@@ -61,10 +61,12 @@ def trace_curve(
     *,
     least_similarity: float,
     points: int = 6,
+    edge: str = "the edge of what the generator has learnt",
 ) -> AgeCurve:
     """Look at `points` strengths on either side of 0 within `span`, and cut the unlike ends off.
 
-    `span` is what the direction's own range leaves to this face (low <= 0 <= high). Past the
+    `span` is what the direction's own range leaves to this face (low <= 0 <= high), and `edge`
+    says what ends there. Past the
     first strength on a side whose similarity to the photo is below `least_similarity`, the face
     is no longer taken for the same.
     """
@@ -73,9 +75,8 @@ def trace_curve(
     above = high * (torch.arange(1, points + 1) / points)
     strengths = torch.cat([below, torch.zeros(1), above])
     ages, similarities = look(strengths)
-    range_reason = "the edge of what the generator has learnt"
     first, last = 0, len(strengths) - 1
-    reasons = [range_reason, range_reason]
+    reasons = [edge, edge]
     unlike = (similarities < least_similarity).nonzero().flatten().tolist()
     if any(i < points for i in unlike):
         first, reasons[0] = max(i for i in unlike if i < points) + 1, _UNLIKE

@@ -23,9 +23,12 @@ from reage.networks.age import AgeNetwork
 __all__ = [
     "AGE_ALIGNMENT",
     "AGE_SIDE",
+    "FEATHER",
+    "AnyFace",
     "FaceView",
     "InvertedFace",
     "PasteMode",
+    "PhotoFace",
     "age_square",
     "aligned_crop",
     "crop_for_age",
@@ -50,6 +53,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 MOST_LIGHT = (
     0.35  # by which an aged face gets lighter or darker anywhere, of -1..1 (docs/ageing.md)
 )
+FEATHER = 0.06  # width of the mask's edge, fraction of the square
 AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
 
@@ -109,6 +113,17 @@ class InvertedFace:
     ws: Tensor  # [1, num_ws, w_dim]
     base: Tensor  # [1, 3, R, R] the face that the code gives
     inversion: Inversion
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoFace:
+    """A face that has no code: edits of it start at the photo's own picture."""
+
+    view: FaceView
+    base: Tensor  # [1, 3, R, R] the crop
+
+
+AnyFace = InvertedFace | PhotoFace
 
 
 def view_face(
@@ -216,13 +231,11 @@ def read_age(network: AgeNetwork, image: Tensor) -> AgeReading:
     return AgeReading(float(age[0]), float(spread[0]))
 
 
-def paste_face(
-    pixels: np.ndarray, inverted: InvertedFace, edited: Tensor, mode: PasteMode
-) -> np.ndarray:
+def paste_face(pixels: np.ndarray, face: AnyFace, edited: Tensor, mode: PasteMode) -> np.ndarray:
     """Put a changed face `[1, 3, R, R]` into the photo `[H, W, 3]`; the photo is not changed."""
-    view = inverted.view
+    view = face.view
     if mode == "delta":
-        delta = _array((edited - inverted.base) * 127.5)
+        delta = _array((edited - face.base) * 127.5)
         return paste_delta(pixels, delta, view.crop.quad, view.mask)
     assert mode == "replace", mode
     image = _array((edited.clamp(-1, 1) + 1) * 127.5)

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from reage.models.checkpoints import load_config
 from reage.models.convert import read_checkpoint, read_foreign
 from reage.models.convert.encoder_sizes import Checkpoint, infer_encoder
@@ -18,6 +20,7 @@ from reage.models.encoders import describe_encoder
 from reage.models.face_networks import face_network_of
 from reage.models.hub import SCHEME, pinned
 from reage.models.loading import build_empty
+from reage.models.pixel_agers import is_pixel_ager, load_pixel_network
 from reage.models.registry import find_model
 from reage.networks.generator import GeneratorConfig
 from reage.networks.style_encoder import StyleEncoder
@@ -64,10 +67,27 @@ def _inspected(path: Path) -> Inspection:
     if network is not None:
         family, _, use = network.partition("; ")
         return Inspection(path, family, (("generator", "none"), ("use", use)))
+    if is_pixel_ager(path):
+        return _pixel_ager(path)
     found = read_foreign(path)
     lines = [("generator", _generator(found.config)), ("encoder", "none")]
     notes = [("note", note) for note in found.notes]
     return Inspection(path, found.source_format, (*lines, ("unknown keys", "none"), *notes))
+
+
+def _pixel_ager(path: Path) -> Inspection:
+    """An ager that works on pixels, loaded: its sizes and its use."""
+    network = load_pixel_network(path, torch.device("cpu"), torch.float32)
+    size = f"squares of {network.side} px" if network.side else "any size"
+    colours = "[-1, 1]" if network.signed else "[0, 1]"
+    lines = (
+        ("generator", "none"),
+        ("takes", f"{size}, colours in {colours}, both ages / 100"),
+        ("gives", "what is added to the colours"),
+        ("ages", f"{network.span[0]:g} to {network.span[1]:g} years"),
+        ("use", f"reage edit PHOTO --to AGE --model {path}"),
+    )
+    return Inspection(path, network.family, lines)
 
 
 def _folder(path: Path) -> Inspection:

@@ -28,6 +28,7 @@ from reage.models.checkpoints import (
 from reage.models.convert import read_foreign
 from reage.models.files import file_sha256
 from reage.models.hub import SCHEME, hub_model
+from reage.models.pixel_agers import pixel_ager_family
 
 __all__ = [
     "KNOWN",
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 ASSETS = Path(__file__).parent.parent / "assets"
-FOREIGN_SUFFIXES = (".pt", ".pth", ".pkl", ".pdparams", ".safetensors")
+FOREIGN_SUFFIXES = (".pt", ".pth", ".pkl", ".pdparams", ".safetensors", ".onnx")
 CHUNK = 1 << 20
 TIMEOUT = 30  # seconds without an answer
 
@@ -181,6 +182,12 @@ def model_card(name: str | Path) -> str:
 
 
 def _load_foreign(path: Path, row: KnownModel | None) -> Model:
+    family = pixel_ager_family(path)
+    if family is not None:
+        raise ModelError(
+            f"{path} is an ager that works on pixels ({family}), without a generator; use it with: "
+            f"reage edit PHOTO --to AGE --model {path}"
+        )
     converted = read_foreign(path)
     notes = {"notes": converted.notes} if converted.notes else {}
     config = ModelConfig(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +12,7 @@ from reage.models.files import file_sha256
 from reage.models.registry import KNOWN, find_model
 from reage.preparing.names import CONVENTIONS, compile_pattern
 
-__all__ = ["FaceChoice", "PrepareOptions", "differences", "model_square"]
+__all__ = ["FaceChoice", "PrepareOptions", "model_square"]
 
 FaceChoice = Literal["largest", "all", "skip"]
 FORMAT = 1  # of what the work folder holds
@@ -93,8 +92,3 @@ def model_square(name: str | Path) -> tuple[int | None, Alignment]:
         return None, Alignment()  # a foreign file: FFHQ's, the convention of the field
     config = load_config(folder)
     return config.generator.resolution, config.alignment
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Names of the options that differ."""
-    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reage.errors import ImageError
 from reage.preparing.card import dataset_card
-from reage.preparing.journal import Journal, check_output
+from reage.preparing.journal import Journal
 from reage.preparing.options import PrepareOptions
 from reage.preparing.records import REASONS
 from reage.preparing.selection import Labeller, LeftOut, Selection, left_out_of, select
@@ -58,7 +58,7 @@ def prepare(
     options = options or PrepareOptions()
     output = Path(output)
     with named_errors(output):
-        check_output(output)
+        Journal.check_output(output)
         pictures = list_pictures([Path(path) for path in inputs], output)
         labeller = Labeller(pictures, options)
         with Journal(output, options) as journal:
@@ -93,7 +93,7 @@ def _write(
             f"{journal.folder} and try wider limits"
         )
     name = output.resolve().name
-    rows = write_shards(ready, name, selection.chosen, journal.crop, options.shard)
+    rows = write_shards(ready, name, selection.chosen, journal.picture, options.shard)
     write_left_out(ready / f"{name}-left-out.tsv", selection.left_out)
     sources = Counter(picture.source for picture in pictures)
     card = dataset_card(name, rows, sources, labeller.conventions, _counts(selection), options)

@@ -45,7 +45,6 @@ class Maker:
             direction=options.direction,
             backend=options.backend,
         )
-        _ = self.editor.graphs
         self.editor.age_direction()  # what is missing is said before the work
         self.people = model_people(self.editor.model)
         self.recogniser = recogniser_named(options.recogniser, self.editor)

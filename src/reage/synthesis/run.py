@@ -15,7 +15,7 @@ from reage.cluster import check_ray, kept_cluster, shared_out
 from reage.errors import ReageError
 from reage.preparing.writing import COLUMNS, move_all, named_errors, pack, write_index
 from reage.synthesis.card import dataset_card
-from reage.synthesis.journal import Journal, check_output
+from reage.synthesis.journal import Journal
 from reage.synthesis.measuring import age_errors, separability
 from reage.synthesis.options import SynthesisOptions, seed_of
 from reage.synthesis.pairing import (
@@ -75,7 +75,7 @@ def synthesize(
         return shared_out(todo, make, workers, ray)
 
     with named_errors(output), kept_cluster(ray, workers):
-        check_output(output)
+        Journal.check_output(output)
         with Journal(output, options.described()) as journal:
             people = _choose(journal, options, work, on_progress)
             todo = [person for person in people if person.number not in journal.made]

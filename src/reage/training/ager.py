@@ -20,7 +20,7 @@ from reage.networks.encoder import Encoder
 from reage.networks.gender import GenderNetwork
 from reage.networks.generator import Generator
 from reage.networks.identity import FeatureLikeness
-from reage.training.adversaries import ProjectedAdversary, at_side
+from reage.training.adversaries import ProjectedAdversary, at_side, lowered
 from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import AgerTraining
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
@@ -32,7 +32,7 @@ from reage.training.updating import adam, update
 __all__ = ["AgerNetworks", "AgerTrainer"]
 
 LIKENESS_SIDE = 128
-SHOWN_AGES = (5.0, 20.0, 40.0, 60.0, 80.0)
+SHOWN_AGES = (5.0, 20.0, 35.0, 50.0, 65.0, 80.0)  # a row of eight pictures
 SHOWN_FACES = 8
 JUDGED = (BIN_MIDDLES[0], BIN_MIDDLES[-1])  # years that the judge can tell
 OLDEST_LABEL = 90.0  # the last bin has no end of its own
@@ -48,6 +48,7 @@ class AgerNetworks:
     gender: GenderNetwork
     likeness: FeatureLikeness
     alignment: Alignment  # of the crops
+    dtype: torch.dtype = torch.float32  # of the likeness's convolutions
 
     def read(self, images: Tensor) -> Tensor:
         """Apparent ages of crops `[N, 3, R, R]` in years, `[N]`."""
@@ -55,7 +56,8 @@ class AgerNetworks:
 
     def describe(self, images: Tensor) -> list[Tensor]:
         """What the likeness compares of crops."""
-        return self.likeness.describe(at_side(images, LIKENESS_SIDE))
+        with lowered(images, self.dtype):
+            return self.likeness.describe(at_side(images, LIKENESS_SIDE))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +116,15 @@ class AgerTrainer:
         faces = self._faces(index, batch)
         change = self.ager(faces.ws, faces.own, faces.wanted)
         aged = self._show(faces.ws + change)
-        described = self.adversary.describe(self._augment(index, batch, aged))
+        pasted = self._paste(faces, aged)
+        # The adversary sees what is pasted. What the generator makes it would tell from photos by
+        # the generator's own faults, whatever its age, and of patches in photos it would not know.
+        described = self.adversary.describe(self._augment(index, batch, pasted))
         with torch.no_grad():
             real = self.adversary.describe(self._augment(index, batch, faces.images))
         classes = (age_classes(faces.own), age_classes(faces.wanted))
 
-        losses = self._losses(faces, change, aged)
+        losses = self._losses(faces, change, aged, pasted)
         assert described.features is not None and real.features is not None
         told = self.judge.read(described.features)
         losses["judge"] = (told - faces.wanted.clamp(*JUDGED)).abs().mean() / 10
@@ -160,12 +165,17 @@ class AgerTrainer:
         held = read.clamp(begins[bins], ends[bins])
         return torch.where(bins >= 0, held, read)
 
-    def _losses(self, faces: _Faces, change: Tensor, aged: Tensor) -> dict[str, Tensor]:
+    def _paste(self, faces: _Faces, aged: Tensor) -> Tensor:
+        """The photos with the change pasted, as the editor's `delta` does it."""
+        toning = toned(faces.base, aged, self.config.colour) - faces.base
+        return (faces.images + toning * self.mask).clamp(-1, 1)
+
+    def _losses(
+        self, faces: _Faces, change: Tensor, aged: Tensor, pasted: Tensor
+    ) -> dict[str, Tensor]:
         """The losses but for the adversary's, each a mean over the batch."""
         networks, config = self.networks, self.config
         difference = aged - faces.base
-        toning = toned(faces.base, aged, config.colour) - faces.base
-        pasted = (faces.images + toning * self.mask).clamp(-1, 1)
         off = [(networks.read(shown) - faces.wanted).abs() for shown in (aged, pasted)]
         with torch.no_grad():
             before = networks.describe(faces.base)
@@ -239,15 +249,17 @@ class AgerTrainer:
 
     @torch.no_grad()
     def pictures(self, index: int) -> dict[str, Tensor]:
-        """Rows of a face, what its code shows, and that at five ages, `[N, 3, R, R]`."""
+        """Rows of a face, what its code shows, and that at six ages, made and pasted."""
         images = self.source.fixed(SHOWN_FACES).to(self.device)
         ws = self._encode(images)
-        own = self.networks.read(images)
-        columns = [images, self._show(ws)]
+        base, own = self._show(ws), self.networks.read(images)
+        rows = {"aged": [images, base], "pasted": [images, base]}
         for age in SHOWN_AGES:
             wanted = torch.full_like(own, age)
-            columns.append(self._show(ws + self.average(ws, own, wanted)))
-        return {"aged": torch.stack(columns, 1).flatten(0, 1)}
+            aged = self._show(ws + self.average(ws, own, wanted))
+            rows["aged"].append(aged)
+            rows["pasted"].append(self._paste(_Faces(images, ws, base, own, wanted), aged))
+        return {name: torch.stack(columns, 1).flatten(0, 1) for name, columns in rows.items()}
 
 
 def age_classes(ages: Tensor) -> Tensor:

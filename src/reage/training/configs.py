@@ -36,8 +36,6 @@ class GeneratorTraining:
     generator: AdamSettings = AdamSettings()
     discriminator: AdamSettings = AdamSettings()
     encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)
-    mapping: AdamSettings = AdamSettings(0.05, 0.5, 0.99)  # beside an encoder; its own is 1 %
-    mapping_weight: float = 1.0  # of the energy distance between drawn and encoded codes
     warmup_kimg: float = 4.0  # over which the learning rates rise from nothing
     ema_kimg: float = 5.0  # half-life of the averaged weights
     ema_rampup: float = 0.05  # never longer than this part of what has been seen
@@ -97,7 +95,7 @@ class AgerTraining:
     # The weights of the losses.
     age_weight: float = 1.0  # a decade off, by the age network, made and pasted
     judge_weight: float = 0.5  # a decade off, by a second judge that learns from the labels
-    adversarial_weight: float = 1.5  # real faces of the wanted age bin against the aged ones
+    adversarial_weight: float = 1.5  # real faces of the wanted age bin against pasted ones
     colour_weight: float = 0.15  # of the adversary's head on the tiny view
     identity_weight: float = 6.0  # one minus the likeness of the aged face and the unaged one
     identity_gap: float = 40.0  # years of ageing after which a change of looks counts half

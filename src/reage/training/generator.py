@@ -25,7 +25,7 @@ from reage.training.configs import GeneratorTraining
 from reage.training.data import BatchSource, FaceBatch
 from reage.training.draws import Draws, seeded
 from reage.training.losses import path_lengths
-from reage.training.mapping import energy_distance
+from reage.training.mapping import set_mapping
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
 from reage.training.updating import adam, update
@@ -36,7 +36,8 @@ W_AVG_BETA = 0.998  # a step, of 32 pictures; as published
 PATH_DECAY = 0.01  # of the running mean path length
 PATTERN = 16  # pictures after which the kinds of pictures in a batch repeat
 NEIGHBOURS = 4  # faces that codes are mixed among
-REMEMBERED = 1024  # codes of real faces that the mapping is compared with
+REMEMBERED = 1024  # codes of real faces that the mapping draws like
+MAPPING_EVERY = 32  # steps after which it is set again
 GRID = 32  # pictures of each kind on a sample grid
 
 
@@ -91,7 +92,6 @@ class GeneratorTrainer:
             self.optimizers["generator"] = adam(self.generator, config.generator, lazy)
         else:
             self.optimizers["generator"] = adam(self.generator.synthesis, config.generator, lazy)
-            self.optimizers["mapping"] = adam(self.generator.mapping, config.mapping)
         if any(True for _ in adversary.network.parameters()):
             self.optimizers["discriminator"] = adam(adversary.network, config.discriminator)
         if self.encoder is not None:
@@ -108,6 +108,8 @@ class GeneratorTrainer:
         """Do one step on all networks; returns figures, averaged over this process's pictures."""
         batch = self._arranged(self.source.at(index))
         side = self._side(index)
+        if index % MAPPING_EVERY == 0 and len(self.codes) == REMEMBERED:
+            set_mapping(self.generator.mapping, self.codes)
         images = batch.images.to(self.device)
         reals = _reduced(images, side)
         fakes = self._fakes(index, batch, images, side)
@@ -118,7 +120,7 @@ class GeneratorTrainer:
 
         self._warm_up(index)
         loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
-        self._update(["generator", "mapping", "encoder"], loss)
+        self._update(["generator", "encoder"], loss)
         self._regularize_path(index, batch, figures)
 
         if "discriminator" in self.optimizers:
@@ -176,8 +178,8 @@ class GeneratorTrainer:
             parts.append(mixed_codes(w.detach()[:mixed], offsets.detach()[:mixed], part))
         if rebuilt + mixed < count:
             sampled = self._sampled_codes(draws.part(rebuilt + mixed, count))
-            # Beside an encoder the mapping follows its codes alone: through the adversary it
-            # would sooner find the one face that passes than all the others.
+            # Beside an encoder the mapping follows its codes: through the adversary it would
+            # sooner find the one face that passes than all the others.
             parts.append(sampled if self.encoder is None else sampled.detach())
         ws = torch.cat(parts)
         return _Fakes(ws, self._synthesize(ws, draws, side), offsets)
@@ -185,16 +187,6 @@ class GeneratorTrainer:
     def _remember(self, codes: Tensor) -> None:
         """Keep the newest codes of real faces."""
         self.codes = torch.cat([self.codes, self.world.gather(codes)])[-REMEMBERED:]
-
-    def _mapping_loss(self, index: int, figures: dict[str, Tensor]) -> Tensor | float:
-        """How far what the mapping draws is from the codes of real faces."""
-        if len(self.codes) < REMEMBERED // 4 or not self.config.mapping_weight:
-            return 0.0
-        rng = seeded(self.config.seed, "mapping", index)
-        z = torch.randn(REMEMBERED // 4, self.generator.config.z_dim, generator=rng)
-        distance = energy_distance(self.generator.mapping(z.to(self.device)), self.codes)
-        figures["mapping"] = distance
-        return self.config.mapping_weight * distance
 
     def _sampled_codes(self, draws: Draws) -> Tensor:
         """Codes of new z, some with a second z from a random level on (style mixing)."""
@@ -259,8 +251,7 @@ class GeneratorTrainer:
         }
         rebuilding = config.mse_weight * mse + config.perceptual_weight * distance
         share = rebuilt / len(fooling)
-        loss = loss + share * (rebuilding + config.offset_weight * offsets)
-        return loss + self._mapping_loss(index, figures)
+        return loss + share * (rebuilding + config.offset_weight * offsets)
 
     def _regularize_path(self, index: int, batch: FaceBatch, figures: dict[str, Tensor]) -> None:
         """Path length regularisation, now and then on half a batch (Karras et al. 2020)."""
@@ -277,7 +268,7 @@ class GeneratorTrainer:
         self.mean_path.copy_(mean)
         penalty = (lengths - mean).square().mean()
         figures["path"] = penalty
-        self._update(["generator", "mapping"], penalty * config.path_weight * config.path_every)
+        self._update(["generator"], penalty * config.path_weight * config.path_every)
 
     def _update(self, names: list[str], loss: Tensor) -> None:
         chosen = {name: self.optimizers[name] for name in names if name in self.optimizers}

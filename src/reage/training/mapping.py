@@ -1,59 +1,67 @@
-"""Teaching the mapping network to draw codes like those of real faces.
+"""Making the mapping network draw codes like those of real faces.
 
 An encoder puts real faces somewhere into W; the adversary alone needs millions of pictures until
-the mapping draws from there. The energy distance between drawn and encoded codes needs no pictures.
+the mapping draws from there, and a distance between clouds of points in 512 dimensions hardly sees
+along which few of them faces differ. So the mapping is set, not taught: to the Gaussian with the
+codes' mean and covariance.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from reage.networks.encoder import Encoder
 from reage.networks.generator import EqualLinear, Generator, Mapping
-from reage.training.draws import seeded
+from reage.networks.ops import SQRT2
 
-__all__ = ["centre_offsets", "energy_distance", "fit_mapping", "rebase"]
+__all__ = ["centre_offsets", "lift", "rebase", "set_mapping"]
 
-DRAWN = 384  # codes a step
-LR = 0.15  # the mapping's own learning rate is a hundredth of it (its lr_multiplier)
+REACH = 6.0  # standard deviations of z that stay where the leaky ReLU is straight
+MARGIN = 8.0  # standard deviations of the codes between their mean and 0 after `lift`
+LEAST_DEVIATION = 0.25  # of one number of a code, where the codes are not known yet
 
 
-def energy_distance(a: Tensor, b: Tensor) -> Tensor:
-    """How far two sets of points `[N, D]` and `[M, D]` are from one distribution; at least 0.
+@torch.no_grad()
+def set_mapping(mapping: Mapping, codes: Tensor) -> None:
+    """Make the mapping draw from the Gaussian of codes `[N, w_dim]`.
 
-    2 E|a - b| - E|a - a'| - E|b - b'| (Szekely and Rizzo, "Energy statistics", 2013), each
-    within a set over different points, so that it is unbiased.
+    w = mean + root(covariance) z, for z of unit mean square. Each layer works where its leaky ReLU
+    is straight: z is moved by REACH on the way in and back on the way out. Numbers of w below 0
+    would come out at a fifth: `lift` first.
     """
-    between = torch.cdist(a, b).mean()
-    return 2 * between - _spread(a) - _spread(b)
+    mean = codes.mean(0)
+    values, vectors = torch.linalg.eigh((codes - mean).T @ (codes - mean) / len(codes))
+    root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+    for i in range(mapping.layers):
+        layer = mapping.get_submodule(f"fc{i}")
+        assert isinstance(layer, EqualLinear)
+        outputs, inputs = layer.weight.shape
+        first, last = i == 0, i == mapping.layers - 1
+        weight = torch.eye(outputs, inputs, device=codes.device)
+        bias = torch.full_like(mean, REACH if first and not last else 0.0)
+        if last:
+            weight = root @ weight
+            bias = mean - (0 if first else REACH * root.sum(1))
+        layer.weight.copy_(weight / (SQRT2 * layer.weight_gain))
+        layer.bias.copy_(bias / (SQRT2 * layer.bias_gain))
 
 
-def _spread(points: Tensor) -> Tensor:
-    count = len(points)
-    # The distance of a point to itself has no gradient: it is left out before the root.
-    squared = torch.pdist(points)
-    return squared.sum() * 2 / (count * (count - 1))
+@torch.no_grad()
+def lift(generator: Generator, codes: Tensor) -> Tensor:
+    """Move the origin of W until codes `[N, w_dim]` lie above 0; returns by how much, `[w_dim]`.
 
-
-def fit_mapping(mapping: Mapping, codes: Tensor, z_dim: int, *, steps: int, seed: int = 0) -> float:
-    """Fit the mapping to codes `[N, w_dim]`; returns the last energy distance."""
-    kept = [p.requires_grad for p in mapping.parameters()]
-    mapping.requires_grad_(True)
-    optimizer = torch.optim.Adam(mapping.parameters(), lr=LR, betas=(0.9, 0.99))
-    rng = seeded(seed, "mapping")
-    loss = torch.zeros([])
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = LR * min(1.0, 2 * (1 - step / steps))
-        z = torch.randn(DRAWN, z_dim, generator=rng).to(codes)
-        chosen = torch.randint(len(codes), (DRAWN,), generator=rng).to(codes.device)
-        loss = energy_distance(mapping(z), codes[chosen])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-    for parameter, flag in zip(mapping.parameters(), kept, strict=True):
-        parameter.requires_grad_(flag)
-    return float(loss.detach())
+    No picture changes: the layers take the moved codes as they took the old ones, and an encoder
+    counts from `w_avg`, which moves along.
+    """
+    mean, deviation = codes.mean(0), codes.std(0, correction=0)
+    step = (MARGIN * deviation.clamp_min(LEAST_DEVIATION) - mean).clamp_min(0)
+    for affine in _affines(generator):
+        _move_input(affine, -step)
+    generator.mapping.w_avg.add_(step)
+    return step
 
 
 @torch.no_grad()
@@ -73,12 +81,17 @@ def centre_offsets(generator: Generator, encoder: Encoder, means: Tensor) -> Non
     """
     level = 0
     for block in generator.synthesis.blocks:
-        count = len(block.layers)
         affines = [*(layer.affine for layer in block.layers), block.torgb.affine]
         for i, affine in enumerate(affines):
             _move_input(affine, means[level + i])
-        level += count
+        level += len(block.layers)
     encoder.offsets.bias.sub_(means.flatten())
+
+
+def _affines(generator: Generator) -> Iterator[EqualLinear]:
+    for block in generator.synthesis.blocks:
+        yield from (layer.affine for layer in block.layers)
+        yield block.torgb.affine
 
 
 def _move_input(affine: EqualLinear, step: Tensor) -> None:

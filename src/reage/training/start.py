@@ -1,31 +1,18 @@
-"""From settings to a trainer, and from a trainer to a model folder."""
+"""From a run's settings to its trainer."""
 
 from __future__ import annotations
 
-import copy
-import json
-import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from reage.datasets import FaceDataset, FaceRow, open_dataset
 from reage.errors import ModelError, UsageError
-from reage.latents.agers import NeuralAger, save_ager
-from reage.models.checkpoints import (
-    ENCODER_FILE,
-    Alignment,
-    Model,
-    ModelConfig,
-    save_model,
-    seal,
-)
-from reage.models.encoders import describe_encoder, load_encoder
-from reage.models.files import write_file
+from reage.models.checkpoints import Model
+from reage.models.encoders import load_encoder
 from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
 from reage.models.registry import load as load_any_model
 from reage.networks.age_judge import AgeJudge
@@ -48,55 +35,21 @@ from reage.training.adversaries import (
     at_side,
 )
 from reage.training.ager import AgerNetworks, AgerTrainer
-from reage.training.configs import (
-    AdamSettings,
-    AgerTraining,
-    EncoderTraining,
-    GeneratorTraining,
-)
+from reage.training.configs import AgerTraining, EncoderTraining, GeneratorTraining
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
 from reage.training.encoder import EncoderTrainer
 from reage.training.generator import GeneratorTrainer
-from reage.training.mapping import centre_offsets, fit_mapping, rebase
+from reage.training.mapping import centre_offsets, lift, set_mapping
 from reage.training.parallel import World
+from reage.training.settings import AnyConfig, RunSettings
 
-__all__ = [
-    "AGER_FILE",
-    "AnyTrainer",
-    "Machine",
-    "RunSettings",
-    "export_model",
-    "open_run",
-    "read_settings",
-    "start",
-]
+__all__ = ["AnyTrainer", "Machine", "start"]
 
-CONFIG_FILE = "config.json"
-AGER_FILE = "age.ager.safetensors"
-CONFIGS = {"generator": GeneratorTraining, "encoder": EncoderTraining, "ager": AgerTraining}
 LIKENESS_SIDE = 128
 JUDGE_BATCH = 64
-MAPPING_FACES, MAPPING_STEPS = 2048, 600  # to fit a mapping before a run with an encoder
+MAPPING_FACES = 2048  # whose codes the mapping draws like when a run with an encoder begins
 
 AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer
-AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What a run folder's config.json says: all that decides what comes out."""
-
-    kind: str  # generator, encoder or ager
-    config: AnyConfig
-    data: str  # folder of the dataset
-    split: str = "train"
-    model: str | None = None  # what the run begins from; None: nothing
-    scale: float = 0.70  # of the dataset's crops, where no model says it
-    shift: float = 0.22
-    kimg: float = 600.0
-    licence: str = "unknown"  # of the weights that come out
-    about: str = "unknown"  # the data, in words
-    version: str = "unknown"  # of reage
 
 
 @dataclass(frozen=True)
@@ -106,44 +59,6 @@ class Machine:
     device: torch.device
     dtype: torch.dtype
     world: World = field(default_factory=World)
-
-
-def open_run(folder: Path, settings: RunSettings | None) -> RunSettings:
-    """Write a new run's settings, or read those of a run that goes on (`settings` None)."""
-    file = folder / CONFIG_FILE
-    if settings is None:
-        return read_settings(folder)
-    if file.exists():
-        raise UsageError(f"{folder} holds a run already: add --resume to go on, or name another")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"cannot make the folder {folder}: {error.strerror}") from error
-    write_file(file, (json.dumps(asdict(settings), indent=2) + "\n").encode())
-    return settings
-
-
-def read_settings(folder: Path) -> RunSettings:
-    """Read a run folder's settings; ModelError where they are none."""
-    file = folder / CONFIG_FILE
-    if not file.is_file():
-        raise ModelError(f"{folder} is no run folder: it has no {CONFIG_FILE}")
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        return RunSettings(**(data | {"config": _config(data["kind"], data["config"])}))
-    except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{file} does not describe a run of this version: {error}") from error
-
-
-def _config(kind: str, data: dict[str, Any]) -> AnyConfig:
-    values: dict[str, Any] = {}
-    for name, value in data.items():
-        if isinstance(value, dict):
-            value = AdamSettings(**value)
-        elif isinstance(value, list):
-            value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
-        values[name] = value
-    return CONFIGS[kind](**values)
 
 
 def start(settings: RunSettings, machine: Machine) -> AnyTrainer:
@@ -188,9 +103,9 @@ def _start_generator(
     if model is not None and encoder is not None and _own_encoder(model) is not None:
         codes, means = _real_codes(generator, encoder, source)
         centre_offsets(generator, encoder, means)
-        fit_mapping(
-            generator.mapping, codes, generator.config.z_dim, steps=MAPPING_STEPS, seed=config.seed
-        )
+        set_mapping(generator.mapping, codes + lift(generator, codes))
+    elif encoder is not None:
+        lift(generator, generator.mapping.w_avg[None])
     return GeneratorTrainer(
         config,
         generator,
@@ -306,6 +221,7 @@ def _start_ager(
             load_gender_network().to(device),
             _likeness(model, machine),
             model.config.alignment,
+            machine.dtype,
         ),
         ProjectedAdversary(
             features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
@@ -370,72 +286,4 @@ def _source(
         )
     return BatchSource(
         dataset, rows, config.batch, machine.world, seed=config.seed, balance=config.balance
-    )
-
-
-def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, kimg: float) -> None:
-    """Write the averaged weights as a model folder that every command takes."""
-    base = None if settings.model is None else load_any_model(settings.model)
-    if isinstance(trainer, AgerTrainer):
-        assert base is not None
-        _export_ager(trainer, base, folder, kimg)
-        return
-    if isinstance(trainer, EncoderTrainer):
-        generator, encoder = trainer.average_generator, trainer.average
-    else:
-        generator, encoder = trainer.average, trainer.average_encoder
-        if encoder is not None:
-            generator, encoder = copy.deepcopy(generator), copy.deepcopy(encoder)
-            rebase(generator, encoder)
-    metrics = {"kimg": round(kimg, 1)}
-    alignment = Alignment(settings.scale, settings.shift)
-    config = ModelConfig(
-        name=folder.parent.name,
-        generator=generator.config,
-        alignment=alignment if base is None else base.config.alignment,
-        encoder=None if encoder is None else describe_encoder(encoder.config),
-        data=settings.about,
-        licence=settings.licence,
-        metrics=metrics,
-    )
-    save_model(
-        config,
-        generator,
-        folder,
-        card=_card(config, settings, kimg),
-        encoder=None if encoder is None else encoder.state_dict(),
-        overwrite=True,
-    )
-
-
-def _export_ager(trainer: AgerTrainer, base: Model, folder: Path, kimg: float) -> None:
-    """The base model with its new ager beside it."""
-    if base.folder is None:
-        raise ModelError(f"{base.config.name} is no model folder; convert it first: reage convert")
-    staged = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    for name in ("README.md", "generator.safetensors", ENCODER_FILE):
-        if (base.folder / name).is_file():
-            shutil.copyfile(base.folder / name, staged / name)
-    report = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
-    span = (trainer.config.youngest, trainer.config.oldest)
-    ager = NeuralAger(
-        trainer.average,
-        base.generator_hash,
-        colour=trainer.config.colour,
-        span=span,
-        report=report,
-    )
-    save_ager(ager, staged / AGER_FILE)
-    seal(staged, replace(base.config, name=folder.parent.name))
-    shutil.rmtree(folder, ignore_errors=True)
-    staged.rename(folder)
-
-
-def _card(config: ModelConfig, settings: RunSettings, kimg: float) -> str:
-    return (
-        f"# {config.name}\n\nTrained with `reage train {settings.kind}`: {kimg:.1f} thousand "
-        f"pictures, {config.generator.resolution} px. Data: {config.data}. "
-        f"Licence: {config.licence}. The run's config.json says with which settings.\n"
     )

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.editor import FEATHER, QUALITIES, Editor
+from reage.editor import QUALITIES, Editor
 from reage.faces.alignment import face_mask
 from reage.faces.face import Face
 from reage.images import to_tensor
 from reage.latents.aging import AgeReading, Look, Reached, reach_age, trace_curve
-from reage.latents.faces import FaceView, crop_for_age, read_age, toned, view_crop
+from reage.latents.faces import FEATHER, FaceView, crop_for_age, read_age, toned, view_crop
 from reage.tracing import BATCH, LEAST_LIKENESS
 from reage.video.config import VideoConfig
 from reage.video.journal import Journal

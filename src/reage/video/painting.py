@@ -7,9 +7,9 @@ from bisect import bisect_right
 import numpy as np
 import torch
 
-from reage.editor import FEATHER, Editor
+from reage.editor import Editor
 from reage.faces.alignment import face_mask, face_quad
-from reage.latents.faces import toned
+from reage.latents.faces import FEATHER, toned
 from reage.video.ageing import TrackEdit, codes_at
 from reage.video.journal import Journal
 from reage.video.planes import Planes, add_layer, rgb_to_ycc

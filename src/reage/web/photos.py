@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from reage.errors import UsageError
 from reage.faces.face import parse_points
 from reage.latents.directions import Direction
+from reage.latents.faces import InvertedFace
 from reage.latents.finding import find_direction
 from reage.latents.variation import step_towards
 from reage.outputs.framing import frame_inverted, frame_photo
@@ -260,6 +261,7 @@ def _mixed(
         raise UsageError("no face of the other photo is inverted yet; ask for that first")
     traced = studio.live(photo, paste, view).traced
     face = traced.faces[0]
+    assert isinstance(face, InvertedFace), "the studio inverts"
     ws = step_towards(face.ws, other.inverted[min(other.inverted)].ws, weights)
     edit = studio.editor.show(traced.mover.photo, [replace(face, ws=ws)], traced.mover.paste)
     return jpeg(edit.photo.rgb8)

@@ -61,7 +61,7 @@ def read_foreign(path: Path) -> ConvertedGenerator:
     data, source = read_bytes(path), str(path)
     if is_torch_file(data[:16]):
         if is_module(data):
-            return read_module(data, source)
+            return read_module(read_torch_file(path), source)
         return convert_content(load_torch(data, source), (ROSINALITY, MMGEN), source, can=CAN)
     if data[8:9] == b"{":
         return convert_content(load_tensors(path)[0], (ROSINALITY, MMGEN), source, can=CAN)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zipfile
+from pathlib import Path
+from typing import BinaryIO
 
 from reage.errors import ModelError
 
@@ -17,16 +18,16 @@ DAMAGED = (
 )
 
 
-def open_stored_zip(data: bytes, source: str) -> zipfile.ZipFile:
-    """Open a ZIP file in memory; ModelError where it is damaged or could unpack to more."""
+def open_stored_zip(file: Path | BinaryIO, size: int, source: str) -> zipfile.ZipFile:
+    """Open a ZIP file of `size` bytes; ModelError where it is damaged or could unpack to more."""
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
+        archive = zipfile.ZipFile(file)
     except DAMAGED as error:
         raise ModelError(f"{source} is not a torch file: {error}") from error
     items = archive.infolist()
     # Entries may overlap too: then their sizes add up to more than the file has.
     stored = all(item.compress_type == zipfile.ZIP_STORED for item in items)
-    if not stored or sum(item.file_size for item in items) > len(data):
+    if not stored or sum(item.file_size for item in items) > size:
         raise ModelError(f"{source} is compressed, which torch files are not")
     return archive
 

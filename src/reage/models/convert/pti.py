@@ -9,8 +9,8 @@ from __future__ import annotations
 from reage.errors import ModelError
 from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.nvidia import PERSISTENT, from_network
-from reage.models.convert.pickles import Interpreter, Record
-from reage.models.convert.torch_pickles import interpret_torch_file
+from reage.models.convert.pickles import Record
+from reage.models.convert.torch_files import TorchFile
 
 __all__ = ["is_module", "read_module"]
 
@@ -22,11 +22,11 @@ def is_module(data: bytes) -> bool:
     return SIGN in data
 
 
-def read_module(data: bytes, source: str) -> ConvertedGenerator:
+def read_module(file: TorchFile, source: str) -> ConvertedGenerator:
     """Read the generator of a file of `torch.save(G)` or `torch.save({"G_ema": G})`."""
-    network = interpret_torch_file(data, Interpreter(source))
+    network = file.content
     if isinstance(network, dict):
         network = network.get("G_ema")
     if not isinstance(network, Record):
         raise ModelError(f"{source} holds no generator of NVIDIA's code; is it PTI's model file?")
-    return from_network(network, source, size=len(data), source_format="pti")
+    return from_network(network, source, size=file.size, source_format="pti")

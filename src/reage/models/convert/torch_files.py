@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
+from reage.models.convert.archives import open_stored_zip, read_entry
 from reage.models.convert.pickles import Interpreter, Record
 from reage.models.convert.torch_pickles import (
     TENSOR_RULES,
@@ -43,10 +43,11 @@ class ArchivedStorage(Storage):
 
     archive: zipfile.ZipFile | None = None
     member: str = ""
+    source: str = ""
 
     def read(self) -> bytes:
         assert self.archive is not None
-        return self.archive.read(self.member)
+        return read_entry(self.archive, self.member, self.source)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +66,15 @@ def read_torch_file(path: Path) -> TorchFile:
     """
     interpreter = Interpreter(str(path))
     try:
+        size = path.stat().st_size
         if zipfile.is_zipfile(path):
-            content = _archive(zipfile.ZipFile(path), interpreter)
+            archive = open_stored_zip(path, size, interpreter.source)
+            content = _archive(archive, interpreter)
         else:
             content = legacy_stream(read_bytes(path), interpreter)
-        size = path.stat().st_size
-    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise ModelError(f"{path} is a damaged torch file: {reason}") from error
-    except (NotImplementedError, RuntimeError, zlib.error) as error:
-        raise ModelError(f"{path} is compressed, which torch files are not") from error
     return TorchFile(content, frozenset(interpreter.names), size)
 
 
@@ -87,29 +87,32 @@ def refuse_code(file: TorchFile, source: str) -> None:
 
 
 def _archive(archive: zipfile.ZipFile, interpreter: Interpreter) -> Any:
-    """Interpret the pickle of a zip file; its storages are other members, read when needed."""
-    members = {item.filename: item for item in archive.infolist()}
-    pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
+    """Interpret the pickle of a zip file; its storages are other entries, read when needed."""
+    source = interpreter.source
+    entries = {item.filename: item for item in archive.infolist()}
+    pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise ValueError("no data.pkl in it")
-    if any(item.compress_type != zipfile.ZIP_STORED for item in members.values()):
-        raise NotImplementedError("a compressed member")
+        raise ModelError(f"{source} is a ZIP file, but not torch's: no data.pkl")
     folder = pickles[0].removesuffix("data.pkl")
-    order = members.get(folder + "byteorder")
-    if order is not None and archive.read(order) != b"little":
-        raise ValueError("its numbers are not little-endian")
+    order = folder + "byteorder"
+    if order in entries and read_entry(archive, order, source) != b"little":
+        raise ModelError(f"{source} was written on a big-endian machine; write it anew")
     storages: dict[str, Storage] = {}
 
     def storage(identifier: Any) -> Storage | Record:
         found = find_storage(identifier, storages, sys.maxsize, ArchivedStorage)
         if isinstance(found, ArchivedStorage) and found.archive is None:
-            item = members[f"{folder}data/{identifier[2]}"]
-            if item.file_size != found.count * found.dtype.itemsize:
-                raise ValueError(f"a storage that claims {found.count} values in {item.file_size}")
-            found.archive, found.member = archive, item.filename
+            member = f"{folder}data/{identifier[2]}"
+            if member not in entries:
+                raise ValueError(f"its entry {member} cannot be read")
+            held = entries[member].file_size
+            if held != found.count * found.dtype.itemsize:
+                raise ValueError(f"a storage of another size: {found.count} values in {held} bytes")
+            found.archive, found.member, found.source = archive, member, source
         return found
 
-    return interpreter.run(io.BytesIO(archive.read(pickles[0])), TENSOR_RULES, storage)
+    content = read_entry(archive, pickles[0], source)
+    return interpreter.run(io.BytesIO(content), TENSOR_RULES, storage)
 
 
 def check_descriptions(tensors: Mapping[str, StoredTensor], source: str) -> None:
@@ -128,15 +131,8 @@ def load_all(
     for name, stored in tensors.items():
         if not stored.storage.dtype.is_floating_point:
             raise ModelError(f"{source}: {name} is a tensor of {stored.storage.dtype}")
-        loaded[name] = _load(stored, source).float()
+        loaded[name] = stored.load(source).float()
         # aminmax lets NaN through and takes a fraction of the time of isfinite on all values.
         if stored.shape.count(0) == 0 and not torch.stack(loaded[name].aminmax()).isfinite().all():
             raise ModelError(f"{source}: {name} has values that are not finite; it is broken")
     return loaded
-
-
-def _load(stored: StoredTensor, source: str) -> Tensor:
-    try:
-        return stored.load(source)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise ModelError(f"{source} is damaged: {str(error).splitlines()[0][:120]}") from error

@@ -35,7 +35,7 @@ def load_torch(data: bytes, source: str) -> Any:
     """Tensors in plain containers; ModelError where the file asks for more."""
     try:
         if data[:4] == ZIP:
-            open_stored_zip(data, source).close()
+            open_stored_zip(io.BytesIO(data), len(data), source).close()
         # Training files hold their options as a Namespace, which is as harmless as a dict.
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.convert.archives import ZIP, open_stored_zip, read_entry
+from reage.models.convert.archives import ZIP
 from reage.models.convert.pickles import Global, Interpreter, Record, Rules
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "StoredTensor",
     "find_storage",
     "interpret_torch",
-    "interpret_torch_file",
     "is_torch_file",
     "legacy_stream",
 ]
@@ -84,17 +82,19 @@ class StoredTensor:
         last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
         data = self.storage.read()
         held = len(data) // self.storage.dtype.itemsize
+        damaged = f"{source} is damaged: a tensor of shape {list(self.shape)!r:.80}"
         if count > held or (count and self.offset + last >= held):
+            raise ModelError(f"{damaged} in a storage of {held} values")
+        try:
+            if not count:
+                return torch.zeros(self.shape, dtype=self.storage.dtype)
+            flat = torch.frombuffer(bytearray(data), dtype=self.storage.dtype)
+            found = flat.as_strided(self.shape, self.stride, self.offset)
+            return found.clone(memory_format=torch.contiguous_format)
+        except (RuntimeError, TypeError, OverflowError) as error:  # numbers beyond 64 bits
             raise ModelError(
-                f"{source} is damaged: a tensor of shape {list(self.shape)} "
-                f"in a storage of {held} values"
-            )
-        if not count:
-            return torch.zeros(self.shape, dtype=self.storage.dtype)
-        flat = torch.frombuffer(bytearray(data), dtype=self.storage.dtype)
-        return flat.as_strided(self.shape, self.stride, self.offset).clone(
-            memory_format=torch.contiguous_format
-        )
+                f"{source} is damaged: a tensor of shape {self.shape!r:.80}"
+            ) from error
 
 
 def is_torch_file(start: bytes) -> bool:
@@ -108,34 +108,6 @@ def interpret_torch(data: bytes, interpreter: Interpreter) -> Any:
         "torch.storage._load_from_bytes": lambda inner: legacy_stream(inner, interpreter)
     }
     return interpreter.run(io.BytesIO(data), rules)
-
-
-def interpret_torch_file(data: bytes, interpreter: Interpreter) -> Any:
-    """Interpret what torch.save wrote, of today or before version 1.6, whatever it holds."""
-    if data[:4] != ZIP:
-        return legacy_stream(data, interpreter)
-    with open_stored_zip(data, interpreter.source) as archive:
-        name = next((n for n in archive.namelist() if n.endswith("/data.pkl")), None)
-        if name is None:
-            raise ModelError(f"{interpreter.source} is a ZIP file, but not torch's: no data.pkl")
-        storages: dict[str, Storage] = {}
-        content = interpreter.run(
-            io.BytesIO(read_entry(archive, name, interpreter.source)),
-            TENSOR_RULES,
-            lambda identifier: find_storage(identifier, storages, len(data)),
-        )
-        _fill(storages, archive, name.removesuffix("data.pkl"), interpreter.source)
-    return content
-
-
-def _fill(storages: dict[str, Storage], archive: zipfile.ZipFile, root: str, source: str) -> None:
-    order = f"{root}byteorder"
-    if order in archive.namelist() and read_entry(archive, order, source) != b"little":
-        raise ModelError(f"{source} was written on a big-endian machine; write it anew")
-    for key, storage in storages.items():
-        storage.data = read_entry(archive, f"{root}data/{key}", source)
-        if len(storage.data) != storage.count * storage.dtype.itemsize:
-            raise ModelError(f"{source} is damaged: its tensor {key} is of another size")
 
 
 def _rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> Any:

@@ -1,0 +1,98 @@
+"""From a trainer to a model folder."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from reage.errors import ModelError
+from reage.latents.agers import NeuralAger, save_ager
+from reage.models.checkpoints import (
+    ENCODER_FILE,
+    Alignment,
+    Model,
+    ModelConfig,
+    save_model,
+    seal,
+)
+from reage.models.encoders import describe_encoder
+from reage.models.registry import load as load_any_model
+from reage.training.ager import AgerTrainer
+from reage.training.encoder import EncoderTrainer
+from reage.training.mapping import rebase
+from reage.training.settings import RunSettings
+from reage.training.start import AnyTrainer
+
+__all__ = ["AGER_FILE", "export_model"]
+
+AGER_FILE = "age.ager.safetensors"
+
+
+def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, kimg: float) -> None:
+    """Write the averaged weights as a model folder that every command takes."""
+    base = None if settings.model is None else load_any_model(settings.model)
+    if isinstance(trainer, AgerTrainer):
+        assert base is not None
+        _export_ager(trainer, base, folder, kimg)
+        return
+    if isinstance(trainer, EncoderTrainer):
+        generator, encoder = trainer.average_generator, trainer.average
+    else:
+        generator, encoder = trainer.average, trainer.average_encoder
+        if encoder is not None:
+            generator, encoder = copy.deepcopy(generator), copy.deepcopy(encoder)
+            rebase(generator, encoder)
+    metrics = {"kimg": round(kimg, 1)}
+    alignment = Alignment(settings.scale, settings.shift)
+    config = ModelConfig(
+        name=folder.parent.name,
+        generator=generator.config,
+        alignment=alignment if base is None else base.config.alignment,
+        encoder=None if encoder is None else describe_encoder(encoder.config),
+        data=settings.about,
+        licence=settings.licence,
+        metrics=metrics,
+    )
+    save_model(
+        config,
+        generator,
+        folder,
+        card=_card(config, settings, kimg),
+        encoder=None if encoder is None else encoder.state_dict(),
+        overwrite=True,
+    )
+
+
+def _export_ager(trainer: AgerTrainer, base: Model, folder: Path, kimg: float) -> None:
+    """The base model with its new ager beside it."""
+    if base.folder is None:
+        raise ModelError(f"{base.config.name} is no model folder; convert it first: reage convert")
+    staged = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    for name in ("README.md", "generator.safetensors", ENCODER_FILE):
+        if (base.folder / name).is_file():
+            shutil.copyfile(base.folder / name, staged / name)
+    report = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
+    span = (trainer.config.youngest, trainer.config.oldest)
+    ager = NeuralAger(
+        trainer.average,
+        base.generator_hash,
+        colour=trainer.config.colour,
+        span=span,
+        report=report,
+    )
+    save_ager(ager, staged / AGER_FILE)
+    seal(staged, replace(base.config, name=folder.parent.name))
+    shutil.rmtree(folder, ignore_errors=True)
+    staged.rename(folder)
+
+
+def _card(config: ModelConfig, settings: RunSettings, kimg: float) -> str:
+    return (
+        f"# {config.name}\n\nTrained with `reage train {settings.kind}`: {kimg:.1f} thousand "
+        f"pictures, {config.generator.resolution} px. Data: {config.data}. "
+        f"Licence: {config.licence}. The run's config.json says with which settings.\n"
+    )

@@ -1,0 +1,79 @@
+"""What a run folder's config.json says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from reage.errors import ModelError, UsageError
+from reage.models.files import write_file
+from reage.training.configs import (
+    AdamSettings,
+    AgerTraining,
+    EncoderTraining,
+    GeneratorTraining,
+)
+
+__all__ = ["AnyConfig", "RunSettings", "open_run", "read_settings"]
+
+CONFIG_FILE = "config.json"
+CONFIGS = {"generator": GeneratorTraining, "encoder": EncoderTraining, "ager": AgerTraining}
+
+AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """All that decides what comes out of a run."""
+
+    kind: str  # generator, encoder or ager
+    config: AnyConfig
+    data: str  # folder of the dataset
+    split: str = "train"
+    model: str | None = None  # what the run begins from; None: nothing
+    scale: float = 0.70  # of the dataset's crops, where no model says it
+    shift: float = 0.22
+    kimg: float = 600.0
+    licence: str = "unknown"  # of the weights that come out
+    about: str = "unknown"  # the data, in words
+    version: str = "unknown"  # of reage
+
+
+def open_run(folder: Path, settings: RunSettings | None) -> RunSettings:
+    """Write a new run's settings, or read those of a run that goes on (`settings` None)."""
+    file = folder / CONFIG_FILE
+    if settings is None:
+        return read_settings(folder)
+    if file.exists():
+        raise UsageError(f"{folder} holds a run already: add --resume to go on, or name another")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"cannot make the folder {folder}: {error.strerror}") from error
+    write_file(file, (json.dumps(asdict(settings), indent=2) + "\n").encode())
+    return settings
+
+
+def read_settings(folder: Path) -> RunSettings:
+    """Read a run folder's settings; ModelError where they are none."""
+    file = folder / CONFIG_FILE
+    if not file.is_file():
+        raise ModelError(f"{folder} is no run folder: it has no {CONFIG_FILE}")
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return RunSettings(**(data | {"config": _config(data["kind"], data["config"])}))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{file} does not describe a run of this version: {error}") from error
+
+
+def _config(kind: str, data: dict[str, Any]) -> AnyConfig:
+    values: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, dict):
+            value = AdamSettings(**value)
+        elif isinstance(value, list):
+            value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
+        values[name] = value
+    return CONFIGS[kind](**values)
