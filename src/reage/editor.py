@@ -280,8 +280,10 @@ class Editor:
         seconds: Mapping[str, float],
     ) -> Result:
         """Bundle what was made with what it was made by."""
-        inverted = any(isinstance(face, InvertedFace) for face in faces)
-        names = (self.perceptual.name if inverted else None, self.likeness.name)
+        searched = any(
+            isinstance(face, InvertedFace) and face.inversion.perceptual != "none" for face in faces
+        )
+        names = (self.perceptual.name if searched else None, self.likeness.name)
         return Result(photo, tuple(faces), tuple(edits), seconds, *names)
 
     def project_crop(

@@ -30,19 +30,17 @@ def recall_latents(model: Model, file: Path) -> Recalled:
     """
     path, choice = split_choice(file)
     config = model.config.generator
-    found = read_latents(
-        path, config.num_ws, config.w_dim, choice=choice, map_z=model.generator.map
-    )
+    found = read_latents(path, config.num_ws, config.w_dim, choice=choice)
     if found.generator_hash not in (None, model.generator_hash):
         made_by = f"{found.provenance.get('model', 'another model')} ({found.generator_hash:.12})"
         raise LatentError(
             f"{path} holds codes of {made_by}, this is {model.config.name} "
             f"({model.generator_hash[:12]}); give the --model that they were found with"
         )
-    if found.space != "Z" and Z_NAME.search(path.stem):
+    if Z_NAME.search(path.stem):
         raise LatentError(
-            f"{path} is named as codes of Z, the space before the mapping, but does not say so "
-            "inside; store them under the name z in an .npz, or rename the file if they are of W"
+            f"{path} is named as codes of Z, the space before the mapping; give codes of W or W+, "
+            "or rename the file if they are"
         )
     return found, _remarks(found, model, path)
 
@@ -63,10 +61,8 @@ def _remarks(found: Latents, model: Model, path: Path) -> list[str]:
             "that they were found with"
         )
     remarks = []
-    if found.generator_hash is None and found.space != "Z":
+    if found.generator_hash is None:
         remarks.append(f"{path.name} does not say its generator; taken for {model.config.name}'s")
-    if found.space == "Z":
-        remarks.append(f"{path.name} holds z, mapped by {model.config.name}")
     if far > ODD:
         remarks.append(
             f"{path.name} lies {far:.1f} times as far from the average face as this generator's "
