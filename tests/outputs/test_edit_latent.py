@@ -61,8 +61,9 @@ def test_every_format_gives_the_same_pictures(
     code, found = ws[:1], {}
     for name in ("code.npz", "code.npy", "code.pt", "code.safetensors"):
         write_latents(tmp_path / name, Latents(code), rosinality(code))
-        status, _, err = edit(tmp_path / name, "--strength", "0:1:1", "--direction",
-                              small_folder / "age.direction.safetensors", "--overwrite")  # fmt: skip
+        direction = small_folder / "age.direction.safetensors"
+        words = ("--strength", "0:1:1", "--direction", direction, "--overwrite")
+        status, _, err = edit(tmp_path / name, *words)
         assert status == 0, err
         assert err == f"note: {name} does not say its generator; taken for small's\n"
         found[name] = pictures(tmp_path / "out")
@@ -162,7 +163,7 @@ def test_what_is_no_code_of_this_model_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "words, reason",
+    ("words", "reason"),
     [
         (("--to", "40", "--paste", "delta"), "no --paste"),
         (("--to", "40", "--quality", "best"), "no --quality"),
