@@ -16,7 +16,7 @@ from made import Command, random
 from reage.editor import load
 from reage.images import to_array
 from reage.latents.directions import Direction, move
-from reage.latents.files import Latents, Picture, write_latents
+from reage.latents.files import Latents, Picture, read_latents, write_latents
 from reage.models.checkpoints import Model
 
 Edit = Callable[..., tuple[int, str, str]]
@@ -184,3 +184,51 @@ def test_earlier_pictures_stay(edit: Edit, ws: torch.Tensor, tmp_path: Path):
     assert edit(tmp_path / "code.npy", "--to", "40")[0] == 0
     status, _, err = edit(tmp_path / "code.npy", "--to", "40")
     assert status == 1 and "--overwrite" in err
+
+
+@pytest.fixture
+def project(reage_command: Command, small_folder: Path, tmp_path: Path) -> Edit:
+    """Run `reage project` with the small model on one aligned picture, into tmp_path/codes."""
+    Image.effect_noise((32, 32), 60).convert("RGB").save(tmp_path / "ada.png")
+
+    def run(*words: object) -> tuple[int, str, str]:
+        place = ("--model", small_folder, "-o", tmp_path / "codes")
+        return reage_command(
+            "project", tmp_path / "ada.png", "--no-crop", "--step", "2", *words, *place, *WORDS
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("moved_noise", [False, True])
+def test_project_writes_codes_for_others(
+    moved_noise: bool, project: Edit, edit: Edit, small_model: Model, tmp_path: Path
+):
+    also = ("--also", "npz", "--also", "npy", "--also", "pt")
+    status, out, err = project(*also, *(["--optimize-noise"] if moved_noise else []))
+    assert status == 0, err
+    folder, generator = tmp_path / "codes", small_model.generator
+    (ws,) = read_latents(folder / "ada.latents.safetensors", 8, 32).ws
+    with np.load(folder / "ada.latents.npz") as nvidia:
+        assert nvidia.files == ["w"]
+        assert np.array_equal(nvidia["w"], ws[None].numpy())
+    assert np.array_equal(np.load(folder / "ada.latents.npy"), ws[None].numpy())
+    (person,) = torch.load(folder / "ada.latents.pt", weights_only=True).items()
+    assert person[0] == "ada.png"
+    assert person[1].keys() == {"img", "latent", "noise"}
+    assert torch.equal(person[1]["latent"], ws)
+    shown = generator.synthesize(ws[None], noise=person[1]["noise"])[0, :3]
+    assert torch.allclose(person[1]["img"], shown, atol=1e-5)
+    stored = generator.synthesis.noise_layers[2].noise_const
+    assert torch.equal(person[1]["noise"][2][0, 0], stored) is not moved_noise
+    for suffix in ("npz", "npy", "pt"):
+        assert f"ada.latents.{suffix}" in out
+        assert edit(folder / f"ada.latents.{suffix}", "--to", "40", "--overwrite")[0] == 0
+
+
+def test_project_keeps_earlier_codes_for_others(project: Edit, tmp_path: Path):
+    (tmp_path / "codes").mkdir()
+    (tmp_path / "codes" / "ada.latents.npz").write_text("mine")
+    status, _, err = project("--also", "npz")
+    assert status == 1 and "ada.latents.npz exists already" in err
+    assert [path.name for path in (tmp_path / "codes").iterdir()] == ["ada.latents.npz"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from reage.cli.options import (
 from reage.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from reage.editor import Editor
     from reage.latents.inversion import Inversion, ProjectConfig
 
@@ -44,6 +47,12 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.IntRange(0),
     help="Steps that tune the generator after.",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    type=click.Choice(["npz", "npy", "pt"]),
+    help="The code for others too: NVIDIA's .npz, a bare .npy, rosinality's .pt; may be repeated.",
 )
 @click.option("--save-mp4", is_flag=True, help="A video of the steps, 30 fps, 5 s.")
 @click.option("--time-budget", type=click.FloatRange(0, min_open=True), help="Seconds a face.")
@@ -143,7 +152,8 @@ def _project_face(
     picture = folder / f"{name}-projected.png"
     latents = folder / f"{name}.latents.safetensors"
     check_target(picture, overwrite=overwrite)
-    others = [latents]
+    foreign = [latents.with_suffix(f".{suffix}") for suffix in dict.fromkeys(options["also"])]
+    others = [latents, *foreign]
     others += [folder / f"{name}.mp4"] if options["save_mp4"] else []
     if options["tune"]:
         others += [folder / f"{name}.tuning.safetensors", folder / f"{name}-tuned.png"]
@@ -166,10 +176,12 @@ def _project_face(
         found = editor.project_crop(
             crop, config, encoder=not options["no_encoder"], on_step=on_step
         )
-        shown = to_array(editor.synthesize(found.ws, noise=found.noise))[0]
+        image = editor.synthesize(found.ws, noise=found.noise)
+        shown = to_array(image)[0]
         if video is not None:
             video.finish(shown)
     _write_latents(editor, latents, found, config, file)
+    _write_foreign(editor, foreign, found, file, image)
     save_array(
         shown, picture, mark=f"Projected by reage: synthetic, of {name}", overwrite=overwrite
     )
@@ -201,6 +213,19 @@ def _write_latents(
         "config": asdict(config),
     }
     write_latents(path, Latents(found.ws, provenance, editor.model.generator_hash))
+
+
+def _write_foreign(
+    editor: Editor, places: Sequence[Path], found: Inversion, file: Path, image: Tensor
+) -> None:
+    """Write a code for other programs, which know neither its generator nor how it was found."""
+    from reage.latents.files import Latents, Picture, write_latents
+
+    layers = editor.model.generator.synthesis.noise_layers
+    noise = found.noise or [layer.noise_const[None, None] for layer in layers]
+    for place in places:
+        write_latents(place, Latents(found.ws), Picture(file.name, image[0], noise))
+        click.echo(f"{place}")
 
 
 def _tune(editor: Editor, name: str, crop: Any, found: Inversion, options: dict[str, Any]) -> None:
