@@ -136,6 +136,10 @@ REFUSED: Mapping[str, tuple[Callable[[Path, torch.Tensor], object], str]] = {
     "wide.npy": (lambda file, ws: np.save(file, random(8, 64).numpy()), "holds [8, 64]; this"),
     "levels.npz": (lambda file, ws: np.savez(file, w=random(1, 18, 32).numpy()), "[1, 18, 32]"),
     "latent.npz": (lambda file, ws: np.savez(file, z=random(1, 32).numpy()), "codes of Z"),
+    "both.npz:z": (
+        lambda file, ws: np.savez(f"{file}"[:-2], w=ws.numpy(), z=ws.numpy()),
+        "codes of Z",
+    ),
     "seeds_z.npy": (lambda file, ws: np.save(file, ws.numpy()), "named as codes of Z"),
     "far.npy": (lambda file, ws: np.save(file, 100 * ws.numpy()), "as far from the average face"),
     "gone.npy": (lambda file, ws: None, "does not exist"),

@@ -108,7 +108,8 @@ def read_latents(
     if isinstance(content, Mapping) and choice:
         names = {str(name): name for name in content}
         if choice in names:
-            content, choice = content[names[choice]], ""
+            chosen = content[names[choice]]
+            content, choice = ({Z: chosen} if choice == Z else chosen), ""  # z stays z
     return _numbered(_read(content, path, num_ws, w_dim, map_z), choice, path)
 
 
