@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from reage.images import to_array
 from reage.latents.directions import Direction, move
 from reage.latents.files import Latents, Picture, read_latents, write_latents
 from reage.models.checkpoints import Model
+from reage.outputs import strip
 
 Edit = Callable[..., tuple[int, str, str]]
 WORDS = ("--device", "cpu", "--precision", "float32")
@@ -181,6 +182,22 @@ def test_what_belongs_to_photos_is_refused(
     np.save(tmp_path / "code.npy", ws.numpy())
     status, _, err = edit(tmp_path / "code.npy", *words)
     assert status == 2 and reason in err and len(err.splitlines()) == 1, err
+
+
+def test_the_strip_calls_it_a_code(
+    edit: Edit, ws: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    labels: list[str] = []
+    plain = strip.draw_strip
+
+    def seen(panels: Sequence[strip.Panel]) -> np.ndarray:
+        labels.extend(panel.label for panel in panels)
+        return plain(panels)
+
+    monkeypatch.setattr(strip, "draw_strip", seen)
+    np.save(tmp_path / "code.npy", ws[:1].numpy())
+    assert edit(tmp_path / "code.npy", "--to", "30", "--to", "40")[0] == 0
+    assert labels == ["code", "30", "40"]
 
 
 def test_earlier_pictures_stay(edit: Edit, ws: torch.Tensor, tmp_path: Path):

@@ -225,7 +225,7 @@ class Outputs:
             _say(written.path, written.notices, one)
         if len(result.edits) > 1:
             mark = None if self.options["no_mark"] else "Made by reage: synthetic ages"
-            picture = result_strip(result)
+            picture = result_strip(result, "code" if self.options["latent"] else "photo")
             written = save_array(picture, self.strip, mark=mark, overwrite=self.overwrite)
             click.echo(f"{written.path}")
         report = edit_report(result, files, self.source, editor, self.options)

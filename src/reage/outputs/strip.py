@@ -28,12 +28,12 @@ class Panel:
     note: str = ""  # smaller, behind it
 
 
-def result_strip(result: Result) -> np.ndarray:
-    """The photo and its edits side by side, cut to the face when only one was edited."""
+def result_strip(result: Result, source: str = "photo") -> np.ndarray:
+    """What was edited, named `source`, and its edits side by side; one face is cut out."""
     readings = [face.view.reading.age for face in result.inverted]
     before = ", ".join(f"{age:.0f}" for age in readings)
     box = _around(result.inverted[0].view.face) if len(result.inverted) == 1 else None
-    panels = [Panel(_cut(result.photo.rgb8, box), "photo", f"reads {before}")]
+    panels = [Panel(_cut(result.photo.rgb8, box), source, f"reads {before}")]
     for edit in result.edits:
         same = edit.photo.pixels.shape == result.photo.pixels.shape
         goals = [_asked(face.asked, face.strength) for face in edit.faces]
