@@ -280,8 +280,10 @@ class Editor:
         seconds: Mapping[str, float],
     ) -> Result:
         """Bundle what was made with what it was made by."""
-        inverted = any(isinstance(face, InvertedFace) for face in faces)
-        names = (self.perceptual.name if inverted else None, self.likeness.name)
+        searched = any(
+            isinstance(face, InvertedFace) and face.inversion.perceptual != "none" for face in faces
+        )
+        names = (self.perceptual.name if searched else None, self.likeness.name)
         return Result(photo, tuple(faces), tuple(edits), seconds, *names)
 
     def project_crop(
@@ -299,7 +301,7 @@ class Editor:
             self.model.generator,
             target,
             mask,
-            self._encode(target, mask) if encoder else self._average,
+            self.encode([crop]) if encoder else self._average,
             self.perceptual,
             config,
             dtype=self.dtype,
@@ -321,6 +323,20 @@ class Editor:
         if self.graphs is not None and noise is None:
             return self.graphs.synthesis(ws)[:, :3]
         return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
+
+    @torch.no_grad()
+    def encode(self, crops: Sequence[FaceCrop]) -> Tensor:
+        """The encoder's codes `[N, num_ws, w_dim]` of crops of this model's square.
+
+        Without an encoder they are the average face's.
+        """
+        if self.encoder is None:
+            return self._average.repeat(len(crops), 1, 1)
+        images = to_tensor(np.stack([crop.image for crop in crops])).to(self.device)
+        masks = torch.from_numpy(np.stack([crop.mask for crop in crops]))[:, None].to(images)
+        if self.graphs is not None and self.graphs.encoder is not None:
+            return self.graphs.encoder(images, masks)
+        return encode(self.encoder, self.model.generator, images, masks, dtype=self.dtype)
 
     def age_mover(self) -> Direction | AnyAger | PixelAger:
         """Return what changes ages, of codes or of pixels; raises as `age_direction`."""
@@ -376,20 +392,6 @@ class Editor:
         generator = self.model.generator
         return generator.mapping.w_avg.expand(1, generator.num_ws, -1)
 
-    def encoded(self, crop: FaceCrop) -> Tensor:
-        """The encoder's code `[1, num_ws, w_dim]` of a crop of this model's square."""
-        return self._encode(*self._targets(crop))
-
-    @torch.no_grad()
-    def _encode(self, target: Tensor, mask: Tensor) -> Tensor:
-        """A first code of a crop: the encoder's where there is one, else the average face's."""
-        if self.encoder is None:
-            return self._average
-        if self.graphs is not None and self.graphs.encoder is not None:
-            return self.graphs.encoder(target[:, :3], mask)
-        generator = self.model.generator
-        return encode(self.encoder, generator, target[:, :3], mask, dtype=self.dtype)
-
     def _targets(self, crop: FaceCrop) -> tuple[Tensor, Tensor]:
         """A crop as the generator's picture and validity mask."""
         target = to_tensor(crop.image).to(self.device)
@@ -415,7 +417,7 @@ class Editor:
     def _mover(
         self, photo: Photo, direction: Direction | AnyAger | PixelAger, paste: PasteMode
     ) -> FaceMover:
-        networks = (self.synthesize, self.encoded, self.age_network, self.likeness)
+        networks = (self.synthesize, self.encode, self.age_network, self.likeness)
         return FaceMover(photo, direction, paste, *networks, self.device)
 
 
@@ -454,8 +456,12 @@ def load(
     loaded.generator.to(place)
     if pixels is not None and is_pixel_ager(pixels):
         ager = load_pixel_ager(pixels, place, dtype)
-        return Editor(loaded, None, dtype, place, vgg16, backend, ager)
-    found = find_direction(loaded, direction)
-    if isinstance(found, NeuralAger | PictureAger):
-        found.network.to(place)
-    return Editor(loaded, found, dtype, place, vgg16, backend)
+        editor = Editor(loaded, None, dtype, place, vgg16, backend, ager)
+    else:
+        found = find_direction(loaded, direction)
+        if isinstance(found, NeuralAger | PictureAger):
+            found.network.to(place)
+        editor = Editor(loaded, found, dtype, place, vgg16, backend)
+    if backend != "torch":
+        _ = editor.graphs  # a runtime that is missing is said before the work
+    return editor

@@ -47,7 +47,7 @@ class FaceMover:
     direction: Direction | AnyAger | PixelAger
     paste: PasteMode
     synthesize: Callable[[Tensor], Tensor]  # ws -> RGB pictures
-    encode: Callable[[FaceCrop], Tensor]  # a crop -> the encoder's code of it
+    encode: Callable[[Sequence[FaceCrop]], Tensor]  # crops -> the encoder's codes
     age_network: AgeNetwork
     likeness: FeatureLikeness
     device: torch.device
@@ -135,7 +135,7 @@ class FaceMover:
         """
         number = face.view.number
         if number not in self.encoded:
-            ws = self.encode(face.view.crop)
+            ws = self.encode([face.view.crop])
             base = self.synthesize(ws)
             shown = base if torch.equal(ws, face.ws) else self.synthesize(face.ws)
             self.encoded[number] = ws, base, shown

@@ -111,7 +111,7 @@ def test_a_change_that_is_added_comes_from_the_encoders_code(
     assert editor.search("best", "replace") == QUALITIES["best"]
     photo = as_photo(astronaut)
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
-    code = editor.encoded(face.view.crop)
+    code = editor.encode([face.view.crop])
     assert not torch.equal(code, face.ws)
     own, strength = face.view.reading.age, torch.tensor([2.0])
     change = editor.synthesize(ager.moved(code, strength, own)) - editor.synthesize(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import reage.models.export
 from reage.cli.main import main
 from reage.editor import Editor, load
 from reage.errors import ModelError, UsageError
@@ -125,6 +127,41 @@ def test_the_editor_takes_its_pictures_from_the_backend(
     assert editor.graphs is not None  # made here
     monkeypatch.setattr(Generator, "synthesize", None)  # PyTorch has no part in it
     assert torch.allclose(editor.synthesize(ws), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("backend", list(BACKENDS))
+def test_a_graph_serves_several_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model, backend: str
+):
+    pytest.importorskip(PACKAGES[BACKENDS[backend]])
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
+    graphs = open_graphs(model, None, backend)
+    assert graphs is not None
+    ws = torch.randn(40, 8, 12, generator=torch.Generator().manual_seed(2))
+    expected = graphs.synthesis(ws)
+    with ThreadPoolExecutor(4) as pool:
+        found = torch.cat(list(pool.map(graphs.synthesis, ws[:, None])))
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_a_graph_that_fails_its_comparison_is_seen_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model
+):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
+    seen: list[list[Path]] = []
+
+    def wrong(*_: object) -> float:
+        seen.append(list(tmp_path.rglob("synthesis.onnx")))
+        return 1.0
+
+    monkeypatch.setattr(reage.models.export, "_largest_error", wrong)
+    with pytest.raises(ModelError, match="off PyTorch"):
+        open_graphs(model, None, "onnxruntime")
+    assert len(seen[0]) == 1 and seen[0][0].parent.name.startswith(
+        "."
+    )  # not where it is looked for
+    assert not list(tmp_path.rglob("*.onnx"))
 
 
 def test_another_device_than_the_cpu_is_refused():

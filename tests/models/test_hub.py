@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from reage.cli.main import main
 from reage.errors import ModelError
 from reage.models.checkpoints import ModelConfig, save_model
 from reage.models.convert.rosinality import write_rosinality
@@ -122,6 +123,57 @@ def test_a_single_file_of_another_program_is_a_model(hub: Hub, tiny: Generator):
     (hub.root / "README.md").write_text("card")
     model = load("hf://someone/faces")
     assert model.config.generator == tiny.config
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("single", [False, True])
+def test_it_is_converted_and_inspected_where_a_file_is(
+    folder: Hub, tiny: Generator, tmp_path: Path, capsys: pytest.CaptureFixture[str], single: bool
+):
+    weights = "generator.safetensors"
+    if single:  # in rosinality's layout, and nothing that says so
+        for path in folder.root.iterdir():
+            path.unlink()
+        weights = "ffhq.safetensors"
+        write_rosinality(tiny.config, tiny.state_dict(), folder.root / weights)
+    status, out, _ = run(capsys, "models", "inspect", "hf://someone/faces")
+    assert status == 0
+    sha256 = hashlib.sha256((folder.root / weights).read_bytes()).hexdigest()
+    assert f"someone/faces, revision main, commit {COMMIT}" in out
+    assert f"{sha256}  {weights}" in out
+    assert "32 px, channels 16 16 16 8" in out
+    asked = len(folder.asked)
+    for target in ("my-model", "my-model.pt"):
+        assert run(capsys, "convert", "hf://someone/faces", tmp_path / target)[0] == 0
+        made = load(tmp_path / target)
+        for name, tensor in tiny.state_dict().items():
+            assert torch.allclose(made.generator.state_dict()[name], tensor, rtol=1e-5), name
+    assert len(folder.asked) == asked  # it was fetched and pinned by the first command
+    assert "Converted from hf://someone/faces." in (tmp_path / "my-model/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("convert", "hf://someone/faces", "out"), ("models", "inspect", "hf://someone/faces")],
+)
+def test_the_commands_refuse_a_changed_file_too(
+    folder: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], command: tuple[str, ...],
+):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    weights = find_model("hf://someone/faces") / "generator.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\1")
+    status, _, err = run(capsys, *command)
+    assert status == 1
+    assert "generator.safetensors is not what was fetched" in err
+    assert len(err.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("large", [True, False])

@@ -88,7 +88,7 @@ def test_the_w_encoder_beside_it_finds_the_code_and_tuning_uses_the_network(tmp_
     assert editor.encoder is not None
     picture = to_array(torch.from_numpy(seeded_picture("photo", 256)))[0]
     crop = FaceCrop(picture, np.ones((256, 256), np.float32), np.zeros((4, 2)), 256)
-    ws = editor._encode(*editor._targets(crop))
+    ws = editor.encode([crop])
     assert torch.equal(ws, ws[:, :1].expand_as(ws))  # one code for all levels
     tuned = editor.tune_crop(crop, ws, TuneConfig(step=0))
     assert tuned.steps == 2

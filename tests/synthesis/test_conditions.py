@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reage.latents.faces import usual_points
 from reage.models.checkpoints import Alignment
 from reage.synthesis.conditions import PLAIN, Condition, draw_condition, take
-from reage.synthesis.maker import usual_points
 
 SIDE = 64
 

@@ -31,6 +31,7 @@ class Worker:
             precision=task.precision,
             direction=task.direction,
             vgg16=None if task.lpips is None else Path(task.lpips),
+            backend=task.backend,
         )
         self.editor.age_mover()  # what is missing is said once, not for each photo
         self.model = self.editor.hash

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     direction_option,
     face_option,
     keep_inputs,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @paste_option
 @quality_option
 @model_options
+@backend_option
 @direction_option
 @seed_option
 @output_options("FILE.mp4|gif|webp")

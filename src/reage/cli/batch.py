@@ -9,6 +9,7 @@ import click
 
 from reage.cli.options import (
     ages_option,
+    backend_option,
     direction_option,
     face_option,
     model_options,
@@ -45,6 +46,7 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
               show_default=True, help="As in edit.")  # fmt: skip
 @quality_option
 @model_options
+@backend_option
 @direction_option
 @seed_option
 @no_mark_option
@@ -86,7 +88,7 @@ def _task(options: dict[str, Any]) -> BatchTask:
     from reage.batch.task import BatchTask
 
     direction, lpips = options["direction"], options["lpips"]
-    names = ("paste", "quality", "seed", "model", "device", "precision")
+    names = ("paste", "quality", "seed", "model", "device", "precision", "backend")
     return BatchTask(
         tuple(parse_same_ages(options["to"], options["ages"])),
         face=parse_face(options["face"]),

@@ -21,7 +21,6 @@ from reage.cli.options import (
     parse_face,
     parse_range,
     parse_targets,
-    photos_argument,
     points_option,
     quality_option,
     seed_option,
@@ -34,7 +33,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@photos_argument
+@click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--latent",
+    metavar="FILE[:NAME|:N]",
+    type=click.Path(path_type=Path),
+    help="No photo: a code (.npz, .npy, .pt, safetensors), shown by the model at other ages.",
+)
 @click.option("--to", multiple=True, metavar="AGE...", help="Ages in years, or FACE=AGE pairs.")
 @ages_option
 @face_option
@@ -64,7 +69,14 @@ def edit(photos: tuple[Path, ...], **options: Any) -> None:
     reage edit portrait.jpg --to 70
     reage edit portrait.jpg --ages 10:80:10 --output ages
     reage edit group.jpg --to 1=70 2=12
+    reage edit --latent projected_w.npz --model ffhq.pkl --direction age.npy --to 70 -o out
     """
+    if options["latent"] is not None:
+        from reage.cli.edit_latent import edit_latent
+
+        return edit_latent(options["latent"], photos, EditTask((), options))
+    if not photos:
+        raise UsageError("give PHOTOS, or a code with --latent FILE")
     task = EditTask(photos, options)
     editor = open_editor(options)
     each_file(photos, lambda photo: task.run(editor, photo), "photos could not be edited")
@@ -183,7 +195,8 @@ class Outputs:
                 raise UsageError(f"{target} is a photo to edit and a result; choose an --output")
 
     def picture(self, label: str) -> Path:
-        return self.folder / f"{self.name}-{label}{self.source.suffix}"
+        suffix = CODES_AS if self.options["latent"] else self.source.suffix
+        return self.folder / f"{self.name}-{label}{suffix}"
 
     @property
     def report(self) -> Path:
@@ -191,7 +204,8 @@ class Outputs:
 
     @property
     def strip(self) -> Path:
-        suffix = self.source.suffix if self.source.suffix.lower() in _STRIPS else ".jpg"
+        suffix = CODES_AS if self.options["latent"] else self.source.suffix
+        suffix = suffix if suffix.lower() in _STRIPS else ".jpg"
         return self.folder / f"{self.name}-ages{suffix}"
 
     def write(self, result: Result, labels: Sequence[str], editor: Editor) -> None:
@@ -218,6 +232,7 @@ class Outputs:
         write_file(self.report, (json.dumps(report, indent=1) + "\n").encode())
 
 
+CODES_AS = ".png"  # what a code gives comes from no photo whose format it could keep
 _STRIPS = {".jpg", ".jpeg", ".png", ".webp"}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     keep_inputs,
     model_options,
     open_editor,
@@ -31,6 +32,7 @@ from reage.cli.people import invert_person
               help="How far to go; 1 is whole style mixing.")  # fmt: skip
 @quality_option
 @model_options
+@backend_option
 @seed_option
 @output_options("FILE.png|jpg|pdf")
 def mix(one: Path, other: Path, output: Path, **options: Any) -> None:

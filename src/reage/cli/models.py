@@ -30,12 +30,15 @@ def models(name: str | None, file: str | None) -> None:
     reage models
     reage models faces128
     reage models inspect psp_ffhq_encode.pt
+    reage models inspect hf://owner/name
     """
     from reage.models.registry import list_models, model_card
 
     if file is not None or name == "inspect":
         if name != "inspect" or file is None:
-            raise UsageError("give one name of a model, or: reage models inspect FILE")
+            raise UsageError(
+                "give one name of a model, or: reage models inspect FILE|hf://OWNER/NAME"
+            )
         return _inspect(file)
     if name is not None:
         click.echo(model_card(name).rstrip())
@@ -55,7 +58,7 @@ def _inspect(file: str) -> None:
 
 
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
+@click.argument("source", metavar="IN")  # no Path: it would make hf:/ of hf://
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
     "--layout",
@@ -72,7 +75,7 @@ def _inspect(file: str) -> None:
 @click.option("--licence", default="unknown", help="Of the weights, for config.json.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
 def convert(
-    source: Path,
+    source: str,
     target: Path,
     layout: str | None,
     alignment: str | None,
@@ -82,9 +85,12 @@ def convert(
 ) -> None:
     """Turn a StyleGAN2 checkpoint IN into OUT: a model folder or another program's file.
 
+    IN is a file, a model by name or folder, or hf://OWNER/NAME.
+
     \b
     reage convert ffhq.pkl my-model
     reage convert my-model ffhq.pt
+    reage convert hf://owner/name my-model
     """
     from dataclasses import replace
 
@@ -96,9 +102,10 @@ def convert(
     from reage.models.checkpoints import save_model, seal
     from reage.models.convert import write_foreign
     from reage.models.encoders import load_encoder
+    from reage.models.hub import origin
     from reage.models.registry import load
 
-    model = load(str(source))
+    model = load(source)
     layout = layout or LAYOUTS.get(target.suffix, "folder")
     if target.exists() and not overwrite:
         raise ModelError(f"{target} exists already; add --overwrite to replace it")
@@ -109,7 +116,7 @@ def convert(
             alignment=parse_alignment(alignment) if alignment else model.config.alignment,
             licence=licence if licence != "unknown" else model.config.licence,
         )
-        card = f"# {config.name}\nConverted from {source.name}. Licence: {config.licence}.\n"
+        card = f"# {config.name}\nConverted from {origin(source)}. Licence: {config.licence}.\n"
         encoder, direction = load_encoder(model), find_direction(model, None)
         save_model(
             config,

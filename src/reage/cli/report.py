@@ -18,18 +18,21 @@ __all__ = ["edit_report"]
 def edit_report(
     result: Result, files: Sequence[Path], source: Path, editor: Editor, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Versions, hashes, seed and numbers of one photo's edits."""
+    """Versions, hashes, seed and numbers of one photo's edits, or of one code's."""
     from reage.models.files import file_sha256
 
+    of_code = options["latent"] is not None
+    asked = () if of_code else ("paste", "quality", "seed", "face", "points")
     return {
-        "photo": {"file": source.name, "sha256": file_sha256(source)},
+        "latent" if of_code else "photo": {"file": source.name, "sha256": file_sha256(source)},
         "made_by": _versions(),
         "model": {
             **_model(editor),
             "precision": str(editor.dtype).removeprefix("torch."),
             "device": str(editor.device),
+            "backend": editor.backend,
         },
-        "options": {name: options[name] for name in ("paste", "quality", "seed", "face", "points")},
+        "options": {name: options[name] for name in asked},
         "perceptual_loss": result.perceptual,
         "likeness_by": result.likeness_by,
         "seconds": {name: round(value, 3) for name, value in result.seconds.items()},
@@ -67,8 +70,8 @@ def _model(editor: Editor) -> dict[str, Any]:
 def _inversion(face: AnyFace) -> dict[str, Any] | None:
     from reage.latents.faces import InvertedFace
 
-    if not isinstance(face, InvertedFace):
-        return None  # an ager of pixels starts at the photo
+    if not isinstance(face, InvertedFace) or face.inversion.perceptual == "none":
+        return None  # an ager of pixels starts at the photo, a code from a file is none's
     found = face.inversion
     return {
         "psnr": round(float(found.psnr[0]), 2),

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reage.cli.options import direction_option, model_options, open_editor
+from reage.cli.options import backend_option, direction_option, model_options, open_editor
 from reage.errors import UsageError
 
 
@@ -30,6 +30,7 @@ from reage.errors import UsageError
 @click.option("--open/--no-open", "show", default=None,
               help="Open the page in the browser.  [default: where there is a screen]")  # fmt: skip
 @model_options
+@backend_option
 @direction_option
 def serve(host: str, port: int, **options: Any) -> None:
     """Open a page in the browser: put in a photo, drag the age.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     direction_option,
     face_option,
     keep_inputs,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @face_option
 @quality_option
 @model_options
+@backend_option
 @direction_option
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NAME",

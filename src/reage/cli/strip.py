@@ -9,6 +9,7 @@ import click
 
 from reage.cli.options import (
     ages_option,
+    backend_option,
     direction_option,
     face_option,
     keep_inputs,
@@ -35,6 +36,7 @@ from reage.errors import ReageError, UsageError
 @paste_option
 @quality_option
 @model_options
+@backend_option
 @direction_option
 @seed_option
 @output_options("strip.png|jpg|pdf")

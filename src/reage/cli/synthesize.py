@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     device_option,
     direction_option,
     model_option,
@@ -50,6 +51,7 @@ from reage.errors import UsageError
 @model_option
 @device_option
 @precision_option
+@backend_option
 @direction_option
 @seed_option
 def synthesize(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.options import (
+    backend_option,
     direction_option,
     model_options,
     no_mark_option,
@@ -56,6 +57,7 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
     help="Of H.264: lower is better and larger.",
 )
 @model_options
+@backend_option
 @direction_option
 @seed_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier output.")

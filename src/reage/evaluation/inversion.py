@@ -19,7 +19,6 @@ from reage.evaluation.samples import Progress
 from reage.faces.alignment import FaceCrop
 from reage.faces.face import Face
 from reage.images import to_array, to_tensor
-from reage.latents.encoding import encode
 from reage.latents.faces import aligned_crop
 from reage.latents.inversion import ProjectConfig, masked_psnr
 from reage.networks.perceptual import masked_mse
@@ -105,16 +104,8 @@ def measure_inversion(
 def _ways(editor: Editor, config: EvaluationConfig) -> Mapping[str, Invert]:
     steps = ProjectConfig(step=config.steps, plateau=0, seed=config.seed)
     ways: dict[str, Invert] = {}
-    encoder = editor.encoder
-    if encoder is not None:
-
-        @torch.no_grad()
-        def encoded(crop: FaceCrop) -> Tensor:
-            image = to_tensor(crop.image).to(editor.device)
-            mask = torch.from_numpy(crop.mask)[None, None].to(editor.device)
-            return encode(encoder, editor.model.generator, image, mask, dtype=editor.dtype)
-
-        ways["encoder alone"] = encoded
+    if editor.encoder is not None:
+        ways["encoder alone"] = lambda crop: editor.encode([crop])
     if config.steps:
         ways[f"{config.steps} steps"] = lambda crop: editor.project_crop(crop, steps).ws
     return ways

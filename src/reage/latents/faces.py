@@ -32,10 +32,12 @@ __all__ = [
     "age_square",
     "aligned_crop",
     "crop_for_age",
+    "made_face",
     "paste_face",
     "read_age",
     "synthesized_picture",
     "toned",
+    "usual_points",
     "view_crop",
     "view_face",
 ]
@@ -140,6 +142,32 @@ def view_face(
     device = age_network.ages.device
     reading = read_age(age_network, to_tensor(age_crop.image).to(device))
     return FaceView(number, face, crop, mask, age_crop, reading)
+
+
+def made_face(ws: Tensor, image: Tensor, face: Face, age_network: AgeNetwork) -> InvertedFace:
+    """Take a code `[1, num_ws, w_dim]` as the inversion of its own picture: nothing is lost.
+
+    `face` is where the face lies in that picture, `image` `[1, 3, R, R]`.
+    """
+    rgb = to_array(image)[0]
+    side = len(rgb)
+    whole = np.ones((side, side), np.float32)
+    edge = side - 0.5
+    quad = np.array([[-0.5, -0.5], [-0.5, edge], [edge, edge], [edge, -0.5]])
+    age_crop = crop_for_age(rgb, face)
+    reading = read_age(age_network, to_tensor(age_crop.image).to(image.device))
+    view = FaceView(1, face, FaceCrop(rgb, whole, quad, side), whole, age_crop, reading)
+    found = Inversion(ws, torch.zeros(1), torch.full((1,), 100.0), 0, "steps", 0.0, "none")
+    return InvertedFace(view, ws, image, found)
+
+
+def usual_points(alignment: Alignment, side: int) -> np.ndarray:
+    """Where eyes, nose tip and mouth corners lie in a model's square, `[5, 2]` pixels."""
+    unit = side / 2 / alignment.scale  # half-side of FFHQ's square
+    down = EYES_TO_MOUTH * unit
+    eyes = (side - 1) / 2 - alignment.shift * down
+    x = (side - 1) / 2 + unit * np.array([-0.25, 0.25, 0.0, -0.19, 0.19])
+    return np.stack([x, eyes + down * np.array([0.0, 0.0, 0.6, 1.0, 1.0])], axis=1)
 
 
 def view_crop(rgb: np.ndarray, face: Face, alignment: Alignment, resolution: int) -> FaceCrop:

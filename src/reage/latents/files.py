@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,23 @@ from torch import Tensor
 
 from reage.errors import LatentError, ModelError
 from reage.models.convert.arrays import read_pickled_arrays
-from reage.models.files import load_tensors, save_tensors
+from reage.models.files import load_tensors, save_tensors, write_file
 
-__all__ = ["Latents", "read_array", "read_content", "read_latents", "write_latents"]
+__all__ = ["Latents", "Picture", "read_array", "read_content", "read_latents", "write_latents"]
 
 # Keys under which the field's files keep a code, in the order in which they are tried.
 KEYS = ("ws", "w", "latent_code", "latent", "wplus", "latents", "w_plus")
 Z = "z"
 MAX_VALUES = 50_000_000  # a file that claims more holds no codes
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What rosinality keeps beside a code."""
+
+    name: str  # of the photo
+    image: Tensor  # [3, R, R] in [-1, 1]
+    noise: Sequence[Tensor]  # maps [1, 1, r, r]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +44,22 @@ class Latents:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     generator_hash: str | None = None  # None: the file does not say
 
+    @property
+    def space(self) -> str:
+        """W where every level has the same code, else W+; Z where a mapping made it."""
+        same = bool((self.ws == self.ws[:, :1]).all())
+        return str(self.provenance.get("space", "W" if same else "W+"))
 
-def write_latents(path: Path, latents: Latents) -> Path:
-    """Write codes: .safetensors with all that is known, or a bare .npy `[N, num_ws, w_dim]`."""
+
+def write_latents(path: Path, latents: Latents, picture: Picture | None = None) -> Path:
+    """Write codes: .safetensors with all that is known, or bare ones in a format of the field.
+
+    These are a .npy `[N, num_ws, w_dim]`, NVIDIA's .npz (`w`) and rosinality's .pt, which holds
+    one code with its picture.
+    """
     ws = latents.ws.detach().float().cpu().contiguous()
-    if path.suffix == ".npy":
-        np.save(path, ws.numpy())
+    if path.suffix in (".npy", ".npz", ".pt"):
+        write_file(path, _foreign(path, ws, picture))
         return path
     known = {
         "kind": "reage-latents",
@@ -51,24 +71,65 @@ def write_latents(path: Path, latents: Latents) -> Path:
     return path
 
 
+def _foreign(path: Path, ws: Tensor, picture: Picture | None) -> bytes:
+    file = io.BytesIO()
+    if path.suffix == ".npy":
+        np.save(file, ws.numpy())
+    elif path.suffix == ".npz":
+        np.savez(file, w=ws.numpy())
+    else:
+        assert picture is not None and len(ws) == 1, "rosinality keeps a code with its picture"
+        image = picture.image.detach().float().cpu()
+        noise = [part.detach().float().cpu() for part in picture.noise]
+        torch.save({picture.name: {"img": image, "latent": ws[0], "noise": noise}}, file)
+    return file.getvalue()
+
+
 def read_latents(
-    path: Path, num_ws: int, w_dim: int = 512, *, map_z: Callable[[Tensor], Tensor] | None = None
+    path: Path,
+    num_ws: int,
+    w_dim: int = 512,
+    *,
+    choice: str = "",
+    map_z: Callable[[Tensor], Tensor] | None = None,
 ) -> Latents:
     """Read codes of reage, or .npy, .npz, .pt, .pkl and .pd files of the shapes of the field.
 
     Taken are (w_dim), (1, w_dim), (levels, w_dim), (1, levels, w_dim) and (N, levels, w_dim); a
     code of one level is repeated over all. What a file calls z is mapped by `map_z` (`[N, z_dim]`
-    to ws), and refused without. Raises LatentError.
+    to ws), and refused without. `choice` is a name in the file, or a code's number from 0.
+    Raises LatentError.
     """
     if not path.is_file():
         raise LatentError(f"{path} does not exist; give a file of latent codes")
     if path.suffix == ".safetensors":
-        return _read_own(path, num_ws, w_dim)
+        return _numbered(_read_own(path, num_ws, w_dim), choice, path)
     content = read_content(path)
+    if isinstance(content, Mapping) and choice:
+        names = {str(name): name for name in content}
+        if choice in names:
+            content, choice = content[names[choice]], ""
+    return _numbered(_read(content, path, num_ws, w_dim, map_z), choice, path)
+
+
+def _read(
+    content: Any, path: Path, num_ws: int, w_dim: int, map_z: Callable[[Tensor], Tensor] | None
+) -> Latents:
     if isinstance(content, Mapping) and Z in content and not set(KEYS) & set(content):
         return _mapped(content[Z], path, map_z)
     array = _numbers(content, path)
     return Latents(as_ws(array, num_ws, w_dim, str(path)), {"source": path.name})
+
+
+def _numbered(latents: Latents, choice: str, path: Path) -> Latents:
+    """One of several codes, where one is chosen."""
+    if not choice:
+        return latents
+    count = len(latents.ws)
+    if not choice.isdecimal() or int(choice) >= count:
+        known = f"the codes 0 to {count - 1}" if count > 1 else "one code only"
+        raise LatentError(f"{path} holds {known} and nothing named {choice!r:.60}")
+    return replace(latents, ws=latents.ws[int(choice)][None])
 
 
 def _mapped(z: Any, path: Path, map_z: Callable[[Tensor], Tensor] | None) -> Latents:
@@ -155,7 +216,10 @@ def _single(found: Any, path: Path) -> np.ndarray:
         if len(found) == 1:
             return _single(next(iter(found.values())), path)
         names = ", ".join(str(name) for name in list(found)[:5])
-        raise LatentError(f"{path} holds {names}, none of which is known as a latent code")
+        raise LatentError(
+            f"{path} holds {names}, none of which is known as a latent code; choose one with "
+            f"{path}:NAME"
+        )
     if isinstance(found, list | tuple) and found:
         return _single(found[-1], path)  # of the steps of an iterative encoder, the last
     raise LatentError(f"{path} holds no latent code")

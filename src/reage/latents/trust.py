@@ -12,25 +12,29 @@ from reage.errors import LatentError
 from reage.latents.directions import Direction
 from reage.networks.generator import Generator
 
-__all__ = ["oriented", "scaled"]
+__all__ = ["oriented", "radius", "scaled"]
 
 SAMPLES = 256
 LEAST_YEARS = 1.0  # between both ends, below which a direction is none of age
 OLDER = "+ is older, as measured"
 
 
-@torch.no_grad()
 def scaled(direction: Direction, generator: Generator) -> Direction:
     """Limit a direction of unknown scale to the radius of W, so that it stays among faces."""
     known = direction.reach is not None or direction.span is not None
     if known or "scale" not in direction.report.get("trusted", []):
         return direction
+    longest = direction.vector.norm(dim=1).max()
+    return replace(direction, reach=radius(generator) / float(longest))
+
+
+@torch.no_grad()
+def radius(generator: Generator) -> float:
+    """How far the codes of a generator's own faces lie from the average face's."""
     rng = torch.Generator().manual_seed(0)
     z = torch.randn(SAMPLES, generator.config.z_dim, generator=rng)
     average = generator.mapping.w_avg
-    radius = (generator.mapping(z.to(average)) - average).square().sum(1).mean().sqrt()
-    longest = direction.vector.norm(dim=1).max()
-    return replace(direction, reach=float(radius.cpu() / longest))
+    return float((generator.mapping(z.to(average)) - average).square().sum(1).mean().sqrt())
 
 
 def oriented(direction: Direction, average: Tensor, ages: Callable[[Tensor], Tensor]) -> Direction:

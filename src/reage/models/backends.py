@@ -5,6 +5,8 @@ A model is exported once, into the user's folder, under the hashes of its tensor
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,8 +15,8 @@ from torch import nn
 
 from reage.errors import UsageError
 from reage.models.checkpoints import ENCODER_FILE, Model
-from reage.models.export import export_part, parts_of
-from reage.models.graphs import FILES, Graph, GraphFormat, open_graph
+from reage.models.export import Part, export_part, parts_of
+from reage.models.graphs import FILES, Graph, GraphFormat, graph_files, open_graph
 from reage.models.registry import models_folder
 
 __all__ = ["BACKENDS", "Backend", "Graphs", "open_graphs"]
@@ -47,9 +49,18 @@ def open_graphs(
     for part in parts_of(model, encoder, None):
         path = folder / f"{part.name}{FILES[layout]}"
         if not path.is_file():
-            export_part(part, folder, layout)
+            _export(part, folder, layout)
         graphs[part.name] = open_graph(path, layout, bfloat16=bfloat16)
     return Graphs(graphs["synthesis"], graphs.get("encoder"))
+
+
+def _export(part: Part, folder: Path, layout: GraphFormat) -> None:
+    """Make a graph that other processes see when it is whole and compared, or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=folder) as staged:
+        made = export_part(part, Path(staged), layout)
+        for file in reversed(graph_files(made.path)):  # the one that is looked for comes last
+            os.replace(file, folder / file.name)
 
 
 def _folder(model: Model) -> Path:

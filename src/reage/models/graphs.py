@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -78,8 +79,11 @@ def _open_openvino(path: Path, bfloat16: bool) -> Graph:
     except RuntimeError as error:
         raise ModelError(f"{path} cannot be run: {str(error).splitlines()[0][:160]}") from error
 
+    lock = threading.Lock()  # a compiled graph does one thing at a time, and refuses the next
+
     def run(*inputs: Tensor) -> Tensor:
         arrays = [value.detach().cpu().contiguous().numpy() for value in inputs]
-        return torch.from_numpy(compiled(arrays)[0].copy())
+        with lock:
+            return torch.from_numpy(compiled(arrays)[0].copy())
 
     return run

@@ -16,7 +16,7 @@ import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from typing import Any
 from reage.errors import ModelError
 from reage.models.files import file_sha256
 
-__all__ = ["SCHEME", "hub_model"]
+__all__ = ["SCHEME", "Pinned", "hub_model", "origin", "pinned"]
 
 SCHEME = "hf://"
 ENDPOINT = "https://huggingface.co"
@@ -51,6 +51,16 @@ class Listed:
     blob: str | None  # Git's SHA-1, of small ones
 
 
+@dataclass(frozen=True)
+class Pinned:
+    """What was fetched for a name, and is checked at each load."""
+
+    repository: str
+    revision: str  # as it was asked for
+    commit: str  # what that was then
+    sha256: Mapping[str, str]  # by file
+
+
 def hub_model(name: str, folder: Path, progress: Progress | None = None) -> Path:
     """The folder of a hub model under `folder`, or its one safetensors file; fetched once."""
     match = NAME.fullmatch(name)
@@ -67,6 +77,22 @@ def hub_model(name: str, folder: Path, progress: Progress | None = None) -> Path
     return _pinned(name, place)
 
 
+def pinned(path: Path) -> Pinned:
+    """The pins of what `hub_model` gave. Raises ModelError where they cannot be read."""
+    place = path if path.is_dir() else path.parent
+    try:
+        known = json.loads((place / PINS).read_text(encoding="utf-8"))
+        names = ("repository", "revision", "commit", "sha256")
+        return Pinned(*(known[name] for name in names))
+    except BROKEN as error:
+        raise ModelError(f"{place} is damaged; delete it to fetch the model again") from error
+
+
+def origin(name: str) -> str:
+    """How a card says where a model is from: its name on the hub, else the file's own name."""
+    return name if name.startswith(SCHEME) else Path(name).name
+
+
 def _endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
 
@@ -74,7 +100,7 @@ def _endpoint() -> str:
 def _pinned(name: str, place: Path) -> Path:
     """Check the files against what they were when they were fetched."""
     try:
-        pins = json.loads((place / PINS).read_text(encoding="utf-8"))["sha256"]
+        pins = pinned(place).sha256
         changed = [file for file, sha256 in pins.items() if file_sha256(place / file) != sha256]
     except (*BROKEN, ModelError) as error:
         raise ModelError(f"{place} is damaged; delete it to fetch {name} again") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from reage.models.convert.rosinality import ROSINALITY
 from reage.models.convert.style_encoders import GROUPS, family_of
 from reage.models.encoders import describe_encoder
 from reage.models.face_networks import face_network_of
+from reage.models.hub import SCHEME, pinned
 from reage.models.loading import build_empty
 from reage.models.pixel_agers import is_pixel_ager, load_pixel_network
 from reage.models.registry import find_model
@@ -47,6 +48,16 @@ class Inspection:
 def inspect_model(name: str | Path) -> Inspection:
     """Say what a model's file or folder is; ModelError where it is none that is known."""
     path = find_model(name)
+    found = _inspected(path)
+    if not str(name).startswith(SCHEME):
+        return found
+    pins = pinned(path)
+    lines = [("hub", f"{pins.repository}, revision {pins.revision}, commit {pins.commit}")]
+    lines += [("SHA-256", f"{sha256}  {file}") for file, sha256 in sorted(pins.sha256.items())]
+    return replace(found, lines=(*lines, *found.lines))
+
+
+def _inspected(path: Path) -> Inspection:
     if path.is_dir():
         return _folder(path)
     checkpoint = read_checkpoint(path)

@@ -11,15 +11,12 @@ from torch import Tensor
 
 import reage.editor
 from reage.editor import Editor
-from reage.faces.alignment import FaceCrop
 from reage.faces.face import Face, select_faces
 from reage.images import decode_photo, photo_from_array, to_array, to_tensor
 from reage.images.encoding import encode_photo
-from reage.latents.faces import EYES_TO_MOUTH, FaceView, InvertedFace, crop_for_age, read_age
-from reage.latents.inversion import Inversion
+from reage.latents.faces import InvertedFace, crop_for_age, made_face, read_age, usual_points
 from reage.latents.people import draw_codes, model_people
 from reage.latents.variation import step_towards
-from reage.models.checkpoints import Alignment
 from reage.preparing.examining import sharpness
 from reage.synthesis.conditions import PLAIN, draw_condition, take
 from reage.synthesis.options import SynthesisOptions, seed_of
@@ -27,7 +24,7 @@ from reage.synthesis.recognising import recogniser_named
 from reage.synthesis.records import Drawn, Made, Person, as_text
 from reage.synthesis.settling import Looks, settle
 
-__all__ = ["Maker", "usual_points"]
+__all__ = ["Maker"]
 
 MAX_YAW = 30.0  # degrees; the age network and the recogniser want to see both eyes
 # Shares of a stranger's code: hair, skin and light are the fine levels', some of the features the
@@ -46,6 +43,7 @@ class Maker:
             device=options.device,
             precision=options.precision,
             direction=options.direction,
+            backend=options.backend,
         )
         self.editor.age_direction()  # what is missing is said before the work
         self.people = model_people(self.editor.model)
@@ -109,18 +107,10 @@ class Maker:
 
     def _unmoved(self, ws: Tensor) -> InvertedFace:
         """The drawn face as an inversion of its own picture: nothing is lost."""
-        rgb, face = self._seen(ws)
+        _, face = self._seen(ws)
         assert face is not None, "it was seen when it was drawn"
-        side = len(rgb)
-        whole = np.ones((side, side), np.float32)
-        edge = side - 0.5
-        quad = np.array([[-0.5, -0.5], [-0.5, edge], [edge, edge], [edge, -0.5]])
-        age_crop = crop_for_age(rgb, face)
-        square = to_tensor(age_crop.image).to(self.editor.device)
-        reading = read_age(self.editor.age_network, square)
-        view = FaceView(1, face, FaceCrop(rgb, whole, quad, side), whole, age_crop, reading)
-        found = Inversion(ws, torch.zeros(1), torch.full((1,), 100.0), 0, "steps", 0.0, "none")
-        return InvertedFace(view, ws, self.editor.synthesize(ws), found)
+        image = self.editor.synthesize(ws)
+        return made_face(ws, image, face, self.editor.age_network)
 
     def _taken(
         self, face: InvertedFace, looks: Looks, index: int, seed: int
@@ -149,12 +139,3 @@ class Maker:
             "made_by": condition.described(),
         }
         return row, as_text(self.recogniser.describe(stored, shot.points)), picture
-
-
-def usual_points(alignment: Alignment, side: int) -> np.ndarray:
-    """Where eyes, nose tip and mouth corners lie in a model's square, `[5, 2]` pixels."""
-    unit = side / 2 / alignment.scale  # half-side of FFHQ's square
-    down = EYES_TO_MOUTH * unit
-    eyes = (side - 1) / 2 - alignment.shift * down
-    x = (side - 1) / 2 + unit * np.array([-0.25, 0.25, 0.0, -0.19, 0.19])
-    return np.stack([x, eyes + down * np.array([0.0, 0.0, 0.6, 1.0, 1.0])], axis=1)

@@ -230,6 +230,7 @@ def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, 
         "encoder": editor.model.config.sha256,
         "direction": _direction_hash(editor),
         "precision": str(editor.dtype),
+        "backend": editor.backend,
     }
 
 

@@ -13,7 +13,6 @@ import torch
 from reage.faces.alignment import FaceCrop
 from reage.faces.face import Face
 from reage.images import to_tensor
-from reage.latents.encoding import encode
 from reage.latents.faces import crop_for_age, view_crop
 from reage.video.config import Preview, Progress
 from reage.video.journal import FRAME, Journal, face_row
@@ -185,9 +184,6 @@ def encode_faces(editor: Editor, crops: Sequence[FaceCrop]) -> np.ndarray:
     config = editor.model.config.generator
     if editor.encoder is None or not crops:
         return np.zeros((0, config.num_ws * config.w_dim), np.float32)
-    images = to_tensor(np.stack([crop.image for crop in crops])).to(editor.device)
-    masks = torch.from_numpy(np.stack([crop.mask for crop in crops]))[:, None].to(images)
-    known = (editor.encoder, editor.model.generator)
-    batches = zip(images.split(8), masks.split(8), strict=True)
-    codes = torch.cat([encode(*known, *batch, dtype=editor.dtype) for batch in batches])
+    batches = [crops[i : i + 8] for i in range(0, len(crops), 8)]
+    codes = torch.cat([editor.encode(batch) for batch in batches])
     return codes.flatten(1).float().cpu().numpy()

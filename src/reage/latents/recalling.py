@@ -1,0 +1,71 @@
+"""Codes from files, checked against the generator that is to show them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from reage.errors import LatentError
+from reage.latents.files import Latents, read_latents
+from reage.latents.foreign_directions import Z_NAME, split_choice
+from reage.latents.trust import radius
+from reage.models.checkpoints import Model
+from reage.networks.generator import Generator
+
+__all__ = ["Recalled", "distance", "recall_latents"]
+
+Recalled = tuple[Latents, list[str]]  # codes, and what has to be said of them
+
+# In radii of W. A code of Z lies about three from the average face of NVIDIA's FFHQ generator,
+# optimised codes of W+ up to two; ten is no code of this generator, whatever it is.
+ODD, FAR = 2.5, 10.0
+
+
+def recall_latents(model: Model, file: Path) -> Recalled:
+    """Read the codes of FILE, or FILE:NAME, or FILE:NUMBER, that this model can show.
+
+    Raises LatentError where shape, levels, space or generator are others, as far as the file says
+    it or its numbers do.
+    """
+    path, choice = split_choice(file)
+    config = model.config.generator
+    found = read_latents(path, config.num_ws, config.w_dim, choice=choice)
+    if found.generator_hash not in (None, model.generator_hash):
+        made_by = f"{found.provenance.get('model', 'another model')} ({found.generator_hash:.12})"
+        raise LatentError(
+            f"{path} holds codes of {made_by}, this is {model.config.name} "
+            f"({model.generator_hash[:12]}); give the --model that they were found with"
+        )
+    if Z_NAME.search(path.stem):
+        raise LatentError(
+            f"{path} is named as codes of Z, the space before the mapping; give codes of W or W+, "
+            "or rename the file if they are"
+        )
+    return found, _remarks(found, model, path)
+
+
+def distance(ws: Tensor, generator: Generator) -> float:
+    """How far codes `[N, num_ws, w_dim]` lie from the average face at most, in radii of W."""
+    away = (ws.to(generator.mapping.w_avg) - generator.mapping.w_avg).square().sum(2).mean(1)
+    return float(away.max().sqrt()) / radius(generator)
+
+
+def _remarks(found: Latents, model: Model, path: Path) -> list[str]:
+    """What is taken on trust; LatentError where the numbers are no codes of this generator."""
+    far = distance(found.ws, model.generator)
+    if far > FAR:
+        raise LatentError(
+            f"{path} holds values {far:.0f} times as far from the average face as this generator's "
+            "own codes: they are another generator's, or of another space (S, Z); give the --model "
+            "that they were found with"
+        )
+    remarks = []
+    if found.generator_hash is None:
+        remarks.append(f"{path.name} does not say its generator; taken for {model.config.name}'s")
+    if far > ODD:
+        remarks.append(
+            f"{path.name} lies {far:.1f} times as far from the average face as this generator's "
+            "own codes; it may be another's, or of Z"
+        )
+    return remarks

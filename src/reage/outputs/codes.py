@@ -1,0 +1,51 @@
+"""Codes without a photo: the generator's own picture of one, at other ages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from reage.editor import Editor
+from reage.faces.face import Face, select_faces
+from reage.images import photo_from_array, to_array
+from reage.inputs import Target
+from reage.latents.faces import made_face, usual_points
+from reage.outputs.mixing import Person
+from reage.results import Result
+
+__all__ = ["edit_code", "move_code", "person_of_code"]
+
+
+def person_of_code(editor: Editor, ws: Tensor, name: str) -> Person:
+    """The person whom a code `[1, num_ws, w_dim]` shows, as if photographed in the model's square.
+
+    Where no face is found in the picture, it is where the model's alignment puts it.
+    """
+    ws = ws.to(editor.device)
+    image = editor.synthesize(ws)
+    rgb = to_array(image)[0]
+    faces = editor.detector.detect(rgb)
+    points = usual_points(editor.model.config.alignment, len(rgb))
+    face = select_faces(faces, "largest")[0] if faces else Face.from_points(points)
+    photo = replace(photo_from_array(rgb), path=Path(name))
+    return Person(name, photo, made_face(ws, image, face, editor.age_network))
+
+
+def edit_code(editor: Editor, ws: Tensor, targets: Sequence[Target], name: str) -> Result:
+    """Show a code at other ages: whole pictures of the generator, nothing is pasted."""
+    editor.age_direction()  # what is missing is said before the work
+    person = person_of_code(editor, ws, name)
+    traced = editor.trace(person.photo, [person.face], "none")
+    edits = [traced.edit(target) for target in targets]
+    return editor.result(person.photo, [person.face], edits, {})
+
+
+def move_code(editor: Editor, ws: Tensor, strengths: Sequence[float], name: str) -> Result:
+    """Show a code moved along the given direction by strengths."""
+    direction = editor.checked_direction()  # perhaps not of age
+    person = person_of_code(editor, ws, name)
+    edits = editor.move(person.photo, [person.face], direction, strengths, "none")
+    return editor.result(person.photo, [person.face], edits, {})
