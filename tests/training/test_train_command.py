@@ -119,3 +119,13 @@ def test_a_terminated_run_is_saved_and_goes_on(faces_folder: Path, tmp_path: Pat
     after = (folder / "log.jsonl").read_text().splitlines()
     assert after[: len(before)] == before
     assert json.loads(after[-1])["step"] > step
+
+
+def test_no_pictures_at_all_still_make_a_model(
+    faces_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    options = ("--data", faces_folder, "--run", tmp_path / "run", "--threads", 1)
+    assert run("train", "generator", *options, "--kimg", 0, *SMALL) == 0
+    assert "0.0 kimg, done" in capsys.readouterr().out
+    assert load_model(tmp_path / "run" / "model").config.metrics["kimg"] == 0
+    assert run("train", "generator", *options, "--kimg", -1, *SMALL) == 2

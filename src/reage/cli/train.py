@@ -28,7 +28,9 @@ def run_options(command: Command) -> Command:
         click.option("--data", type=click.Path(path_type=Path), help="Dataset (reage prepare)."),
         click.option("--run", type=click.Path(path_type=Path), required=True, help="Run folder."),
         split_option,
-        click.option("--kimg", type=float, help="Thousands of pictures in all (600)."),
+        click.option(
+            "--kimg", type=click.FloatRange(min=0), help="Thousands of pictures in all (600)."
+        ),
         click.option("--minutes", type=float, help="Of this call, at most; --resume goes on."),
         click.option("--snapshot-minutes", type=float, default=10.0, show_default=True),
         click.option("--log-steps", type=click.IntRange(1), default=25, show_default=True),
@@ -134,7 +136,7 @@ def _train(
         return {}
 
     run = RunOptions(
-        options["kimg"] or settings.kimg,
+        settings.kimg if options["kimg"] is None else options["kimg"],
         options["minutes"],
         options["snapshot_minutes"],
         options["log_steps"],
@@ -166,7 +168,7 @@ def _settings(
         data=str(options["data"]),
         split=options["split"],
         model=model,
-        kimg=options["kimg"] or RunSettings.kimg,
+        kimg=RunSettings.kimg if options["kimg"] is None else options["kimg"],
         licence=options["licence"],
         about=options["about"],
         version=reage.__version__,
