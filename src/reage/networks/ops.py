@@ -13,6 +13,7 @@ __all__ = [
     "demodulation",
     "fold_fir",
     "leaky_relu",
+    "lowered",
     "modulated_conv",
     "upsample_2x",
     "upsampling_conv",
@@ -26,6 +27,11 @@ DEMODULATION_EPS = 1e-8
 # torch's own name for it is private: where it is gone, no matrix units is the safe answer. Asked
 # here, as the question would cut a compiled graph in two.
 HAS_AMX: bool = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+
+
+def lowered(maps: Tensor, dtype: torch.dtype) -> torch.autocast:
+    """Convolutions in a lower precision than the weights have, where one is asked for."""
+    return torch.autocast(maps.device.type, dtype, enabled=dtype != torch.float32)
 
 
 def leaky_relu(x: Tensor) -> Tensor:

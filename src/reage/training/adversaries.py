@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from reage.networks.discriminator import Discriminator, FeatureHeads
 from reage.networks.efficientnet import EfficientNetLite0
+from reage.networks.ops import lowered
 from reage.training.augment import ada_augment, diff_augment
 from reage.training.draws import Draws
 from reage.training.losses import (
@@ -31,7 +32,6 @@ __all__ = [
     "ProjectedAdversary",
     "StyleganAdversary",
     "at_side",
-    "lowered",
 ]
 
 
@@ -228,11 +228,6 @@ class StyleganAdversary:
     @property
     def _sign(self) -> Tensor:
         return self.network.get_buffer("ada_sign")
-
-
-def lowered(images: Tensor, dtype: torch.dtype) -> torch.autocast:
-    """Convolutions in a lower precision than the weights have, where one is asked for."""
-    return torch.autocast(images.device.type, dtype, enabled=dtype != torch.float32)
 
 
 def at_side(images: Tensor, side: int) -> Tensor:

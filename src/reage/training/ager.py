@@ -20,7 +20,8 @@ from reage.networks.encoder import Encoder
 from reage.networks.gender import GenderNetwork
 from reage.networks.generator import Generator
 from reage.networks.identity import FeatureLikeness
-from reage.training.adversaries import ProjectedAdversary, at_side, lowered
+from reage.networks.ops import lowered
+from reage.training.adversaries import ProjectedAdversary, at_side
 from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import AgerTraining
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
