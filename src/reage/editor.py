@@ -182,8 +182,7 @@ class Editor:
         then a look at that one is all.
         """
         _check_quality(quality)
-        encoded = paste == "delta" and isinstance(self.direction, NeuralAger)
-        return AS_ENCODED if encoded and self.encoder is not None else QUALITIES[quality]
+        return AS_ENCODED if self._ages_encoded(self.direction, paste) else QUALITIES[quality]
 
     def take(
         self,
@@ -417,8 +416,14 @@ class Editor:
     def _mover(
         self, photo: Photo, direction: Direction | AnyAger | PixelAger, paste: PasteMode
     ) -> FaceMover:
-        networks = (self.synthesize, self.encode, self.age_network, self.likeness)
+        encode = self.encode if self._ages_encoded(direction, paste) else None
+        networks = (self.synthesize, encode, self.age_network, self.likeness)
         return FaceMover(photo, direction, paste, *networks, self.device)
+
+    def _ages_encoded(self, direction: object, paste: PasteMode) -> bool:
+        """Whether a change is that of the encoder's code, whatever code a face has."""
+        learnt = paste == "delta" and isinstance(direction, NeuralAger)
+        return learnt and self.encoder is not None
 
 
 def _check_quality(quality: str) -> None:

@@ -47,7 +47,7 @@ class FaceMover:
     direction: Direction | AnyAger | PixelAger
     paste: PasteMode
     synthesize: Callable[[Tensor], Tensor]  # ws -> RGB pictures
-    encode: Callable[[Sequence[FaceCrop]], Tensor]  # crops -> the encoder's codes
+    encode: Callable[[Sequence[FaceCrop]], Tensor] | None  # crops -> the codes that are aged
     age_network: AgeNetwork
     likeness: FeatureLikeness
     device: torch.device
@@ -121,13 +121,20 @@ class FaceMover:
         assert isinstance(face, InvertedFace), "a face without a code"
         if isinstance(direction, PictureAger):
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
-        if isinstance(direction, NeuralAger) and self.paste == "delta":
-            return self._aged(direction, face, strengths)
+        if self.encode is not None:
+            assert isinstance(direction, NeuralAger), "only agers learnt on the encoder's codes"
+            return self._aged(direction, self.encode, face, strengths)
         codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
         return toned(face.base, edited, direction.colour)
 
-    def _aged(self, ager: NeuralAger, face: InvertedFace, strengths: Tensor) -> Tensor:
+    def _aged(
+        self,
+        ager: NeuralAger,
+        encode: Callable[[Sequence[FaceCrop]], Tensor],
+        face: InvertedFace,
+        strengths: Tensor,
+    ) -> Tensor:
         """What the ager changes in the encoder's code, on top of what the face shows now.
 
         That code is what it learnt on, with the change pasted into the photo; a code that was
@@ -135,7 +142,7 @@ class FaceMover:
         """
         number = face.view.number
         if number not in self.encoded:
-            ws = self.encode([face.view.crop])
+            ws = encode([face.view.crop])
             base = self.synthesize(ws)
             shown = base if torch.equal(ws, face.ws) else self.synthesize(face.ws)
             self.encoded[number] = ws, base, shown

@@ -122,3 +122,16 @@ def test_a_change_that_is_added_comes_from_the_encoders_code(
         mover = editor.trace(photo, [face], paste).mover
         assert torch.allclose(mover.moved(face, strength), wanted, atol=1e-5)
     assert not torch.allclose(face.base + change, wanted, atol=1e-3)
+
+
+def test_without_an_encoder_the_face_s_own_code_is_aged(
+    ager: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=ager)
+    assert editor.search("fast", "delta") == QUALITIES["fast"]
+    photo = as_photo(astronaut)
+    (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
+    own, strength = face.view.reading.age, torch.tensor([2.0])
+    mover = editor.trace(photo, [face], "delta").mover
+    wanted = editor.synthesize(ager.moved(face.ws, strength, own))
+    assert torch.allclose(mover.moved(face, strength), wanted, atol=1e-5)
