@@ -147,8 +147,10 @@ class FaceMover:
             shown = base if torch.equal(ws, face.ws) else self.synthesize(face.ws)
             self.encoded[number] = ws, base, shown
         ws, base, shown = self.encoded[number]
-        edited = self.synthesize(ager.moved(ws, strengths, face.view.reading.age))
-        return shown + (toned(base, edited, ager.colour) - base)
+        own = face.view.reading.age
+        edited = self.synthesize(ager.moved(ws, strengths, own))
+        photo = to_tensor(face.view.crop.image).to(edited)
+        return shown + ager.added(photo, base, edited, strengths, own)
 
     def _allowed(self, face: AnyFace) -> tuple[float, float]:
         """Lowest and highest strength for a face."""

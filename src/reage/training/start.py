@@ -11,6 +11,8 @@ from torch import Tensor
 
 from reage.datasets import FaceDataset, FaceRow, open_dataset
 from reage.errors import ModelError, UsageError
+from reage.latents.agers import NeuralAger
+from reage.latents.finding import find_direction
 from reage.models.checkpoints import Model
 from reage.models.encoders import load_encoder
 from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
@@ -27,6 +29,7 @@ from reage.networks.efficientnet import TAP_CHANNELS
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator, GeneratorConfig
 from reage.networks.identity import FeatureLikeness
+from reage.networks.refiner import Refiner, RefinerConfig
 from reage.training.adversaries import (
     Adversary,
     NoAdversary,
@@ -34,22 +37,31 @@ from reage.training.adversaries import (
     StyleganAdversary,
     at_side,
 )
-from reage.training.ager import AgerNetworks, AgerTrainer
-from reage.training.configs import AgerTraining, EncoderTraining, GeneratorTraining
+from reage.training.ageing import AgeingNetworks
+from reage.training.ager import AgerTrainer
+from reage.training.configs import (
+    AgerTraining,
+    EncoderTraining,
+    GeneratorTraining,
+    RefinerTraining,
+)
+from reage.training.critics import AgeCritics
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
 from reage.training.encoder import EncoderTrainer
 from reage.training.generator import GeneratorTrainer
 from reage.training.mapping import centre_offsets, lift, set_mapping
 from reage.training.parallel import World
+from reage.training.refiner import RefinerTrainer
 from reage.training.settings import AnyConfig, RunSettings
 
 __all__ = ["AnyTrainer", "Machine", "start"]
 
 LIKENESS_SIDE = 128
 JUDGE_BATCH = 64
+REFINED_PLACES = 64  # a side at most, of a refiner's finest maps
 MAPPING_FACES = 2048  # whose codes the mapping draws like when a run with an encoder begins
 
-AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer
+AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | RefinerTrainer
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,8 @@ def start(settings: RunSettings, machine: Machine) -> AnyTrainer:
         raise UsageError(f"{settings.kind}: name the model that it is trained for")
     if isinstance(settings.config, EncoderTraining):
         return _start_encoder(settings.config, dataset, rows, model, machine)
+    if isinstance(settings.config, RefinerTraining):
+        return _start_refiner(settings.config, dataset, rows, model, machine)
     return _start_ager(settings.config, dataset, rows, model, machine)
 
 
@@ -187,20 +201,88 @@ def _start_ager(
     model: Model,
     machine: Machine,
 ) -> AgerTrainer:
+    networks = _ageing_networks(model, machine)
+    size = model.generator.config
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        ager = Ager(AgerConfig(size.num_ws, size.w_dim))
+        critics = _critics(config, dataset, rows, machine)
+    trainer = AgerTrainer(
+        config,
+        ager,
+        networks,
+        critics,
+        _source(config, dataset, rows, size.resolution, machine),
+        world=machine.world,
+        device=machine.device,
+        dtype=machine.dtype,
+    )
+    trainer.calibrate()
+    return trainer
+
+
+def _start_refiner(
+    config: RefinerTraining,
+    dataset: FaceDataset,
+    rows: Sequence[FaceRow],
+    model: Model,
+    machine: Machine,
+) -> RefinerTrainer:
+    networks = _ageing_networks(model, machine)
+    ager = find_direction(model, None)
+    if not isinstance(ager, NeuralAger):
+        raise ModelError(
+            f"the model {model.config.name} has no ager of reage's; train one first: "
+            "reage train ager"
+        )
+    resolution = model.generator.config.resolution
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        refiner = ager.refiner or Refiner(_refiner_config(resolution))
+        critics = _critics(config, dataset, rows, machine)
+    return RefinerTrainer(
+        config,
+        refiner,
+        ager.to(machine.device),
+        networks,
+        critics,
+        _source(config, dataset, rows, resolution, machine),
+        world=machine.world,
+        device=machine.device,
+        dtype=machine.dtype,
+    )
+
+
+def _refiner_config(resolution: int) -> RefinerConfig:
+    return RefinerConfig(resolution, patch=max(2, resolution // REFINED_PLACES))
+
+
+def _ageing_networks(model: Model, machine: Machine) -> AgeingNetworks:
     encoder = _own_encoder(model)
     if encoder is None:
         raise ModelError(
             f"the model {model.config.name} has no encoder; train one first: reage train encoder"
         )
-    size = model.generator.config
     device = machine.device
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        ager = Ager(AgerConfig(size.num_ws, size.w_dim))
-        heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
-        judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
-    model.generator.to(device)
-    features = load_efficientnet().to(device)
+    return AgeingNetworks(
+        model.generator.to(device),
+        encoder.to(device),
+        load_age_network().to(device),
+        load_gender_network().to(device),
+        _likeness(model, machine),
+        model.config.alignment,
+        machine.dtype,
+    )
+
+
+def _critics(
+    config: AgerTraining | RefinerTraining,
+    dataset: FaceDataset,
+    rows: Sequence[FaceRow],
+    machine: Machine,
+) -> AgeCritics:
+    heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
+    judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
     known = [row for row in rows if row.age_range is not None]
     labelled = BatchSource(
         dataset,
@@ -211,30 +293,13 @@ def _start_ager(
         balance=config.balance,
         purpose="judge",
     )
-    trainer = AgerTrainer(
-        config,
-        ager,
-        AgerNetworks(
-            model.generator,
-            encoder.to(device),
-            load_age_network().to(device),
-            load_gender_network().to(device),
-            _likeness(model, machine),
-            model.config.alignment,
-            machine.dtype,
-        ),
-        ProjectedAdversary(
-            features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
-        ),
-        judge,
-        _source(config, dataset, rows, size.resolution, machine),
-        labelled,
-        world=machine.world,
-        device=device,
-        dtype=machine.dtype,
+    features = load_efficientnet().to(machine.device)
+    adversary = ProjectedAdversary(
+        features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
     )
-    trainer.calibrate()
-    return trainer
+    return AgeCritics(
+        config, adversary, judge, labelled, world=machine.world, device=machine.device
+    )
 
 
 def _own_encoder(model: Model) -> Encoder | None:

@@ -1,0 +1,127 @@
+"""A refiner: what a generator says age changes, fitted to the photo that it is added to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reage.networks.ager import AGE_NUMBERS, embed_age
+from reage.networks.ops import lowered
+
+__all__ = ["Refiner", "RefinerConfig"]
+
+PICTURES = 3  # the photo, what the generator shows of it, and the change
+GATED = 4  # numbers a pixel that come out: three colours and a gate
+CONDITION = 64  # numbers that both ages become
+RAMP = 15.0  # years from the own age over which what is added comes in
+
+
+@dataclass(frozen=True)
+class RefinerConfig:
+    """What shapes a refiner has."""
+
+    resolution: int = 128  # pixels a side
+    patch: int = 2  # pixels a side that become the channels of one place
+    widths: tuple[int, ...] = (32, 64, 128, 192)  # maps at 1/1, 1/2, ... of the patches
+
+    def __post_init__(self) -> None:
+        places, rest = divmod(self.resolution, self.patch)
+        if rest or places % 2 ** (len(self.widths) - 1):
+            raise ValueError(
+                f"{self.resolution} px do not fall into patches of {self.patch} that can be "
+                f"halved {len(self.widths) - 1} times"
+            )
+
+
+class AgedBlock(nn.Module):
+    """Two 3x3 convolutions beside the identity, scaled and shifted by the ages (FiLM, 2018)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv0 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.film = nn.Linear(CONDITION, 2 * channels)
+        nn.init.normal_(self.conv1.weight, std=0.1 / channels**0.5 / 3)
+        nn.init.zeros_(self.film.weight)
+        nn.init.zeros_(self.film.bias)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        gain, shift = self.film(condition)[:, :, None, None].to(x.dtype).chunk(2, 1)
+        y = self.conv0(F.leaky_relu(x, 0.2)) * (1 + gain) + shift
+        return x + self.conv1(F.leaky_relu(y, 0.2))
+
+
+class Refiner(nn.Module):
+    """A small U-Net (Ronneberger et al., 2015) that weighs a change by pixel and adds its own.
+
+    A generator's faces lie a few pixels beside the photo's, and where it draws badly its changes
+    are patches. The refiner sees the photo, so it can put lines where the photo's folds are. It
+    changes nothing at the own age, and a new one gives the change back as it is.
+    """
+
+    where: Tensor
+
+    def __init__(self, config: RefinerConfig):
+        super().__init__()
+        self.config = config
+        widths, patch = config.widths, config.patch
+        places = config.resolution // patch
+        inputs = 3 * PICTURES * patch**2 + 2
+        self.ages = nn.Linear(2 * AGE_NUMBERS, CONDITION)
+        self.stem = nn.Conv2d(inputs, widths[0], 3, padding=1)
+        self.inward = nn.ModuleList(AgedBlock(width) for width in widths)
+        self.halvings = nn.ModuleList(nn.Conv2d(a, b, 3, 2, padding=1) for a, b in pairwise(widths))
+        self.doublings = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
+        self.outward = nn.ModuleList(AgedBlock(width) for width in widths[:-1])
+        self.out = nn.Conv2d(widths[0], GATED * patch**2, 3, padding=1)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+        axis = torch.linspace(-1, 1, places)
+        grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))
+        self.register_buffer("where", grid[None], persistent=False)  # faces are aligned
+
+    def forward(
+        self,
+        photo: Tensor,
+        base: Tensor,
+        change: Tensor,
+        own: Tensor,
+        wanted: Tensor,
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        """What to add to the photo instead of `change`, all `[N, 3, R, R]`; ages `[N]` in years.
+
+        `base` is what the generator shows of the photo, `dtype` that of the maps.
+        """
+        side = self.config.resolution
+        assert photo.shape == base.shape == change.shape, (photo.shape, base.shape, change.shape)
+        assert photo.shape[1:] == (3, side, side), f"pictures are {tuple(photo.shape)}"
+        condition = F.silu(self.ages(torch.cat([embed_age(own), embed_age(wanted)], 1)))
+        x = F.pixel_unshuffle(torch.cat([photo, base, change], 1), self.config.patch)
+        x = torch.cat([x, self.where.expand(len(x), -1, -1, -1)], 1)
+        if x.device.type == "cpu":
+            x = x.contiguous(memory_format=torch.channels_last)
+        with lowered(x, dtype):
+            x = self._u_net(x, condition)
+        found = F.pixel_shuffle(x.float(), self.config.patch)
+        added, gate = found[:, :3], found[:, 3:]
+        ramp = torch.tanh((wanted - own).abs() / RAMP)[:, None, None, None]
+        return change * 2 * torch.sigmoid(gate) + added * ramp
+
+    def _u_net(self, x: Tensor, condition: Tensor) -> Tensor:
+        x = self.stem(x)
+        skips = []
+        for i, block in enumerate(self.inward):
+            if i:
+                skips.append(x)
+                x = self.halvings[i - 1](x)
+            x = block(x, condition)
+        for i in reversed(range(len(skips))):
+            x = skips[i] + F.interpolate(self.doublings[i](x), scale_factor=2.0, mode="nearest")
+            x = self.outward[i](x, condition)
+        return self.out(F.leaky_relu(x, 0.2))
