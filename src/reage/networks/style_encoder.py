@@ -16,7 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.networks.generator import EqualLinear
-from reage.networks.irse import Backbone, BackboneConfig, Norm
+from reage.networks.irse import Backbone, BackboneConfig
+from reage.networks.norm import Norm
+from reage.networks.resnet import ResNetConfig
 
 __all__ = ["HALVINGS", "Reading", "StyleEncoder", "StyleEncoderConfig", "with_age"]
 
