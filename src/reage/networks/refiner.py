@@ -18,6 +18,8 @@ PICTURES = 3  # the photo, what the generator shows of it, and the change
 GATED = 4  # numbers a pixel that come out: three colours and a gate
 CONDITION = 64  # numbers that both ages become
 RAMP = 15.0  # years from the own age over which what is added comes in
+OUT_GAIN = 0.1  # Adam's first steps are as large as its rate: here they are pixels
+MOST_ADDED = 0.5  # of a colour's range of -1 to 1, softly
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ class Refiner(nn.Module):
             x = x.contiguous(memory_format=torch.channels_last)
         with lowered(x, dtype):
             x = self._u_net(x, condition)
-        found = F.pixel_shuffle(x.float(), self.config.patch)
-        added, gate = found[:, :3], found[:, 3:]
+        found = OUT_GAIN * F.pixel_shuffle(x.float(), self.config.patch)
+        added, gate = MOST_ADDED * torch.tanh(found[:, :3] / MOST_ADDED), found[:, 3:]
         ramp = torch.tanh((wanted - own).abs() / RAMP)[:, None, None, None]
         return change * 2 * torch.sigmoid(gate) + added * ramp
 

@@ -123,7 +123,7 @@ class RefinerTraining:
     balance: float = 0.8
     youngest: float = 1.0  # years that are asked for
     oldest: float = 82.0
-    refiner: AdamSettings = AdamSettings(1e-3, 0.5, 0.99)
+    refiner: AdamSettings = AdamSettings(5e-4, 0.5, 0.99, clip=1.0)
     discriminator: AdamSettings = AdamSettings(1e-3)
     judge: AdamSettings = AdamSettings(1e-3, 0.9, 0.99)
     judge_kimg: float = 6.0  # labelled faces that the judge of age learns from beforehand
@@ -139,7 +139,7 @@ class RefinerTraining:
     gender_weight: float = 3.0  # change of the gender network's probability
     light_weight: float = 10.0  # mean square of the change, averaged over 1/8 of the side
     hue_weight: float = 15.0  # mean square of what changes in colour, not in lightness
-    size_weight: float = 2.0  # mean square of the change
+    size_weight: float = 4.0  # mean square of the change
 
 
 PRESETS: dict[str, GeneratorTraining] = {
