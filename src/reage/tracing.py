@@ -123,6 +123,9 @@ class FaceMover:
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
         if self.encode is not None:
             assert isinstance(direction, NeuralAger), "only agers learnt on the encoder's codes"
+            if direction.photo is not None:
+                crop = to_tensor(face.view.crop.image).to(self.device)
+                return face.base + direction.added(crop, strengths, own)
             return self._aged(direction, self.encode, face, strengths)
         codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
@@ -147,10 +150,8 @@ class FaceMover:
             shown = base if torch.equal(ws, face.ws) else self.synthesize(face.ws)
             self.encoded[number] = ws, base, shown
         ws, base, shown = self.encoded[number]
-        own = face.view.reading.age
-        edited = self.synthesize(ager.moved(ws, strengths, own))
-        photo = to_tensor(face.view.crop.image).to(edited)
-        return shown + ager.added(photo, base, edited, strengths, own)
+        edited = self.synthesize(ager.moved(ws, strengths, face.view.reading.age))
+        return shown + (toned(base, edited, ager.colour) - base)
 
     def _allowed(self, face: AnyFace) -> tuple[float, float]:
         """Lowest and highest strength for a face."""

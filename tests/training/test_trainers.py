@@ -37,7 +37,7 @@ def chain(
     folder = tmp_path_factory.mktemp("chain")
     models: dict[str, Path] = {}
     previous = None
-    for kind in ("generator", "encoder", "ager", "refiner"):
+    for kind in ("generator", "encoder", "ager", "photo-ager"):
         settings = tiny_settings(kind, faces_folder, previous)
         trainer = start(settings, machine)
         trainer.step(0)
@@ -155,45 +155,45 @@ class TestAger:
             start(settings("ager"), machine)
 
 
-class TestRefiner:
-    def test_a_step_moves_the_refiner_only(
+class TestPhotoAger:
+    def test_a_step_moves_the_photo_ager_only(
         self, chain: dict[str, Path], settings: Settings, machine: Machine
     ):
-        trainer = start(settings("refiner", model=chain["ager"]), machine)
+        trainer = start(settings("photo-ager", model=chain["ager"]), machine)
         before = weights(trainer)
         figures = trainer.step(0)
         assert {"age", "identity", "gender", "fooling", "judge", "d_real"} <= set(figures)
         after = weights(trainer)
         changed = {k.split(".")[0] for k in after if not torch.equal(after[k], before[k])}
-        assert changed == {"refiner", "average", "discriminator", "judge"}
+        assert changed == {"ager", "average", "discriminator", "judge"}
 
-    def test_the_exported_ager_is_the_same_with_a_refiner(self, chain: dict[str, Path]):
-        plain, refined = (load_ager(chain[kind] / AGE_AGER) for kind in ("ager", "refiner"))
-        assert isinstance(plain, NeuralAger) and isinstance(refined, NeuralAger)
-        assert plain.refiner is None and refined.refiner is not None
+    def test_the_ager_of_codes_stays_as_it_was(self, chain: dict[str, Path]):
+        plain, both = (load_ager(chain[kind] / AGE_AGER) for kind in ("ager", "photo-ager"))
+        assert isinstance(plain, NeuralAger) and isinstance(both, NeuralAger)
+        assert plain.photo is None and both.photo is not None
         for name, tensor in plain.network.state_dict().items():
-            assert torch.equal(tensor, refined.network.state_dict()[name]), name
-        assert refined.report["refiner"]["kimg"] == 0.0
+            assert torch.equal(tensor, both.network.state_dict()[name]), name
+        assert both.report["photo"]["kimg"] == 0.0
 
-    def test_training_goes_on_from_a_models_refiner(
+    def test_training_goes_on_from_a_models_photo_ager(
         self, chain: dict[str, Path], settings: Settings, machine: Machine
     ):
-        trainer = start(settings("refiner", model=chain["refiner"]), machine)
-        ager = load_ager(chain["refiner"] / AGE_AGER)
-        assert isinstance(ager, NeuralAger) and ager.refiner is not None
-        for name, tensor in ager.refiner.state_dict().items():
-            assert torch.equal(tensor, weights(trainer)[f"refiner.{name}"]), name
+        trainer = start(settings("photo-ager", model=chain["photo-ager"]), machine)
+        ager = load_ager(chain["photo-ager"] / AGE_AGER)
+        assert isinstance(ager, NeuralAger) and ager.photo is not None
+        for name, tensor in ager.photo.state_dict().items():
+            assert torch.equal(tensor, weights(trainer)[f"ager.{name}"]), name
 
     def test_a_model_without_ager_is_refused(
         self, chain: dict[str, Path], settings: Settings, machine: Machine
     ):
         with pytest.raises(ModelError, match="has no ager of reage's"):
-            start(settings("refiner", model=chain["encoder"]), machine)
+            start(settings("photo-ager", model=chain["encoder"]), machine)
 
 
 @pytest.mark.parametrize(
     ("kind", "recipe"),
-    [("generator", r) for r in RECIPES] + [("encoder", ""), ("ager", ""), ("refiner", "")],
+    [("generator", r) for r in RECIPES] + [("encoder", ""), ("ager", ""), ("photo-ager", "")],
 )
 def test_resume_is_exact(
     kind: str,
@@ -204,9 +204,9 @@ def test_resume_is_exact(
     tmp_path: Path,
 ):
     """Two steps, a new process's trainer, two more: the same bits as four steps at once."""
-    parts = {"generator": {"recipe": recipe}, "encoder": {"model": chain["generator"]},
-             "ager": {"model": chain["encoder"]}, "refiner": {"model": chain["ager"]}}  # fmt: skip
-    made = settings(kind, **parts[kind])
+    begins = {"encoder": "generator", "ager": "encoder", "photo-ager": "ager"}
+    part = {"model": chain[begins[kind]]} if kind in begins else {"recipe": recipe}
+    made = settings(kind, **part)
     kimg = made.config.batch / 1000
     whole = start(made, machine)
     (tmp_path / "a").mkdir()

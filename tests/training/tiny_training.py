@@ -10,14 +10,14 @@ from reage.training.configs import (
     PRESETS,
     AgerTraining,
     EncoderTraining,
-    RefinerTraining,
+    PhotoAgerTraining,
 )
 from reage.training.settings import AnyConfig, RunSettings
 
 SMALL = {
     "encoder": EncoderTraining(batch=4),
     "ager": AgerTraining(batch=4, judge_kimg=0.13),
-    "refiner": RefinerTraining(batch=4, judge_kimg=0.13),
+    "photo-ager": PhotoAgerTraining(batch=4, judge_kimg=0.13),
 }
 
 __all__ = ["TINY", "tiny_settings"]

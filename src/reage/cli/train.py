@@ -1,4 +1,4 @@
-"""`reage train`: a generator, an encoder, an ager or a refiner, from a prepared dataset."""
+"""`reage train`: a generator, an encoder or its agers, from a prepared dataset."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def run_options(command: Command) -> Command:
 
 @click.group()
 def train() -> None:
-    """Train a generator, then its encoder, then its ager, then the ager's refiner.
+    """Train a generator, then its encoder, then its agers: of codes and of photos.
 
     \b
     reage train generator --data faces --run runs/g --recipe projected+encoder --minutes 60
     reage train encoder runs/g/model --data faces --run runs/e --kimg 200
     reage train ager runs/e/model --data faces --run runs/a --kimg 100
-    reage train refiner runs/a/model --data faces --run runs/r --kimg 100
+    reage train photo-ager runs/a/model --data faces --run runs/p --kimg 100
     reage train generator --run runs/g --resume
     torchrun --nproc-per-node 2 -m reage train generator ...
 
@@ -106,14 +106,14 @@ def ager(model: str | None, **options: Any) -> None:
     _train("ager", AgerTraining(), model, options)
 
 
-@train.command()
+@train.command("photo-ager")
 @click.argument("model", required=False)
 @run_options
-def refiner(model: str | None, **options: Any) -> None:
-    """Train what fits the changes of MODEL's ager to the photos that they are added to."""
-    from reage.training.configs import RefinerTraining
+def photo_ager(model: str | None, **options: Any) -> None:
+    """Train what ages photos themselves where a change is added, beside MODEL's ager of codes."""
+    from reage.training.configs import PhotoAgerTraining
 
-    _train("refiner", RefinerTraining(), model, options)
+    _train("photo-ager", PhotoAgerTraining(), model, options)
 
 
 def _train(
@@ -140,7 +140,7 @@ def _train(
         from reage.training.pictures import save_curves, save_grid
 
         for name, images in trainer.pictures(step).items():
-            save_grid(images, folder / f"{name}.png")
+            save_grid(images, folder / f"{name}.png", 7 if kind == "photo-ager" else 8)
         if (folder / "log.jsonl").is_file():
             save_curves(folder / "log.jsonl", folder / "curves.png")
         export_model(trainer, settings, folder / "model", kimg=step * trainer.batch / 1000)

@@ -12,13 +12,12 @@ from torch import Tensor
 
 from reage.errors import LatentError
 from reage.latents.encoding import pooled
-from reage.latents.faces import toned
 from reage.models.checkpoints import Model, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.generator import Generator
-from reage.networks.refiner import Refiner, RefinerConfig
+from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.networks.style_encoder import StyleEncoder, with_age
 
 __all__ = ["AnyAger", "NeuralAger", "PictureAger", "load_ager", "picture_ager", "save_ager"]
@@ -27,7 +26,7 @@ KIND = "reage-ager"
 PICTURE_KIND = "reage-picture-ager"
 FORMAT = 1
 MAX_SIZE = 8192
-REFINER = "refiner."  # before the names of its tensors
+PHOTO = "photo."  # before the names of its tensors
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
 
 
@@ -41,13 +40,13 @@ class NeuralAger:
     colour: float = 1.0  # share of the change's colour that is pasted; its light always is
     span: tuple[float, float] = (1.0, 82.0)  # years that it was trained for
     report: dict[str, Any] = field(default_factory=dict)  # how it was made, how good it is
-    refiner: Refiner | None = None  # fits the change to the photo; frozen
+    photo: PhotoAger | None = None  # ages photos themselves where a change is added; frozen
 
     def to(self, device: torch.device) -> NeuralAger:
         """Move its networks there; returns itself."""
         self.network.to(device)
-        if self.refiner is not None:
-            self.refiner.to(device)
+        if self.photo is not None:
+            self.photo.to(device)
         return self
 
     def check(self, generator_hash: str, num_ws: int, w_dim: int) -> None:
@@ -68,20 +67,15 @@ class NeuralAger:
         return codes + self.network(codes, ages, ages + 10 * strengths)
 
     @torch.no_grad()
-    def added(
-        self, photo: Tensor, base: Tensor, moved: Tensor, strengths: Tensor, own: float
-    ) -> Tensor:
-        """What to add to a photo's crop `[1, 3, R, R]` at strengths `[N]`, `[N, 3, R, R]`.
+    def added(self, crop: Tensor, strengths: Tensor, own: float) -> Tensor:
+        """What its photo ager adds to a photo's crop `[1, 3, R, R]` at strengths `[N]`.
 
-        `base` `[1, 3, R, R]` is what the face's code shows, `moved` `[N, 3, R, R]` what the moved
-        codes show.
+        `[N, 3, R, R]`, to be added to the colours.
         """
-        change = toned(base, moved, self.colour) - base
-        if self.refiner is None:
-            return change
-        ages = torch.full_like(strengths, own).to(change)
-        pictures = (photo.expand_as(change), base.expand_as(change), change)
-        return self.refiner(*pictures, ages, ages + 10 * strengths.to(change))
+        assert self.photo is not None, f"the ager {self.name} has no photo ager"
+        strengths = strengths.to(crop)
+        ages = torch.full_like(strengths, own)
+        return self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,10 +167,10 @@ def save_ager(ager: AnyAger, path: Path) -> Path:
     own = isinstance(ager, NeuralAger)
     dtype = torch.float16 if own else torch.float32
     tensors = {k: v.to(dtype).contiguous() for k, v in ager.network.state_dict().items()}
-    refiner = ager.refiner if isinstance(ager, NeuralAger) else None
-    if refiner is not None:
-        stored = refiner.state_dict().items()
-        tensors |= {REFINER + k: v.to(dtype).contiguous() for k, v in stored}
+    photo = ager.photo if isinstance(ager, NeuralAger) else None
+    if photo is not None:
+        stored = photo.state_dict().items()
+        tensors |= {PHOTO + k: v.to(dtype).contiguous() for k, v in stored}
     known = {
         "kind": KIND if own else PICTURE_KIND,
         "format": FORMAT,
@@ -187,8 +181,8 @@ def save_ager(ager: AnyAger, path: Path) -> Path:
         "network": asdict(ager.network.config) if own else describe_encoder(ager.network.config),
         "report": ager.report,
     }
-    if refiner is not None:
-        known["refiner"] = asdict(refiner.config)
+    if photo is not None:
+        known["photo"] = asdict(photo.config)
     save_tensors(path, tensors, {"ager": json.dumps(known, sort_keys=True)})
     return path
 
@@ -210,10 +204,10 @@ def load_ager(path: Path, generator: Generator | None = None) -> AnyAger:
         settings = dict(known["network"])
         if known["kind"] == KIND:
             network = Ager(AgerConfig(**_sizes(settings, path)))
-            if "refiner" in known:
-                rest["refiner"] = _refiner(dict(known["refiner"]), tensors, path)
-            own = {k: v for k, v in tensors.items() if not k.startswith(REFINER)}
-            load_strictly(network, own if "refiner" in known else tensors, source=str(path))
+            if "photo" in known:
+                rest["photo"] = _photo_ager(dict(known["photo"]), tensors, path)
+                tensors = {k: v for k, v in tensors.items() if not k.startswith(PHOTO)}
+            load_strictly(network, tensors, source=str(path))
             return NeuralAger(network.eval().requires_grad_(False), *labels, **rest)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise LatentError(f"{path} is not an ager's file: {error}") from error
@@ -223,15 +217,15 @@ def load_ager(path: Path, generator: Generator | None = None) -> AnyAger:
     return PictureAger(looking, generator, *labels, **rest)
 
 
-def _refiner(settings: dict[str, Any], tensors: dict[str, Tensor], path: Path) -> Refiner:
-    check_names(asdict(RefinerConfig()), settings, f"{path}: refiner")
+def _photo_ager(settings: dict[str, Any], tensors: dict[str, Tensor], path: Path) -> PhotoAger:
+    check_names(asdict(PhotoAgerConfig()), settings, f"{path}: photo ager")
     widths = tuple(settings.pop("widths"))
     if not all(type(n) is int and 0 < n <= MAX_SIZE for n in (*widths, *settings.values())):
-        raise LatentError(f"{path}: its refiner has sizes that are not whole numbers above 0")
-    refiner = Refiner(RefinerConfig(widths=widths, **settings))
-    own = {k.removeprefix(REFINER): v for k, v in tensors.items() if k.startswith(REFINER)}
-    load_strictly(refiner, own, source=f"{path}: refiner")
-    return refiner.eval().requires_grad_(False)
+        raise LatentError(f"{path}: its photo ager has sizes that are not whole numbers above 0")
+    network = PhotoAger(PhotoAgerConfig(widths=widths, **settings))
+    own = {k.removeprefix(PHOTO): v for k, v in tensors.items() if k.startswith(PHOTO)}
+    load_strictly(network, own, source=f"{path}: photo ager")
+    return network.eval().requires_grad_(False)
 
 
 def _sizes(settings: dict[str, Any], path: Path) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What the trainings of agers and refiners have in common: the frozen networks they work on."""
+"""What the trainings of both kinds of agers have in common: the frozen networks that judge."""
 
 from __future__ import annotations
 
@@ -11,41 +11,28 @@ from torch import Tensor
 from reage.latents.faces import age_square
 from reage.models.checkpoints import Alignment
 from reage.networks.age import AgeNetwork
-from reage.networks.encoder import Encoder
 from reage.networks.gender import GenderNetwork
-from reage.networks.generator import Generator
 from reage.networks.identity import FeatureLikeness
 from reage.networks.ops import lowered
 from reage.training.adversaries import at_side
-from reage.training.configs import AgerTraining, RefinerTraining
+from reage.training.configs import AgerTraining, PhotoAgerTraining
 from reage.training.data import AGE_BINS
 
-__all__ = ["AgeingNetworks", "weighted"]
+__all__ = ["FaceNetworks", "weighted"]
 
 LIKENESS_SIDE = 128
 OLDEST_LABEL = 90.0  # the last bin has no end of its own
 
 
 @dataclass(frozen=True, eq=False)
-class AgeingNetworks:
-    """The frozen networks that an ager or a refiner works on and is judged by."""
+class FaceNetworks:
+    """What is known of faces: their age, gender and likeness. Frozen."""
 
-    generator: Generator
-    encoder: Encoder
     age: AgeNetwork
     gender: GenderNetwork
     likeness: FeatureLikeness
     alignment: Alignment  # of the crops
     dtype: torch.dtype = torch.float32  # of the likeness's convolutions
-
-    def encode(self, images: Tensor) -> Tensor:
-        """The codes of crops `[N, 3, R, R]`, all of them valid."""
-        w_avg = self.generator.mapping.w_avg
-        return self.encoder(images, torch.ones_like(images[:, :1]), w_avg)
-
-    def show(self, ws: Tensor) -> Tensor:
-        """The pictures of codes, `[N, 3, R, R]`."""
-        return self.generator.synthesize(ws, dtype=self.dtype)[:, :3]
 
     def read(self, images: Tensor) -> Tensor:
         """Apparent ages of crops `[N, 3, R, R]` in years, `[N]`."""
@@ -66,7 +53,7 @@ class AgeingNetworks:
             return self.likeness.describe(at_side(images, LIKENESS_SIDE))
 
 
-def weighted(losses: Mapping[str, Tensor], config: AgerTraining | RefinerTraining) -> Tensor:
+def weighted(losses: Mapping[str, Tensor], config: AgerTraining | PhotoAgerTraining) -> Tensor:
     """The sum of losses by the weights that the settings give to their names."""
     weights = vars(config) | {"fooling_weight": config.adversarial_weight}
     return torch.stack([loss * weights[f"{name}_weight"] for name, loss in losses.items()]).sum()

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from reage.latents.faces import toned
 from reage.latents.guided import oval_mask
 from reage.networks.ager import Ager
-from reage.training.ageing import AgeingNetworks, weighted
+from reage.networks.encoder import Encoder
+from reage.networks.generator import Generator
+from reage.training.ageing import FaceNetworks, weighted
 from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import AgerTraining
 from reage.training.critics import AgeCritics
@@ -49,7 +51,9 @@ class AgerTrainer:
         self,
         config: AgerTraining,
         ager: Ager,
-        networks: AgeingNetworks,
+        generator: Generator,
+        encoder: Encoder,
+        networks: FaceNetworks,
         critics: AgeCritics,
         source: BatchSource,
         *,
@@ -62,7 +66,8 @@ class AgerTrainer:
         self.ager = ager.train().requires_grad_(True).to(device)
         self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
         self.optimizers = {"ager": adam(self.ager, config.ager)} | critics.optimizers
-        self.mask = oval_mask(networks.generator.config.resolution).to(device)
+        self.generator, self.encoder = generator, encoder  # frozen
+        self.mask = oval_mask(generator.config.resolution).to(device)
 
     @property
     def batch(self) -> int:
@@ -75,7 +80,7 @@ class AgerTrainer:
         batch = self.source.at(index)
         faces = self._faces(index, batch)
         change = self.ager(faces.ws, faces.own, faces.wanted)
-        aged = self.networks.show(faces.ws + change)
+        aged = self._show(faces.ws + change)
         pasted = self._paste(faces, aged)
         # The adversary sees what is pasted. What the generator makes it would tell from photos by
         # the generator's own faults, whatever its age, and of patches in photos it would not know.
@@ -98,14 +103,14 @@ class AgerTrainer:
     @torch.no_grad()
     def _faces(self, index: int, batch: FaceBatch) -> _Faces:
         images = batch.images.to(self.device)
-        ws = self.networks.encode(images)
+        ws = self._encode(images)
         draws = Draws(self.config.seed, index, batch.places, device=self.device)
         wanted = draws.uniform(low=self.config.youngest, high=self.config.oldest)
         # The editor's codes are optimised from the encoder's on: they lie around them.
         amount = draws.uniform()[:, None, None] * self.config.code_noise
         ws = ws + amount * self.ager.scale * draws.normal(*ws.shape[1:])
         own = self.networks.own_ages(images, batch.bins)
-        return _Faces(images, ws, self.networks.show(ws), own, wanted)
+        return _Faces(images, ws, self._show(ws), own, wanted)
 
     def _paste(self, faces: _Faces, aged: Tensor) -> Tensor:
         """The photos with the change pasted, as the editor's `delta` does it."""
@@ -143,10 +148,17 @@ class AgerTrainer:
     def calibrate(self, faces: int = 512) -> None:
         """Tell a new ager where codes lie and how far they spread."""
         images = self.source.fixed(faces)
-        ws = torch.cat([self.networks.encode(part.to(self.device)) for part in images.split(32)])
+        ws = torch.cat([self._encode(part.to(self.device)) for part in images.split(32)])
         for ager in (self.ager, self.average):
             ager.mean.copy_(ws.mean(0))
             ager.scale.copy_(ws.std(0).square().mean(1, keepdim=True).sqrt())
+
+    def _encode(self, images: Tensor) -> Tensor:
+        w_avg = self.generator.mapping.w_avg
+        return self.encoder(images, torch.ones_like(images[:, :1]), w_avg)
+
+    def _show(self, ws: Tensor) -> Tensor:
+        return self.generator.synthesize(ws, dtype=self.dtype)[:, :3]
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""
@@ -163,12 +175,12 @@ class AgerTrainer:
     def pictures(self, index: int) -> dict[str, Tensor]:
         """Rows of a face, what its code shows, and that at six ages, made and pasted."""
         images = self.source.fixed(SHOWN_FACES).to(self.device)
-        ws = self.networks.encode(images)
-        base, own = self.networks.show(ws), self.networks.read(images)
+        ws = self._encode(images)
+        base, own = self._show(ws), self.networks.read(images)
         rows = {"aged": [images, base], "pasted": [images, base]}
         for age in SHOWN_AGES:
             wanted = torch.full_like(own, age)
-            aged = self.networks.show(ws + self.average(ws, own, wanted))
+            aged = self._show(ws + self.average(ws, own, wanted))
             rows["aged"].append(aged)
             rows["pasted"].append(self._paste(_Faces(images, ws, base, own, wanted), aged))
         return {name: torch.stack(columns, 1).flatten(0, 1) for name, columns in rows.items()}

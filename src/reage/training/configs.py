@@ -11,7 +11,7 @@ __all__ = [
     "AgerTraining",
     "EncoderTraining",
     "GeneratorTraining",
-    "RefinerTraining",
+    "PhotoAgerTraining",
 ]
 
 
@@ -115,15 +115,15 @@ class AgerTraining:
 
 
 @dataclass(frozen=True)
-class RefinerTraining:
-    """`reage train refiner`."""
+class PhotoAgerTraining:
+    """`reage train photo-ager`."""
 
     batch: int = 16
     seed: int = 0
     balance: float = 0.8
     youngest: float = 1.0  # years that are asked for
     oldest: float = 82.0
-    refiner: AdamSettings = AdamSettings(5e-4, 0.5, 0.99, clip=1.0)
+    ager: AdamSettings = AdamSettings(5e-4, 0.5, 0.99, clip=1.0)
     discriminator: AdamSettings = AdamSettings(1e-3)
     judge: AdamSettings = AdamSettings(1e-3, 0.9, 0.99)
     judge_kimg: float = 6.0  # labelled faces that the judge of age learns from beforehand
@@ -136,7 +136,7 @@ class RefinerTraining:
     colour_weight: float = 0.15  # of the adversary's head on the tiny view
     identity_weight: float = 6.0  # what the likeness to the photo falls short of `least_likeness`
     least_likeness: float = 0.85
-    gender_weight: float = 3.0  # change of the gender network's probability
+    gender_weight: float = 5.0  # change of the gender network's probability
     light_weight: float = 10.0  # mean square of the change, averaged over 1/8 of the side
     hue_weight: float = 15.0  # mean square of what changes in colour, not in lightness
     size_weight: float = 4.0  # mean square of the change

@@ -24,7 +24,7 @@ from reage.models.registry import load as load_any_model
 from reage.training.ager import AgerTrainer
 from reage.training.encoder import EncoderTrainer
 from reage.training.mapping import rebase
-from reage.training.refiner import RefinerTrainer
+from reage.training.photo_ager import PhotoAgerTrainer
 from reage.training.settings import RunSettings
 from reage.training.start import AnyTrainer
 
@@ -34,7 +34,7 @@ __all__ = ["export_model"]
 def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, kimg: float) -> None:
     """Write the averaged weights as a model folder that every command takes."""
     base = None if settings.model is None else load_any_model(settings.model)
-    if isinstance(trainer, AgerTrainer | RefinerTrainer):
+    if isinstance(trainer, AgerTrainer | PhotoAgerTrainer):
         assert base is not None
         _export_ager(_ager_of(trainer, base, kimg), base, folder)
         return
@@ -66,12 +66,12 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
     )
 
 
-def _ager_of(trainer: AgerTrainer | RefinerTrainer, base: Model, kimg: float) -> NeuralAger:
-    """The ager that was trained, or the one whose refiner was."""
+def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) -> NeuralAger:
+    """The ager that was trained, or the one that a photo ager belongs to."""
     report: dict[str, Any] = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
-    if isinstance(trainer, RefinerTrainer):
-        ager = trainer.ager
-        return replace(ager, refiner=trainer.average, report={**ager.report, "refiner": report})
+    if isinstance(trainer, PhotoAgerTrainer):
+        ager = trainer.beside
+        return replace(ager, photo=trainer.average, report={**ager.report, "photo": report})
     span = (trainer.config.youngest, trainer.config.oldest)
     colour = trainer.config.colour
     return NeuralAger(trainer.average, base.generator_hash, colour=colour, span=span, report=report)

@@ -14,7 +14,7 @@ from reage.training.configs import (
     AgerTraining,
     EncoderTraining,
     GeneratorTraining,
-    RefinerTraining,
+    PhotoAgerTraining,
 )
 
 __all__ = ["AnyConfig", "RunSettings", "open_run", "read_settings"]
@@ -24,17 +24,17 @@ CONFIGS = {
     "generator": GeneratorTraining,
     "encoder": EncoderTraining,
     "ager": AgerTraining,
-    "refiner": RefinerTraining,
+    "photo-ager": PhotoAgerTraining,
 }
 
-AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining | RefinerTraining
+AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining | PhotoAgerTraining
 
 
 @dataclass(frozen=True)
 class RunSettings:
     """All that decides what comes out of a run."""
 
-    kind: str  # generator, encoder, ager or refiner
+    kind: str  # generator, encoder, ager or photo-ager
     config: AnyConfig
     data: str  # folder of the dataset
     split: str = "train"

@@ -29,7 +29,7 @@ from reage.networks.efficientnet import TAP_CHANNELS
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator, GeneratorConfig
 from reage.networks.identity import FeatureLikeness
-from reage.networks.refiner import Refiner, RefinerConfig
+from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.training.adversaries import (
     Adversary,
     NoAdversary,
@@ -37,13 +37,13 @@ from reage.training.adversaries import (
     StyleganAdversary,
     at_side,
 )
-from reage.training.ageing import AgeingNetworks
+from reage.training.ageing import FaceNetworks
 from reage.training.ager import AgerTrainer
 from reage.training.configs import (
     AgerTraining,
     EncoderTraining,
     GeneratorTraining,
-    RefinerTraining,
+    PhotoAgerTraining,
 )
 from reage.training.critics import AgeCritics
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
@@ -51,17 +51,17 @@ from reage.training.encoder import EncoderTrainer
 from reage.training.generator import GeneratorTrainer
 from reage.training.mapping import centre_offsets, lift, set_mapping
 from reage.training.parallel import World
-from reage.training.refiner import RefinerTrainer
+from reage.training.photo_ager import PhotoAgerTrainer
 from reage.training.settings import AnyConfig, RunSettings
 
 __all__ = ["AnyTrainer", "Machine", "start"]
 
 LIKENESS_SIDE = 128
 JUDGE_BATCH = 64
-REFINED_PLACES = 64  # a side at most, of a refiner's finest maps
+PHOTO_PLACES = 64  # a side at most, of a photo ager's finest maps
 MAPPING_FACES = 2048  # whose codes the mapping draws like when a run with an encoder begins
 
-AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | RefinerTrainer
+AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | PhotoAgerTrainer
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def start(settings: RunSettings, machine: Machine) -> AnyTrainer:
         raise UsageError(f"{settings.kind}: name the model that it is trained for")
     if isinstance(settings.config, EncoderTraining):
         return _start_encoder(settings.config, dataset, rows, model, machine)
-    if isinstance(settings.config, RefinerTraining):
-        return _start_refiner(settings.config, dataset, rows, model, machine)
+    if isinstance(settings.config, PhotoAgerTraining):
+        return _start_photo_ager(settings.config, dataset, rows, model, machine)
     return _start_ager(settings.config, dataset, rows, model, machine)
 
 
@@ -201,7 +201,11 @@ def _start_ager(
     model: Model,
     machine: Machine,
 ) -> AgerTrainer:
-    networks = _ageing_networks(model, machine)
+    encoder = _own_encoder(model)
+    if encoder is None:
+        raise ModelError(
+            f"the model {model.config.name} has no encoder; train one first: reage train encoder"
+        )
     size = model.generator.config
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
@@ -210,7 +214,9 @@ def _start_ager(
     trainer = AgerTrainer(
         config,
         ager,
-        networks,
+        model.generator.to(machine.device),
+        encoder.to(machine.device),
+        _face_networks(model, machine),
         critics,
         _source(config, dataset, rows, size.resolution, machine),
         world=machine.world,
@@ -221,16 +227,15 @@ def _start_ager(
     return trainer
 
 
-def _start_refiner(
-    config: RefinerTraining,
+def _start_photo_ager(
+    config: PhotoAgerTraining,
     dataset: FaceDataset,
     rows: Sequence[FaceRow],
     model: Model,
     machine: Machine,
-) -> RefinerTrainer:
-    networks = _ageing_networks(model, machine)
-    ager = find_direction(model, None)
-    if not isinstance(ager, NeuralAger):
+) -> PhotoAgerTrainer:
+    beside = find_direction(model, None)
+    if not isinstance(beside, NeuralAger):
         raise ModelError(
             f"the model {model.config.name} has no ager of reage's; train one first: "
             "reage train ager"
@@ -238,13 +243,13 @@ def _start_refiner(
     resolution = model.generator.config.resolution
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        refiner = ager.refiner or Refiner(_refiner_config(resolution))
+        ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
         critics = _critics(config, dataset, rows, machine)
-    return RefinerTrainer(
+    return PhotoAgerTrainer(
         config,
-        refiner,
-        ager.to(machine.device),
-        networks,
+        ager,
+        beside,
+        _face_networks(model, machine),
         critics,
         _source(config, dataset, rows, resolution, machine),
         world=machine.world,
@@ -253,20 +258,13 @@ def _start_refiner(
     )
 
 
-def _refiner_config(resolution: int) -> RefinerConfig:
-    return RefinerConfig(resolution, patch=max(2, resolution // REFINED_PLACES))
+def _photo_ager_config(resolution: int) -> PhotoAgerConfig:
+    return PhotoAgerConfig(resolution, patch=max(2, resolution // PHOTO_PLACES))
 
 
-def _ageing_networks(model: Model, machine: Machine) -> AgeingNetworks:
-    encoder = _own_encoder(model)
-    if encoder is None:
-        raise ModelError(
-            f"the model {model.config.name} has no encoder; train one first: reage train encoder"
-        )
+def _face_networks(model: Model, machine: Machine) -> FaceNetworks:
     device = machine.device
-    return AgeingNetworks(
-        model.generator.to(device),
-        encoder.to(device),
+    return FaceNetworks(
         load_age_network().to(device),
         load_gender_network().to(device),
         _likeness(model, machine),
@@ -276,7 +274,7 @@ def _ageing_networks(model: Model, machine: Machine) -> AgeingNetworks:
 
 
 def _critics(
-    config: AgerTraining | RefinerTraining,
+    config: AgerTraining | PhotoAgerTraining,
     dataset: FaceDataset,
     rows: Sequence[FaceRow],
     machine: Machine,

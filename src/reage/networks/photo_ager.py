@@ -1,4 +1,4 @@
-"""A refiner: what a generator says age changes, fitted to the photo that it is added to."""
+"""A photo ager: what age changes in the colours of an aligned photo, from the photo itself."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ from torch import Tensor, nn
 from reage.networks.ager import AGE_NUMBERS, embed_age
 from reage.networks.ops import lowered
 
-__all__ = ["Refiner", "RefinerConfig"]
+__all__ = ["PhotoAger", "PhotoAgerConfig"]
 
-PICTURES = 3  # the photo, what the generator shows of it, and the change
-GATED = 4  # numbers a pixel that come out: three colours and a gate
 CONDITION = 64  # numbers that both ages become
-RAMP = 15.0  # years from the own age over which what is added comes in
-OUT_GAIN = 0.1  # Adam's first steps are as large as its rate: here they are pixels
-MOST_ADDED = 0.5  # of a colour's range of -1 to 1, softly
+RAMP = 15.0  # years from the own age over which the change comes in
+OUT_GAIN = 0.2  # Adam's first steps are as large as its rate: here they are pixels
+MOST = 0.6  # by which a colour changes, of -1 to 1, softly
+BINOMIAL = (0.25, 0.5, 0.25)
 
 
 @dataclass(frozen=True)
-class RefinerConfig:
-    """What shapes a refiner has."""
+class PhotoAgerConfig:
+    """What shapes a photo ager has."""
 
     resolution: int = 128  # pixels a side
     patch: int = 2  # pixels a side that become the channels of one place
@@ -57,63 +56,58 @@ class AgedBlock(nn.Module):
         return x + self.conv1(F.leaky_relu(y, 0.2))
 
 
-class Refiner(nn.Module):
-    """A small U-Net (Ronneberger et al., 2015) that weighs a change by pixel and adds its own.
+class PhotoAger(nn.Module):
+    """Photos with their own and wanted ages to what is to be added to their colours.
 
-    A generator's faces lie a few pixels beside the photo's, and where it draws badly its changes
-    are patches. The refiner sees the photo, so it can put lines where the photo's folds are. It
-    changes nothing at the own age, and a new one gives the change back as it is.
+    A U-Net (Ronneberger et al., 2015) as in FRAN (Zoss et al., "Production-Ready Face Re-Aging for
+    Visual Effects", 2022), but small, and conditioned on both ages at every size. It changes
+    nothing at the own age, and nothing at all before it has learnt.
     """
 
     where: Tensor
+    blur: Tensor
 
-    def __init__(self, config: RefinerConfig):
+    def __init__(self, config: PhotoAgerConfig):
         super().__init__()
         self.config = config
         widths, patch = config.widths, config.patch
-        places = config.resolution // patch
-        inputs = 3 * PICTURES * patch**2 + 2
         self.ages = nn.Linear(2 * AGE_NUMBERS, CONDITION)
-        self.stem = nn.Conv2d(inputs, widths[0], 3, padding=1)
+        self.stem = nn.Conv2d(3 * patch**2 + 2, widths[0], 3, padding=1)
         self.inward = nn.ModuleList(AgedBlock(width) for width in widths)
         self.halvings = nn.ModuleList(nn.Conv2d(a, b, 3, 2, padding=1) for a, b in pairwise(widths))
         self.doublings = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
         self.outward = nn.ModuleList(AgedBlock(width) for width in widths[:-1])
-        self.out = nn.Conv2d(widths[0], GATED * patch**2, 3, padding=1)
+        self.out = nn.Conv2d(widths[0], 3 * patch**2, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
-        axis = torch.linspace(-1, 1, places)
+        axis = torch.linspace(-1, 1, config.resolution // patch)
         grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))
         self.register_buffer("where", grid[None], persistent=False)  # faces are aligned
+        taps = torch.tensor(BINOMIAL)
+        kernel = torch.outer(taps, taps).expand(3, 1, 3, 3).contiguous()
+        self.register_buffer("blur", kernel, persistent=False)
 
     def forward(
-        self,
-        photo: Tensor,
-        base: Tensor,
-        change: Tensor,
-        own: Tensor,
-        wanted: Tensor,
-        *,
-        dtype: torch.dtype = torch.float32,
+        self, photos: Tensor, own: Tensor, wanted: Tensor, *, dtype: torch.dtype = torch.float32
     ) -> Tensor:
-        """What to add to the photo instead of `change`, all `[N, 3, R, R]`; ages `[N]` in years.
+        """Changes `[N, 3, R, R]` of photos `[N, 3, R, R]` in [-1, 1]; ages `[N]` in years.
 
-        `base` is what the generator shows of the photo, `dtype` that of the maps.
+        `dtype` is that of the maps.
         """
         side = self.config.resolution
-        assert photo.shape == base.shape == change.shape, (photo.shape, base.shape, change.shape)
-        assert photo.shape[1:] == (3, side, side), f"pictures are {tuple(photo.shape)}"
+        assert photos.shape[1:] == (3, side, side), f"photos are {tuple(photos.shape)}"
         condition = F.silu(self.ages(torch.cat([embed_age(own), embed_age(wanted)], 1)))
-        x = F.pixel_unshuffle(torch.cat([photo, base, change], 1), self.config.patch)
+        x = F.pixel_unshuffle(photos, self.config.patch)
         x = torch.cat([x, self.where.expand(len(x), -1, -1, -1)], 1)
         if x.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)
         with lowered(x, dtype):
             x = self._u_net(x, condition)
-        found = OUT_GAIN * F.pixel_shuffle(x.float(), self.config.patch)
-        added, gate = MOST_ADDED * torch.tanh(found[:, :3] / MOST_ADDED), found[:, 3:]
+        change = OUT_GAIN * F.pixel_shuffle(x.float(), self.config.patch)
+        # The pixels of a patch come from different channels: without this they show as a grid.
+        change = F.conv2d(F.pad(change, (1,) * 4, mode="replicate"), self.blur, groups=3)
         ramp = torch.tanh((wanted - own).abs() / RAMP)[:, None, None, None]
-        return change * 2 * torch.sigmoid(gate) + added * ramp
+        return MOST * torch.tanh(change / MOST) * ramp
 
     def _u_net(self, x: Tensor, condition: Tensor) -> Tensor:
         x = self.stem(x)
