@@ -53,8 +53,10 @@ class FaceMover:
     device: torch.device
     # What the likeness sees in the photo's own faces, by number: the same for every age.
     described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
-    # By number: the encoder's code, what it shows, and what the face's own code shows.
-    encoded: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict, repr=False)
+    # By number: the encoder's code and what it shows.
+    encoded: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
+    # By number: what the face's own code shows, which may have been mixed or varied.
+    shown: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     def trace(self, face: AnyFace) -> tuple[Look, AgeCurve]:
         """How to look at one face at any strength, and its curve over the allowed ones."""
@@ -123,35 +125,41 @@ class FaceMover:
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
         if self.encode is not None:
             assert isinstance(direction, NeuralAger), "only agers learnt on the encoder's codes"
-            if direction.photo is not None:
-                crop = to_tensor(face.view.crop.image).to(self.device)
-                return face.base + direction.added(crop, strengths, own)
-            return self._aged(direction, self.encode, face, strengths)
+            return self._shown(face) + self._added(direction, self.encode, face, strengths)
         codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
         return toned(face.base, edited, direction.colour)
 
-    def _aged(
+    def _added(
         self,
         ager: NeuralAger,
         encode: Callable[[Sequence[FaceCrop]], Tensor],
         face: InvertedFace,
         strengths: Tensor,
     ) -> Tensor:
-        """What the ager changes in the encoder's code, on top of what the face shows now.
+        """What the ager adds to the photo `[N, 3, R, R]`, whatever else was done to the face.
 
-        That code is what it learnt on, with the change pasted into the photo; a code that was
-        optimised towards the photo rebuilds it better and ages worse (docs/ageing.md).
+        Without a photo ager it is the change of the encoder's code: that is what the ager learnt
+        on, with the change pasted into the photo; a code that was optimised towards the photo
+        rebuilds it better and ages worse (docs/ageing.md).
         """
+        own = face.view.reading.age
+        if ager.photo is not None:
+            return ager.added(to_tensor(face.view.crop.image).to(self.device), strengths, own)
         number = face.view.number
         if number not in self.encoded:
             ws = encode([face.view.crop])
-            base = self.synthesize(ws)
-            shown = base if torch.equal(ws, face.ws) else self.synthesize(face.ws)
-            self.encoded[number] = ws, base, shown
-        ws, base, shown = self.encoded[number]
-        edited = self.synthesize(ager.moved(ws, strengths, face.view.reading.age))
-        return shown + (toned(base, edited, ager.colour) - base)
+            same = torch.equal(ws, face.ws)
+            self.encoded[number] = ws, self._shown(face) if same else self.synthesize(ws)
+        ws, base = self.encoded[number]
+        edited = self.synthesize(ager.moved(ws, strengths, own))
+        return toned(base, edited, ager.colour) - base
+
+    def _shown(self, face: InvertedFace) -> Tensor:
+        number = face.view.number
+        if number not in self.shown:
+            self.shown[number] = self.synthesize(face.ws)
+        return self.shown[number]
 
     def _allowed(self, face: AnyFace) -> tuple[float, float]:
         """Lowest and highest strength for a face."""

@@ -14,7 +14,7 @@ from reage.video.config import Preview, parse_preview
 from reage.video.journal import FRAME, ROW, Journal
 from reage.video.metrics import Tally, VideoMetrics, flicker, landmark_jitter
 from reage.video.painting import knots_of
-from reage.video.planes import Planes, add_layer, rgb_to_ycc, sample_luma
+from reage.video.planes import Planes, add_layer, rgb_to_ycc, sample_luma, sample_rgb
 from reage.video.smoothing import fade, is_cut, local_polynomial, picture_change
 from reage.video.tracks import Run, Track, choose_tracks
 
@@ -76,6 +76,21 @@ class TestPlanes:
         assert np.allclose(
             rgb_to_ycc(np.eye(3, dtype=np.float32), 5, True)[:, 0], [0.299, 0.587, 0.114]
         )
+
+    @pytest.mark.parametrize(("matrix", "full_range"), [(1, False), (5, True), (9, False)])
+    def test_colours_are_sampled_as_they_are(self, matrix: int, full_range: bool):
+        yy, xx = np.mgrid[:64, :96].astype(np.float32)
+        rgb = np.stack([60 + xx, 200 - 2 * yy, 90 + yy], axis=2)
+        ycc = rgb_to_ycc(rgb, matrix, full_range) + np.array([0 if full_range else 16, 128, 128])
+        chroma = (ycc[0::2, 0::2, 1:] + ycc[1::2, 0::2, 1:]) / 2  # sits left, between lines
+        parts = [ycc[..., 0], chroma[..., 0], chroma[..., 1]]
+        packed = np.concatenate([part.ravel() for part in parts]).reshape(96, 96)
+        planes = Planes(np.rint(packed).astype(np.uint8), matrix, full_range)
+        quad = np.array([[19.5, 9.5], [19.5, 41.5], [51.5, 41.5], [51.5, 9.5]])  # pixels' edges
+        sampled = sample_rgb(planes, quad, 32).astype(float)
+        assert np.abs(sampled - rgb[10:42, 20:52]).max() <= 3
+        outside = sample_rgb(planes, quad - [60.0, 0.0], 32)
+        assert not outside[:, :8].any()
 
     def test_pixels_outside_the_layer_keep_their_samples(self):
         planes = self.planes()

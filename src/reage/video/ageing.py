@@ -13,6 +13,7 @@ from reage.editor import QUALITIES, Editor
 from reage.faces.alignment import face_mask
 from reage.faces.face import Face
 from reage.images import to_tensor
+from reage.latents.agers import NeuralAger
 from reage.latents.aging import AgeReading, Look, Reached, reach_age, trace_curve
 from reage.latents.faces import FEATHER, FaceView, crop_for_age, read_age, toned, view_crop
 from reage.tracing import BATCH, LEAST_LIKENESS
@@ -92,7 +93,7 @@ def prepare_track(
         start = identity[None].to(editor.device)
         return direction.moved(start, strengths, own.age).cpu() - identity
 
-    look, described = _joint_look(editor, keys, shown, changes)
+    look, described = _joint_look(editor, keys, shown, changes, own.age)
     low, high = direction.allowed(identity[None].to(editor.device), own.age)
     allowed = (0.0, high) if asked > own.age else (low, 0.0)  # the other half is not used
     curve = trace_curve(look, allowed, least_similarity=LEAST_LIKENESS, points=5)
@@ -186,18 +187,26 @@ def _limited(offset: np.ndarray, largest: float) -> np.ndarray:
 
 
 def _joint_look(
-    editor: Editor, keys: Sequence[Key], codes: Tensor, changes: Callable[[Tensor], Tensor]
+    editor: Editor,
+    keys: Sequence[Key],
+    codes: Tensor,
+    changes: Callable[[Tensor], Tensor],
+    own: float,
 ) -> tuple[Look, Callable[[int, float], tuple[list[Tensor], list[Tensor]]]]:
     """A look at the mean of all key frames at once, and descriptions of one of them."""
-    colour, device = editor.age_direction().colour, editor.device
+    direction, device = editor.age_direction(), editor.device
     bases = [editor.synthesize(code[None].to(device)) for code in codes]
     photos = [to_tensor(key.view.age_crop.image).to(device) for key in keys]
     with torch.no_grad():
         plain = [editor.likeness.describe(photo) for photo in photos]
 
     def shown(i: int, strengths: Tensor) -> Tensor:
+        view = keys[i].view
+        if isinstance(direction, NeuralAger) and direction.photo is not None:
+            crop = to_tensor(view.crop.image).to(device)
+            return view.compose(crop, crop + direction.added(crop, strengths, own), "delta")
         edited = editor.synthesize((codes[i] + changes(strengths)).to(device))
-        return keys[i].view.compose(bases[i], toned(bases[i], edited, colour), "delta")
+        return view.compose(bases[i], toned(bases[i], edited, direction.colour), "delta")
 
     @torch.no_grad()
     def look(strengths: Tensor) -> tuple[Tensor, Tensor]:

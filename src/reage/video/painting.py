@@ -1,4 +1,7 @@
-"""One person's change as layers over time: made at knots, interpolated between them."""
+"""One person's change as layers over time.
+
+The change of a code is made at knots and interpolated between them; a photo ager looks at every
+frame."""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ import torch
 
 from reage.editor import Editor
 from reage.faces.alignment import face_mask, face_quad
+from reage.images import to_tensor
+from reage.latents.agers import NeuralAger
 from reage.latents.faces import FEATHER, toned
 from reage.video.ageing import TrackEdit, codes_at
 from reage.video.journal import Journal
-from reage.video.planes import Planes, add_layer, rgb_to_ycc
+from reage.video.planes import Planes, add_layer, rgb_to_ycc, sample_rgb
 from reage.video.scan import knot_stride
 from reage.video.source import VideoSource
 from reage.video.tracks import Motion, Run, load_motion
@@ -51,7 +56,10 @@ class Painter:
         self.start, self.stop = max(start, run.start), min(stop, run.stop)
         self.knots = knots_of(run, self.start, self.stop, knot_stride(source))
         self.motion: Motion = load_motion(journal, source, run, self.knots[0], self.knots[-1] + 1)
-        self.codes = codes_at(edit, journal, source, run, self.knots)
+        ager = editor.age_direction()
+        self.ager = ager if isinstance(ager, NeuralAger) and ager.photo is not None else None
+        if self.ager is None:
+            self.codes = codes_at(edit, journal, source, run, self.knots)
         self._layers: dict[int, np.ndarray] = {}  # by knot; only those still needed
 
     def covers(self, frame: int) -> bool:
@@ -73,8 +81,17 @@ class Painter:
         weight = self.weight(frame)
         if weight <= 0:
             return False
-        add_layer(planes, self._layer(frame), self.quad(frame), weight)
+        layer = self._layer(frame) if self.ager is None else self._seen(self.ager, planes, frame)
+        add_layer(planes, layer, self.quad(frame), weight)
         return True
+
+    def _seen(self, ager: NeuralAger, planes: Planes, frame: int) -> np.ndarray:
+        """What the photo ager adds to a frame, as a layer."""
+        side = self.editor.model.config.generator.resolution
+        crop = to_tensor(sample_rgb(planes, self.quad(frame), side)).to(self.editor.device)
+        strength = torch.tensor([self.edit.reached.strength])
+        change = ager.added(crop, strength, self.edit.own.age) * 127.5
+        return self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), frame)
 
     def _layer(self, frame: int) -> np.ndarray:
         """The change `[R, R, 3]` of Y'CbCr at a frame, under the mask."""

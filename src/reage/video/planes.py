@@ -14,7 +14,7 @@ from PIL import Image
 from reage.faces.alignment import quad_side, to_unit
 from reage.faces.sampling import interpolate
 
-__all__ = ["Planes", "add_layer", "rgb_to_ycc", "sample_luma"]
+__all__ = ["Planes", "add_layer", "rgb_to_ycc", "sample_luma", "sample_rgb"]
 
 LUMA_WEIGHTS = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}  # red, blue
 BT601_WEIGHTS = (0.299, 0.114)  # FFmpeg's numbers 5 and 6, and whatever is rare
@@ -56,12 +56,17 @@ class Planes:
 
 def rgb_to_ycc(change: np.ndarray, matrix: int, full_range: bool) -> np.ndarray:
     """A change of R'G'B' `[..., 3]` in 0..255 as the change of Y'CbCr samples."""
+    return change @ _ycc_matrix(matrix, full_range).T.astype(np.float32)
+
+
+def _ycc_matrix(matrix: int, full_range: bool) -> np.ndarray:
+    """What R'G'B' is multiplied with for Y'CbCr, `[3, 3]`."""
     red, blue = LUMA_WEIGHTS.get(matrix, BT601_WEIGHTS)
     luma = np.array([red, 1 - red - blue, blue])
     cb = (np.array([0.0, 0.0, 1.0]) - luma) / (2 * (1 - blue))
     cr = (np.array([1.0, 0.0, 0.0]) - luma) / (2 * (1 - red))
     scale = np.array([1.0, 1.0, 1.0]) if full_range else np.array([219.0, 224.0, 224.0]) / 255
-    return change @ (np.stack([luma, cb, cr]) * scale[:, None]).T.astype(np.float32)
+    return np.stack([luma, cb, cr]) * scale[:, None]
 
 
 def add_layer(planes: Planes, layer: np.ndarray, quad: np.ndarray, weight: float = 1.0) -> None:
@@ -74,7 +79,7 @@ def add_layer(planes: Planes, layer: np.ndarray, quad: np.ndarray, weight: float
         side = max(4, round(layer.shape[0] * ratio * 1.5))
         layer = _shrunk(layer, min(side, layer.shape[0]))
     for channel, plane in enumerate(planes.layers):
-        place = quad if channel == 0 else (quad - [0.0, 0.5]) / 2  # Cb, Cr sit left, between lines
+        place = quad if channel == 0 else _chroma_place(quad)
         _add_to_plane(plane, layer[..., channel] * np.float32(weight), place, support)
 
 
@@ -116,6 +121,24 @@ def _shrunk(layer: np.ndarray, side: int) -> np.ndarray:
         for c in range(3)
     ]
     return np.stack(resize, axis=2)
+
+
+def sample_rgb(planes: Planes, quad: np.ndarray, side: int) -> np.ndarray:
+    """The colours in the square `quad` as `[side, side, 3]` uint8; beyond the frame black."""
+    luma, cb, cr = planes.layers
+    place = _chroma_place(quad)
+    sampled = [sample_luma(luma, quad, side)]
+    sampled += [sample_luma(plane, place, side) for plane in (cb, cr)]
+    start = np.array([0 if planes.full_range else 16, 128, 128], np.float32)
+    inverse = np.linalg.inv(_ycc_matrix(planes.matrix, planes.full_range)).astype(np.float32)
+    rgb = (np.stack(sampled, axis=2) - start) @ inverse.T
+    inside = sample_luma(np.full_like(luma, 255), quad, side) > 127
+    return np.rint(np.clip(rgb, 0, 255) * inside[..., None]).astype(np.uint8)
+
+
+def _chroma_place(quad: np.ndarray) -> np.ndarray:
+    """A square's place in the planes of Cb and Cr, which sit left, between lines."""
+    return (quad - [0.0, 0.5]) / 2
 
 
 def sample_luma(plane: np.ndarray, quad: np.ndarray, side: int) -> np.ndarray:
