@@ -18,7 +18,7 @@ from reage.networks.age_judge import AgeJudge
 from reage.networks.ager import Ager
 from reage.networks.encoder import Encoder
 from reage.networks.gender import GenderNetwork
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 from reage.networks.identity import FeatureLikeness
 from reage.networks.ops import lowered
 from reage.training.adversaries import ProjectedAdversary, at_side
@@ -43,7 +43,7 @@ OLDEST_LABEL = 90.0  # the last bin has no end of its own
 class AgerNetworks:
     """The frozen networks that an ager works on and is judged by."""
 
-    generator: Generator
+    generator: AnyGenerator
     encoder: Encoder
     age: AgeNetwork
     gender: GenderNetwork
