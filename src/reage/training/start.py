@@ -122,8 +122,8 @@ def _trainable(model: Model) -> Generator:
     """The model's generator; ModelError where it is no StyleGAN2."""
     if not isinstance(model.generator, Generator):
         raise ModelError(
-            f"the generator of {model.config.name} is lucidrains' network, which is used as it is; "
-            "its encoder can be trained: reage train encoder"
+            f"the generator of {model.config.name} is lucidrains' network: only StyleGAN2 can be "
+            "trained; its encoder and ager can be: reage train encoder"
         )
     return model.generator
 

@@ -128,7 +128,8 @@ def _infer_config(
             raise ModelError(f"{source}: {key} is {list(shape)!r:.80}, which fits no generator")
         return size
 
-    blocks = sum(f"{synthesis}blocks.{i}.conv1.weight" in theirs for i in range(MAX_BLOCKS))
+    starts = [f"{synthesis}blocks.{i}." for i in range(MAX_BLOCKS)]
+    blocks = sum(any(name.startswith(start) for name in theirs) for start in starts)
     layers = sum(f"{mapping}net.{2 * i}.weight" in theirs for i in range(MAX_LAYERS))
     w_dim = side(f"{mapping}net.0.weight", 1, 2)
     widths = [side(f"{synthesis}blocks.{i}.conv1.weight", 0, 4) for i in range(blocks)]
