@@ -80,7 +80,7 @@ def read_foreign(path: Path) -> ConvertedGenerator:
         return read_paddlegan(data, source) if is_paddle else read_nvidia(data, source)
     raise ModelError(
         f"{path} is neither a torch file, a pickle nor safetensors; give a StyleGAN2 checkpoint "
-        "of rosinality's, NVIDIA's, mmgeneration's or PaddleGAN's code"
+        "of rosinality's, lucidrains', NVIDIA's, mmgeneration's or PaddleGAN's code"
     )
 
 
