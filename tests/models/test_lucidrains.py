@@ -117,6 +117,28 @@ def test_last_weights_are_taken_where_there_is_no_average(tmp_path: Path):
     assert torch.equal(found.state_dict["synthesis.start"], same.state_dict["synthesis.start"])
 
 
+@pytest.mark.parametrize(
+    ("case", "version", "said"),
+    [
+        ("deep", "1.8.8", None),
+        ("deep", "1.10.0", None),
+        ("deep", "1.8.9a", None),
+        ("deep", "1.8.7", "its attention is of version 1.8.7: pictures differ a little"),
+        ("deep", 7, "the file names no version: its attention is taken for that of 1.8.8"),
+        ("plain", "1.1.0", None),  # without attention all are the same
+    ],
+)
+def test_attention_of_other_versions_is_said(
+    tmp_path: Path, case: str, version: object, said: str | None
+):
+    (tmp_path / ".config.json").write_text("{}")
+    state = lucidrains_state(case)
+    torch.save({"GAN": state, "version": version}, tmp_path / "model_1.pt")
+    notes = read_foreign(tmp_path / "model_1.pt").notes
+    assert notes[-1] == COMPUTED
+    assert [note[: len(said or "")] for note in notes[:-1]] == ([] if said is None else [said])
+
+
 def put(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
     return lambda state: state.update({key: value})
 

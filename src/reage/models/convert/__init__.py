@@ -14,7 +14,12 @@ from reage.models.checkpoints import Model
 from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.encoder_sizes import Checkpoint
 from reage.models.convert.families import convert_content
-from reage.models.convert.lucidrains import lucidrains_state, mapping_factor, read_lucidrains
+from reage.models.convert.lucidrains import (
+    file_version,
+    lucidrains_state,
+    mapping_factor,
+    read_lucidrains,
+)
 from reage.models.convert.mmgen import MMGEN, write_mmgen
 from reage.models.convert.nvidia import read_nvidia, write_nvidia
 from reage.models.convert.paddle import read_paddlegan, write_paddlegan
@@ -105,7 +110,8 @@ def _read_lucidrains(state: dict[str, Any], file: TorchFile, path: Path) -> Conv
     refuse_code(file, source)
     factor, notes = mapping_factor(path)
     load = partial(load_all, file=file, source=source)
-    return read_lucidrains(state, load, source, factor=factor, notes=notes)
+    version = file_version(file.content)
+    return read_lucidrains(state, load, source, factor=factor, version=version, notes=notes)
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:

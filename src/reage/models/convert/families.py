@@ -12,7 +12,12 @@ from torch import Tensor
 from reage.errors import ModelError
 from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.layouts import Layout, from_layout
-from reage.models.convert.lucidrains import lucidrains_state, mapping_factor, read_lucidrains
+from reage.models.convert.lucidrains import (
+    file_version,
+    lucidrains_state,
+    mapping_factor,
+    read_lucidrains,
+)
 
 __all__ = ["convert_content"]
 
@@ -25,7 +30,7 @@ def convert_content(
         raise ModelError(f"{source} holds a {type(content).__name__}, not a state dict")
     state = lucidrains_state(content)
     if state is not None:
-        return _lucidrains(state, source)
+        return _lucidrains(state, file_version(content), source)
     for layout in layouts:
         found = _find(content, layout)
         if found is not None:
@@ -39,13 +44,13 @@ def convert_content(
     )
 
 
-def _lucidrains(state: dict[str, Any], source: str) -> ConvertedGenerator:
+def _lucidrains(state: dict[str, Any], version: str, source: str) -> ConvertedGenerator:
     def plain(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         _check_plain(tensors, source)
         return tensors
 
     factor, notes = mapping_factor(Path(source))
-    return read_lucidrains(state, plain, source, factor=factor, notes=notes)
+    return read_lucidrains(state, plain, source, factor=factor, version=version, notes=notes)
 
 
 def _find(content: Mapping[str, Any], layout: Layout) -> dict[str, Tensor] | None:

@@ -4,12 +4,16 @@ The state dict holds the trained networks (`S.` the mapping, `G.` the synthesis)
 averages (`SE.`, `GE.`), and the discriminator in its wrappers. Only the two that are used are
 loaded, once all of their names and shapes are known to be right. The factor `lr_mlp` of the
 mapping is in no tensor but in `.config.json` beside the files; it goes into the weights here.
+
+From version 1.1 to 1.9 the network is the same, but for its attention: that of 1.8.8 and later is
+read, and the names of any other are refused; only the epsilon of 1.8.0 to 1.8.7 has no name.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +29,7 @@ from reage.models.loading import Shaped
 from reage.networks.bilinear_generator import BLUR, BilinearConfig
 from reage.networks.linear_attention import HEAD_WIDTH, HEADS
 
-__all__ = ["lucidrains_state", "mapping_factor", "read_lucidrains"]
+__all__ = ["file_version", "lucidrains_state", "mapping_factor", "read_lucidrains"]
 
 FAMILY = "lucidrains"
 TRAINING = "GAN"  # the key of the state dict
@@ -36,6 +40,7 @@ SETTINGS = ".config.json"
 MAX_SETTINGS = 1 << 20  # bytes
 MAX_BLOCKS, MAX_LAYERS = 16, 64
 NOISE_SEED = 0
+ATTENTION_SINCE = (1, 8, 8)
 
 Held = TypeVar("Held", bound=Shaped)
 
@@ -61,6 +66,12 @@ def lucidrains_state(content: Any) -> dict[str, Any] | None:
     return None
 
 
+def file_version(content: Any) -> str:
+    """What wrote a file, "" where it does not say."""
+    version = content.get("version") if isinstance(content, dict) else None
+    return version if isinstance(version, str) else ""
+
+
 def mapping_factor(path: Path) -> tuple[float, list[str]]:
     """`lr_mlp` of the training that wrote `path`, and a note where nothing says it."""
     file = path.with_name(SETTINGS)
@@ -83,6 +94,7 @@ def read_lucidrains(
     source: str,
     *,
     factor: float,
+    version: str,
     notes: list[str],
 ) -> ConvertedGenerator:
     """Make a generator of a state dict; `load` gives the tensors of a part that is in order.
@@ -97,6 +109,8 @@ def read_lucidrains(
         if not hasattr(held, "shape"):
             raise ModelError(f"{source}: {name} is a {type(held).__name__}, not a tensor")
     config = _infer_config(theirs, *prefixes, source)
+    if config.attention:
+        notes = [*notes, *_attention_notes(version)]
     table = _key_table(config, *prefixes)
     blurs = [f"{prefixes[1]}blocks.{i}.to_rgb.upsample.1.f" for i in range(config.num_ws - 1)]
     _check_against(table, blurs, theirs, source)
@@ -112,6 +126,15 @@ def read_lucidrains(
     side = config.resolution
     tensors["synthesis.noise_const"] = torch.rand(side, side, generator=rng)
     return checked(config, tensors, source=source, source_format=FAMILY, notes=notes)
+
+
+def _attention_notes(version: str) -> list[str]:
+    found = re.match(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})", version, re.ASCII)
+    if found is None:
+        return ["the file names no version: its attention is taken for that of 1.8.8 and later"]
+    if tuple(map(int, found.groups())) >= ATTENTION_SINCE:
+        return []
+    return [f"its attention is of version {found[0]}: pictures differ a little from that program's"]
 
 
 def _infer_config(
@@ -231,9 +254,9 @@ def _check_against(
     """Raise ModelError unless names and shapes are all those of the table."""
     shapes = {row.theirs: row.stored or row.shape for row in table} | dict.fromkeys(blurs, (3,))
     for name in sorted(shapes.keys() - theirs.keys()):
-        raise ModelError(f"{source} lacks {name}; files of that program's version 1.9 can be read")
+        raise ModelError(f"{source} lacks {name}; files of versions 1.1 to 1.9 can be read")
     for name in sorted(theirs.keys() - shapes.keys()):
-        raise ModelError(f"{source} has unknown {name}; files of version 1.9 can be read")
+        raise ModelError(f"{source} has unknown {name}; files of versions 1.1 to 1.9 can be read")
     for name, shape in shapes.items():
         if tuple(theirs[name].shape) != shape:
             found = list(theirs[name].shape)
