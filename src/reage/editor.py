@@ -465,7 +465,7 @@ def load(
     else:
         found = find_direction(loaded, direction)
         if isinstance(found, NeuralAger | PictureAger):
-            found.network.to(place)
+            found.to(place)
         editor = Editor(loaded, found, dtype, place, vgg16, backend)
     if backend != "torch":
         _ = editor.graphs  # a runtime that is missing is said before the work

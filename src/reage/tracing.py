@@ -123,6 +123,9 @@ class FaceMover:
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
         if self.encode is not None:
             assert isinstance(direction, NeuralAger), "only agers learnt on the encoder's codes"
+            if direction.photo is not None:
+                crop = to_tensor(face.view.crop.image).to(self.device)
+                return face.base + direction.added(crop, strengths, own)
             return self._aged(direction, self.encode, face, strengths)
         codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)

@@ -9,28 +9,37 @@ import pytest
 import torch
 
 from reage.networks.irse import Backbone, BackboneConfig
+from reage.networks.resnet import BasicBlock, ResNetConfig
 from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig, with_age
 from seeded import seeded, seeded_picture
 
 NARROW = BackboneConfig(stem=4, widths=(4, 6, 8, 8), units=(1, 2, 1, 1), squeeze=2)
+RESNET = ResNetConfig(stem=4, widths=(4, 6, 8, 8), units=(1, 2, 1, 1))
 GOLDEN = Path(__file__).with_name("golden_psp_encoder.npz")
+RESTYLE_GOLDEN = Path(__file__).with_name("golden_restyle_encoder.npz")
 
 
 def narrow(**changes: object) -> StyleEncoder:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = StyleEncoder(StyleEncoderConfig(8, 8, NARROW, **changes))  # type: ignore[arg-type]
+        config = StyleEncoderConfig(8, 8, **{"backbone": NARROW} | changes)  # type: ignore[arg-type]
+        made = StyleEncoder(config)
     return made.eval().requires_grad_(False)
 
 
-def test_maps_halve_from_group_to_group():
-    maps = Backbone(NARROW).maps(torch.zeros(2, 3, 64, 64))
+@pytest.mark.parametrize("config", [NARROW, RESNET])
+def test_maps_halve_from_group_to_group(config: BackboneConfig | ResNetConfig):
+    maps = Backbone(config).maps(torch.zeros(2, 3, 64, 64))
     assert [tuple(m.shape[1:]) for m in maps] == [(4, 32, 32), (6, 16, 16), (8, 8, 8), (8, 4, 4)]
 
 
+@pytest.mark.parametrize("backbone", [NARROW, RESNET])
 @pytest.mark.parametrize("reading", ["pyramid", "last", "w", "w+"])
-def test_every_reading_makes_codes_of_every_picture_alone(reading: str):
-    encoder, pictures = narrow(reading=reading), torch.from_numpy(seeded_picture("x", 64, 2))
+def test_every_reading_makes_codes_of_every_picture_alone(
+    reading: str, backbone: BackboneConfig | ResNetConfig
+):
+    encoder = narrow(reading=reading, backbone=backbone)
+    pictures = torch.from_numpy(seeded_picture("x", 64, 2))
     codes = encoder(pictures)
     assert codes.shape == (2, 8, 8)
     assert torch.allclose(codes[1:], encoder(pictures[1:]), atol=1e-5)
@@ -42,6 +51,23 @@ def test_progressive_codes_are_offsets_to_the_first():
     plain, counted = narrow()(pictures), narrow(progressive=True)(pictures)
     assert torch.equal(plain[:, 0], counted[:, 0])
     assert torch.allclose(counted[:, 1:], plain[:, 1:] + plain[:, :1], atol=1e-6)
+
+
+def test_a_block_that_changes_nothing_projects_nothing():
+    x = torch.from_numpy(seeded_picture("x", 8)).abs()
+    block = BasicBlock(3, 3, 1).requires_grad_(False)
+    block.bn2.weight.zero_()
+    assert block.downsample is None
+    assert torch.equal(block(x), x)
+    assert BasicBlock(3, 3, 2).downsample is not None
+    assert BasicBlock(3, 4, 1).downsample is not None
+
+
+@pytest.mark.parametrize("rows", [48, 49])
+def test_rows_above_and_below_are_not_seen(rows: int):
+    encoder = narrow(backbone=RESNET, reading="last", resolution=64, rows=rows)
+    pictures = torch.from_numpy(seeded_picture("x", 64))
+    assert torch.equal(encoder(pictures), encoder(pictures[:, :, 56 - rows : 56]))
 
 
 def test_ages_are_a_map_of_hundredths_of_years():
@@ -56,8 +82,11 @@ def test_settings_that_make_no_sense_are_refused():
         StyleEncoderConfig(8, 8, BackboneConfig(widths=(4, 4), units=(1, 1)))
     with pytest.raises(ValueError, match="not one of"):
         StyleEncoderConfig(8, reading="x")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="1 widths but 2"):
-        BackboneConfig(widths=(4,), units=(1, 1))
+    with pytest.raises(ValueError, match="300 rows of pictures of 256"):
+        StyleEncoderConfig(8, rows=300)
+    for config in (BackboneConfig, ResNetConfig):
+        with pytest.raises(ValueError, match="1 widths but 2"):
+            config(widths=(4,), units=(1, 1))
 
 
 @pytest.mark.slow
@@ -67,4 +96,18 @@ def test_psp_s_own_class_at_its_published_width():
     encoder.load_state_dict(state)
     codes = encoder(torch.from_numpy(seeded_picture("photo", 256)))
     wanted = np.load(GOLDEN)["codes"]
+    assert np.abs(codes.numpy() - wanted).max() < 1e-4 * np.abs(wanted).max()
+
+
+@pytest.mark.slow
+def test_restyle_s_own_class_on_resnet34_at_its_published_width():
+    config = StyleEncoderConfig(
+        8, backbone=ResNetConfig(input_channels=6), reading="last", progressive=True
+    )
+    encoder = StyleEncoder(config).eval().requires_grad_(False)
+    state = {n: torch.from_numpy(seeded(n, t.shape)) for n, t in encoder.state_dict().items()}
+    encoder.load_state_dict(state)
+    pictures = [torch.from_numpy(seeded_picture(name, 256)) for name in ("photo", "so far")]
+    codes = encoder(torch.cat(pictures, 1))
+    wanted = np.load(RESTYLE_GOLDEN)["codes"]
     assert np.abs(codes.numpy() - wanted).max() < 1e-4 * np.abs(wanted).max()

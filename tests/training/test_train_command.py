@@ -31,7 +31,7 @@ def run(*arguments: object) -> int:
 def test_from_a_dataset_to_an_ageing_model(
     faces_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    runs = {kind: tmp_path / kind for kind in ("generator", "encoder", "ager")}
+    runs = {kind: tmp_path / kind for kind in ("generator", "encoder", "ager", "photo-ager")}
     data = ("--data", faces_folder, "--threads", 1)
     assert (
         run("train", "generator", "--run", runs["generator"], *data, "--kimg", 0.016, *SMALL) == 0
@@ -40,8 +40,8 @@ def test_from_a_dataset_to_an_ageing_model(
     for name in ("config.json", "state.pt", "samples.png", "reconstructions.png", "model"):
         assert (runs["generator"] / name).exists(), name
     previous = runs["generator"] / "model"
-    for kind in ("encoder", "ager"):
-        less = ("--set", "batch=4", *(("--set", "judge_kimg=0.064") if kind == "ager" else ()))
+    for kind in ("encoder", "ager", "photo-ager"):
+        less = ("--set", "batch=4", *(("--set", "judge_kimg=0.064") if kind != "encoder" else ()))
         assert run(
             "train", kind, previous, "--run", runs[kind], *data, "--kimg", 0.008, *less
         ) == 0  # fmt: skip

@@ -15,11 +15,12 @@ import torch
 from tiny_training import tiny_settings
 
 from reage.errors import ModelError, UsageError
-from reage.latents.agers import load_ager
+from reage.latents.agers import NeuralAger, load_ager
+from reage.latents.finding import AGE_AGER
 from reage.models.checkpoints import load_model
 from reage.models.encoders import load_encoder
 from reage.training.configs import AdamSettings
-from reage.training.export import AGER_FILE, export_model
+from reage.training.export import export_model
 from reage.training.run import RunOptions, run_training
 from reage.training.settings import RunSettings, open_run, read_settings
 from reage.training.start import AnyTrainer, Machine, start
@@ -36,7 +37,7 @@ def chain(
     folder = tmp_path_factory.mktemp("chain")
     models: dict[str, Path] = {}
     previous = None
-    for kind in ("generator", "encoder", "ager"):
+    for kind in ("generator", "encoder", "ager", "photo-ager"):
         settings = tiny_settings(kind, faces_folder, previous)
         trainer = start(settings, machine)
         trainer.step(0)
@@ -138,7 +139,7 @@ class TestAger:
 
     def test_the_exported_model_ages(self, chain: dict[str, Path]):
         model = load_model(chain["ager"])
-        ager = load_ager(chain["ager"] / AGER_FILE)
+        ager = load_ager(chain["ager"] / AGE_AGER)
         ager.check(model.generator_hash, model.generator.num_ws, model.config.generator.w_dim)
         ws = model.generator.mapping.w_avg.expand(1, model.generator.num_ws, -1)
         moved = ager.moved(ws, torch.tensor([0.0, 3.0]), 30.0)
@@ -154,8 +155,45 @@ class TestAger:
             start(settings("ager"), machine)
 
 
+class TestPhotoAger:
+    def test_a_step_moves_the_photo_ager_only(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine
+    ):
+        trainer = start(settings("photo-ager", model=chain["ager"]), machine)
+        before = weights(trainer)
+        figures = trainer.step(0)
+        assert {"age", "identity", "gender", "fooling", "judge", "d_real"} <= set(figures)
+        after = weights(trainer)
+        changed = {k.split(".")[0] for k in after if not torch.equal(after[k], before[k])}
+        assert changed == {"ager", "average", "discriminator", "judge"}
+
+    def test_the_ager_of_codes_stays_as_it_was(self, chain: dict[str, Path]):
+        plain, both = (load_ager(chain[kind] / AGE_AGER) for kind in ("ager", "photo-ager"))
+        assert isinstance(plain, NeuralAger) and isinstance(both, NeuralAger)
+        assert plain.photo is None and both.photo is not None
+        for name, tensor in plain.network.state_dict().items():
+            assert torch.equal(tensor, both.network.state_dict()[name]), name
+        assert both.report["photo"]["kimg"] == 0.0
+
+    def test_training_goes_on_from_a_models_photo_ager(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine
+    ):
+        trainer = start(settings("photo-ager", model=chain["photo-ager"]), machine)
+        ager = load_ager(chain["photo-ager"] / AGE_AGER)
+        assert isinstance(ager, NeuralAger) and ager.photo is not None
+        for name, tensor in ager.photo.state_dict().items():
+            assert torch.equal(tensor, weights(trainer)[f"ager.{name}"]), name
+
+    def test_a_model_without_ager_is_refused(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine
+    ):
+        with pytest.raises(ModelError, match="has no ager of reage's"):
+            start(settings("photo-ager", model=chain["encoder"]), machine)
+
+
 @pytest.mark.parametrize(
-    ("kind", "recipe"), [("generator", r) for r in RECIPES] + [("encoder", ""), ("ager", "")]
+    ("kind", "recipe"),
+    [("generator", r) for r in RECIPES] + [("encoder", ""), ("ager", ""), ("photo-ager", "")],
 )
 def test_resume_is_exact(
     kind: str,
@@ -166,9 +204,9 @@ def test_resume_is_exact(
     tmp_path: Path,
 ):
     """Two steps, a new process's trainer, two more: the same bits as four steps at once."""
-    parts = {"generator": {"recipe": recipe}, "encoder": {"model": chain["generator"]},
-             "ager": {"model": chain["encoder"]}}  # fmt: skip
-    made = settings(kind, **parts[kind])
+    begins = {"encoder": "generator", "ager": "encoder", "photo-ager": "ager"}
+    part = {"model": chain[begins[kind]]} if kind in begins else {"recipe": recipe}
+    made = settings(kind, **part)
     kimg = made.config.batch / 1000
     whole = start(made, machine)
     (tmp_path / "a").mkdir()

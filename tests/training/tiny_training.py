@@ -6,10 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from reage.networks.generator import GeneratorConfig
-from reage.training.configs import PRESETS, AgerTraining, EncoderTraining, GeneratorTraining
-from reage.training.settings import RunSettings
+from reage.training.configs import (
+    PRESETS,
+    AgerTraining,
+    EncoderTraining,
+    PhotoAgerTraining,
+)
+from reage.training.settings import AnyConfig, RunSettings
 
-TINY_AGER = AgerTraining(batch=4, judge_kimg=0.13)
+SMALL = {
+    "encoder": EncoderTraining(batch=4),
+    "ager": AgerTraining(batch=4, judge_kimg=0.13),
+    "photo-ager": PhotoAgerTraining(batch=4, judge_kimg=0.13),
+}
 
 __all__ = ["TINY", "tiny_settings"]
 
@@ -21,7 +30,7 @@ def tiny_settings(
 ) -> RunSettings:
     """Settings of a training that takes a fraction of a second a step."""
     if kind == "generator":
-        config: GeneratorTraining | EncoderTraining | AgerTraining = replace(
+        config: AnyConfig = replace(
             PRESETS[recipe],
             resolution=TINY.resolution,
             channels=TINY.channels,
@@ -31,7 +40,7 @@ def tiny_settings(
             stages=(),
         )
     else:
-        config = EncoderTraining(batch=4) if kind == "encoder" else TINY_AGER
+        config = SMALL[kind]
     return RunSettings(
         kind=kind,
         config=replace(config, **changes),

@@ -1,4 +1,4 @@
-"""`reage train`: a generator, an encoder or an ager, from a prepared dataset."""
+"""`reage train`: a generator, an encoder or its agers, from a prepared dataset."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def run_options(command: Command) -> Command:
-    """Add the options that all three trainings have."""
+    """Add the options that all trainings have."""
     options = (
         click.option("--data", type=click.Path(path_type=Path), help="Dataset (reage prepare)."),
         click.option("--run", type=click.Path(path_type=Path), required=True, help="Run folder."),
@@ -55,12 +55,13 @@ def run_options(command: Command) -> Command:
 
 @click.group()
 def train() -> None:
-    """Train a generator, then its encoder, then its ager.
+    """Train a generator, then its encoder, then its agers: of codes and of photos.
 
     \b
     reage train generator --data faces --run runs/g --recipe projected+encoder --minutes 60
     reage train encoder runs/g/model --data faces --run runs/e --kimg 200
     reage train ager runs/e/model --data faces --run runs/a --kimg 100
+    reage train photo-ager runs/a/model --data faces --run runs/p --kimg 100
     reage train generator --run runs/g --resume
     torchrun --nproc-per-node 2 -m reage train generator ...
 
@@ -105,6 +106,16 @@ def ager(model: str | None, **options: Any) -> None:
     _train("ager", AgerTraining(), model, options)
 
 
+@train.command("photo-ager")
+@click.argument("model", required=False)
+@run_options
+def photo_ager(model: str | None, **options: Any) -> None:
+    """Train what ages photos themselves where a change is added, beside MODEL's ager of codes."""
+    from reage.training.configs import PhotoAgerTraining
+
+    _train("photo-ager", PhotoAgerTraining(), model, options)
+
+
 def _train(
     kind: str, preset: AnyConfig, model: str | None, options: dict[str, Any], **more: Any
 ) -> None:
@@ -129,7 +140,7 @@ def _train(
         from reage.training.pictures import save_curves, save_grid
 
         for name, images in trainer.pictures(step).items():
-            save_grid(images, folder / f"{name}.png", 7 if name == "aged" else 8)
+            save_grid(images, folder / f"{name}.png", 7 if kind == "photo-ager" else 8)
         if (folder / "log.jsonl").is_file():
             save_curves(folder / "log.jsonl", folder / "curves.png")
         export_model(trainer, settings, folder / "model", kimg=step * trainer.batch / 1000)

@@ -17,6 +17,7 @@ from reage.models.encoders import describe_encoder, make_style_encoder
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.generators import AnyGenerator
+from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.networks.style_encoder import StyleEncoder, with_age
 
 __all__ = ["AnyAger", "NeuralAger", "PictureAger", "load_ager", "picture_ager", "save_ager"]
@@ -25,6 +26,7 @@ KIND = "reage-ager"
 PICTURE_KIND = "reage-picture-ager"
 FORMAT = 1
 MAX_SIZE = 8192
+PHOTO = "photo."  # before the names of its tensors
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
 
 
@@ -38,6 +40,14 @@ class NeuralAger:
     colour: float = 1.0  # share of the change's colour that is pasted; its light always is
     span: tuple[float, float] = (1.0, 82.0)  # years that it was trained for
     report: dict[str, Any] = field(default_factory=dict)  # how it was made, how good it is
+    photo: PhotoAger | None = None  # ages photos themselves where a change is added; frozen
+
+    def to(self, device: torch.device) -> NeuralAger:
+        """Move its networks there; returns itself."""
+        self.network.to(device)
+        if self.photo is not None:
+            self.photo.to(device)
+        return self
 
     def check(self, generator_hash: str, num_ws: int, w_dim: int) -> None:
         """Raise LatentError unless it belongs to that generator."""
@@ -56,6 +66,17 @@ class NeuralAger:
         codes = ws.expand(len(strengths), -1, -1)
         return codes + self.network(codes, ages, ages + 10 * strengths)
 
+    @torch.no_grad()
+    def added(self, crop: Tensor, strengths: Tensor, own: float) -> Tensor:
+        """What its photo ager adds to a photo's crop `[1, 3, R, R]` at strengths `[N]`.
+
+        `[N, 3, R, R]`, to be added to the colours.
+        """
+        assert self.photo is not None, f"the ager {self.name} has no photo ager"
+        strengths = strengths.to(crop)
+        ages = torch.full_like(strengths, own)
+        return self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
+
 
 @dataclass(frozen=True, eq=False)
 class PictureAger:
@@ -73,6 +94,11 @@ class PictureAger:
     span: tuple[float, float] = (0.0, 100.0)  # years that it was trained for
     report: dict[str, Any] = field(default_factory=dict)  # how it was made, how good it is
     picture: Tensor | None = None  # [1, 3, R, R] that it looks at; None: what the code shows
+
+    def to(self, device: torch.device) -> PictureAger:
+        """Move its network there; returns itself."""
+        self.network.to(device)
+        return self
 
     def check(self, generator_hash: str, num_ws: int, w_dim: int) -> None:
         """Raise LatentError unless it belongs to that generator."""
@@ -141,6 +167,10 @@ def save_ager(ager: AnyAger, path: Path) -> Path:
     own = isinstance(ager, NeuralAger)
     dtype = torch.float16 if own else torch.float32
     tensors = {k: v.to(dtype).contiguous() for k, v in ager.network.state_dict().items()}
+    photo = ager.photo if isinstance(ager, NeuralAger) else None
+    if photo is not None:
+        stored = photo.state_dict().items()
+        tensors |= {PHOTO + k: v.to(dtype).contiguous() for k, v in stored}
     known = {
         "kind": KIND if own else PICTURE_KIND,
         "format": FORMAT,
@@ -151,6 +181,8 @@ def save_ager(ager: AnyAger, path: Path) -> Path:
         "network": asdict(ager.network.config) if own else describe_encoder(ager.network.config),
         "report": ager.report,
     }
+    if photo is not None:
+        known["photo"] = asdict(photo.config)
     save_tensors(path, tensors, {"ager": json.dumps(known, sort_keys=True)})
     return path
 
@@ -172,6 +204,9 @@ def load_ager(path: Path, generator: AnyGenerator | None = None) -> AnyAger:
         settings = dict(known["network"])
         if known["kind"] == KIND:
             network = Ager(AgerConfig(**_sizes(settings, path)))
+            if "photo" in known:
+                rest["photo"] = _photo_ager(dict(known["photo"]), tensors, path)
+                tensors = {k: v for k, v in tensors.items() if not k.startswith(PHOTO)}
             load_strictly(network, tensors, source=str(path))
             return NeuralAger(network.eval().requires_grad_(False), *labels, **rest)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -180,6 +215,17 @@ def load_ager(path: Path, generator: AnyGenerator | None = None) -> AnyAger:
         raise LatentError(f"{path} is an ager that looks at pictures; load it with its model")
     looking = make_style_encoder(settings, tensors, generator, str(path))
     return PictureAger(looking, generator, *labels, **rest)
+
+
+def _photo_ager(settings: dict[str, Any], tensors: dict[str, Tensor], path: Path) -> PhotoAger:
+    check_names(asdict(PhotoAgerConfig()), settings, f"{path}: photo ager")
+    widths = tuple(settings.pop("widths"))
+    if not all(type(n) is int and 0 < n <= MAX_SIZE for n in (*widths, *settings.values())):
+        raise LatentError(f"{path}: its photo ager has sizes that are not whole numbers above 0")
+    network = PhotoAger(PhotoAgerConfig(widths=widths, **settings))
+    own = {k.removeprefix(PHOTO): v for k, v in tensors.items() if k.startswith(PHOTO)}
+    load_strictly(network, own, source=f"{path}: photo ager")
+    return network.eval().requires_grad_(False)
 
 
 def _sizes(settings: dict[str, Any], path: Path) -> dict[str, int]:

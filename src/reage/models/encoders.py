@@ -16,11 +16,16 @@ from reage.models.loading import build_empty, check_names, load_strictly
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generators import AnyGenerator, AnyGeneratorConfig
 from reage.networks.irse import BackboneConfig
+from reage.networks.resnet import ResNetConfig
 from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig
 
 __all__ = ["describe_encoder", "load_encoder", "make_style_encoder"]
 
-RESIDUAL, STYLES = "residual", "ir-se"  # kinds: reage's own, and those of pSp and its heirs
+RESIDUAL = "residual"  # the kind of reage's own; the others are those of pSp and its heirs
+BACKBONES: Mapping[str, type[BackboneConfig] | type[ResNetConfig]] = {
+    "ir-se": BackboneConfig,
+    "resnet": ResNetConfig,
+}
 MAX_SIZE = 8192  # of any number in an encoder's config: no sensible one comes near
 MAX_PASSES = 100
 
@@ -37,7 +42,7 @@ def load_encoder(model: Model) -> Encoder | StyleEncoder | None:
     file = model.folder / ENCODER_FILE
     tensors, _ = load_tensors(file, sha256=model.config.sha256[ENCODER_FILE])
     tensors = {name: t.float() for name, t in tensors.items()}
-    if settings.get("kind") == STYLES:
+    if settings.get("kind") in list(BACKBONES):  # a kind may be anything that JSON has
         return make_style_encoder(settings, tensors, model.generator, str(file))
     encoder = Encoder(_config(model, settings))
     load_strictly(encoder, tensors, source=str(file))
@@ -60,16 +65,21 @@ def describe_encoder(config: EncoderConfig | StyleEncoderConfig) -> dict[str, An
     sizes = asdict(config)
     kind = RESIDUAL
     if isinstance(config, StyleEncoderConfig):
-        kind, sizes = STYLES, {**sizes.pop("backbone"), **sizes}
+        kind = next(k for k, made in BACKBONES.items() if isinstance(config.backbone, made))
+        sizes = {**sizes.pop("backbone"), **sizes}
+        if not config.rows:  # of wide pictures only: folders made before do not have it
+            del sizes["rows"]
     return {"kind": kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in sizes.items()}
 
 
 def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderConfig:
     """Read the settings of an encoder of pSp's kind; ModelError where they make no sense."""
-    usual = describe_encoder(StyleEncoderConfig(18))
+    kind: Any = settings.get("kind")
+    if kind not in list(BACKBONES):
+        raise ModelError(f"{where}: kind {kind!r} is none of {', '.join(BACKBONES)}")
+    rows = 1 if "rows" in settings else 0
+    usual = describe_encoder(StyleEncoderConfig(18, backbone=BACKBONES[kind](), rows=rows))
     check_names(usual, settings, where)
-    if settings["kind"] != STYLES:
-        raise ModelError(f"{where}: kind {settings['kind']!r} is not {STYLES!r}")
     values: dict[str, Any] = {k: v for k, v in settings.items() if k != "kind"}
     for name, value in values.items():
         plain = isinstance(value, bool | str) or _whole(value)
@@ -78,9 +88,9 @@ def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderCo
     if values["iterations"] > MAX_PASSES or sum(values["units"]) > MAX_PASSES:
         raise ModelError(f"{where}: more than {MAX_PASSES} passes or blocks make no sense")
     values |= {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
-    names = {field.name for field in fields(BackboneConfig)}
+    names = {field.name for field in fields(BACKBONES[kind])}
     try:
-        backbone = BackboneConfig(**{k: v for k, v in values.items() if k in names})
+        backbone = BACKBONES[kind](**{k: v for k, v in values.items() if k in names})
         rest: dict[str, Any] = {k: v for k, v in values.items() if k not in names}
         return StyleEncoderConfig(backbone=backbone, **rest)
     except ValueError as error:
@@ -95,7 +105,7 @@ def _whole(value: Any) -> bool:
 def _config(model: Model, settings: dict[str, Any]) -> EncoderConfig:
     where = f"{model.folder}: its encoder"
     if settings.get("kind") != RESIDUAL:
-        known = f"{RESIDUAL!r} and {STYLES!r}"
+        known = ", ".join(map(repr, (RESIDUAL, *BACKBONES)))
         raise ModelError(f"{where} is {settings.get('kind')!r}; this version knows {known}")
     generator = model.config.generator
     wanted = describe_encoder(EncoderConfig(generator.num_ws, generator.w_dim))

@@ -16,8 +16,8 @@ from reage.models.convert.torch_files import (
     load_all,
     read_torch_file,
     refuse_code,
+    state_dict_of,
 )
-from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.loading import build_empty, check_shapes, load_strictly
 from reage.networks.dex_age import DEX_LAYERS, DexAge
 from reage.networks.irse import ArcFace
@@ -66,12 +66,7 @@ def _state(path: Path) -> tuple[TorchFile, Group]:
     """The tensors of a torch file: a state dict, or one under "state_dict"."""
     file = read_torch_file(path)
     refuse_code(file, str(path))
-    content = file.content
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds a {type(content).__name__}, not a state dict")
-    tensors = {str(k): v for k, v in content.items() if isinstance(v, StoredTensor)}
+    tensors = state_dict_of(file, str(path))
     check_descriptions(tensors, str(path))
     return file, {k: v for k, v in tensors.items() if not k.endswith(OLD_COUNTER)}
 

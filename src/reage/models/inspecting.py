@@ -29,6 +29,7 @@ from reage.networks.style_encoder import StyleEncoder
 __all__ = ["Inspection", "inspect_model"]
 
 SHOWN = 5  # unknown keys that are named
+BACKBONES = {"ir-se": "IR-SE", "resnet": "ResNet"}
 READINGS = {
     "pyramid": "a head a level on three maps",
     "last": "a head a level on the last map",
@@ -128,6 +129,8 @@ def _checkpoint(checkpoint: Checkpoint, path: Path) -> Inspection:
         lines.append(("hypernetwork", f"{count} tensors; its W encoder is a file of its own"))
     average = checkpoint.latent_avg
     lines.append(("latent average", "none" if average is None else f"{list(average.shape)}"))
+    data = checkpoint.opts.get("dataset_type")
+    lines += [("learnt from", f"{data!r:.60}")] if isinstance(data, str) else []
     lines.append(("unknown keys", _listed(unknown)))
     lines.append(("unused", _listed(checkpoint.other)))
     lines += [("note", note) for note in notes]
@@ -155,11 +158,12 @@ def _differences(config: BilinearConfig) -> str:
 def _encoder(settings: Mapping[str, Any] | None) -> str:
     if settings is None:
         return "none"
-    if settings["kind"] != "ir-se":
+    if settings["kind"] not in list(BACKBONES):  # a folder's may be anything
         return f"{settings['kind']}, {settings.get('resolution')} px"
+    rows = f" (the middle {settings['rows']} rows)" if "rows" in settings else ""
     parts = [
-        f"IR-SE of {sum(settings['units'])} blocks",
-        f"{settings['input_channels']} channels of {settings['resolution']} px",
+        f"{BACKBONES[settings['kind']]} of {sum(settings['units'])} blocks",
+        f"{settings['input_channels']} channels of {settings['resolution']} px{rows}",
         READINGS[settings["reading"]],
     ]
     parts += ["offsets to the first"] if settings["progressive"] else []

@@ -19,8 +19,9 @@ from reage.models.convert.torch_files import (
     load_all,
     read_torch_file,
     refuse_code,
+    state_dict_of,
 )
-from reage.models.convert.torch_pickles import StoredTensor, is_torch_file
+from reage.models.convert.torch_pickles import is_torch_file
 from reage.models.graphs import open_graph
 from reage.models.loading import build_empty, check_shapes, load_strictly
 from reage.networks.fran import FRAN_CHANNELS, FranConfig, FranNormed, FranPlain
@@ -113,12 +114,7 @@ def _family(tensors: Group) -> str | None:
 def _state(path: Path) -> tuple[TorchFile, Group]:
     """The tensors of a torch file: a state dict, one under "state_dict", or its generator."""
     file = read_torch_file(path)
-    content = file.content
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds a {type(content).__name__}, not a state dict")
-    tensors = {str(k): v for k, v in content.items() if isinstance(v, StoredTensor)}
+    tensors = state_dict_of(file, str(path))
     if any(name.startswith(GENERATOR) for name in tensors):
         tensors = {
             name.removeprefix(GENERATOR): tensor

@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Ager", "AgerConfig", "embed_age"]
+__all__ = ["AGE_NUMBERS", "Ager", "AgerConfig", "embed_age"]
 
 CENTRES = 11  # of the age embedding: 0, 10, ... 100 years
 WIDTH = 10.0  # standard deviation of each, years
+AGE_NUMBERS = CENTRES + 1  # that an age becomes
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Ager(nn.Module):
         )
         # Each layer is scaled and shifted by the age (Perez et al., "FiLM", 2018).
         self.conditions = nn.ModuleList(
-            nn.Linear(CENTRES + 1, 2 * config.hidden) for _ in range(config.layers)
+            nn.Linear(AGE_NUMBERS, 2 * config.hidden) for _ in range(config.layers)
         )
         self.rank = nn.Linear(config.hidden, config.rank)
         self.out = nn.Linear(config.rank, config.num_ws * config.w_dim, bias=False)

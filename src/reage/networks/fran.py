@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reage.networks.irse import Norm
+from reage.networks.norm import Norm
 
 __all__ = ["FRAN_CHANNELS", "FRAN_STEP", "FranConfig", "FranNormed", "FranPlain", "fran_input"]
 

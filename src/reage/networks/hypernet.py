@@ -11,11 +11,11 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.networks.generator import EqualLinear
-from reage.networks.irse import Norm
+from reage.networks.irse import Backbone
+from reage.networks.resnet import ResNetConfig
 
 __all__ = ["HyperNetwork", "HyperNetworkConfig", "LayerChange", "generator_layers"]
 
@@ -46,26 +46,6 @@ def generator_layers(channels: tuple[int, ...], image_channels: int) -> list[tup
     for before, width in pairwise(channels):
         layers += [(3, before, width), (3, width, width), (1, width, image_channels)]
     return layers
-
-
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside the input (He et al. 2016)."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-        self.bn1 = Norm(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.bn2 = Norm(outputs)
-        self.downsample = None
-        if stride != 1 or inputs != outputs:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride, bias=False), Norm(outputs)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
 def reduction(inputs: int, inner: int, code: int, strides: tuple[int, ...]) -> nn.Sequential:
@@ -154,25 +134,15 @@ class LayerBlock(nn.Module):
         return found.view(-1, outputs, inputs, 1, 1).expand(-1, -1, -1, kernel, kernel)
 
 
-class HyperNetwork(nn.Module):
+class HyperNetwork(Backbone):
     """A photo and the picture made of it, `[N, 6, 256, 256]`, to the generator's changes.
 
     A change d belongs to weights w as w * (1 + d); None where a layer stays.
     """
 
     def __init__(self, config: HyperNetworkConfig):
-        super().__init__()
+        super().__init__(ResNetConfig(6, config.stem, config.widths, config.units))
         self.config = config
-        self.conv1 = nn.Conv2d(6, config.stem, 7, 2, 3, bias=False)
-        self.bn1 = Norm(config.stem)
-        self.relu = nn.PReLU(config.stem)
-        blocks: list[nn.Module] = []
-        previous = config.stem
-        for k, (width, count) in enumerate(zip(config.widths, config.units, strict=True)):
-            for i in range(count):
-                blocks.append(BasicBlock(previous, width, 2 if k and not i else 1))
-                previous = width
-        self.body = nn.Sequential(*blocks)
         self.refinement_blocks = nn.ModuleDict()
         shared = 0
         for i, (layer, change) in enumerate(zip(config.layers, config.changes, strict=True)):
@@ -185,8 +155,7 @@ class HyperNetwork(nn.Module):
             self.shared_weight_hypernet = SharedWeights(config.code, shared)
 
     def forward(self, images: Tensor) -> list[Tensor | None]:
-        assert images.ndim == 4 and images.shape[1] == 6, f"images are {tuple(images.shape)}"
-        x = self.body(self.relu(self.bn1(self.conv1(images))))
+        x = self.maps(images)[-1]
         return [self._change(str(i), x) for i in range(len(self.config.layers))]
 
     def _change(self, name: str, x: Tensor) -> Tensor | None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FACE_SIDE", "ArcFace", "Backbone", "BackboneConfig", "Norm"]
+from reage.networks.norm import Norm
+from reage.networks.resnet import ResNetConfig, resnet_body, resnet_stem
+
+__all__ = ["FACE_SIDE", "ArcFace", "Backbone", "BackboneConfig"]
 
 FACE_SIDE = 112  # of the picture that the recogniser takes, pixels
 DESCRIPTOR = 512
@@ -32,23 +34,6 @@ class BackboneConfig:
     def __post_init__(self) -> None:
         if len(self.widths) != len(self.units) or not self.units:
             raise ValueError(f"{len(self.widths)} widths but {len(self.units)} block counts")
-
-
-class Norm(nn.Module):
-    """Batch normalisation by stored statistics: these networks are not trained here."""
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
 
 
 class SqueezeExcite(nn.Module):
@@ -91,11 +76,20 @@ class ResidualUnit(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Pictures `[N, C, R, R]` to the maps after each group of blocks, the largest first."""
+    """Pictures `[N, C, H, W]` to the maps after each group of blocks, the largest first.
 
-    def __init__(self, config: BackboneConfig):
+    Of IR-SE blocks, or a ResNet: the config says which.
+    """
+
+    def __init__(self, config: BackboneConfig | ResNetConfig):
         super().__init__()
         self.units = config.units
+        self.input_channels = config.input_channels
+        self.input_layer = None
+        if isinstance(config, ResNetConfig):
+            self.conv1, self.bn1, self.relu = resnet_stem(config)
+            self.body = resnet_body(config)
+            return
         self.input_layer = nn.Sequential(
             nn.Conv2d(config.input_channels, config.stem, 3, 1, 1, bias=False),
             Norm(config.stem),
@@ -110,14 +104,19 @@ class Backbone(nn.Module):
         self.body = nn.Sequential(*blocks)
 
     def maps(self, images: Tensor) -> list[Tensor]:
-        wanted = self.input_layer[0].in_channels
+        wanted = self.input_channels
         assert images.ndim == 4 and images.shape[1] == wanted, f"images are {tuple(images.shape)}"
-        x, found, start = self.input_layer(images), [], 0
+        x, found, start = self._begun(images), [], 0
         for count in self.units:
             x = self.body[start : start + count](x)
             start += count
             found.append(x)
         return found
+
+    def _begun(self, images: Tensor) -> Tensor:
+        if self.input_layer is not None:
+            return self.input_layer(images)
+        return self.relu(self.bn1(self.conv1(images)))
 
 
 class ArcFace(Backbone):

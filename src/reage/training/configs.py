@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["PRESETS", "AdamSettings", "AgerTraining", "EncoderTraining", "GeneratorTraining"]
+__all__ = [
+    "PRESETS",
+    "AdamSettings",
+    "AgerTraining",
+    "EncoderTraining",
+    "GeneratorTraining",
+    "PhotoAgerTraining",
+]
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,34 @@ class AgerTraining:
     outside_weight: float = 10.0  # mean square of the change outside the face
     cycle_weight: float = 0.5  # there and back, in units of how codes differ
     size_weight: float = 0.2  # mean square of the change of ws, in those units
+
+
+@dataclass(frozen=True)
+class PhotoAgerTraining:
+    """`reage train photo-ager`."""
+
+    batch: int = 16
+    seed: int = 0
+    balance: float = 0.8
+    youngest: float = 1.0  # years that are asked for
+    oldest: float = 82.0
+    ager: AdamSettings = AdamSettings(5e-4, 0.5, 0.99, clip=1.0)
+    discriminator: AdamSettings = AdamSettings(1e-3)
+    judge: AdamSettings = AdamSettings(1e-3, 0.9, 0.99)
+    judge_kimg: float = 6.0  # labelled faces that the judge of age learns from beforehand
+    ema_kimg: float = 2.0
+    ema_rampup: float = 0.05
+    # The weights of the losses, all of them on pasted faces.
+    age_weight: float = 1.0  # a decade off, by the age network
+    judge_weight: float = 1.0  # a decade off, by a judge that learns from the labels
+    adversarial_weight: float = 2.0  # real faces of the wanted age bin against pasted ones
+    colour_weight: float = 0.15  # of the adversary's head on the tiny view
+    identity_weight: float = 6.0  # what the likeness to the photo falls short of `least_likeness`
+    least_likeness: float = 0.85
+    gender_weight: float = 5.0  # change of the gender network's probability
+    light_weight: float = 10.0  # mean square of the change, averaged over 1/8 of the side
+    hue_weight: float = 15.0  # mean square of what changes in colour, not in lightness
+    size_weight: float = 4.0  # mean square of the change
 
 
 PRESETS: dict[str, GeneratorTraining] = {

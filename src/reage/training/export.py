@@ -6,9 +6,11 @@ import copy
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from reage.errors import ModelError
 from reage.latents.agers import NeuralAger, save_ager
+from reage.latents.finding import AGE_AGER
 from reage.models.checkpoints import (
     ENCODER_FILE,
     Alignment,
@@ -22,20 +24,19 @@ from reage.models.registry import load as load_any_model
 from reage.training.ager import AgerTrainer
 from reage.training.encoder import EncoderTrainer
 from reage.training.mapping import rebase
+from reage.training.photo_ager import PhotoAgerTrainer
 from reage.training.settings import RunSettings
 from reage.training.start import AnyTrainer
 
-__all__ = ["AGER_FILE", "export_model"]
-
-AGER_FILE = "age.ager.safetensors"
+__all__ = ["export_model"]
 
 
 def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, kimg: float) -> None:
     """Write the averaged weights as a model folder that every command takes."""
     base = None if settings.model is None else load_any_model(settings.model)
-    if isinstance(trainer, AgerTrainer):
+    if isinstance(trainer, AgerTrainer | PhotoAgerTrainer):
         assert base is not None
-        _export_ager(trainer, base, folder, kimg)
+        _export_ager(_ager_of(trainer, base, kimg), base, folder)
         return
     if isinstance(trainer, EncoderTrainer):
         generator, encoder = trainer.average_generator, trainer.average
@@ -65,7 +66,18 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
     )
 
 
-def _export_ager(trainer: AgerTrainer, base: Model, folder: Path, kimg: float) -> None:
+def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) -> NeuralAger:
+    """The ager that was trained, or the one that a photo ager belongs to."""
+    report: dict[str, Any] = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
+    if isinstance(trainer, PhotoAgerTrainer):
+        ager = trainer.beside
+        return replace(ager, photo=trainer.average, report={**ager.report, "photo": report})
+    span = (trainer.config.youngest, trainer.config.oldest)
+    colour = trainer.config.colour
+    return NeuralAger(trainer.average, base.generator_hash, colour=colour, span=span, report=report)
+
+
+def _export_ager(ager: NeuralAger, base: Model, folder: Path) -> None:
     """The base model with its new ager beside it."""
     if base.folder is None:
         raise ModelError(f"{base.config.name} is no model folder; convert it first: reage convert")
@@ -75,16 +87,7 @@ def _export_ager(trainer: AgerTrainer, base: Model, folder: Path, kimg: float) -
     for name in ("README.md", "generator.safetensors", ENCODER_FILE):
         if (base.folder / name).is_file():
             shutil.copyfile(base.folder / name, staged / name)
-    report = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
-    span = (trainer.config.youngest, trainer.config.oldest)
-    ager = NeuralAger(
-        trainer.average,
-        base.generator_hash,
-        colour=trainer.config.colour,
-        span=span,
-        report=report,
-    )
-    save_ager(ager, staged / AGER_FILE)
+    save_ager(ager, staged / AGE_AGER)
     seal(staged, replace(base.config, name=folder.parent.name))
     shutil.rmtree(folder, ignore_errors=True)
     staged.rename(folder)

@@ -14,21 +14,27 @@ from reage.training.configs import (
     AgerTraining,
     EncoderTraining,
     GeneratorTraining,
+    PhotoAgerTraining,
 )
 
 __all__ = ["AnyConfig", "RunSettings", "open_run", "read_settings"]
 
 CONFIG_FILE = "config.json"
-CONFIGS = {"generator": GeneratorTraining, "encoder": EncoderTraining, "ager": AgerTraining}
+CONFIGS = {
+    "generator": GeneratorTraining,
+    "encoder": EncoderTraining,
+    "ager": AgerTraining,
+    "photo-ager": PhotoAgerTraining,
+}
 
-AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining
+AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining | PhotoAgerTraining
 
 
 @dataclass(frozen=True)
 class RunSettings:
     """All that decides what comes out of a run."""
 
-    kind: str  # generator, encoder or ager
+    kind: str  # generator, encoder, ager or photo-ager
     config: AnyConfig
     data: str  # folder of the dataset
     split: str = "train"

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from reage.datasets import FaceDataset, FaceRow, open_dataset
 from reage.errors import ModelError, UsageError
+from reage.latents.agers import NeuralAger
+from reage.latents.finding import find_direction
 from reage.models.checkpoints import Model
 from reage.models.encoders import load_encoder
 from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
@@ -28,6 +30,7 @@ from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator, GeneratorConfig
 from reage.networks.generators import AnyGenerator
 from reage.networks.identity import FeatureLikeness
+from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.training.adversaries import (
     Adversary,
     NoAdversary,
@@ -35,22 +38,31 @@ from reage.training.adversaries import (
     StyleganAdversary,
     at_side,
 )
-from reage.training.ager import AgerNetworks, AgerTrainer
-from reage.training.configs import AgerTraining, EncoderTraining, GeneratorTraining
+from reage.training.ageing import FaceNetworks
+from reage.training.ager import AgerTrainer
+from reage.training.configs import (
+    AgerTraining,
+    EncoderTraining,
+    GeneratorTraining,
+    PhotoAgerTraining,
+)
+from reage.training.critics import AgeCritics
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
 from reage.training.encoder import EncoderTrainer
 from reage.training.generator import GeneratorTrainer
 from reage.training.mapping import centre_offsets, lift, set_mapping
 from reage.training.parallel import World
+from reage.training.photo_ager import PhotoAgerTrainer
 from reage.training.settings import AnyConfig, RunSettings
 
 __all__ = ["AnyTrainer", "Machine", "start"]
 
 LIKENESS_SIDE = 128
 JUDGE_BATCH = 64
+PHOTO_PLACES = 64  # a side at most, of a photo ager's finest maps
 MAPPING_FACES = 2048  # whose codes the mapping draws like when a run with an encoder begins
 
-AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer
+AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | PhotoAgerTrainer
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,8 @@ def start(settings: RunSettings, machine: Machine) -> AnyTrainer:
         raise UsageError(f"{settings.kind}: name the model that it is trained for")
     if isinstance(settings.config, EncoderTraining):
         return _start_encoder(settings.config, dataset, rows, model, machine)
+    if isinstance(settings.config, PhotoAgerTraining):
+        return _start_photo_ager(settings.config, dataset, rows, model, machine)
     return _start_ager(settings.config, dataset, rows, model, machine)
 
 
@@ -202,14 +216,80 @@ def _start_ager(
             f"the model {model.config.name} has no encoder; train one first: reage train encoder"
         )
     size = model.generator.config
-    device = machine.device
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         ager = Ager(AgerConfig(size.num_ws, size.w_dim))
-        heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
-        judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
-    model.generator.to(device)
-    features = load_efficientnet().to(device)
+        critics = _critics(config, dataset, rows, machine)
+    trainer = AgerTrainer(
+        config,
+        ager,
+        model.generator.to(machine.device),
+        encoder.to(machine.device),
+        _face_networks(model, machine),
+        critics,
+        _source(config, dataset, rows, size.resolution, machine),
+        world=machine.world,
+        device=machine.device,
+        dtype=machine.dtype,
+    )
+    trainer.calibrate()
+    return trainer
+
+
+def _start_photo_ager(
+    config: PhotoAgerTraining,
+    dataset: FaceDataset,
+    rows: Sequence[FaceRow],
+    model: Model,
+    machine: Machine,
+) -> PhotoAgerTrainer:
+    beside = find_direction(model, None)
+    if not isinstance(beside, NeuralAger):
+        raise ModelError(
+            f"the model {model.config.name} has no ager of reage's; train one first: "
+            "reage train ager"
+        )
+    resolution = model.generator.config.resolution
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
+        critics = _critics(config, dataset, rows, machine)
+    return PhotoAgerTrainer(
+        config,
+        ager,
+        beside,
+        _face_networks(model, machine),
+        critics,
+        _source(config, dataset, rows, resolution, machine),
+        world=machine.world,
+        device=machine.device,
+        dtype=machine.dtype,
+    )
+
+
+def _photo_ager_config(resolution: int) -> PhotoAgerConfig:
+    return PhotoAgerConfig(resolution, patch=max(2, resolution // PHOTO_PLACES))
+
+
+def _face_networks(model: Model, machine: Machine) -> FaceNetworks:
+    device = machine.device
+    return FaceNetworks(
+        load_age_network().to(device),
+        load_gender_network().to(device),
+        _likeness(model, machine),
+        model.config.alignment,
+        machine.dtype,
+    )
+
+
+def _critics(
+    config: AgerTraining | PhotoAgerTraining,
+    dataset: FaceDataset,
+    rows: Sequence[FaceRow],
+    machine: Machine,
+) -> AgeCritics:
+    heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
+    judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
     known = [row for row in rows if row.age_range is not None]
     labelled = BatchSource(
         dataset,
@@ -220,30 +300,13 @@ def _start_ager(
         balance=config.balance,
         purpose="judge",
     )
-    trainer = AgerTrainer(
-        config,
-        ager,
-        AgerNetworks(
-            model.generator,
-            encoder.to(device),
-            load_age_network().to(device),
-            load_gender_network().to(device),
-            _likeness(model, machine),
-            model.config.alignment,
-            machine.dtype,
-        ),
-        ProjectedAdversary(
-            features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
-        ),
-        judge,
-        _source(config, dataset, rows, size.resolution, machine),
-        labelled,
-        world=machine.world,
-        device=device,
-        dtype=machine.dtype,
+    features = load_efficientnet().to(machine.device)
+    adversary = ProjectedAdversary(
+        features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
     )
-    trainer.calibrate()
-    return trainer
+    return AgeCritics(
+        config, adversary, judge, labelled, world=machine.world, device=machine.device
+    )
 
 
 def _own_encoder(model: Model) -> Encoder | None:

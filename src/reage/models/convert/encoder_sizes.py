@@ -12,6 +12,7 @@ from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.generator_configs import MAX_WIDTH
 from reage.models.loading import Shaped
 from reage.networks.irse import BackboneConfig
+from reage.networks.resnet import ResNetConfig
 from reage.networks.style_encoder import Reading, StyleEncoderConfig
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Group",
     "infer_backbone",
     "infer_encoder",
+    "infer_groups",
     "input_channels",
     "side_of",
 ]
@@ -28,7 +30,13 @@ __all__ = [
 OLD_COUNTER = ".num_batches_tracked"  # of batch normalisation; plays no part in its result
 RESTYLE_PASSES = 5  # what its authors run, where the file does not say
 
-# What `opts.encoder_type` may say: how codes are read, and whether the first counts for all.
+# Rows that are seen of 256-px pictures, by `opts.dataset_type`; above and below there is nothing.
+ROWS: Mapping[str, int] = {"cars_encode": 192}
+# Two of these are a ResNet, even where one is missing. IR-SE networks have none of them.
+RESNET = {"conv1.weight", "relu.weight", "body.0.conv1.weight"}
+
+# What `opts.encoder_type` may say: how codes are read, and whether the first counts for all. Those
+# of a ResNet begin with its name.
 TYPES: Mapping[str, tuple[Reading, bool]] = {
     "GradualStyleEncoder": ("pyramid", False),
     "Encoder4Editing": ("pyramid", True),
@@ -38,6 +46,9 @@ TYPES: Mapping[str, tuple[Reading, bool]] = {
     "BackboneEncoderUsingLastLayerIntoWPlus": ("w+", False),
     "SingleStyleCodeEncoder": ("w", False),
     "WEncoder": ("w", False),
+    "ResNetGradualStyleEncoder": ("pyramid", False),
+    "ResNetBackboneEncoder": ("last", False),
+    "ResNetProgressiveBackboneEncoder": ("last", True),
 }
 
 Group = dict[str, StoredTensor]
@@ -66,15 +77,18 @@ def infer_encoder(
     if not tensors:
         return None
     source = f"{checkpoint.source}: its {group}"
-    if "input_layer.0.weight" not in tensors:
-        notes.append(f"its {group} stands on no IR-SE network and is not used")
+    if "input_layer.0.weight" in tensors:
+        backbone = infer_backbone(tensors, source)
+    elif len(RESNET & tensors.keys()) > 1:
+        backbone = _infer_resnet(tensors, source)
+    else:
+        notes.append(f"its {group} stands on no IR-SE network or ResNet and is not used")
         return None
-    backbone = infer_backbone(tensors, source)
     if backbone.input_channels not in (3, 4, 6):
         notes.append(f"its {group} takes {backbone.input_channels} channels, no photo; not used")
         return None
     reading, progressive = _reading(checkpoint, tensors, group, notes)
-    num_ws, w_dim = _codes(tensors, reading, backbone, checkpoint, source)
+    num_ws, w_dim = _codes(tensors, reading, checkpoint, source)
     opts = checkpoint.opts
     passes = opts.get("n_iters_per_batch")
     if backbone.input_channels != 6:
@@ -93,6 +107,7 @@ def infer_encoder(
             progressive=progressive,
             from_average=always or bool(opts.get("start_from_latent_avg", True)),
             iterations=passes,
+            rows=ROWS.get(str(opts.get("dataset_type")), 0),
         )
     except ValueError as error:
         raise ModelError(f"{source}: {error}") from error
@@ -112,16 +127,18 @@ def _reading(
         if shown in ("pyramid", "last"):
             notes.append("the file does not name its encoder: taken for pSp's, not e4e's")
         return shown, False
-    if str(kind) not in TYPES or TYPES[str(kind)][0] != shown:
+    resnet = "input_layer.0.weight" not in tensors
+    alike = [t for t in TYPES if TYPES[t][0] == shown and t.startswith("ResNet") == resnet]
+    if str(kind) not in alike:
         raise ModelError(
             f"{checkpoint.source} calls its {group} {kind!r:.60}, which its tensors are not; "
-            f"known are {', '.join(TYPES)}"
+            f"they may be of {' or '.join(alike) or 'no type that is known'}"
         )
     return TYPES[str(kind)]
 
 
 def _codes(
-    tensors: Group, reading: Reading, backbone: BackboneConfig, checkpoint: Checkpoint, source: str
+    tensors: Group, reading: Reading, checkpoint: Checkpoint, source: str
 ) -> tuple[int, int]:
     """How many levels an encoder makes, and of how many numbers."""
     if reading in ("pyramid", "last"):
@@ -134,19 +151,9 @@ def _codes(
 
 
 def infer_backbone(tensors: Group, source: str) -> BackboneConfig:
-    """Sizes of an IR-SE network: a group of blocks begins where the channels change."""
+    """Sizes of an IR-SE network."""
     stem = side_of(tensors, "input_layer.0.weight", 0, source)
-    widths: list[int] = []
-    units: list[int] = []
-    count = len({name.split(".")[1] for name in tensors if name.startswith("body.")})
-    for i in range(count):
-        width = side_of(tensors, f"body.{i}.res_layer.1.weight", 0, source)
-        if not widths or f"body.{i}.shortcut_layer.0.weight" in tensors:
-            widths.append(width)
-            units.append(0)
-        units[-1] += 1
-    if not widths:
-        raise ModelError(f"{source} has no blocks (body.0.*)")
+    widths, units = infer_groups(tensors, "res_layer.1", "shortcut_layer", source)
     if not input_channels(tensors):
         raise ModelError(f"{source} begins with no convolution; is it an encoder of pSp's kind?")
     squeezed = side_of(tensors, "body.0.res_layer.5.fc1.weight", 0, source)
@@ -154,16 +161,45 @@ def infer_backbone(tensors: Group, source: str) -> BackboneConfig:
         return BackboneConfig(
             input_channels=input_channels(tensors),
             stem=stem,
-            widths=tuple(widths),
-            units=tuple(units),
+            widths=widths,
+            units=units,
             squeeze=max(widths[0] // squeezed, 1),
         )
     except ValueError as error:
         raise ModelError(f"{source}: {error}") from error
 
 
+def _infer_resnet(tensors: Group, source: str) -> ResNetConfig:
+    stem = side_of(tensors, "conv1.weight", 0, source)
+    inputs = side_of(tensors, "conv1.weight", 1, source)
+    return ResNetConfig(inputs, stem, *infer_groups(tensors, "conv1", "downsample", source))
+
+
+def infer_groups(
+    tensors: Group, first: str, projection: str, source: str
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Widths and block counts: a group of blocks begins where the input is projected.
+
+    `first` is a block's first convolution, `projection` what stands beside its convolutions.
+    """
+    widths: list[int] = []
+    units: list[int] = []
+    count = len({name.split(".")[1] for name in tensors if name.startswith("body.")})
+    for i in range(count):
+        width = side_of(tensors, f"body.{i}.{first}.weight", 0, source)
+        if not widths or f"body.{i}.{projection}.0.weight" in tensors:
+            widths.append(width)
+            units.append(0)
+        units[-1] += 1
+    if not widths:
+        raise ModelError(f"{source} has no blocks (body.0.*)")
+    return tuple(widths), tuple(units)
+
+
 def input_channels(tensors: Mapping[str, Shaped]) -> int:
-    shape = tensors["input_layer.0.weight"].shape if "input_layer.0.weight" in tensors else ()
+    """Channels that an encoder takes; 0 where its first convolution is none."""
+    first = "input_layer.0.weight" if "input_layer.0.weight" in tensors else "conv1.weight"
+    shape = tensors[first].shape if first in tensors else ()
     return int(shape[1]) if len(shape) == 4 else 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reage.errors import ModelError
+from reage.models.convert.encoder_sizes import Group, infer_groups
 from reage.models.convert.torch_files import TorchFile, load_all
 from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.loading import build_empty, check_shapes
@@ -27,7 +28,7 @@ SHARED = ".hypernet."  # the shared weights, once more under each layer that tak
 
 
 def load_hypernet(
-    tensors: Mapping[str, StoredTensor],
+    tensors: Group,
     file: TorchFile,
     generator: GeneratorConfig,
     opts: Mapping[str, Any],
@@ -51,7 +52,7 @@ def w_encoder_beside(path: Path, opts: Mapping[str, Any]) -> Path | None:
 
 
 def _infer(
-    tensors: Mapping[str, StoredTensor],
+    tensors: Group,
     generator: GeneratorConfig,
     opts: Mapping[str, Any],
     source: str,
@@ -65,7 +66,7 @@ def _infer(
         raise ModelError(f"{source} changes no layer; is it a whole checkpoint?")
     passes = opts.get("n_iters_per_batch")
     usual = HyperNetworkConfig(tuple(layers), changes)
-    widths, units = _body(tensors, source)
+    widths, units = infer_groups(tensors, "conv1", "downsample", source)
     some = shared if first is None else first
     return HyperNetworkConfig(
         layers=tuple(layers),
@@ -89,23 +90,6 @@ def _change(tensors: Mapping[str, StoredTensor], layer: int) -> LayerChange:
     if f"{block}.output.1.weight" in tensors:
         return "pair"
     return "rgb" if f"{block}.output.0.weight" in tensors else None
-
-
-def _body(
-    tensors: Mapping[str, StoredTensor], source: str
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Widths and block counts of a ResNet: a group begins where the input is projected."""
-    count = len({name.split(".")[1] for name in tensors if name.startswith("body.")})
-    widths: list[int] = []
-    units: list[int] = []
-    for i in range(count):
-        if not widths or f"body.{i}.downsample.0.weight" in tensors:
-            widths.append(_side(tensors, f"body.{i}.conv1.weight", source))
-            units.append(0)
-        units[-1] += 1
-    if not widths:
-        raise ModelError(f"{source} has no blocks (body.0.*)")
-    return tuple(widths), tuple(units)
 
 
 def _width(tensors: Mapping[str, StoredTensor], layer: int, source: str) -> int:

@@ -25,7 +25,14 @@ from reage.models.convert.torch_pickles import (
 )
 from reage.models.files import read_bytes
 
-__all__ = ["TorchFile", "check_descriptions", "load_all", "read_torch_file", "refuse_code"]
+__all__ = [
+    "TorchFile",
+    "check_descriptions",
+    "load_all",
+    "read_torch_file",
+    "refuse_code",
+    "state_dict_of",
+]
 
 # Names that files of weights have a use for; none of them is imported.
 SAFE_NAMES = (
@@ -113,6 +120,16 @@ def _archive(archive: zipfile.ZipFile, interpreter: Interpreter) -> Any:
 
     content = read_entry(archive, pickles[0], source)
     return interpreter.run(io.BytesIO(content), TENSOR_RULES, storage)
+
+
+def state_dict_of(file: TorchFile, source: str) -> dict[str, StoredTensor]:
+    """The tensors of a state dict, or of one under "state_dict"; ModelError where there is none."""
+    content = file.content
+    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    if not isinstance(content, dict):
+        raise ModelError(f"{source} holds a {type(content).__name__}, not a state dict")
+    return {str(k): v for k, v in content.items() if isinstance(v, StoredTensor)}
 
 
 def check_descriptions(tensors: Mapping[str, StoredTensor], source: str) -> None:

@@ -1,0 +1,124 @@
+"""Training a photo ager: real faces are sent to random ages, and what is pasted is judged."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reage.latents.agers import NeuralAger
+from reage.latents.guided import oval_mask
+from reage.networks.photo_ager import PhotoAger
+from reage.training.ageing import FaceNetworks, weighted
+from reage.training.ager import SHOWN_AGES, SHOWN_FACES
+from reage.training.averaging import averaging_beta, update_average
+from reage.training.configs import PhotoAgerTraining
+from reage.training.critics import AgeCritics
+from reage.training.data import BatchSource
+from reage.training.draws import Draws
+from reage.training.parallel import World
+from reage.training.states import restore, state_of
+from reage.training.updating import adam, update
+
+__all__ = ["PhotoAgerTrainer"]
+
+
+class PhotoAgerTrainer:
+    """A photo ager, its critics, and how one step changes them."""
+
+    name = "photo-ager"
+
+    def __init__(
+        self,
+        config: PhotoAgerTraining,
+        ager: PhotoAger,
+        beside: NeuralAger,  # the ager of codes that it is stored with
+        networks: FaceNetworks,
+        critics: AgeCritics,
+        source: BatchSource,
+        *,
+        world: World,
+        device: torch.device,
+        dtype: torch.dtype,
+    ):
+        self.config, self.networks, self.source, self.world = config, networks, source, world
+        self.device, self.dtype, self.critics, self.beside = device, dtype, critics, beside
+        self.ager = ager.train().requires_grad_(True).to(device)
+        self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
+        self.optimizers = {"ager": adam(self.ager, config.ager)} | critics.optimizers
+        self.mask = oval_mask(ager.config.resolution).to(device)
+
+    @property
+    def batch(self) -> int:
+        return self.config.batch
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """Do one step on the ager and its critics; returns figures."""
+        if index == 0:
+            self.critics.teach_judge()
+        batch = self.source.at(index)
+        photos, bins = batch.images.to(self.device), batch.bins.to(self.device)
+        draws = Draws(self.config.seed, index, batch.places, device=self.device)
+        wanted = draws.uniform(low=self.config.youngest, high=self.config.oldest)
+        with torch.no_grad():
+            own = self.networks.own_ages(photos, bins)
+            real = self.critics.describe(index, batch, photos)
+        pasted = self._pasted(self.ager, photos, own, wanted)
+        described = self.critics.describe(index, batch, pasted)
+
+        losses = self._losses(photos, pasted, wanted) | self.critics.losses(described, wanted)
+        total = weighted(losses, self.config)
+        update(total, {"ager": self.optimizers["ager"]}, vars(self.config), self.world)
+
+        learnt = self.critics.learn(real, described, own, wanted, bins)
+        seen = (index + 1) * self.config.batch / 1000
+        beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
+        update_average(self.average, self.ager, beta)
+        return {name: value.detach() for name, value in (losses | learnt).items()}
+
+    def _pasted(self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
+        """The photos with the change, as the editor's `delta` pastes it."""
+        change = ager(photos, own, wanted, dtype=self.dtype)
+        return (photos + change * self.mask).clamp(-1, 1)
+
+    def _losses(self, photos: Tensor, pasted: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+        """The losses but for the critics', each a mean over the batch."""
+        networks = self.networks
+        change = pasted - photos
+        with torch.no_grad():
+            before = networks.describe(photos)
+            male = networks.gender(photos)
+        like = networks.likeness(networks.describe(pasted), before)
+        light = F.avg_pool2d(change, change.shape[-1] // 8)
+        return {
+            "age": (networks.read(pasted) - wanted).abs().mean() / 10,
+            "identity": F.relu(self.config.least_likeness - like).mean(),
+            "gender": (networks.gender(pasted) - male).abs().mean(),
+            "light": light.square().mean(),
+            "hue": (change - change.mean(1, keepdim=True)).square().mean(),
+            "size": change.square().mean(),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a step changes."""
+        return state_of(self._trained(), self.optimizers)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        restore(state, self._trained(), self.optimizers)
+
+    def _trained(self) -> dict[str, nn.Module]:
+        found: dict[str, nn.Module] = {"ager": self.ager, "average": self.average}
+        return found | self.critics.networks
+
+    @torch.no_grad()
+    def pictures(self, index: int) -> dict[str, Tensor]:
+        """Rows of a face, and that at six ages."""
+        photos = self.source.fixed(SHOWN_FACES).to(self.device)
+        own = self.networks.read(photos)
+        columns = [photos]
+        for age in SHOWN_AGES:
+            columns.append(self._pasted(self.average, photos, own, torch.full_like(own, age)))
+        return {"pasted": torch.stack(columns, 1).flatten(0, 1)}
