@@ -1,4 +1,4 @@
-"""mmgeneration's, PaddleGAN's, PTI's and lucidrains' files.
+"""mmgeneration's and PaddleGAN's files.
 
 The golden pictures are what the other project's own code made (on the CPU, its CUDA operations by
 their own plain equations, widths reduced) of weights that `seeded` repeats here: the keys and
@@ -188,11 +188,3 @@ def test_paddle_files_that_do_not_fit_are_refused(
     change(arrays)
     with pytest.raises(ModelError, match=message):
         read_pickle(tmp_path, arrays)
-
-
-@pytest.mark.parametrize("inside", [True, False])
-def test_lucidrains_files_are_refused_with_the_reason(tmp_path: Path, inside: bool):
-    state = {"SE.net.0.weight": torch.ones(2, 2), "GE.blocks.0.to_noise1.weight": torch.ones(2, 1)}
-    torch.save({"GAN": state, "version": "1.8.9"} if inside else state, tmp_path / "model_1.pt")
-    with pytest.raises(ModelError, match="two convolutions at 4 px, bilinear doubling"):
-        read_foreign(tmp_path / "model_1.pt")

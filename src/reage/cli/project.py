@@ -221,8 +221,7 @@ def _write_foreign(
     """Write a code for other programs, which know neither its generator nor how it was found."""
     from reage.latents.files import Latents, Picture, write_latents
 
-    layers = editor.model.generator.synthesis.noise_layers
-    noise = found.noise or [layer.noise_const[None, None] for layer in layers]
+    noise = found.noise or editor.model.generator.stored_noise()
     for place in places:
         write_latents(place, Latents(found.ws), Picture(file.name, image[0], noise))
         click.echo(f"{place}")

@@ -16,7 +16,7 @@ from reage.models.checkpoints import Model, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.networks.style_encoder import StyleEncoder, with_age
 
@@ -87,7 +87,7 @@ class PictureAger:
     """
 
     network: StyleEncoder  # of four channels, frozen
-    generator: Generator  # shows the codes of which there is no picture
+    generator: AnyGenerator  # shows the codes of which there is no picture
     generator_hash: str
     name: str = "age"
     colour: float = 1.0  # share of the change's colour that is pasted; its light always is
@@ -187,7 +187,7 @@ def save_ager(ager: AnyAger, path: Path) -> Path:
     return path
 
 
-def load_ager(path: Path, generator: Generator | None = None) -> AnyAger:
+def load_ager(path: Path, generator: AnyGenerator | None = None) -> AnyAger:
     """Read an ager; LatentError where the file is none.
 
     An ager that looks at pictures needs the generator which it belongs to.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reage.errors import LatentError, ModelError, UsageError
 from reage.models.files import load_tensors, save_tensors
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 
 __all__ = [
     "Direction",
@@ -132,22 +132,21 @@ def for_generator(direction: Direction, num_ws: int) -> Direction:
     return replace(direction, vector=vector)
 
 
-def factorize(generator: Generator, levels: tuple[int, ...] | None = None) -> Tensor:
+def factorize(generator: AnyGenerator, levels: tuple[int, ...] | None = None) -> Tensor:
     """Closed-form semantic directions of a generator, strongest first, `[w_dim, w_dim]`.
 
     Shen and Zhou, "Closed-Form Factorization of Latent Semantics in GANs" (2021), equation 6: the
-    eigenvectors of A^T A, where A stacks the affine weights of the chosen levels.
+    eigenvectors of A^T A, where A stacks the style weights of the chosen levels.
     """
-    layers = generator.synthesis.noise_layers
-    chosen = range(len(layers)) if levels is None else [i for i in levels if i < len(layers)]
-    weights = [layers[i].affine.weight * layers[i].affine.weight_gain for i in chosen]
+    chosen = range(generator.num_ws) if levels is None else levels
+    weights = [weight for level in chosen for weight in generator.style_weights(level)]
     if not weights:
         raise LatentError(f"no convolution takes its style from the levels {levels}")
     stacked = torch.cat([w / w.norm(dim=1, keepdim=True).clamp_min(1e-8) for w in weights])
     return torch.linalg.svd(stacked, full_matrices=True).Vh
 
 
-def sefa_direction(generator: Generator, generator_hash: str, text: str) -> Direction:
+def sefa_direction(generator: AnyGenerator, generator_hash: str, text: str) -> Direction:
     """Make a direction of "sefa:N" or "sefa:N:A-B": factor N (1 is the strongest) at some levels.
 
     Raises UsageError where the text is not understood, LatentError where there is no such factor.

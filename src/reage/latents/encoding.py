@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.networks.encoder import Encoder
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 from reage.networks.style_encoder import StyleEncoder
 
 __all__ = ["AnyEncoder", "encode", "pooled"]
@@ -18,7 +18,7 @@ AnyEncoder = Encoder | StyleEncoder
 @torch.no_grad()
 def encode(
     encoder: AnyEncoder,
-    generator: Generator,
+    generator: AnyGenerator,
     images: Tensor,
     mask: Tensor,
     *,

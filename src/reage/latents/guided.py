@@ -22,7 +22,7 @@ from reage.latents.faces import AGE_ALIGNMENT, age_square, toned
 from reage.models.checkpoints import Alignment
 from reage.networks.age import AgeNetwork
 from reage.networks.gender import GenderNetwork
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 
 __all__ = ["GuidedConfig", "refine_direction"]
 
@@ -52,7 +52,7 @@ YOUNGEST, OLDEST = 3.0, 80.0  # years that are asked for: what the age network c
 
 def refine_direction(
     direction: Direction,
-    generator: Generator,
+    generator: AnyGenerator,
     ws: Tensor,
     images: Tensor,
     age_network: AgeNetwork,
@@ -143,7 +143,7 @@ def _coordinates(
 @torch.no_grad()
 def _effect(
     direction: Direction,
-    generator: Generator,
+    generator: AnyGenerator,
     ws: Tensor,
     images: Tensor,
     ages: Tensor,

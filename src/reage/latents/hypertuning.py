@@ -10,7 +10,7 @@ from torch import Tensor
 from reage.latents.encoding import pooled
 from reage.latents.inversion import masked_psnr
 from reage.latents.tuning import Tuned
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 from reage.networks.hypernet import HyperNetwork
 from reage.networks.perceptual import masked_mse
 
@@ -19,7 +19,7 @@ __all__ = ["hypertune"]
 
 @torch.no_grad()
 def hypertune(
-    hypernet: HyperNetwork, generator: Generator, target: Tensor, mask: Tensor, ws: Tensor
+    hypernet: HyperNetwork, generator: AnyGenerator, target: Tensor, mask: Tensor, ws: Tensor
 ) -> Tuned:
     """Change the generator's weights until `ws` shows `target`, as HyperStyle does.
 
@@ -42,7 +42,7 @@ def hypertune(
     return Tuned(difference, image[:, :3], psnr, hypernet.config.passes)
 
 
-def changed_names(generator: Generator) -> list[str]:
+def changed_names(generator: AnyGenerator) -> list[str]:
     """Names of the weights in the order in which a hypernetwork counts them."""
     names = []
     for size in generator.config.block_resolutions:

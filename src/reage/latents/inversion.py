@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.latents.adam import Adam
-from reage.networks.generator import Generator, NoiseMode
+from reage.networks.generators import AnyGenerator
 from reage.networks.perceptual import PerceptualDistance, masked_mse
+from reage.networks.style_generator import NoiseMode
 
 __all__ = ["Inversion", "ProjectConfig", "ProjectStep", "learning_rate", "masked_psnr", "project"]
 
@@ -35,7 +36,7 @@ class ProjectConfig:
     plateau: int = 25  # stop a face after so many steps without `min_gain`; 0 = never
     min_gain: float = 2e-3  # relative gain of the loss that counts
     time_budget: float | None = None  # seconds for the whole call
-    optimize_noise: bool = False  # move the noise maps too, each kept at unit variance
+    optimize_noise: bool = False  # move the noise maps too, each kept at its mean and variance
     noise_weight: float = 1e3  # weight of the noise maps' autocorrelation
     noise_mode: NoiseMode = "const"
     seed: int = 0  # of the random noise, where noise_mode is random
@@ -77,7 +78,7 @@ def masked_psnr(mse: Tensor) -> Tensor:
 
 
 def project(
-    generator: Generator,
+    generator: AnyGenerator,
     targets: Tensor,
     mask: Tensor,
     start: Tensor,
@@ -125,7 +126,7 @@ class _Search:
 
     def __init__(
         self,
-        generator: Generator,
+        generator: AnyGenerator,
         targets: Tensor,
         mask: Tensor,
         start: Tensor,
@@ -171,7 +172,8 @@ class _Search:
         losses = distance + self.config.mse_weight * mse
         total = losses.sum()  # a sum, not a mean: each face's gradient is its own
         if self.noise is not None:
-            total = total + self.config.noise_weight * noise_autocorrelation(self.noise)
+            dependence = noise_autocorrelation(self._standard(self.noise))
+            total = total + self.config.noise_weight * dependence
         total.backward()
         report = ProjectStep(
             index, ws.detach(), images.detach(), losses.detach(), masked_psnr(mse.detach())
@@ -184,9 +186,7 @@ class _Search:
         """Noise maps of one step; new ones are shared, so that no face's depend on the batch."""
         if self.noise is not None or self.config.noise_mode != "random":
             return self.noise
-        sides = [layer.noise_const.shape[-1] for layer in self.generator.synthesis.noise_layers]
-        device = self.start.device
-        return [torch.randn(1, 1, r, r, generator=self.rng, device=device) for r in sides]
+        return [part[None] for part in self.generator.draw_noise(self.rng, self.start.device)]
 
     def _remember(self, seen: ProjectStep) -> None:
         losses, psnr = seen.losses.cpu(), seen.psnr.cpu()
@@ -213,6 +213,13 @@ class _Search:
             for noise in self.noise or []:
                 noise -= noise.mean((1, 2, 3), keepdim=True)
                 noise *= torch.rsqrt(noise.square().mean((1, 2, 3), keepdim=True) + 1e-8)
+                noise *= self.generator.noise_deviation
+                noise += self.generator.noise_mean
+
+    def _standard(self, maps: list[Tensor]) -> list[Tensor]:
+        """Noise maps at mean 0 and unit variance, whatever the generator's have."""
+        mean, deviation = self.generator.noise_mean, self.generator.noise_deviation
+        return [(noise - mean) / deviation for noise in maps]
 
 
 def noise_autocorrelation(maps: list[Tensor]) -> Tensor:
@@ -229,11 +236,10 @@ def noise_autocorrelation(maps: list[Tensor]) -> Tensor:
     return total
 
 
-def _noise_variables(generator: Generator, count: int) -> list[Tensor]:
-    layers = generator.synthesis.noise_layers
+def _noise_variables(generator: AnyGenerator, count: int) -> list[Tensor]:
     return [
-        layer.noise_const.detach().expand(count, 1, -1, -1).clone().requires_grad_()
-        for layer in layers
+        noise.detach().expand(count, -1, -1, -1).clone().requires_grad_()
+        for noise in generator.stored_noise()
     ]
 
 

@@ -11,7 +11,7 @@ from reage.latents.files import Latents, read_latents
 from reage.latents.foreign_directions import Z_NAME, split_choice
 from reage.latents.trust import radius
 from reage.models.checkpoints import Model
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 
 __all__ = ["Recalled", "distance", "recall_latents"]
 
@@ -45,7 +45,7 @@ def recall_latents(model: Model, file: Path) -> Recalled:
     return found, _remarks(found, model, path)
 
 
-def distance(ws: Tensor, generator: Generator) -> float:
+def distance(ws: Tensor, generator: AnyGenerator) -> float:
     """How far codes `[N, num_ws, w_dim]` lie from the average face at most, in radii of W."""
     away = (ws.to(generator.mapping.w_avg) - generator.mapping.w_avg).square().sum(2).mean(1)
     return float(away.max().sqrt()) / radius(generator)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reage.errors import LatentError
 from reage.latents.directions import Direction
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 
 __all__ = ["oriented", "radius", "scaled"]
 
@@ -19,7 +19,7 @@ LEAST_YEARS = 1.0  # between both ends, below which a direction is none of age
 OLDER = "+ is older, as measured"
 
 
-def scaled(direction: Direction, generator: Generator) -> Direction:
+def scaled(direction: Direction, generator: AnyGenerator) -> Direction:
     """Limit a direction of unknown scale to the radius of W, so that it stays among faces."""
     known = direction.reach is not None or direction.span is not None
     if known or "scale" not in direction.report.get("trusted", []):
@@ -29,7 +29,7 @@ def scaled(direction: Direction, generator: Generator) -> Direction:
 
 
 @torch.no_grad()
-def radius(generator: Generator) -> float:
+def radius(generator: AnyGenerator) -> float:
     """How far the codes of a generator's own faces lie from the average face's."""
     rng = torch.Generator().manual_seed(0)
     z = torch.randn(SAMPLES, generator.config.z_dim, generator=rng)

@@ -19,7 +19,7 @@ from reage.errors import LatentError, ModelError
 from reage.latents.adam import Adam
 from reage.latents.inversion import masked_psnr
 from reage.models.files import load_tensors, save_tensors
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 from reage.networks.perceptual import PerceptualDistance, masked_mse
 
 __all__ = ["TuneConfig", "Tuned", "load_difference", "save_difference", "tune", "tuned_generator"]
@@ -50,7 +50,7 @@ class Tuned:
 
 
 def tune(
-    generator: Generator,
+    generator: AnyGenerator,
     target: Tensor,
     mask: Tensor,
     ws: Tensor,
@@ -87,7 +87,7 @@ def tune(
     return Tuned(difference, image[:, :3], psnr, config.step)
 
 
-def tuned_names(generator: Generator, first_resolution: int) -> list[str]:
+def tuned_names(generator: AnyGenerator, first_resolution: int) -> list[str]:
     """Names of the parameters that tuning moves."""
     names = []
     for resolution in generator.config.block_resolutions:
@@ -99,7 +99,7 @@ def tuned_names(generator: Generator, first_resolution: int) -> list[str]:
     return [name for name in names if name in known]
 
 
-def tuned_generator(generator: Generator, difference: dict[str, Tensor]) -> Generator:
+def tuned_generator(generator: AnyGenerator, difference: dict[str, Tensor]) -> AnyGenerator:
     """A frozen copy of the generator with a difference added."""
     bent = copy.deepcopy(generator)
     parameters = dict(bent.named_parameters())

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from reage.latents.mixing import mix
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 
 __all__ = ["LEVELS", "named_levels", "random_codes", "step_towards"]
 
@@ -28,7 +28,7 @@ def named_levels(num_ws: int) -> dict[str, range]:
     )
 
 
-def random_codes(generator: Generator, count: int, seed: int) -> Tensor:
+def random_codes(generator: AnyGenerator, count: int, seed: int) -> Tensor:
     """Draw codes `[count, num_ws, w_dim]` of faces that do not exist."""
     rng = torch.Generator().manual_seed(seed)
     z = torch.randn(count, generator.config.z_dim, generator=rng)

@@ -28,8 +28,9 @@ from reage.models.files import (
     tensor_hash,
     write_file,
 )
+from reage.models.generator_configs import describe_generator, generator_config
 from reage.models.loading import Uninitialized, check_names, load_strictly
-from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.generators import AnyGenerator, AnyGeneratorConfig, make_generator
 from reage.networks.hypernet import HyperNetwork
 
 __all__ = [
@@ -54,8 +55,6 @@ GENERATOR_FILE = "generator.safetensors"
 ENCODER_FILE = "encoder.safetensors"
 CARD_FILE = "README.md"
 STORED_DTYPES = (torch.float16, torch.float32)
-MAX_WIDTH = 8192  # of a layer: no published generator comes near
-MAX_MAPPING_LAYERS = 64
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class ModelConfig:
     """What config.json says."""
 
     name: str
-    generator: GeneratorConfig
+    generator: AnyGeneratorConfig
     alignment: Alignment = Alignment()
     encoder: dict[str, Any] | None = None  # {"kind": ..., its sizes}; read by its own loader
     data: str = "unknown"  # what it was trained on
@@ -94,7 +93,7 @@ class Model:
     """A generator, frozen and in evaluation mode, with all that is needed to use it."""
 
     config: ModelConfig
-    generator: Generator
+    generator: AnyGenerator
     folder: Path | None  # None: converted in memory from a foreign file
     generator_hash: str  # `tensor_hash` of the generator as stored
     encoder: Part | None = None  # of a foreign file; a folder has a file for it
@@ -130,18 +129,18 @@ def load_model(folder: Path) -> Model:
 
 
 def build_generator(
-    config: GeneratorConfig, tensors: Mapping[str, Tensor], *, source: str
-) -> Generator:
+    config: AnyGeneratorConfig, tensors: Mapping[str, Tensor], *, source: str
+) -> AnyGenerator:
     """Make a frozen generator of float32 tensors; `source` is named in the errors."""
     with Uninitialized():
-        generator = Generator(config)
+        generator = make_generator(config)
     load_strictly(generator, tensors, source=source)
     return generator.eval().requires_grad_(False)
 
 
 def save_model(
     config: ModelConfig,
-    generator: Generator,
+    generator: AnyGenerator,
     folder: Path,
     *,
     card: str,
@@ -195,7 +194,8 @@ def seal(folder: Path, config: ModelConfig | None = None) -> ModelConfig:
     config = config or load_config(folder)
     files = sorted(folder.glob("*.safetensors"))
     sealed = replace(config, sha256={file.name: file_sha256(file) for file in files})
-    text = json.dumps(asdict(sealed), indent=2, ensure_ascii=False) + "\n"
+    content = asdict(sealed) | {"generator": describe_generator(sealed.generator)}
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     write_file(folder / CONFIG_FILE, text.encode())
     return sealed
 
@@ -219,7 +219,7 @@ def load_config(folder: Path) -> ModelConfig:
     check_names({f.name: None for f in fields(ModelConfig)}, data, str(path))
     return ModelConfig(
         name=_typed(data, "name", str, path),
-        generator=_generator_config(_typed(data, "generator", dict, path), path),
+        generator=generator_config(_typed(data, "generator", dict, path), f"{path}: generator"),
         alignment=_alignment(_typed(data, "alignment", dict, path), path),
         encoder=None if data["encoder"] is None else _typed(data, "encoder", dict, path),
         data=_typed(data, "data", str, path),
@@ -234,21 +234,6 @@ def _typed(data: dict[str, Any], name: str, kind: type, path: Path) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ModelError(f"{path}: {name} is {value!r}, it has to be a {kind.__name__}")
     return value
-
-
-def _generator_config(data: dict[str, Any], path: Path) -> GeneratorConfig:
-    check_names({f.name: None for f in fields(GeneratorConfig)}, data, f"{path}: generator")
-    channels = data["channels"]
-    numbers = [v for k, v in data.items() if k != "channels"]
-    numbers += channels if isinstance(channels, list) else [None]
-    if not all(type(n) is int and 0 < n <= MAX_WIDTH for n in numbers):
-        raise ModelError(f"{path}: generator has values that are not whole numbers above 0")
-    if data["mapping_layers"] > MAX_MAPPING_LAYERS:
-        raise ModelError(f"{path}: {data['mapping_layers']} mapping layers; 8 is usual")
-    try:
-        return GeneratorConfig(**{**data, "channels": tuple(channels)})
-    except ValueError as error:
-        raise ModelError(f"{path}: {error}") from error
 
 
 def _alignment(data: dict[str, Any], path: Path) -> Alignment:

@@ -14,7 +14,7 @@ from reage.models.checkpoints import ENCODER_FILE, Model
 from reage.models.files import load_tensors
 from reage.models.loading import build_empty, check_names, load_strictly
 from reage.networks.encoder import Encoder, EncoderConfig
-from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.generators import AnyGenerator, AnyGeneratorConfig
 from reage.networks.irse import BackboneConfig
 from reage.networks.resnet import ResNetConfig
 from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig
@@ -50,7 +50,7 @@ def load_encoder(model: Model) -> Encoder | StyleEncoder | None:
 
 
 def make_style_encoder(
-    settings: dict[str, Any], tensors: Mapping[str, Tensor], generator: Generator, source: str
+    settings: dict[str, Any], tensors: Mapping[str, Tensor], generator: AnyGenerator, source: str
 ) -> StyleEncoder:
     """Make an encoder of pSp's kind for a generator, of float32 tensors. Strict, frozen."""
     config = style_encoder_config(settings, f"{source} (its settings)")
@@ -124,7 +124,7 @@ def _config(model: Model, settings: dict[str, Any]) -> EncoderConfig:
         raise ModelError(f"{where} does not fit together: {error}") from error
 
 
-def _belongs(num_ws: int, w_dim: int, generator: GeneratorConfig, where: str) -> None:
+def _belongs(num_ws: int, w_dim: int, generator: AnyGeneratorConfig, where: str) -> None:
     for name, made, own in (
         ("num_ws", num_ws, generator.num_ws),
         ("w_dim", w_dim, generator.w_dim),

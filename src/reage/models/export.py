@@ -23,7 +23,7 @@ from reage.models.files import write_file
 from reage.models.graphs import FILES, Graph, GraphFormat, graph_files, import_openvino, open_graph
 from reage.networks.ager import Ager
 from reage.networks.encoder import Encoder
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 
 __all__ = ["Exported", "Part", "export_part", "export_parts", "parts_of"]
 
@@ -55,12 +55,12 @@ class Exported:
 class SynthesisGraph(nn.Module):
     """ws to pictures, with the stored noise."""
 
-    def __init__(self, generator: Generator):
+    def __init__(self, generator: AnyGenerator):
         super().__init__()
         self.generator = generator
 
     def forward(self, ws: Tensor) -> Tensor:
-        noise = [layer.noise_const[None, None] for layer in self.generator.synthesis.noise_layers]
+        noise: list[Tensor | None] = [*self.generator.stored_noise()]
         # Not `synthesize`: its way for fixed weights depends on the batch.
         return self.generator.synthesis(ws, noise, torch.float32)
 

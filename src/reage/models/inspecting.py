@@ -22,7 +22,8 @@ from reage.models.hub import SCHEME, pinned
 from reage.models.loading import build_empty
 from reage.models.pixel_agers import is_pixel_ager, load_pixel_network
 from reage.models.registry import find_model
-from reage.networks.generator import GeneratorConfig
+from reage.networks.bilinear_generator import BilinearConfig
+from reage.networks.generators import AnyGeneratorConfig
 from reage.networks.style_encoder import StyleEncoder
 
 __all__ = ["Inspection", "inspect_model"]
@@ -136,12 +137,22 @@ def _checkpoint(checkpoint: Checkpoint, path: Path) -> Inspection:
     return Inspection(path, family_of(checkpoint), tuple(lines))
 
 
-def _generator(config: GeneratorConfig) -> str:
+def _generator(config: AnyGeneratorConfig) -> str:
     widths = " ".join(str(width) for width in config.channels)
-    return (
+    text = (
         f"{config.resolution} px, channels {widths}, {config.num_ws} levels of {config.w_dim}, "
         f"{config.mapping_layers} mapping layers"
     )
+    return f"{text}, {_differences(config)}" if isinstance(config, BilinearConfig) else text
+
+
+def _differences(config: BilinearConfig) -> str:
+    """What sets a network of lucidrains' apart from StyleGAN2, and from its others."""
+    parts = ["lucidrains' network"]
+    parts += [] if config.constant else ["no constant input"]
+    places = " ".join(str(size) for size in config.attention)
+    parts += [f"attention before {places} px"] if places else []
+    return ", ".join(parts)
 
 
 def _encoder(settings: Mapping[str, Any] | None) -> str:

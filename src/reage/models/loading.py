@@ -41,7 +41,7 @@ class Uninitialized(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in INITIALIZERS:  # torch.nn's layers are made empty, then filled in place
             return args[0] if args else kwargs["tensor"]
-        return (torch.empty if func is torch.randn else func)(*args, **kwargs)
+        return (torch.empty if func in (torch.randn, torch.rand) else func)(*args, **kwargs)
 
 
 def build_empty(make: Callable[[], Network], *, source: str) -> Network:

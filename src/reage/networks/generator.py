@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -16,44 +15,19 @@ from torch import Tensor, nn
 
 from reage.networks.ops import leaky_relu, modulated_conv, upsample_2x
 from reage.networks.prepared import PreparedSynthesis
+from reage.networks.style_generator import NoiseMode, StyleConfig, StyleGenerator
 
 __all__ = ["Generator", "GeneratorConfig", "NoiseMode", "level_resolutions"]
 
-NoiseMode = Literal["const", "random", "none"]
-
 
 @dataclass(frozen=True)
-class GeneratorConfig:
-    """What shapes a generator has."""
-
-    resolution: int  # side of the output in pixels, a power of two from 8 to 1024
-    channels: tuple[int, ...]  # feature maps at 4, 8, ... resolution
-    z_dim: int = 512
-    w_dim: int = 512
-    mapping_layers: int = 8
-    image_channels: int = 3  # 3 = RGB, 4 = RGBA
-
-    def __post_init__(self) -> None:
-        steps = math.log2(self.resolution) - 1
-        if steps != int(steps) or not 8 <= self.resolution <= 1024:
-            raise ValueError(f"resolution {self.resolution} is not a power of two from 8 to 1024")
-        if len(self.channels) != int(steps) or min(self.channels) < 1:
-            raise ValueError(
-                f"{len(self.channels)} channel counts given, {self.resolution} px needs "
-                f"{int(steps)} (for 4, 8, ... {self.resolution} px)"
-            )
-        if self.image_channels not in (3, 4):
-            raise ValueError(f"image_channels is {self.image_channels}, not 3 or 4")
+class GeneratorConfig(StyleConfig):
+    """What shapes a StyleGAN2 generator has."""
 
     @property
     def num_ws(self) -> int:
         """How many style vectors the synthesis takes: 2 log2(resolution) - 2."""
         return 2 * len(self.channels)
-
-    @property
-    def block_resolutions(self) -> tuple[int, ...]:
-        """4, 8, ... resolution."""
-        return tuple(4 * 2**i for i in range(len(self.channels)))
 
 
 def level_resolutions(config: GeneratorConfig) -> tuple[int, ...]:
@@ -209,8 +183,12 @@ class Synthesis(nn.Module):
         return image
 
 
-class Generator(nn.Module):
-    """StyleGAN2: `map` draws style codes from z, `synthesize` makes pictures of them."""
+class Generator(StyleGenerator):
+    """StyleGAN2. It takes num_ws - 1 noise maps, of standard normal values."""
+
+    config: GeneratorConfig
+    mapping: Mapping
+    synthesis: Synthesis
 
     def __init__(self, config: GeneratorConfig):
         super().__init__()
@@ -219,37 +197,19 @@ class Generator(nn.Module):
         self.synthesis = Synthesis(config)
         self._prepared: tuple[tuple[object, ...], PreparedSynthesis] | None = None
 
-    @property
-    def num_ws(self) -> int:
-        return self.config.num_ws
+    def stored_noise(self) -> list[Tensor]:
+        return [layer.noise_const[None, None] for layer in self.synthesis.noise_layers]
 
-    def map(self, z: Tensor, *, truncation_psi: float = 1.0) -> Tensor:
-        """Map z `[N, z_dim]` to ws `[N, num_ws, w_dim]`, drawn towards `w_avg` by psi < 1."""
-        assert z.ndim == 2 and z.shape[1] == self.config.z_dim, f"z is {tuple(z.shape)}"
-        w = self.mapping(z)
-        if truncation_psi != 1:
-            w = self.mapping.w_avg.lerp(w, truncation_psi)
-        return w[:, None].expand(-1, self.num_ws, -1)
+    def draw_noise(self, rng: torch.Generator | None, device: torch.device) -> list[Tensor]:
+        sides = [layer.noise_const.shape[-1] for layer in self.synthesis.noise_layers]
+        return [torch.randn(1, r, r, generator=rng, device=device) for r in sides]
 
-    def synthesize(
-        self,
-        ws: Tensor,
-        *,
-        noise_mode: NoiseMode = "const",
-        noise: list[Tensor] | None = None,
-        generator: torch.Generator | None = None,
-        dtype: torch.dtype = torch.float32,
-    ) -> Tensor:
-        """Make pictures `[N, C, R, R]`, float32, about [-1, 1], of ws `[N, num_ws, w_dim]`.
+    def style_weights(self, level: int) -> list[Tensor]:
+        """Of the one convolution at a level; the last level has none."""
+        layers = self.synthesis.noise_layers[level : level + 1]
+        return [layer.affine.weight * layer.affine.weight_gain for layer in layers]
 
-        `noise_mode` const takes the stored maps, random draws new ones from `generator` for each
-        picture, none leaves noise out. `noise` gives the num_ws - 1 maps `[N or 1, 1, r, r]`
-        itself. `dtype` is the precision of the convolutions.
-        """
-        assert ws.shape[1:] == (self.num_ws, self.config.w_dim), f"ws is {tuple(ws.shape)}"
-        if noise_mode not in get_args(NoiseMode):
-            raise ValueError(f"noise_mode {noise_mode!r} is not one of {get_args(NoiseMode)}")
-        maps = list(noise) if noise is not None else self._noise(ws, noise_mode, generator)
+    def _make(self, ws: Tensor, maps: list[Tensor | None], dtype: torch.dtype) -> Tensor:
         if ws.device.type == "cpu" and not self._learns():
             return self._prepare(dtype)(ws, maps)
         return self.synthesis(ws, maps, dtype)
@@ -265,29 +225,3 @@ class Generator(nn.Module):
         if self._prepared is None or self._prepared[0] != state:
             self._prepared = state, PreparedSynthesis(self.synthesis, dtype)
         return self._prepared[1]
-
-    def _noise(
-        self, ws: Tensor, mode: NoiseMode, generator: torch.Generator | None
-    ) -> list[Tensor | None]:
-        layers = self.synthesis.noise_layers
-        if mode == "none":
-            return [None] * len(layers)
-        if mode == "const":
-            return [layer.noise_const[None, None] for layer in layers]
-        sides = [layer.noise_const.shape[-1] for layer in layers]
-        # One picture after the other, so that a picture's noise does not depend on the batch.
-        draws = [
-            [torch.randn(1, r, r, generator=generator, device=ws.device) for r in sides]
-            for _ in range(len(ws))
-        ]
-        return [torch.stack(maps) for maps in zip(*draws, strict=True)]
-
-    @torch.no_grad()
-    def mean_w(self, samples: int = 4096, *, seed: int = 0) -> Tensor:
-        """Mean of `samples` mapped z, `[w_dim]`; the usual start of an inversion."""
-        rng = torch.Generator().manual_seed(seed)
-        z = torch.randn(samples, self.config.z_dim, generator=rng)
-        return self.mapping(z.to(self.mapping.w_avg)).mean(0)
-
-    def extra_repr(self) -> str:
-        return f"{self.config}"

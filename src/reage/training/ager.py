@@ -14,7 +14,7 @@ from reage.latents.faces import toned
 from reage.latents.guided import oval_mask
 from reage.networks.ager import Ager
 from reage.networks.encoder import Encoder
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 from reage.training.ageing import FaceNetworks, weighted
 from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import AgerTraining
@@ -51,7 +51,7 @@ class AgerTrainer:
         self,
         config: AgerTraining,
         ager: Ager,
-        generator: Generator,
+        generator: AnyGenerator,
         encoder: Encoder,
         networks: FaceNetworks,
         critics: AgeCritics,

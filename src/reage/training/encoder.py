@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from reage.networks.efficientnet import EfficientNetLite0
 from reage.networks.encoder import Encoder
-from reage.networks.generator import Generator
+from reage.networks.generators import AnyGenerator
 from reage.networks.identity import FeatureLikeness
 from reage.networks.perceptual import feature_distance, masked_mse
 from reage.training.adversaries import at_side
@@ -39,7 +39,7 @@ class EncoderTrainer:
         self,
         config: EncoderTraining,
         encoder: Encoder,
-        generator: Generator,
+        generator: AnyGenerator,
         features: EfficientNetLite0,
         likeness: FeatureLikeness,
         source: BatchSource,
@@ -115,7 +115,7 @@ class EncoderTrainer:
         z = draws.normal(self.generator.config.z_dim)
         return self.generator.map(z.to(self.device), truncation_psi=0.8)
 
-    def _show(self, generator: Generator, ws: Tensor) -> Tensor:
+    def _show(self, generator: AnyGenerator, ws: Tensor) -> Tensor:
         return generator.synthesize(ws, dtype=self.dtype)[:, :3]
 
     def _update(self, loss: Tensor) -> None:

@@ -28,6 +28,7 @@ from reage.networks.discriminator import (
 from reage.networks.efficientnet import TAP_CHANNELS
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.generators import AnyGenerator
 from reage.networks.identity import FeatureLikeness
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.training.adversaries import (
@@ -101,14 +102,7 @@ def _start_generator(
 ) -> GeneratorTrainer:
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        if model is not None:
-            generator = model.generator
-        else:
-            generator = Generator(
-                GeneratorConfig(
-                    config.resolution, config.channels, mapping_layers=config.mapping_layers
-                )
-            )
+        generator = _new_generator(config) if model is None else _trainable(model)
         encoder = None
         if config.encoder_share:
             encoder = _encoder_of(model, generator)
@@ -131,6 +125,21 @@ def _start_generator(
         device=machine.device,
         dtype=machine.dtype,
     )
+
+
+def _new_generator(config: GeneratorTraining) -> Generator:
+    layers = config.mapping_layers
+    return Generator(GeneratorConfig(config.resolution, config.channels, mapping_layers=layers))
+
+
+def _trainable(model: Model) -> Generator:
+    """The model's generator; ModelError where it is no StyleGAN2."""
+    if not isinstance(model.generator, Generator):
+        raise ModelError(
+            f"the generator of {model.config.name} is lucidrains' network: only StyleGAN2 can be "
+            "trained; its encoder and ager can be: reage train encoder"
+        )
+    return model.generator
 
 
 @torch.no_grad()
@@ -310,7 +319,7 @@ def _own_encoder(model: Model) -> Encoder | None:
     return found
 
 
-def _encoder_of(model: Model | None, generator: Generator) -> Encoder:
+def _encoder_of(model: Model | None, generator: AnyGenerator) -> Encoder:
     """The model's encoder, or a new one that fits the generator."""
     found = None if model is None else _own_encoder(model)
     if found is not None:

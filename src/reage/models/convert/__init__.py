@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
@@ -13,13 +14,24 @@ from reage.models.checkpoints import Model
 from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.encoder_sizes import Checkpoint
 from reage.models.convert.families import convert_content
+from reage.models.convert.lucidrains import (
+    file_version,
+    lucidrains_state,
+    mapping_factor,
+    read_lucidrains,
+)
 from reage.models.convert.mmgen import MMGEN, write_mmgen
 from reage.models.convert.nvidia import read_nvidia, write_nvidia
 from reage.models.convert.paddle import read_paddlegan, write_paddlegan
 from reage.models.convert.pti import is_module, read_module
 from reage.models.convert.rosinality import ROSINALITY, write_rosinality
 from reage.models.convert.style_encoders import as_checkpoint, read_style_encoders
-from reage.models.convert.torch_files import read_torch_file
+from reage.models.convert.torch_files import (
+    TorchFile,
+    load_all,
+    read_torch_file,
+    refuse_code,
+)
 from reage.models.convert.torch_load import load_torch
 from reage.models.convert.torch_pickles import is_torch_file
 from reage.models.files import load_tensors, read_bytes
@@ -35,8 +47,8 @@ __all__ = [
 
 ForeignFormat = Literal["rosinality", "nvidia", "mmgen", "paddlegan"]
 CAN = (
-    "StyleGAN2 files of rosinality, mmgeneration, PaddleGAN, PTI and NVIDIA's PyTorch code can be "
-    "read"
+    "StyleGAN2 files of rosinality, lucidrains, mmgeneration, PaddleGAN, PTI and NVIDIA's PyTorch "
+    "code can be read"
 )
 NETWORK = b"G_ema"  # in each of NVIDIA's pickles
 PADDLE = b"input.input"  # in each of PaddleGAN's
@@ -53,11 +65,14 @@ def read_foreign(path: Path) -> ConvertedGenerator:
 
     No code in the file is run. Raises ModelError when it is none of the formats that are known.
     """
-    start = _start(path)
-    if is_torch_file(start):
-        checkpoint = read_checkpoint(path)
-        if checkpoint:
+    file = _torch_file(path)
+    if file is not None:
+        checkpoint = as_checkpoint(file, path)
+        if checkpoint is not None:
             return read_style_encoders(checkpoint)
+        state = lucidrains_state(file.content)
+        if state is not None:
+            return _read_lucidrains(state, file, path)
     data, source = read_bytes(path), str(path)
     if is_torch_file(data[:16]):
         if is_module(data):
@@ -70,16 +85,33 @@ def read_foreign(path: Path) -> ConvertedGenerator:
         return read_paddlegan(data, source) if is_paddle else read_nvidia(data, source)
     raise ModelError(
         f"{path} is neither a torch file, a pickle nor safetensors; give a StyleGAN2 checkpoint "
-        "of rosinality's, NVIDIA's, mmgeneration's or PaddleGAN's code"
+        "of rosinality's, lucidrains', NVIDIA's, mmgeneration's or PaddleGAN's code"
     )
 
 
-def _start(path: Path) -> bytes:
+def _torch_file(path: Path) -> TorchFile | None:
+    """What a torch file describes, no tensor loaded; None where it is none, or damaged."""
     try:
         with path.open("rb") as file:
-            return file.read(16)
+            start = file.read(16)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
+    if not is_torch_file(start):
+        return None
+    try:
+        return read_torch_file(path)
+    except ModelError:  # the reader of generators says what is wrong with it
+        return None
+
+
+def _read_lucidrains(state: dict[str, Any], file: TorchFile, path: Path) -> ConvertedGenerator:
+    """Only the tensors that are used leave the file, once their names and shapes are right."""
+    source = str(path)
+    refuse_code(file, source)
+    factor, notes = mapping_factor(path)
+    load = partial(load_all, file=file, source=source)
+    version = file_version(file.content)
+    return read_lucidrains(state, load, source, factor=factor, version=version, notes=notes)
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
@@ -87,17 +119,18 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
 
     Raises ModelError when it is one and asks for code.
     """
-    if not is_torch_file(_start(path)):
-        return None
-    try:
-        file = read_torch_file(path)
-    except ModelError:  # the reader of generators says what is wrong with it
-        return None
-    return as_checkpoint(file, path)
+    file = _torch_file(path)
+    return None if file is None else as_checkpoint(file, path)
 
 
 def write_foreign(model: Model, path: Path, layout: ForeignFormat) -> None:
     """Write the model's generator so that another program can load it."""
     if layout not in get_args(ForeignFormat):
         raise ModelError(f"layout {layout!r} is not one of {', '.join(get_args(ForeignFormat))}")
-    WRITERS[layout](model.config.generator, model.generator.state_dict(), path)
+    config = model.config.generator
+    if not isinstance(config, GeneratorConfig):
+        raise ModelError(
+            f"{model.config.name} is lucidrains' network, which is no StyleGAN2: no other program "
+            "can load it; make a model folder of it"
+        )
+    WRITERS[layout](config, model.generator.state_dict(), path)

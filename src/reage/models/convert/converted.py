@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import Part, build_generator
-from reage.networks.generator import GeneratorConfig
+from reage.networks.generators import AnyGeneratorConfig
 from reage.networks.hypernet import HyperNetwork
 
 __all__ = ["ConvertedGenerator", "checked", "fir_kernel"]
@@ -20,7 +20,7 @@ __all__ = ["ConvertedGenerator", "checked", "fir_kernel"]
 class ConvertedGenerator:
     """A foreign generator in our names and shapes, float32, and what came with it."""
 
-    config: GeneratorConfig
+    config: AnyGeneratorConfig
     state_dict: dict[str, Tensor]
     source_format: str  # "rosinality", "nvidia", "pSp", ...
     notes: list[str] = field(default_factory=list)  # what the user should know
@@ -30,7 +30,7 @@ class ConvertedGenerator:
 
 
 def checked(
-    config: GeneratorConfig,
+    config: AnyGeneratorConfig,
     state: Mapping[str, Tensor],
     *,
     source: str,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reage.errors import ModelError
-from reage.models.checkpoints import MAX_WIDTH
 from reage.models.convert.torch_files import TorchFile
 from reage.models.convert.torch_pickles import StoredTensor
+from reage.models.generator_configs import MAX_WIDTH
 from reage.models.loading import Shaped
 from reage.networks.irse import BackboneConfig
 from reage.networks.resnet import ResNetConfig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,12 @@ from torch import Tensor
 from reage.errors import ModelError
 from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.layouts import Layout, from_layout
-from reage.models.convert.lucidrains import refuse_lucidrains
+from reage.models.convert.lucidrains import (
+    file_version,
+    lucidrains_state,
+    mapping_factor,
+    read_lucidrains,
+)
 
 __all__ = ["convert_content"]
 
@@ -22,7 +28,9 @@ def convert_content(
     """Make a generator of a file's content; `can` says in the error what is known."""
     if not isinstance(content, dict):
         raise ModelError(f"{source} holds a {type(content).__name__}, not a state dict")
-    refuse_lucidrains(content, source)
+    state = lucidrains_state(content)
+    if state is not None:
+        return _lucidrains(state, file_version(content), source)
     for layout in layouts:
         found = _find(content, layout)
         if found is not None:
@@ -34,6 +42,15 @@ def convert_content(
     raise ModelError(
         f"{source} holds no generator in a layout that is known (it has {first}); {can}"
     )
+
+
+def _lucidrains(state: dict[str, Any], version: str, source: str) -> ConvertedGenerator:
+    def plain(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        _check_plain(tensors, source)
+        return tensors
+
+    factor, notes = mapping_factor(Path(source))
+    return read_lucidrains(state, plain, source, factor=factor, version=version, notes=notes)
 
 
 def _find(content: Mapping[str, Any], layout: Layout) -> dict[str, Tensor] | None:

@@ -36,6 +36,7 @@ from reage.models.convert.torch_files import (
 from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.encoders import describe_encoder
 from reage.models.loading import build_empty, check_shapes
+from reage.networks.generator import GeneratorConfig
 from reage.networks.style_encoder import StyleEncoder
 
 __all__ = ["GROUPS", "as_checkpoint", "family_of", "read_style_encoders"]
@@ -151,6 +152,7 @@ def _with_hypernet(checkpoint: Checkpoint, found: ConvertedGenerator) -> Convert
     tensors = checkpoint.groups["hypernet"]
     if "conv1.weight" not in tensors:
         raise ModelError(f"{source} lacks conv1.weight; is it a whole checkpoint?")
+    assert isinstance(found.config, GeneratorConfig)  # rosinality's layout has no other
     hypernet = load_hypernet(tensors, checkpoint.file, found.config, opts, source)
     beside = w_encoder_beside(Path(checkpoint.source), opts)
     start = None if beside is None else as_checkpoint(read_torch_file(beside), beside)
