@@ -79,6 +79,7 @@ class PhotoAger(nn.Module):
         self.outward = nn.ModuleList(AgedBlock(width) for width in widths[:-1])
         self.out = nn.Conv2d(widths[0], 3 * patch**2, 3, padding=1)
         nn.init.zeros_(self.out.weight)
+        assert self.out.bias is not None
         nn.init.zeros_(self.out.bias)
         axis = torch.linspace(-1, 1, config.resolution // patch)
         grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))

@@ -17,10 +17,10 @@ from reage.networks.ops import lowered
 from reage.training.adversaries import at_side
 from reage.training.configs import AgerTraining, PhotoAgerTraining
 from reage.training.data import AGE_BINS
+from reage.training.parts import LIKENESS_SIDE
 
 __all__ = ["FaceNetworks", "weighted"]
 
-LIKENESS_SIDE = 128
 OLDEST_LABEL = 90.0  # the last bin has no end of its own
 
 

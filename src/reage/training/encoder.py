@@ -19,6 +19,7 @@ from reage.training.configs import EncoderTraining
 from reage.training.data import BatchSource
 from reage.training.draws import Draws
 from reage.training.parallel import World
+from reage.training.parts import LIKENESS_SIDE
 from reage.training.states import restore, state_of
 from reage.training.updating import adam, update
 
@@ -27,7 +28,6 @@ __all__ = ["EncoderTrainer", "random_masks"]
 MASKED_SHARE = 0.25  # of the faces that are trained with a strip missing
 STRIP = 0.3  # its largest width, of the side
 SHOWN_FACES = 16
-LIKENESS_SIDE = 128  # pixels of the pictures that are compared
 
 
 class EncoderTrainer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,67 +10,44 @@ from torch import Tensor
 
 from reage.datasets import FaceDataset, FaceRow, open_dataset
 from reage.errors import ModelError, UsageError
-from reage.latents.agers import NeuralAger
-from reage.latents.finding import find_direction
 from reage.models.checkpoints import Model
-from reage.models.encoders import load_encoder
-from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
+from reage.models.pretrained import load_efficientnet
 from reage.models.registry import load as load_any_model
-from reage.networks.age_judge import AgeJudge
-from reage.networks.ager import Ager, AgerConfig
 from reage.networks.discriminator import (
     Discriminator,
     DiscriminatorConfig,
     FeatureHeads,
     FeatureHeadsConfig,
 )
-from reage.networks.efficientnet import TAP_CHANNELS
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator, GeneratorConfig
 from reage.networks.generators import AnyGenerator
-from reage.networks.identity import FeatureLikeness
-from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.training.adversaries import (
     Adversary,
     NoAdversary,
     ProjectedAdversary,
     StyleganAdversary,
-    at_side,
 )
-from reage.training.ageing import FaceNetworks
 from reage.training.ager import AgerTrainer
 from reage.training.configs import (
-    AgerTraining,
     EncoderTraining,
     GeneratorTraining,
     PhotoAgerTraining,
 )
-from reage.training.critics import AgeCritics
-from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
+from reage.training.data import BatchSource
 from reage.training.encoder import EncoderTrainer
 from reage.training.generator import GeneratorTrainer
 from reage.training.mapping import centre_offsets, lift, set_mapping
-from reage.training.parallel import World
+from reage.training.parts import Machine, likeness_of, own_encoder, source_of
 from reage.training.photo_ager import PhotoAgerTrainer
-from reage.training.settings import AnyConfig, RunSettings
+from reage.training.settings import RunSettings
+from reage.training.start_agers import start_ager, start_photo_ager
 
 __all__ = ["AnyTrainer", "Machine", "start"]
 
-LIKENESS_SIDE = 128
-JUDGE_BATCH = 64
-PHOTO_PLACES = 64  # a side at most, of a photo ager's finest maps
 MAPPING_FACES = 2048  # whose codes the mapping draws like when a run with an encoder begins
 
 AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | PhotoAgerTrainer
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where and how precisely a run computes, among how many."""
-
-    device: torch.device
-    dtype: torch.dtype
-    world: World = field(default_factory=World)
 
 
 def start(settings: RunSettings, machine: Machine) -> AnyTrainer:
@@ -89,8 +65,8 @@ def start(settings: RunSettings, machine: Machine) -> AnyTrainer:
     if isinstance(settings.config, EncoderTraining):
         return _start_encoder(settings.config, dataset, rows, model, machine)
     if isinstance(settings.config, PhotoAgerTraining):
-        return _start_photo_ager(settings.config, dataset, rows, model, machine)
-    return _start_ager(settings.config, dataset, rows, model, machine)
+        return start_photo_ager(settings.config, dataset, rows, model, machine)
+    return start_ager(settings.config, dataset, rows, model, machine)
 
 
 def _start_generator(
@@ -107,8 +83,8 @@ def _start_generator(
         if config.encoder_share:
             encoder = _encoder_of(model, generator)
         adversary = _adversary(config, generator.config, machine)
-    source = _source(config, dataset, rows, generator.config.resolution, machine)
-    if model is not None and encoder is not None and _own_encoder(model) is not None:
+    source = source_of(config, dataset, rows, generator.config.resolution, machine)
+    if model is not None and encoder is not None and own_encoder(model) is not None:
         codes, means = _real_codes(generator, encoder, source)
         centre_offsets(generator, encoder, means)
         set_mapping(generator.mapping, codes + lift(generator, codes))
@@ -195,133 +171,17 @@ def _start_encoder(
         encoder,
         model.generator,
         load_efficientnet().to(machine.device),
-        _likeness(model, machine),
-        _source(config, dataset, rows, model.generator.config.resolution, machine),
+        likeness_of(model, machine),
+        source_of(config, dataset, rows, model.generator.config.resolution, machine),
         world=machine.world,
         device=machine.device,
         dtype=machine.dtype,
     )
-
-
-def _start_ager(
-    config: AgerTraining,
-    dataset: FaceDataset,
-    rows: Sequence[FaceRow],
-    model: Model,
-    machine: Machine,
-) -> AgerTrainer:
-    encoder = _own_encoder(model)
-    if encoder is None:
-        raise ModelError(
-            f"the model {model.config.name} has no encoder; train one first: reage train encoder"
-        )
-    size = model.generator.config
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        ager = Ager(AgerConfig(size.num_ws, size.w_dim))
-        critics = _critics(config, dataset, rows, machine)
-    trainer = AgerTrainer(
-        config,
-        ager,
-        model.generator.to(machine.device),
-        encoder.to(machine.device),
-        _face_networks(model, machine),
-        critics,
-        _source(config, dataset, rows, size.resolution, machine),
-        world=machine.world,
-        device=machine.device,
-        dtype=machine.dtype,
-    )
-    trainer.calibrate()
-    return trainer
-
-
-def _start_photo_ager(
-    config: PhotoAgerTraining,
-    dataset: FaceDataset,
-    rows: Sequence[FaceRow],
-    model: Model,
-    machine: Machine,
-) -> PhotoAgerTrainer:
-    beside = find_direction(model, None)
-    if not isinstance(beside, NeuralAger):
-        raise ModelError(
-            f"the model {model.config.name} has no ager of reage's; train one first: "
-            "reage train ager"
-        )
-    resolution = model.generator.config.resolution
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
-        critics = _critics(config, dataset, rows, machine)
-    return PhotoAgerTrainer(
-        config,
-        ager,
-        beside,
-        _face_networks(model, machine),
-        critics,
-        _source(config, dataset, rows, resolution, machine),
-        world=machine.world,
-        device=machine.device,
-        dtype=machine.dtype,
-    )
-
-
-def _photo_ager_config(resolution: int) -> PhotoAgerConfig:
-    return PhotoAgerConfig(resolution, patch=max(2, resolution // PHOTO_PLACES))
-
-
-def _face_networks(model: Model, machine: Machine) -> FaceNetworks:
-    device = machine.device
-    return FaceNetworks(
-        load_age_network().to(device),
-        load_gender_network().to(device),
-        _likeness(model, machine),
-        model.config.alignment,
-        machine.dtype,
-    )
-
-
-def _critics(
-    config: AgerTraining | PhotoAgerTraining,
-    dataset: FaceDataset,
-    rows: Sequence[FaceRow],
-    machine: Machine,
-) -> AgeCritics:
-    heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
-    judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
-    known = [row for row in rows if row.age_range is not None]
-    labelled = BatchSource(
-        dataset,
-        known or rows,
-        JUDGE_BATCH * machine.world.size,
-        machine.world,
-        seed=config.seed,
-        balance=config.balance,
-        purpose="judge",
-    )
-    features = load_efficientnet().to(machine.device)
-    adversary = ProjectedAdversary(
-        features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
-    )
-    return AgeCritics(
-        config, adversary, judge, labelled, world=machine.world, device=machine.device
-    )
-
-
-def _own_encoder(model: Model) -> Encoder | None:
-    found = load_encoder(model)
-    if found is not None and not isinstance(found, Encoder):
-        raise ModelError(
-            f"the encoder of {model.config.name} is another project's, which is used as it is; "
-            "train one of reage's for its generator alone"
-        )
-    return found
 
 
 def _encoder_of(model: Model | None, generator: AnyGenerator) -> Encoder:
     """The model's encoder, or a new one that fits the generator."""
-    found = None if model is None else _own_encoder(model)
+    found = None if model is None else own_encoder(model)
     if found is not None:
         return found
     size = generator.config
@@ -332,30 +192,4 @@ def _encoder_of(model: Model | None, generator: AnyGenerator) -> Encoder:
     widths = EncoderConfig.channels[-stages:]
     return Encoder(
         EncoderConfig(size.num_ws, size.w_dim, side, patch, widths, EncoderConfig.blocks[-stages:])
-    )
-
-
-@torch.no_grad()
-def _likeness(model: Model, machine: Machine) -> FeatureLikeness:
-    generator = model.generator.to(machine.device)
-    ws = generator.mapping.w_avg.expand(1, generator.num_ws, -1)
-    average = at_side(generator.synthesize(ws)[:, :3], LIKENESS_SIDE)
-    return FeatureLikeness(load_efficientnet().to(machine.device), average)
-
-
-def _source(
-    config: AnyConfig,
-    dataset: FaceDataset,
-    rows: Sequence[FaceRow],
-    resolution: int,
-    machine: Machine,
-) -> BatchSource:
-    side = dataset.read(rows[0]).shape[0]
-    if side != resolution:
-        raise UsageError(
-            f"the dataset's crops are {side} px, the generator makes {resolution}; "
-            "prepare one of that size: reage prepare --size"
-        )
-    return BatchSource(
-        dataset, rows, config.batch, machine.world, seed=config.seed, balance=config.balance
     )

@@ -1,0 +1,72 @@
+"""What several trainings are started with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from reage.datasets import FaceDataset, FaceRow
+from reage.errors import ModelError, UsageError
+from reage.models.checkpoints import Model
+from reage.models.encoders import load_encoder
+from reage.models.pretrained import load_efficientnet
+from reage.networks.encoder import Encoder
+from reage.networks.identity import FeatureLikeness
+from reage.training.adversaries import at_side
+from reage.training.data import BatchSource
+from reage.training.parallel import World
+from reage.training.settings import AnyConfig
+
+__all__ = ["LIKENESS_SIDE", "Machine", "likeness_of", "own_encoder", "source_of"]
+
+LIKENESS_SIDE = 128  # pixels of the pictures that are compared
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how precisely a run computes, among how many."""
+
+    device: torch.device
+    dtype: torch.dtype
+    world: World = field(default_factory=World)
+
+
+def own_encoder(model: Model) -> Encoder | None:
+    """The model's encoder, if it has one; ModelError where it is another project's."""
+    found = load_encoder(model)
+    if found is not None and not isinstance(found, Encoder):
+        raise ModelError(
+            f"the encoder of {model.config.name} is another project's, which is used as it is; "
+            "train one of reage's for its generator alone"
+        )
+    return found
+
+
+@torch.no_grad()
+def likeness_of(model: Model, machine: Machine) -> FeatureLikeness:
+    """How much crops of the model's square look like the same person."""
+    generator = model.generator.to(machine.device)
+    ws = generator.mapping.w_avg.expand(1, generator.num_ws, -1)
+    average = at_side(generator.synthesize(ws)[:, :3], LIKENESS_SIDE)
+    return FeatureLikeness(load_efficientnet().to(machine.device), average)
+
+
+def source_of(
+    config: AnyConfig,
+    dataset: FaceDataset,
+    rows: Sequence[FaceRow],
+    resolution: int,
+    machine: Machine,
+) -> BatchSource:
+    """Batches of a training; UsageError where the crops have another size."""
+    side = dataset.read(rows[0]).shape[0]
+    if side != resolution:
+        raise UsageError(
+            f"the dataset's crops are {side} px, the generator makes {resolution}; "
+            "prepare one of that size: reage prepare --size"
+        )
+    return BatchSource(
+        dataset, rows, config.batch, machine.world, seed=config.seed, balance=config.balance
+    )

@@ -1,0 +1,140 @@
+"""From settings to the trainers of agers: of codes, and of photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from reage.datasets import FaceDataset, FaceRow
+from reage.errors import ModelError
+from reage.latents.agers import NeuralAger
+from reage.latents.finding import find_direction
+from reage.models.checkpoints import Model
+from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
+from reage.networks.age_judge import AgeJudge
+from reage.networks.ager import Ager, AgerConfig
+from reage.networks.discriminator import FeatureHeads, FeatureHeadsConfig
+from reage.networks.efficientnet import TAP_CHANNELS
+from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.training.adversaries import ProjectedAdversary
+from reage.training.ageing import FaceNetworks
+from reage.training.ager import AgerTrainer
+from reage.training.configs import AgerTraining, PhotoAgerTraining
+from reage.training.critics import AgeCritics
+from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
+from reage.training.parts import Machine, likeness_of, own_encoder, source_of
+from reage.training.photo_ager import PhotoAgerTrainer
+
+__all__ = ["start_ager", "start_photo_ager"]
+
+JUDGE_BATCH = 64
+PHOTO_PLACES = 64  # a side at most, of a photo ager's finest maps
+
+
+def start_ager(
+    config: AgerTraining,
+    dataset: FaceDataset,
+    rows: Sequence[FaceRow],
+    model: Model,
+    machine: Machine,
+) -> AgerTrainer:
+    """The trainer of an ager of codes; ModelError where the model has no encoder."""
+    encoder = own_encoder(model)
+    if encoder is None:
+        raise ModelError(
+            f"the model {model.config.name} has no encoder; train one first: reage train encoder"
+        )
+    size = model.generator.config
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        ager = Ager(AgerConfig(size.num_ws, size.w_dim))
+        critics = _critics(config, dataset, rows, machine)
+    trainer = AgerTrainer(
+        config,
+        ager,
+        model.generator.to(machine.device),
+        encoder.to(machine.device),
+        _face_networks(model, machine),
+        critics,
+        source_of(config, dataset, rows, size.resolution, machine),
+        world=machine.world,
+        device=machine.device,
+        dtype=machine.dtype,
+    )
+    trainer.calibrate()
+    return trainer
+
+
+def start_photo_ager(
+    config: PhotoAgerTraining,
+    dataset: FaceDataset,
+    rows: Sequence[FaceRow],
+    model: Model,
+    machine: Machine,
+) -> PhotoAgerTrainer:
+    """The trainer of a photo ager; ModelError where the model has no ager of codes."""
+    beside = find_direction(model, None)
+    if not isinstance(beside, NeuralAger):
+        raise ModelError(
+            f"the model {model.config.name} has no ager of reage's; train one first: "
+            "reage train ager"
+        )
+    resolution = model.generator.config.resolution
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
+        critics = _critics(config, dataset, rows, machine)
+    return PhotoAgerTrainer(
+        config,
+        ager,
+        beside,
+        _face_networks(model, machine),
+        critics,
+        source_of(config, dataset, rows, resolution, machine),
+        world=machine.world,
+        device=machine.device,
+        dtype=machine.dtype,
+    )
+
+
+def _photo_ager_config(resolution: int) -> PhotoAgerConfig:
+    return PhotoAgerConfig(resolution, patch=max(2, resolution // PHOTO_PLACES))
+
+
+def _face_networks(model: Model, machine: Machine) -> FaceNetworks:
+    device = machine.device
+    return FaceNetworks(
+        load_age_network().to(device),
+        load_gender_network().to(device),
+        likeness_of(model, machine),
+        model.config.alignment,
+        machine.dtype,
+    )
+
+
+def _critics(
+    config: AgerTraining | PhotoAgerTraining,
+    dataset: FaceDataset,
+    rows: Sequence[FaceRow],
+    machine: Machine,
+) -> AgeCritics:
+    heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
+    judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
+    known = [row for row in rows if row.age_range is not None]
+    labelled = BatchSource(
+        dataset,
+        known or rows,
+        JUDGE_BATCH * machine.world.size,
+        machine.world,
+        seed=config.seed,
+        balance=config.balance,
+        purpose="judge",
+    )
+    features = load_efficientnet().to(machine.device)
+    adversary = ProjectedAdversary(
+        features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
+    )
+    return AgeCritics(
+        config, adversary, judge, labelled, world=machine.world, device=machine.device
+    )
