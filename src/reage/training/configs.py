@@ -123,15 +123,15 @@ class PhotoAgerTraining:
     balance: float = 0.8
     youngest: float = 1.0  # years that are asked for
     oldest: float = 82.0
-    ager: AdamSettings = AdamSettings(5e-4, 0.5, 0.99, clip=1.0)
+    ager: AdamSettings = AdamSettings(3e-4, 0.8, 0.99, clip=1.0)
     discriminator: AdamSettings = AdamSettings(1e-3)
     judge: AdamSettings = AdamSettings(1e-3, 0.9, 0.99)
     judge_kimg: float = 6.0  # labelled faces that the judge of age learns from beforehand
     ema_kimg: float = 2.0
     ema_rampup: float = 0.05
     # The weights of the losses, all of them on pasted faces.
-    age_weight: float = 1.0  # a decade off, by the age network
-    judge_weight: float = 1.0  # a decade off, by a judge that learns from the labels
+    age_weight: float = 2.0  # a decade off, by the age network
+    judge_weight: float = 1.5  # a decade off, by a judge that learns from the labels
     adversarial_weight: float = 2.0  # real faces of the wanted age bin against pasted ones
     colour_weight: float = 0.15  # of the adversary's head on the tiny view
     identity_weight: float = 6.0  # what the likeness to the photo falls short of `least_likeness`
