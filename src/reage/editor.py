@@ -178,11 +178,11 @@ class Editor:
     def search(self, quality: str, paste: PasteMode) -> ProjectConfig:
         """How a code is searched for that is only to be aged; UsageError if not known.
 
-        What reage's own agers add to a photo they find from the encoder's code (docs/ageing.md):
-        then a look at that one is all.
+        What reage's own agers add to a photo they find from the photo itself or from the
+        encoder's code (docs/ageing.md): then a look at that one is all.
         """
         _check_quality(quality)
-        return AS_ENCODED if self._ages_encoded(self.direction, paste) else QUALITIES[quality]
+        return AS_ENCODED if self._adds(self.direction, paste) else QUALITIES[quality]
 
     def take(
         self,
@@ -416,14 +416,15 @@ class Editor:
     def _mover(
         self, photo: Photo, direction: Direction | AnyAger | PixelAger, paste: PasteMode
     ) -> FaceMover:
-        encode = self.encode if self._ages_encoded(direction, paste) else None
+        encode = self.encode if self._adds(direction, paste) else None
         networks = (self.synthesize, encode, self.age_network, self.likeness)
         return FaceMover(photo, direction, paste, *networks, self.device)
 
-    def _ages_encoded(self, direction: object, paste: PasteMode) -> bool:
-        """Whether a change is that of the encoder's code, whatever code a face has."""
-        learnt = paste == "delta" and isinstance(direction, NeuralAger)
-        return learnt and self.encoder is not None
+    def _adds(self, direction: object, paste: PasteMode) -> bool:
+        """Whether a change is added to the photo that does not depend on the code of its face."""
+        if paste != "delta" or not isinstance(direction, NeuralAger):
+            return False
+        return direction.photo is not None or self.encoder is not None
 
 
 def _check_quality(quality: str) -> None:

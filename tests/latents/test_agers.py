@@ -14,6 +14,7 @@ import torch
 from made import random
 from reage.editor import QUALITIES, load
 from reage.errors import LatentError, ModelError
+from reage.images import to_tensor
 from reage.inputs import as_photo
 from reage.latents.agers import NeuralAger, load_ager, save_ager
 from reage.latents.finding import AGE_AGER
@@ -22,6 +23,7 @@ from reage.models.checkpoints import load_model, seal
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.encoder import Encoder, EncoderConfig
+from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,63 @@ def test_strengths_count_decades_from_the_own_age(ager: NeuralAger):
     assert torch.allclose(moved[1:] - ws, change, atol=1e-6)
     assert ager.allowed(ws, 30.0) == (-3.5, 5.5)  # ten years beyond the trained ages
     assert ager.allowed(ws, 99.0)[1] == 0.0
+
+
+@pytest.fixture(scope="module")
+def with_photo(ager: NeuralAger) -> NeuralAger:
+    """The same with a photo ager that has learnt something, it does not matter what."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        photo = PhotoAger(PhotoAgerConfig(32, widths=(8, 8)))
+        for parameter in photo.parameters():
+            parameter.data = (parameter + 0.1 * torch.randn_like(parameter)).half().float()
+    return replace(ager, photo=photo.eval().requires_grad_(False))
+
+
+def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path):
+    file = save_ager(with_photo, tmp_path / AGE_AGER)
+    read = load_ager(file)
+    assert isinstance(read, NeuralAger)
+    crop, strengths = random(1, 3, 32, 32), torch.tensor([-1.0, 0.0, 2.5])
+    added = read.added(crop, strengths, 30.0)
+    assert torch.equal(added, with_photo.added(crop, strengths, 30.0))
+    assert not added[1].any() and added[0].any() and added[2].any()
+    tensors, metadata = load_tensors(file)
+    known = json.loads(metadata["ager"])
+    sizes = known["photo"]
+    for changed, error in (
+        ({"patch": 0}, LatentError),
+        ({"widths": [8, -8]}, LatentError),
+        ({"resolution": 34}, LatentError),
+        ({"widths": [8, 9]}, ModelError),
+        ({"more": 1}, ModelError),
+    ):
+        save_tensors(file, tensors, {"ager": json.dumps(known | {"photo": sizes | changed})})
+        with pytest.raises(error):
+            load_ager(file)
+
+
+def test_what_a_photo_ager_adds_depends_on_the_photo_alone(
+    with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=with_photo)
+    assert editor.encoder is None
+    assert editor.search("best", "delta").step == 1
+    photo = as_photo(astronaut)
+    (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
+    own, strengths = face.view.reading.age, torch.tensor([0.0, 2.0])
+    mover = editor.trace(photo, [face], "delta").mover
+    added = with_photo.added(to_tensor(face.view.crop.image), strengths, own)
+    assert torch.allclose(mover.moved(face, strengths), face.base + added, atol=1e-5)
+    # Made faces have no photo: there the code moves.
+    mover = editor.trace(photo, [face], "replace").mover
+    wanted = editor.synthesize(with_photo.moved(face.ws, strengths, own))
+    assert torch.allclose(mover.moved(face, strengths), wanted, atol=1e-5)
+    # What else was done to the face stays.
+    mixed = replace(face, ws=face.ws + 0.3)
+    mover = editor.trace(photo, [mixed], "delta").mover
+    wanted = editor.synthesize(mixed.ws) + added
+    assert torch.allclose(mover.moved(mixed, strengths), wanted, atol=1e-5)
 
 
 def test_it_belongs_to_one_generator(ager: NeuralAger):

@@ -137,8 +137,8 @@ class PhotoAgerTraining:
     identity_weight: float = 6.0  # what the likeness to the photo falls short of `least_likeness`
     least_likeness: float = 0.85
     gender_weight: float = 5.0  # change of the gender network's probability
-    light_weight: float = 10.0  # mean square of the change, averaged over 1/8 of the side
-    hue_weight: float = 15.0  # mean square of what changes in colour, not in lightness
+    light_weight: float = 40.0  # mean square of the change, averaged over 1/8 of the side
+    hue_weight: float = 40.0  # mean square of what changes in colour, not in lightness
     size_weight: float = 4.0  # mean square of the change
 
 
