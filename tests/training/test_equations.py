@@ -21,7 +21,7 @@ from reage.networks.discriminator import (
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.training import losses
 from reage.training.adversaries import ProjectedAdversary
-from reage.training.augment import ada_augment, diff_augment
+from reage.training.augment import ada_augment, diff_augment, resharpened
 from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import AdamSettings
 from reage.training.data import age_bin
@@ -266,3 +266,14 @@ def test_parts_of_a_batch():
     assert World(1, 2).part(16) == range(8, 16)
     with pytest.raises(UsageError, match="cannot be shared by 2 processes"):
         World(0, 2).part(12)
+
+
+def test_resharpening_weighs_the_finest_detail():
+    flat = torch.full((2, 3, 8, 8), 0.3)
+    assert torch.allclose(resharpened(flat, torch.tensor([-1.0, 2.0])), flat, atol=1e-6)
+    checks = torch.tensor([[0.1, -0.1], [-0.1, 0.1]]).tile(4, 4).expand(3, 3, 8, 8)
+    inner = (slice(None), slice(None), slice(1, -1), slice(1, -1))
+    found = resharpened(checks, torch.tensor([-1.0, 0.0, 1.0]))[inner]
+    for one, share in zip(found, (0.0, 1.0, 2.0), strict=True):
+        assert torch.allclose(one, share * checks[0, :, 1:-1, 1:-1], atol=1e-6)
+    assert resharpened(10 * checks, torch.tensor([1.0] * 3)).abs().max() == 1

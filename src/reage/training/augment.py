@@ -16,7 +16,7 @@ from torch import Tensor
 
 from reage.training.draws import Draws
 
-__all__ = ["ada_augment", "diff_augment"]
+__all__ = ["ada_augment", "diff_augment", "resharpened"]
 
 TRANSLATION = 0.125  # largest shift, of the side
 CUTOUT = 0.4  # side of the square that is greyed, of the side
@@ -41,6 +41,18 @@ def diff_augment(images: Tensor, draws: Draws) -> Tensor:
     ]
     hole = inside[0][:, :, None] & inside[1][:, None, :] & cut[:, :, None]
     return moved.permute(0, 3, 1, 2) * (~hole)[:, None]
+
+
+def resharpened(images: Tensor, amounts: Tensor) -> Tensor:
+    """Pictures `[N, C, R, R]` with their finest detail weighed by 1 + amounts `[N]`.
+
+    -1 takes away what a 3x3 binomial filter does, 1 doubles it (an unsharp mask).
+    """
+    taps = images.new_tensor([0.25, 0.5, 0.25])
+    kernel = torch.outer(taps, taps).expand(images.shape[1], 1, 3, 3)
+    padded = F.pad(images, (1,) * 4, mode="replicate")
+    detail = images - F.conv2d(padded, kernel, groups=images.shape[1])
+    return (images + amounts[:, None, None, None] * detail).clamp(-1, 1)
 
 
 def ada_augment(images: Tensor, draws: Draws, p: float) -> Tensor:

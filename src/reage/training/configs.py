@@ -123,6 +123,10 @@ class PhotoAgerTraining:
     balance: float = 0.8
     youngest: float = 1.0  # years that are asked for
     oldest: float = 82.0
+    # Changes of the photos' finest detail: crops of large portraits have two or three times as
+    # much of it as a dataset of small pictures. -1 = none is left, 1 = twice as much.
+    blurriest: float = -0.7
+    sharpest: float = 1.7
     ager: AdamSettings = AdamSettings(3e-4, 0.8, 0.99, clip=1.0)
     discriminator: AdamSettings = AdamSettings(1e-3)
     judge: AdamSettings = AdamSettings(1e-3, 0.9, 0.99)
@@ -132,7 +136,7 @@ class PhotoAgerTraining:
     # The weights of the losses, all of them on pasted faces.
     age_weight: float = 2.0  # a decade off, by the age network
     judge_weight: float = 1.5  # a decade off, by a judge that learns from the labels
-    adversarial_weight: float = 2.0  # real faces of the wanted age bin against pasted ones
+    adversarial_weight: float = 3.0  # real faces of the wanted age bin against pasted ones
     colour_weight: float = 0.15  # of the adversary's head on the tiny view
     identity_weight: float = 6.0  # what the likeness to the photo falls short of `least_likeness`
     least_likeness: float = 0.85

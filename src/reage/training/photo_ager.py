@@ -14,6 +14,7 @@ from reage.latents.guided import oval_mask
 from reage.networks.photo_ager import PhotoAger
 from reage.training.ageing import FaceNetworks, weighted
 from reage.training.ager import SHOWN_AGES, SHOWN_FACES
+from reage.training.augment import resharpened
 from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import PhotoAgerTraining
 from reage.training.critics import AgeCritics
@@ -60,9 +61,11 @@ class PhotoAgerTrainer:
         if index == 0:
             self.critics.teach_judge()
         batch = self.source.at(index)
-        photos, bins = batch.images.to(self.device), batch.bins.to(self.device)
+        bins = batch.bins.to(self.device)
         draws = Draws(self.config.seed, index, batch.places, device=self.device)
         wanted = draws.uniform(low=self.config.youngest, high=self.config.oldest)
+        amounts = draws.uniform(low=self.config.blurriest, high=self.config.sharpest)
+        photos = resharpened(batch.images.to(self.device), amounts)
         with torch.no_grad():
             own = self.networks.own_ages(photos, bins)
             real = self.critics.describe(index, batch, photos)
