@@ -145,7 +145,8 @@ class FaceMover:
         """
         own = face.view.reading.age
         if ager.photo is not None:
-            return ager.added(to_tensor(face.view.crop.image).to(self.device), strengths, own)
+            crop = to_tensor(face.view.crop.image).to(self.device)
+            return ager.added(crop, face.view.eyes, strengths, own)
         number = face.view.number
         if number not in self.encoded:
             ws = encode([face.view.crop])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reage.errors import FaceError
-from reage.faces.alignment import crop_face, face_mask, face_quad, quad_side, to_unit
+from reage.faces.alignment import crop_face, eye_mask, face_mask, face_quad, quad_side, to_unit
 from reage.faces.face import Face
 
 POINTS = np.array([[140.0, 150.0], [190.0, 160.0], [160.0, 180.0], [138.0, 200.0], [178.0, 208.0]])
@@ -168,3 +168,20 @@ def test_face_mask_turns_with_the_face() -> None:
     turned = POINTS @ np.array([[c, s], [-s, c]])
     one, other = (face_mask(Face.from_points(p), face_quad(p), 96) for p in (POINTS, turned))
     assert np.allclose(one, other, atol=1e-4)
+
+
+def test_the_eye_mask_is_where_the_eyes_are_however_the_head_is_turned():
+    upright = np.array([[-20.0, 0], [20, 0], [0, 25], [-14, 42], [14, 42]])
+    for degrees in (0, 35, 180):
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        points = upright @ np.array([[c, s], [-s, c]]) + [200.0, 150.0]
+        quad = face_quad(points, 0.7, 0.22)
+        mask = eye_mask(points, quad, 128)
+        where = to_unit(points, quad) * 128 - 0.5
+        for x, y in where[:2]:
+            assert mask[round(y), round(x)] == 1
+        for x, y in where[2:]:
+            assert mask[round(y), round(x)] == 0
+        rows, columns = np.nonzero(mask > 0.5)
+        assert np.ptp(columns) > 4 * np.ptp(rows)  # in the square, eyes lie side by side
+        assert 0.01 < (mask > 0.5).mean() < 0.05

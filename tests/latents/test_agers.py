@@ -73,9 +73,12 @@ def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path)
     read = load_ager(file)
     assert isinstance(read, NeuralAger)
     crop, strengths = random(1, 3, 32, 32), torch.tensor([-1.0, 0.0, 2.5])
-    added = read.added(crop, strengths, 30.0)
-    assert torch.equal(added, with_photo.added(crop, strengths, 30.0))
+    eyes = np.zeros((32, 32), np.float32)
+    eyes[8:12] = 1
+    added = read.added(crop, eyes, strengths, 30.0)
+    assert torch.equal(added, with_photo.added(crop, eyes, strengths, 30.0))
     assert not added[1].any() and added[0].any() and added[2].any()
+    assert not added[:, :, 8:12].any()  # eyes stay the photo's
     tensors, metadata = load_tensors(file)
     known = json.loads(metadata["ager"])
     sizes = known["photo"]
@@ -101,7 +104,7 @@ def test_what_a_photo_ager_adds_depends_on_the_photo_alone(
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
     own, strengths = face.view.reading.age, torch.tensor([0.0, 2.0])
     mover = editor.trace(photo, [face], "delta").mover
-    added = with_photo.added(to_tensor(face.view.crop.image), strengths, own)
+    added = with_photo.added(to_tensor(face.view.crop.image), face.view.eyes, strengths, own)
     assert torch.allclose(mover.moved(face, strengths), face.base + added, atol=1e-5)
     # Made faces have no photo: there the code moves.
     mover = editor.trace(photo, [face], "replace").mover

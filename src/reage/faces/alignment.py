@@ -11,7 +11,15 @@ from reage.errors import FaceError
 from reage.faces.face import Face, square_axes
 from reage.faces.sampling import BICUBIC, Patch, cut_patch, interpolate
 
-__all__ = ["FaceCrop", "crop_face", "face_mask", "face_quad", "quad_side", "to_unit"]
+__all__ = [
+    "FaceCrop",
+    "crop_face",
+    "eye_mask",
+    "face_mask",
+    "face_quad",
+    "quad_side",
+    "to_unit",
+]
 
 BORDER = 0.03  # of the square's side, where a face mask is exactly 0
 # The mesh ends at the hairline and in front of the ears. Age shows in the hair above; at the
@@ -19,6 +27,8 @@ BORDER = 0.03  # of the square's side, where a face mask is exactly 0
 WIDEN, WIDEN_UP = 1.0, 0.3
 MASK_SIDE = 256  # so smooth a thing needs no more; larger masks are enlarged from it
 DIRECTIONS = 180  # of the outline of a face
+# Half-axes of the opening between an eye's lids, of the distance between the eyes.
+EYE_WIDTH, EYE_HEIGHT = 0.24, 0.12
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,23 @@ def face_mask(
         return mask
     size = (resolution, resolution)
     return np.clip(np.asarray(Image.fromarray(mask).resize(size, BICUBIC)), 0, 1)
+
+
+def eye_mask(points: np.ndarray, quad: np.ndarray, resolution: int) -> np.ndarray:
+    """Return a soft mask `[R, R]` float32 of both eyes between their lids in the square `quad`.
+
+    `points` `[5, 2]` are the face's five in the photo. 1 inside half of each ellipse, 0 beyond one
+    and a half.
+    """
+    _, across, _ = square_axes(points)
+    between = np.hypot(*across) / 2  # the eyes' distance, of a face that looks at the camera
+    along = across / np.hypot(*across)
+    axes = np.stack([along / EYE_WIDTH, np.array([-along[1], along[0]]) / EYE_HEIGHT]) / between
+    steps = (np.arange(resolution) + 0.5) / resolution
+    right, down = quad[3] - quad[0], quad[1] - quad[0]
+    places = quad[0] + steps[None, :, None] * right + steps[:, None, None] * down  # [R, R, 2]
+    away = [np.linalg.norm((places - eye) @ axes.T, axis=2) for eye in np.asarray(points)[:2]]
+    return _smoothstep(1.5 - np.minimum(*away)).astype(np.float32)
 
 
 def _soft_oval(points: np.ndarray, side: int, feather: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -67,15 +68,17 @@ class NeuralAger:
         return codes + self.network(codes, ages, ages + 10 * strengths)
 
     @torch.no_grad()
-    def added(self, crop: Tensor, strengths: Tensor, own: float) -> Tensor:
+    def added(self, crop: Tensor, eyes: np.ndarray, strengths: Tensor, own: float) -> Tensor:
         """What its photo ager adds to a photo's crop `[1, 3, R, R]` at strengths `[N]`.
 
-        `[N, 3, R, R]`, to be added to the colours.
+        `[N, 3, R, R]`, to be added to the colours. Eyes stay the photo's: `eyes` `[R, R]` is 1
+        there (`eye_mask`).
         """
         assert self.photo is not None, f"the ager {self.name} has no photo ager"
         strengths = strengths.to(crop)
         ages = torch.full_like(strengths, own)
-        return self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
+        change = self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
+        return change * (1 - torch.from_numpy(eyes).to(change))
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.errors import ImageError
-from reage.faces.alignment import FaceCrop, crop_face, face_mask, face_quad, to_unit
+from reage.faces.alignment import FaceCrop, crop_face, eye_mask, face_mask, face_quad, to_unit
 from reage.faces.face import Face
 from reage.faces.paste import paste_delta, paste_replace
 from reage.images import to_array, to_tensor
@@ -67,6 +67,11 @@ class FaceView:
     mask: np.ndarray  # [R, R] where an edit may show, 0..1
     age_crop: FaceCrop  # the age network's square
     reading: AgeReading  # of the photo
+
+    @property
+    def eyes(self) -> np.ndarray:
+        """Where the eyes are in the generator's square, `[R, R]`, 0..1."""
+        return eye_mask(self.face.points, self.crop.quad, self.crop.resolution)
 
     def compose(self, base: Tensor, edited: Tensor, mode: PasteMode) -> Tensor:
         """What the age network's square would show after pasting, `[N, 3, 128, 128]`.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reage.faces.alignment import eye_mask
 from reage.latents.agers import NeuralAger
+from reage.latents.faces import usual_points
 from reage.latents.guided import oval_mask
+from reage.models.checkpoints import Alignment
 from reage.networks.photo_ager import PhotoAger
 from reage.training.ageing import FaceNetworks, weighted
 from reage.training.ager import SHOWN_AGES, SHOWN_FACES
@@ -50,7 +54,7 @@ class PhotoAgerTrainer:
         self.ager = ager.train().requires_grad_(True).to(device)
         self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
         self.optimizers = {"ager": adam(self.ager, config.ager)} | critics.optimizers
-        self.mask = oval_mask(ager.config.resolution).to(device)
+        self.mask = _pasted_mask(networks.alignment, ager.config.resolution).to(device)
 
     @property
     def batch(self) -> int:
@@ -125,3 +129,11 @@ class PhotoAgerTrainer:
         for age in SHOWN_AGES:
             columns.append(self._pasted(self.average, photos, own, torch.full_like(own, age)))
         return {"pasted": torch.stack(columns, 1).flatten(0, 1)}
+
+
+def _pasted_mask(alignment: Alignment, side: int) -> Tensor:
+    """Where a change shows on a typical crop, `[1, 1, R, R]`: the face without the eyes."""
+    edge = side - 0.5
+    quad = np.array([[-0.5, -0.5], [-0.5, edge], [edge, edge], [edge, -0.5]])
+    eyes = eye_mask(usual_points(alignment, side), quad, side)
+    return oval_mask(side) * (1 - torch.from_numpy(eyes))

@@ -204,7 +204,9 @@ def _joint_look(
         view = keys[i].view
         if isinstance(direction, NeuralAger) and direction.photo is not None:
             crop = to_tensor(view.crop.image).to(device)
-            return view.compose(crop, crop + direction.added(crop, strengths, own), "delta")
+            return view.compose(
+                crop, crop + direction.added(crop, view.eyes, strengths, own), "delta"
+            )
         edited = editor.synthesize((codes[i] + changes(strengths)).to(device))
         return view.compose(bases[i], toned(bases[i], edited, direction.colour), "delta")
 

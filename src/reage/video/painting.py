@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from reage.editor import Editor
-from reage.faces.alignment import face_mask, face_quad
+from reage.faces.alignment import eye_mask, face_mask, face_quad
 from reage.images import to_tensor
 from reage.latents.agers import NeuralAger
 from reage.latents.faces import FEATHER, toned
@@ -88,9 +88,11 @@ class Painter:
     def _seen(self, ager: NeuralAger, planes: Planes, frame: int) -> np.ndarray:
         """What the photo ager adds to a frame, as a layer."""
         side = self.editor.model.config.generator.resolution
-        crop = to_tensor(sample_rgb(planes, self.quad(frame), side)).to(self.editor.device)
+        quad = self.quad(frame)
+        crop = to_tensor(sample_rgb(planes, quad, side)).to(self.editor.device)
+        eyes = eye_mask(self.points(frame)[:5], quad, side)
         strength = torch.tensor([self.edit.reached.strength])
-        change = ager.added(crop, strength, self.edit.own.age) * 127.5
+        change = ager.added(crop, eyes, strength, self.edit.own.age) * 127.5
         return self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), frame)
 
     def _layer(self, frame: int) -> np.ndarray:
