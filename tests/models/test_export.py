@@ -22,6 +22,7 @@ from reage.models.graphs import FILES, GraphFormat, open_graph
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator
+from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 
@@ -51,11 +52,24 @@ def ager() -> Ager:
     return Ager(AgerConfig(8, 12, projection=4, hidden=8, rank=4)).eval().requires_grad_(False)
 
 
+@pytest.fixture
+def photo_ager() -> PhotoAger:
+    torch.manual_seed(5)
+    network = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
+    network.out.weight.data.normal_(std=0.3)  # a new one changes nothing
+    return network
+
+
 def test_every_part_is_what_pytorch_gives_at_any_batch(
-    tmp_path: Path, model: Model, encoder: Encoder, ager: Ager, layout: GraphFormat
+    tmp_path: Path,
+    model: Model,
+    encoder: Encoder,
+    ager: Ager,
+    photo_ager: PhotoAger,
+    layout: GraphFormat,
 ):
-    done = export_parts(model, parts_of(model, encoder, ager), tmp_path, layout)
-    assert [part.name for part in done] == ["synthesis", "encoder", "ager"]
+    done = export_parts(model, parts_of(model, encoder, ager, photo_ager), tmp_path, layout)
+    assert [part.name for part in done] == ["synthesis", "encoder", "ager", "photo_ager"]
     rng = torch.Generator().manual_seed(1)
     for count in (1, 5):
         ws = torch.randn(count, 8, 12, generator=rng)
@@ -66,10 +80,12 @@ def test_every_part_is_what_pytorch_gives_at_any_batch(
             "synthesis": ((ws,), model.generator.synthesize(ws)),
             "encoder": ((images, mask), encoder(images, mask, model.generator.mapping.w_avg)),
             "ager": ((ws, own, wanted), ager(ws, own, wanted)),
+            "photo_ager": ((images, own, wanted), photo_ager(images, own, wanted)),
         }
         for name, (inputs, wanted_output) in expected.items():
             found = open_graph(tmp_path / f"{name}{FILES[layout]}", layout)(*inputs)
             scale = wanted_output.abs().max()
+            assert scale > 1e-3, name
             assert (found - wanted_output).abs().max() < 1e-5 * max(scale, 1), name
     record = json.loads((tmp_path / "export.json").read_text())
     assert (record["generator_hash"], record["licence"]) == (model.generator_hash, "CC0-1.0")

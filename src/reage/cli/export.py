@@ -24,7 +24,7 @@ def export(
     direction: str | None,
     overwrite: bool,
 ) -> None:
-    """Write synthesis, encoder and ager of MODEL as graphs that run without PyTorch.
+    """Write synthesis, encoder and agers of MODEL as graphs that run without PyTorch.
 
     Each is run and compared with PyTorch before it is kept. The batch of a graph is free.
 
@@ -46,9 +46,9 @@ def export(
     assert folder is not None
     loaded = load(model)
     found = find_direction(loaded, direction)
-    ager = found.network if isinstance(found, NeuralAger) else None
+    agers = (found.network, found.photo) if isinstance(found, NeuralAger) else (None, None)
     encoder = load_encoder(loaded)
-    parts = parts_of(loaded, encoder, ager)
+    parts = parts_of(loaded, encoder, *agers)
     if encoder is not None and "encoder" not in [part.name for part in parts]:
         click.echo("note: another project's encoder is not exported, the rest is", err=True)
     for done in export_parts(loaded, parts, folder, layout, overwrite=overwrite):

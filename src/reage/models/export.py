@@ -24,6 +24,7 @@ from reage.models.graphs import FILES, Graph, GraphFormat, graph_files, import_o
 from reage.networks.ager import Ager
 from reage.networks.encoder import Encoder
 from reage.networks.generators import AnyGenerator
+from reage.networks.photo_ager import PhotoAger
 
 __all__ = ["Exported", "Part", "export_part", "export_parts", "parts_of"]
 
@@ -37,7 +38,7 @@ RECORD = "export.json"
 class Part:
     """A network as it is exported, with the names and the sizes of what it takes and gives."""
 
-    name: str  # "synthesis", "encoder" or "ager"
+    name: str  # "synthesis", "encoder", "ager" or "photo_ager"
     network: nn.Module
     inputs: Mapping[str, tuple[int, ...]]  # name -> shape without the batch
     output: str
@@ -76,8 +77,21 @@ class EncoderGraph(nn.Module):
         return self.encoder(images, mask, self.w_avg)
 
 
-def parts_of(model: Model, encoder: nn.Module | None, ager: Ager | None) -> list[Part]:
-    """What there is to export of a model; encoder and ager where it has them, of reage's kind."""
+class PhotoAgerGraph(nn.Module):
+    """Photos and two ages to changes of their colours."""
+
+    def __init__(self, ager: PhotoAger):
+        super().__init__()
+        self.ager = ager
+
+    def forward(self, images: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
+        return self.ager(images, own, wanted)
+
+
+def parts_of(
+    model: Model, encoder: nn.Module | None, ager: Ager | None, photo_ager: PhotoAger | None = None
+) -> list[Part]:
+    """What there is to export of a model; encoder and agers where it has them, of reage's kind."""
     config = model.config.generator
     codes = (config.num_ws, config.w_dim)
     side = config.resolution
@@ -88,6 +102,9 @@ def parts_of(model: Model, encoder: nn.Module | None, ager: Ager | None) -> list
         parts.append(Part("encoder", graph, takes, "ws"))
     if ager is not None:
         parts.append(Part("ager", ager, {"ws": codes, "own": (), "wanted": ()}, "change"))
+    if photo_ager is not None:
+        takes = {"images": (3, side, side), "own": (), "wanted": ()}
+        parts.append(Part("photo_ager", PhotoAgerGraph(photo_ager), takes, "change"))
     return parts
 
 

@@ -99,7 +99,7 @@ class PhotoAger(nn.Module):
         assert photos.shape[1:] == (3, side, side), f"photos are {tuple(photos.shape)}"
         condition = F.silu(self.ages(torch.cat([embed_age(own), embed_age(wanted)], 1)))
         x = F.pixel_unshuffle(photos, self.config.patch)
-        x = torch.cat([x, self.where.expand(len(x), -1, -1, -1)], 1)
+        x = torch.cat([x, self.where.expand(x.shape[0], -1, -1, -1)], 1)
         if x.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)
         with lowered(x, dtype):
