@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from timing import (
@@ -138,10 +139,16 @@ def inside(photo: Path, precision: str) -> Iterator[tuple[str, float]]:
         traced.edit(float(age))
         times.append(lap())
     yield "a further age of the same face, median", statistics.median(times)
-    yield "its picture alone, without reading and pasting", picture_alone(editor, inverted[0].ws)
+    yield "what is added, without reading and pasting", alone(traced.mover, inverted[0])
+    yield "the generator's picture", picture_alone(editor, inverted[0].ws)
     lap()
     editor.edit(photo, 60, quality="fast")
     yield "a second edit, fast", lap()
+
+
+def alone(mover, face) -> float:
+    strength = torch.tensor([1.5])
+    return in_turns({"change": clocked(lambda: mover.moved(face, strength))}, 9, 5)[0]["change"]
 
 
 def picture_alone(editor, ws) -> float:
