@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reage.errors import LatentError
 from reage.latents.encoding import pooled
+from reage.latents.faces import LUMA
 from reage.models.checkpoints import Model, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder
 from reage.models.files import load_tensors, save_tensors
@@ -28,6 +29,7 @@ PICTURE_KIND = "reage-picture-ager"
 FORMAT = 1
 MAX_SIZE = 8192
 PHOTO = "photo."  # before the names of its tensors
+PHOTO_COLOUR = 0.3  # share of the colour that a photo ager changes; all of it is red on dark skin
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
 
 
@@ -78,7 +80,9 @@ class NeuralAger:
         strengths = strengths.to(crop)
         ages = torch.full_like(strengths, own)
         change = self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
-        return change * (1 - torch.from_numpy(eyes).to(change))
+        light = (change * change.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+        toned = light + PHOTO_COLOUR * (change - light)
+        return toned * (1 - torch.from_numpy(eyes).to(change))
 
 
 @dataclass(frozen=True, eq=False)

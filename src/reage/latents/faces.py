@@ -24,6 +24,7 @@ __all__ = [
     "AGE_ALIGNMENT",
     "AGE_SIDE",
     "FEATHER",
+    "LUMA",
     "AnyFace",
     "FaceView",
     "InvertedFace",
