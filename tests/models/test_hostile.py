@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import pickle
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from damage import never_escapes
 from stub_networks import ATTRIBUTES, install_persistence, network, with_filters
 
 from reage.errors import ModelError
@@ -309,15 +309,4 @@ def test_flipped_bytes_of_the_other_families_never_escape(
         {"mmgen": write_mmgen, "paddlegan": write_paddlegan}[family](
             tiny.config, tiny.state_dict(), path
         )
-    sound, rng = path.read_bytes(), torch.Generator().manual_seed(2)
-    for _ in range(60):
-        data = bytearray(sound)
-        for at in torch.randint(0, min(len(data), 9000), (3,), generator=rng).tolist():
-            data[at] = int(torch.randint(0, 256, (1,), generator=rng))
-        path.write_bytes(data)
-        with contextlib.suppress(ModelError):
-            read_foreign(path)
-    for length in (4, 30, 500, len(sound) // 2, len(sound) - 1):
-        path.write_bytes(sound[:length])
-        with pytest.raises(ModelError):
-            read_foreign(path)
+    never_escapes(path, seed=2, changes=60)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reage.errors import LatentError
 from reage.latents.encoding import pooled
-from reage.latents.faces import LUMA
+from reage.latents.faces import luma
 from reage.models.checkpoints import Model, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder
 from reage.models.files import load_tensors, save_tensors
@@ -80,7 +80,7 @@ class NeuralAger:
         strengths = strengths.to(crop)
         ages = torch.full_like(strengths, own)
         change = self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
-        light = (change * change.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+        light = luma(change)
         toned = light + PHOTO_COLOUR * (change - light)
         return toned * (1 - torch.from_numpy(eyes).to(change))
 

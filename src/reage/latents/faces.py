@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -24,7 +25,6 @@ __all__ = [
     "AGE_ALIGNMENT",
     "AGE_SIDE",
     "FEATHER",
-    "LUMA",
     "AnyFace",
     "FaceView",
     "InvertedFace",
@@ -33,6 +33,7 @@ __all__ = [
     "age_square",
     "aligned_crop",
     "crop_for_age",
+    "luma",
     "made_face",
     "paste_face",
     "read_age",
@@ -69,7 +70,7 @@ class FaceView:
     age_crop: FaceCrop  # the age network's square
     reading: AgeReading  # of the photo
 
-    @property
+    @cached_property
     def eyes(self) -> np.ndarray:
         """Where the eyes are in the generator's square, `[R, R]`, 0..1."""
         return eye_mask(self.face.points, self.crop.quad, self.crop.resolution)
@@ -258,10 +259,15 @@ def toned(base: Tensor, edited: Tensor, colour: float) -> Tensor:
     if colour == 1:
         return edited
     change = edited - base
-    light = (change * change.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    light = luma(change)
     limited = MOST_LIGHT * torch.tanh(light / MOST_LIGHT)
     share = (limited.abs() + 1e-6) / (light.abs() + 1e-6)  # colours go with the light
     return base + limited + colour * share * (change - light)
+
+
+def luma(images: Tensor) -> Tensor:
+    """How light pictures, or changes of them, `[N, 3, R, R]` are: `[N, 1, R, R]`."""
+    return (images * images.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
 def synthesized_picture(image: Tensor) -> np.ndarray:
