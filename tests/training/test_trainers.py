@@ -162,10 +162,10 @@ class TestPhotoAger:
         trainer = start(settings("photo-ager", model=chain["ager"]), machine)
         before = weights(trainer)
         figures = trainer.step(0)
-        assert {"age", "identity", "gender", "fooling", "judge", "d_real"} <= set(figures)
+        assert {"age", "identity", "gender", "fooling", "judge", "texture"} <= set(figures)
         after = weights(trainer)
         changed = {k.split(".")[0] for k in after if not torch.equal(after[k], before[k])}
-        assert changed == {"ager", "average", "discriminator", "judge"}
+        assert changed == {"ager", "average", "discriminator", "judge", "texture"}
 
     def test_the_ager_of_codes_stays_as_it_was(self, chain: dict[str, Path]):
         plain, both = (load_ager(chain[kind] / AGE_AGER) for kind in ("ager", "photo-ager"))

@@ -22,7 +22,15 @@ from reage.networks.generators import AnyGenerator
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.networks.style_encoder import StyleEncoder, with_age
 
-__all__ = ["AnyAger", "NeuralAger", "PictureAger", "load_ager", "picture_ager", "save_ager"]
+__all__ = [
+    "AnyAger",
+    "NeuralAger",
+    "PictureAger",
+    "less_coloured",
+    "load_ager",
+    "picture_ager",
+    "save_ager",
+]
 
 KIND = "reage-ager"
 PICTURE_KIND = "reage-picture-ager"
@@ -80,9 +88,13 @@ class NeuralAger:
         strengths = strengths.to(crop)
         ages = torch.full_like(strengths, own)
         change = self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
-        light = luma(change)
-        toned = light + PHOTO_COLOUR * (change - light)
-        return toned * (1 - torch.from_numpy(eyes).to(change))
+        return less_coloured(change) * (1 - torch.from_numpy(eyes).to(change))
+
+
+def less_coloured(change: Tensor) -> Tensor:
+    """The share of a photo ager's change `[N, 3, R, R]` that is added: all its light, some hue."""
+    light = luma(change)
+    return light + PHOTO_COLOUR * (change - light)
 
 
 @dataclass(frozen=True, eq=False)

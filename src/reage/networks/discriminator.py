@@ -20,6 +20,7 @@ __all__ = [
     "DiscriminatorConfig",
     "FeatureHeads",
     "FeatureHeadsConfig",
+    "TextureCritic",
     "minibatch_stddev",
 ]
 
@@ -170,6 +171,33 @@ class FeatureHeads(nn.Module):
         if self.colour is None or view is None:
             return logits, None
         return logits, _chosen(self.colour(view), classes)
+
+
+class TextureCritic(nn.Module):
+    """Logits of small patches of pictures, which say nothing of what is where.
+
+    A Markovian discriminator (Isola et al., "Image-to-Image Translation with Conditional
+    Adversarial Networks", 2017) that sees 18 pixels: skin and lines, but no glasses, no features.
+    """
+
+    def __init__(self, classes: int, width: int = 64):
+        super().__init__()
+        self.maps = nn.Sequential(
+            spectral_norm(nn.Conv2d(3, width // 2, 4, 2, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(width // 2, width, 4, 2, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+            spectral_norm(nn.Conv2d(width, 1 + classes, 1)),
+        )
+
+    def forward(self, images: Tensor, classes: Tensor) -> Tensor:
+        """Logits `[N, P]` of the patches of pictures `[N, 3, R, R]`, real above 0.
+
+        `classes` `[N]` (int64) names each picture's class; -1 = none.
+        """
+        return _chosen(self.maps(images), classes)
 
 
 def _fixed(outputs: int, inputs: int, kernel: int, rng: torch.Generator) -> Tensor:

@@ -129,6 +129,7 @@ class PhotoAgerTraining:
     sharpest: float = 1.7
     ager: AdamSettings = AdamSettings(3e-4, 0.8, 0.99, clip=1.0)
     discriminator: AdamSettings = AdamSettings(1e-3)
+    texture: AdamSettings = AdamSettings(1e-3)
     judge: AdamSettings = AdamSettings(1e-3, 0.9, 0.99)
     judge_kimg: float = 6.0  # labelled faces that the judge of age learns from beforehand
     ema_kimg: float = 2.0
@@ -144,6 +145,7 @@ class PhotoAgerTraining:
     light_weight: float = 40.0  # mean square of the change, averaged over 1/8 of the side
     hue_weight: float = 40.0  # mean square of what changes in colour, not in lightness
     size_weight: float = 4.0  # mean square of the change
+    texture_weight: float = 1.0  # real skin of the wanted age bin against pasted, a patch at a time
 
 
 PRESETS: dict[str, GeneratorTraining] = {

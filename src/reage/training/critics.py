@@ -1,19 +1,21 @@
-"""Who judges a pasted face: an adversary that knows the real faces of each age, and a judge of
-age that learns from the labels. Both learn along with what they judge."""
+"""Who judges a pasted face: adversaries that know the real faces and the skin of each age, and a
+judge of age that learns from the labels. They learn along with what they judge."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.networks.age_judge import AgeJudge
+from reage.networks.discriminator import TextureCritic
 from reage.training.adversaries import Described, ProjectedAdversary
 from reage.training.configs import AdamSettings
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
 from reage.training.draws import Draws
+from reage.training.losses import hinge_fake, hinge_generator, hinge_real
 from reage.training.parallel import World
 from reage.training.updating import adam, update
 
@@ -47,6 +49,7 @@ class AgeCritics:
         adversary: ProjectedAdversary,
         judge: AgeJudge,
         labelled: BatchSource,  # that the judge learns from beforehand
+        texture: TextureCritic | None = None,  # with `AdamSettings` of its own in `config`
         *,
         world: World,
         device: torch.device,
@@ -63,6 +66,10 @@ class AgeCritics:
             "discriminator": adam(adversary.network, config.discriminator),
             "judge": adam(self.judge, config.judge),
         }
+        self.texture = texture
+        if texture is not None:
+            self.networks["texture"] = texture.train().to(device)
+            self.optimizers["texture"] = adam(texture, self._settings("texture"))
 
     def describe(self, index: int, batch: FaceBatch, images: Tensor) -> Described:
         """What both look at in pictures of a step, augmented alike."""
@@ -74,22 +81,34 @@ class AgeCritics:
         assert described.features is not None
         told = self.judge.read(described.features)
         fooling = self.adversary.generator_loss(described, age_classes(wanted))
-        return {
+        losses = {
             "judge": (told - wanted.clamp(*JUDGED)).abs().mean() / 10,
             "fooling": fooling.mean(),
         }
+        if self.texture is not None:
+            self.texture.requires_grad_(False)
+            logits = self.texture(described.images, age_classes(wanted))
+            self.texture.requires_grad_(True)
+            losses["texture"] = hinge_generator(logits).mean()
+        return losses
 
     def learn(
         self, real: Described, fake: Described, own: Tensor, wanted: Tensor, bins: Tensor
     ) -> dict[str, Tensor]:
-        """One step of both on real faces of `own` years and made ones, `[N]`; returns figures."""
+        """One step of all on real faces of `own` years and made ones, `[N]`; returns figures."""
         assert real.features is not None
         classes = (age_classes(own), age_classes(wanted))
         on_real, on_fake = self.adversary.losses(real, fake.detach(), classes)
         self._update("discriminator", on_real.mean() + on_fake.mean())
         judging = self._judging(real.features, bins)
         self._update("judge", judging)
-        return {"d_real": on_real.mean(), "d_fake": on_fake.mean(), "judging": judging}
+        figures = {"d_real": on_real.mean(), "d_fake": on_fake.mean(), "judging": judging}
+        if self.texture is not None:
+            on_skin = hinge_real(self.texture(real.images, classes[0])).mean()
+            on_paint = hinge_fake(self.texture(fake.images.detach(), classes[1])).mean()
+            self._update("texture", on_skin + on_paint)
+            figures |= {"t_real": on_skin, "t_fake": on_paint}
+        return figures
 
     def teach_judge(self) -> None:
         """Let the judge learn from labelled faces before it is asked."""
@@ -107,8 +126,11 @@ class AgeCritics:
         return F.cross_entropy(logits, bins[known], reduction="sum") / known.sum().clamp_min(1)
 
     def _update(self, name: str, loss: Tensor) -> None:
-        settings: dict[str, Any] = {name: getattr(self.config, name)}
+        settings = {name: self._settings(name)}
         update(loss, {name: self.optimizers[name]}, settings, self.world)
+
+    def _settings(self, name: str) -> AdamSettings:
+        return getattr(self.config, name)
 
 
 def age_classes(ages: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.faces.alignment import eye_mask
-from reage.latents.agers import NeuralAger
+from reage.latents.agers import NeuralAger, less_coloured
 from reage.latents.faces import usual_points
 from reage.latents.guided import oval_mask
 from reage.models.checkpoints import Alignment
@@ -88,7 +88,7 @@ class PhotoAgerTrainer:
 
     def _pasted(self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
         """The photos with the change, as the editor's `delta` pastes it."""
-        change = ager(photos, own, wanted, dtype=self.dtype)
+        change = less_coloured(ager(photos, own, wanted, dtype=self.dtype))
         return (photos + change * self.mask).clamp(-1, 1)
 
     def _losses(self, photos: Tensor, pasted: Tensor, wanted: Tensor) -> dict[str, Tensor]:

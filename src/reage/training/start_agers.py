@@ -14,7 +14,7 @@ from reage.models.checkpoints import Model
 from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
 from reage.networks.age_judge import AgeJudge
 from reage.networks.ager import Ager, AgerConfig
-from reage.networks.discriminator import FeatureHeads, FeatureHeadsConfig
+from reage.networks.discriminator import FeatureHeads, FeatureHeadsConfig, TextureCritic
 from reage.networks.efficientnet import TAP_CHANNELS
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.training.adversaries import ProjectedAdversary
@@ -84,7 +84,7 @@ def start_photo_ager(
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
-        critics = _critics(config, dataset, rows, machine)
+        critics = _critics(config, dataset, rows, machine, TextureCritic(len(AGE_BINS)))
     return PhotoAgerTrainer(
         config,
         ager,
@@ -118,6 +118,7 @@ def _critics(
     dataset: FaceDataset,
     rows: Sequence[FaceRow],
     machine: Machine,
+    texture: TextureCritic | None = None,
 ) -> AgeCritics:
     heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
     judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
@@ -136,5 +137,5 @@ def _critics(
         features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
     )
     return AgeCritics(
-        config, adversary, judge, labelled, world=machine.world, device=machine.device
+        config, adversary, judge, labelled, texture, world=machine.world, device=machine.device
     )
