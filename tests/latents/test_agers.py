@@ -97,14 +97,16 @@ def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path)
 def test_a_share_of_the_colour_is_added_and_all_of_the_light(ager: NeuralAger):
     red = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
     red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels
-    change = red(torch.zeros(1, 3, 32, 32), torch.tensor([30.0]), torch.tensor([60.0]))[0, :, 0, 0]
+    change = red(torch.zeros(1, 3, 32, 32), torch.tensor([30.0]), torch.tensor([60.0]))[0, :, 16, 16]
     assert change[0] > 0.1 and not change[1:].any()
     lids = np.zeros((32, 32), np.float32)
     both = replace(ager, photo=red)
-    added = both.added(torch.zeros(1, 3, 32, 32), lids, torch.tensor([3.0]), 30.0)[0, :, 0, 0]
+    whole = both.added(torch.zeros(1, 3, 32, 32), lids, torch.tensor([3.0]), 30.0)[0]
+    added, corner = whole[:, 16, 16], whole[:, 0, 0]
     light = 0.299 * change[0]
     assert torch.allclose(added[0], light + 0.3 * (change[0] - light), atol=1e-6)
     assert torch.allclose(added[1:], 0.7 * light.expand(2), atol=1e-6)
+    assert corner.abs().max() < 1e-3  # outside the oval nothing was ever learnt
 
 
 def test_what_a_photo_ager_adds_depends_on_the_photo_alone(

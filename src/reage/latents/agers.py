@@ -14,6 +14,7 @@ from torch import Tensor
 from reage.errors import LatentError
 from reage.latents.encoding import pooled
 from reage.latents.faces import luma
+from reage.latents.guided import oval_mask
 from reage.models.checkpoints import Model, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder
 from reage.models.files import load_tensors, save_tensors
@@ -81,14 +82,15 @@ class NeuralAger:
     def added(self, crop: Tensor, eyes: np.ndarray, strengths: Tensor, own: float) -> Tensor:
         """What its photo ager adds to a photo's crop `[1, 3, R, R]` at strengths `[N]`.
 
-        `[N, 3, R, R]`, to be added to the colours. Eyes stay the photo's: `eyes` `[R, R]` is 1
-        there (`eye_mask`).
+        `[N, 3, R, R]`, to be added to the colours; nothing outside the oval that the training
+        looked at. Eyes stay the photo's: `eyes` `[R, R]` is 1 there (`eye_mask`).
         """
         assert self.photo is not None, f"the ager {self.name} has no photo ager"
         strengths = strengths.to(crop)
         ages = torch.full_like(strengths, own)
         change = self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
-        return less_coloured(change) * (1 - torch.from_numpy(eyes).to(change))
+        seen = oval_mask(crop.shape[-1]).to(change) * (1 - torch.from_numpy(eyes).to(change))
+        return less_coloured(change) * seen
 
 
 def less_coloured(change: Tensor) -> Tensor:
