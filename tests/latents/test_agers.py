@@ -97,9 +97,8 @@ def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path)
 def test_a_share_of_the_colour_is_added_and_all_of_the_light(ager: NeuralAger):
     red = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
     red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels
-    change = red(torch.zeros(1, 3, 32, 32), torch.tensor([30.0]), torch.tensor([60.0]))[
-        0, :, 16, 16
-    ]
+    own, wanted = torch.tensor([30.0]), torch.tensor([60.0])
+    change = red(torch.zeros(1, 3, 32, 32), own, wanted)[0, :, 16, 16]
     assert change[0] > 0.1 and not change[1:].any()
     lids = np.zeros((32, 32), np.float32)
     both = replace(ager, photo=red)

@@ -29,6 +29,7 @@ __all__ = [
     "PictureAger",
     "less_coloured",
     "load_ager",
+    "photo_mask",
     "picture_ager",
     "save_ager",
 ]
@@ -89,14 +90,18 @@ class NeuralAger:
         strengths = strengths.to(crop)
         ages = torch.full_like(strengths, own)
         change = self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
-        seen = oval_mask(crop.shape[-1]).to(change) * (1 - torch.from_numpy(eyes).to(change))
-        return less_coloured(change) * seen
+        return less_coloured(change) * photo_mask(torch.from_numpy(eyes).to(change))
 
 
 def less_coloured(change: Tensor) -> Tensor:
     """The share of a photo ager's change `[N, 3, R, R]` that is added: all its light, some hue."""
     light = luma(change)
     return light + PHOTO_COLOUR * (change - light)
+
+
+def photo_mask(eyes: Tensor) -> Tensor:
+    """Where a photo ager's change is added, `[1, 1, R, R]`: the face without `eyes` `[R, R]`."""
+    return oval_mask(len(eyes)).to(eyes) * (1 - eyes)
 
 
 @dataclass(frozen=True, eq=False)

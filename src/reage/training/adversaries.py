@@ -24,6 +24,7 @@ from reage.training.losses import (
     r1_penalty,
 )
 from reage.training.parallel import World
+from reage.training.updating import held
 
 __all__ = [
     "Adversary",
@@ -127,9 +128,8 @@ class ProjectedAdversary:
 
     def generator_loss(self, fake: Described, classes: Tensor | None = None) -> Tensor:
         """Loss of each picture, `[N]`; the heads take no gradient."""
-        self.network.requires_grad_(False)
-        logits, colours = self._logits(fake, classes)
-        self.network.requires_grad_(True)
+        with held(self.network):
+            logits, colours = self._logits(fake, classes)
         loss = hinge_generator(logits).mean(1)
         return loss if colours is None else loss + self._colour_loss(hinge_generator(colours))
 
@@ -190,10 +190,8 @@ class StyleganAdversary:
 
     def generator_loss(self, fake: Described, classes: Tensor | None = None) -> Tensor:
         """Loss of each picture, `[N]`; the discriminator takes no gradient."""
-        self.network.requires_grad_(False)
-        loss = logistic_generator(self.network(fake.images))
-        self.network.requires_grad_(True)
-        return loss
+        with held(self.network):
+            return logistic_generator(self.network(fake.images))
 
     def losses(
         self, real: Described, fake: Described, classes: tuple[Tensor, Tensor] | None = None

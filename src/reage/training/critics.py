@@ -17,7 +17,7 @@ from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
 from reage.training.draws import Draws
 from reage.training.losses import hinge_fake, hinge_generator, hinge_real
 from reage.training.parallel import World
-from reage.training.updating import adam, update
+from reage.training.updating import adam, held, update
 
 __all__ = ["AgeCritics", "CriticSettings", "age_classes"]
 
@@ -86,9 +86,8 @@ class AgeCritics:
             "fooling": fooling.mean(),
         }
         if self.texture is not None:
-            self.texture.requires_grad_(False)
-            logits = self.texture(described.images, age_classes(wanted))
-            self.texture.requires_grad_(True)
+            with held(self.texture):
+                logits = self.texture(described.images, age_classes(wanted))
             losses["texture"] = hinge_generator(logits).mean()
         return losses
 

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.faces.alignment import eye_mask
-from reage.latents.agers import NeuralAger, less_coloured
+from reage.latents.agers import NeuralAger, less_coloured, photo_mask
 from reage.latents.faces import usual_points
-from reage.latents.guided import oval_mask
 from reage.models.checkpoints import Alignment
 from reage.networks.photo_ager import PhotoAger
 from reage.training.ageing import FaceNetworks, weighted
@@ -54,7 +53,8 @@ class PhotoAgerTrainer:
         self.ager = ager.train().requires_grad_(True).to(device)
         self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
         self.optimizers = {"ager": adam(self.ager, config.ager)} | critics.optimizers
-        self.mask = _pasted_mask(networks.alignment, ager.config.resolution).to(device)
+        eyes = _usual_eyes(networks.alignment, ager.config.resolution)
+        self.mask = photo_mask(eyes).to(device)
 
     @property
     def batch(self) -> int:
@@ -131,9 +131,8 @@ class PhotoAgerTrainer:
         return {"pasted": torch.stack(columns, 1).flatten(0, 1)}
 
 
-def _pasted_mask(alignment: Alignment, side: int) -> Tensor:
-    """Where a change shows on a typical crop, `[1, 1, R, R]`: the face without the eyes."""
+def _usual_eyes(alignment: Alignment, side: int) -> Tensor:
+    """Where the eyes are in a typical crop, `[R, R]`."""
     edge = side - 0.5
     quad = np.array([[-0.5, -0.5], [-0.5, edge], [edge, edge], [edge, -0.5]])
-    eyes = eye_mask(usual_points(alignment, side), quad, side)
-    return oval_mask(side) * (1 - torch.from_numpy(eyes))
+    return torch.from_numpy(eye_mask(usual_points(alignment, side), quad, side))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from reage.training.configs import AdamSettings
 from reage.training.parallel import World
 
-__all__ = ["adam", "update"]
+__all__ = ["adam", "held", "update"]
 
 
 def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch.optim.Optimizer:
@@ -36,3 +37,13 @@ def update(
         if settings[name].clip:
             nn.utils.clip_grad_norm_(parameters, settings[name].clip)
         optimizer.step()
+
+
+@contextmanager
+def held(network: nn.Module) -> Iterator[None]:
+    """Let gradients pass through a network, and none into its weights."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
