@@ -259,10 +259,11 @@ def test_two_processes_train_as_one(
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         if processes == 2:
-            subprocess.run(
+            done = subprocess.run(
                 [*torchrun, "--nproc-per-node=2", str(script), str(folder)],
-                check=True, capture_output=True, env=environment, timeout=300,
+                capture_output=True, text=True, env=environment, timeout=300,
             )  # fmt: skip
+            assert done.returncode == 0, done.stderr
         lines = (folder / "log.jsonl").read_text().splitlines()
         logs.append([json.loads(line) for line in lines])
     assert len(logs[0]) == len(logs[1]) == 2
