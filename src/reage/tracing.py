@@ -19,6 +19,7 @@ from reage.latents.directions import Direction
 from reage.latents.faces import (
     AnyFace,
     InvertedFace,
+    Moved,
     PasteMode,
     crop_for_age,
     paste_face,
@@ -70,7 +71,8 @@ class FaceMover:
         def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
             ages, similar = [], []
             for part in strengths.split(BATCH):
-                shown = face.view.compose(face.base, self.moved(face, part), self.paste)
+                moved = self.moved(face, part)
+                shown = face.view.compose(face.base, moved.pictures, self.paste, moved.bend)
                 ages.append(self.age_network.read(shown)[0].cpu())
                 similar.append(self.likeness(self.likeness.describe(shown), described).cpu())
             return torch.cat(ages), torch.cat(similar)
@@ -85,14 +87,14 @@ class FaceMover:
         pixels = self.photo.pixels
         edited = [self.moved(face, torch.tensor([goal.strength])) for face, goal in goals]
         if self.paste != "none":
-            for (face, _), picture in zip(goals, edited, strict=True):
-                pixels = paste_face(pixels, face, picture, self.paste)
+            for (face, _), moved in zip(goals, edited, strict=True):
+                pixels = paste_face(pixels, face, moved, self.paste)
         aged = tuple(
-            self._report(pixels, face, goal, picture)
-            for (face, goal), picture in zip(goals, edited, strict=True)
+            self._report(pixels, face, goal, moved.pictures)
+            for (face, goal), moved in zip(goals, edited, strict=True)
         )
         if self.paste == "none":
-            row = np.concatenate([synthesized_picture(picture) for picture in edited], axis=1)
+            row = np.concatenate([synthesized_picture(one.pictures) for one in edited], axis=1)
             return Edit(replace(photo_from_array(row), path=self.photo.path), aged)
         return Edit(self.photo.with_pixels(pixels), aged)
 
@@ -106,29 +108,31 @@ class FaceMover:
             faces = [face for face, _ in paths]
             moved = [self.moved(face, part) for face, part in zip(faces, parts, strict=True)]
             for i in range(len(parts[0])):
-                pictures = [some[i : i + 1] for some in moved]
+                here = [some.one(i) for some in moved]
                 if self.paste == "none":
-                    yield np.concatenate([synthesized_picture(one) for one in pictures], axis=1)
+                    row = [synthesized_picture(one.pictures) for one in here]
+                    yield np.concatenate(row, axis=1)
                     continue
                 pixels = self.photo.pixels
-                for face, picture in zip(faces, pictures, strict=True):
-                    pixels = paste_face(pixels, face, picture, self.paste)
+                for face, one in zip(faces, here, strict=True):
+                    pixels = paste_face(pixels, face, one, self.paste)
                 yield pixels
 
-    def moved(self, face: AnyFace, strengths: Tensor) -> Tensor:
-        """Pictures `[N, 3, R, R]` of a face at strengths `[N]`."""
+    def moved(self, face: AnyFace, strengths: Tensor) -> Moved:
+        """A face at strengths `[N]`."""
         direction, own = self.direction, face.view.reading.age
         if isinstance(direction, PixelAger):
-            return direction.moved(face.base, strengths, own)
+            return Moved(direction.moved(face.base, strengths, own))
         assert isinstance(face, InvertedFace), "a face without a code"
         if isinstance(direction, PictureAger):
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
         if self.encode is not None:
             assert isinstance(direction, NeuralAger), "only agers learnt on the encoder's codes"
-            return self._shown(face) + self._added(direction, self.encode, face, strengths)
+            added = self._added(direction, self.encode, face, strengths)
+            return Moved(self._shown(face) + added, direction.bend(strengths, own))
         codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
-        return toned(face.base, edited, direction.colour)
+        return Moved(toned(face.base, edited, direction.colour))
 
     def _added(
         self,

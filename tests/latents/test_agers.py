@@ -14,15 +14,18 @@ import torch
 from made import random
 from reage.editor import QUALITIES, load
 from reage.errors import LatentError, ModelError
+from reage.faces.alignment import to_unit
 from reage.images import to_tensor
 from reage.inputs import as_photo
 from reage.latents.agers import NeuralAger, load_ager, save_ager
+from reage.latents.faces import crop_for_age, paste_face
 from reage.latents.finding import AGE_AGER
 from reage.latents.inversion import ProjectConfig
 from reage.models.checkpoints import load_model, seal
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.encoder import Encoder, EncoderConfig
+from reage.networks.growth import Growth, GrowthConfig
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 
 
@@ -94,6 +97,68 @@ def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path)
             load_ager(file)
 
 
+@pytest.fixture(scope="module")
+def growing(with_photo: NeuralAger) -> NeuralAger:
+    """The same with a growth under which the middle of older faces lies lower."""
+    growth = Growth(GrowthConfig((10.0, 50.0), side=10))
+    growth.shapes[1, 1, 3:7, 3:7] = 0.0625
+    return replace(with_photo, growth=growth.eval().requires_grad_(False))
+
+
+def test_a_growth_comes_back_with_it(growing: NeuralAger, tmp_path: Path):
+    file = save_ager(growing, tmp_path / AGE_AGER)
+    read = load_ager(file)
+    assert isinstance(read, NeuralAger)
+    bend, known = (a.bend(torch.tensor([-1.0, 0.0, 2.0]), 20.0) for a in (read, growing))
+    assert bend is not None and known is not None and bend.margin == known.margin == 0.3
+    assert torch.equal(bend.moves, known.moves)
+    assert bend.moves[0].any() and not bend.moves[1].any() and bend.moves[2].any()
+    tensors, metadata = load_tensors(file)
+    settings = json.loads(metadata["ager"])
+    sizes = settings["growth"]
+    for changed, error in (
+        ({"side": 0}, LatentError),
+        ({"side": 11}, ModelError),
+        ({"ages": [50.0, 10.0]}, LatentError),
+        ({"ages": ["ten", 50.0]}, LatentError),
+        ({"margin": -1.0}, LatentError),
+        ({"more": 1}, ModelError),
+    ):
+        save_tensors(file, tensors, {"ager": json.dumps(settings | {"growth": sizes | changed})})
+        with pytest.raises(error):
+            load_ager(file)
+    del tensors["growth.shapes"]
+    save_tensors(file, tensors, metadata)
+    with pytest.raises(LatentError):
+        load_ager(file)
+
+
+def test_a_photo_is_bent_where_a_change_is_added_and_nowhere_else(
+    growing: NeuralAger, with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    photo = as_photo(astronaut)
+    (face,) = editor.take(photo, editor.choose_faces(photo))
+    strength = torch.tensor([1.5])
+    mover = editor.trace(photo, [face]).mover
+    moved = mover.moved(face, strength)
+    flat = replace(mover, direction=with_photo).moved(face, strength)
+    assert moved.bend is not None and flat.bend is None
+    assert torch.equal(moved.pictures, flat.pictures)
+    pasted, unbent = (paste_face(photo.pixels, face, m, "delta") for m in (moved, flat))
+    quad = face.view.crop.quad
+    y, x = np.nonzero((pasted != unbent).any(2))
+    unit = to_unit(np.stack([x, y], 1), quad)
+    assert len(y) > 1000 and unit.min() > -0.31 and unit.max() < 1.31
+    # The look at the age sees what is pasted.
+    seen = face.view.compose(face.base, moved.pictures, "delta", moved.bend)
+    there = to_tensor(crop_for_age(pasted, face.view.face).image)
+    without = face.view.compose(face.base, moved.pictures, "delta")
+    assert (seen - there).abs().mean() < 0.25 * (without - there).abs().mean()
+    # Made faces are not bent: their code knows how faces grow.
+    assert editor.trace(photo, [face], "replace").mover.moved(face, strength).bend is None
+
+
 def test_a_share_of_the_colour_is_added_and_all_of_the_light(ager: NeuralAger):
     red = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
     red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels
@@ -121,16 +186,16 @@ def test_what_a_photo_ager_adds_depends_on_the_photo_alone(
     own, strengths = face.view.reading.age, torch.tensor([0.0, 2.0])
     mover = editor.trace(photo, [face], "delta").mover
     added = with_photo.added(to_tensor(face.view.crop.image), face.view.eyes, strengths, own)
-    assert torch.allclose(mover.moved(face, strengths), face.base + added, atol=1e-5)
+    assert torch.allclose(mover.moved(face, strengths).pictures, face.base + added, atol=1e-5)
     # Made faces have no photo: there the code moves.
     mover = editor.trace(photo, [face], "replace").mover
     wanted = editor.synthesize(with_photo.moved(face.ws, strengths, own))
-    assert torch.allclose(mover.moved(face, strengths), wanted, atol=1e-5)
+    assert torch.allclose(mover.moved(face, strengths).pictures, wanted, atol=1e-5)
     # What else was done to the face stays.
     mixed = replace(face, ws=face.ws + 0.3)
     mover = editor.trace(photo, [mixed], "delta").mover
     wanted = editor.synthesize(mixed.ws) + added
-    assert torch.allclose(mover.moved(mixed, strengths), wanted, atol=1e-5)
+    assert torch.allclose(mover.moved(mixed, strengths).pictures, wanted, atol=1e-5)
 
 
 def test_it_belongs_to_one_generator(ager: NeuralAger):
@@ -198,7 +263,7 @@ def test_a_change_that_is_added_comes_from_the_encoders_code(
         ("replace", editor.synthesize(ager.moved(face.ws, strength, own))),
     ):
         mover = editor.trace(photo, [face], paste).mover
-        assert torch.allclose(mover.moved(face, strength), wanted, atol=1e-5)
+        assert torch.allclose(mover.moved(face, strength).pictures, wanted, atol=1e-5)
     assert not torch.allclose(face.base + change, wanted, atol=1e-3)
 
 
@@ -212,4 +277,4 @@ def test_without_an_encoder_the_face_s_own_code_is_aged(
     own, strength = face.view.reading.age, torch.tensor([2.0])
     mover = editor.trace(photo, [face], "delta").mover
     wanted = editor.synthesize(ager.moved(face.ws, strength, own))
-    assert torch.allclose(mover.moved(face, strength), wanted, atol=1e-5)
+    assert torch.allclose(mover.moved(face, strength).pictures, wanted, atol=1e-5)

@@ -16,6 +16,7 @@ from reage.networks.discriminator import (
     DiscriminatorConfig,
     FeatureHeads,
     FeatureHeadsConfig,
+    TextureCritic,
     minibatch_stddev,
 )
 from reage.networks.encoder import Encoder, EncoderConfig
@@ -243,6 +244,31 @@ def test_bfloat16_judges_nearly_as_float32_and_teaches_the_same_way():
     assert not torch.equal(values[0], values[1])
     assert (values[0] - values[1]).abs().max() < 0.05
     assert torch.cosine_similarity(*slopes, dim=0) > 0.9
+
+
+def test_a_critic_of_patches_joins_the_projected_adversary():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        heads = FeatureHeads(FeatureHeadsConfig(side=64)).eval()
+        critic = TextureCritic(0, width=8).eval()
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    features = load_efficientnet()
+    plain = ProjectedAdversary(features, heads, colour_weight=0.1, side=64)
+    both = ProjectedAdversary(
+        features, heads, critic, colour_weight=0.1, texture_weight=0.5, side=64
+    )
+    assert plain.network is heads
+    assert sum(1 for _ in both.network.parameters()) > sum(1 for _ in heads.parameters())
+    described = both.describe(images.requires_grad_())
+    alone, joined = (a.generator_loss(described) for a in (plain, both))
+    logits = critic(images)
+    assert torch.allclose(joined - alone, -0.5 * logits.mean(1), atol=1e-5)
+    joined.sum().backward()
+    assert all(p.grad is None for p in both.network.parameters())
+    on_real, on_fake = (a.losses(described, described) for a in (plain, both))
+    assert torch.allclose(on_fake[0] - on_real[0], 0.5 * torch.relu(1 - logits).mean(1), atol=1e-5)
+    sum(both.losses(described, described)).sum().backward()
+    assert all(p.grad is not None for p in critic.parameters())
 
 
 def test_masks_lack_a_strip_at_one_side():

@@ -19,8 +19,10 @@ from reage.latents.agers import NeuralAger, load_ager
 from reage.latents.finding import AGE_AGER
 from reage.models.checkpoints import load_model
 from reage.models.encoders import load_encoder
+from reage.networks.growth import bent
 from reage.training.configs import AdamSettings
 from reage.training.export import export_model
+from reage.training.photo_ager import PhotoAgerTrainer
 from reage.training.run import RunOptions, run_training
 from reage.training.settings import RunSettings, open_run, read_settings
 from reage.training.start import AnyTrainer, Machine, start
@@ -166,6 +168,27 @@ class TestPhotoAger:
         after = weights(trainer)
         changed = {k.split(".")[0] for k in after if not torch.equal(after[k], before[k])}
         assert changed == {"ager", "average", "discriminator", "judge", "texture"}
+
+    def test_its_faces_are_bent_as_the_editor_bends_them(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine
+    ):
+        trainer = start(settings("photo-ager", model=chain["ager"]), machine)
+        assert isinstance(trainer, PhotoAgerTrainer) and trainer.growth is not None
+        shapes = torch.zeros_like(trainer.growth.shapes)
+        shapes[0, 0, 10:30, 10:30] = 0.05
+        trainer.fit_growth = lambda: shapes
+        trainer.step(0)
+        found = weights(trainer)["growth.shapes"]
+        assert torch.equal(found, shapes)
+        photos = trainer.source.fixed(2)
+        ages = torch.tensor([40.0, 40.0])
+        pasted, change = trainer._pasted(trainer.average, photos, ages, torch.tensor([40.0, 1.0]))
+        assert torch.allclose(pasted[0], photos[0], atol=1e-5) and not change[0].any()
+        wanted = bent((photos + change).clamp(-1, 1), trainer.growth(ages, ages - 39), 0.3)[1]
+        assert torch.allclose(pasted[1], wanted.clamp(-1, 1), atol=1e-5)
+        assert (pasted[1] - photos[1] - change[1]).abs().mean() > 0.01
+        none = start(settings("photo-ager", model=chain["ager"], growth_faces=0), machine)
+        assert isinstance(none, PhotoAgerTrainer) and none.growth is None
 
     def test_the_ager_of_codes_stays_as_it_was(self, chain: dict[str, Path]):
         plain, both = (load_ager(chain[kind] / AGE_AGER) for kind in ("ager", "photo-ager"))

@@ -9,12 +9,13 @@ import pytest
 
 from reage.errors import FaceError, UsageError
 from reage.faces.alignment import face_quad
+from reage.faces.bending import bend_photo
 from reage.faces.paste import paste_delta
 from reage.video.config import Preview, parse_preview
 from reage.video.journal import FRAME, ROW, Journal
 from reage.video.metrics import Tally, VideoMetrics, flicker, landmark_jitter
 from reage.video.painting import knots_of
-from reage.video.planes import Planes, add_layer, rgb_to_ycc, sample_luma, sample_rgb
+from reage.video.planes import Planes, add_layer, bend_planes, rgb_to_ycc, sample_luma, sample_rgb
 from reage.video.smoothing import fade, is_cut, local_polynomial, picture_change
 from reage.video.tracks import Run, Track, choose_tracks
 
@@ -120,6 +121,24 @@ class TestPlanes:
         pasted = paste_delta(photo, change, quad, np.ones((32, 32), np.float32))[..., 0]
         add_layer(planes, np.repeat(bump[..., None], 3, 2).astype(np.float32), quad)
         assert np.abs(planes.layers[0].astype(int) - pasted).max() <= 2
+
+    def test_all_planes_are_bent_as_a_photo_would_be(self):
+        yy, xx = np.mgrid[:96, :96]
+        luma = (100 + 50 * np.sin(xx / 9) * np.sin(yy / 7)).astype(np.uint8)
+        chroma = (128 + 40 * np.sin(xx[::2, ::2] / 15)).astype(np.uint8)
+        flat = np.concatenate([luma.ravel(), chroma.ravel(), chroma.ravel()])
+        planes = Planes(flat.reshape(144, 96), 1, True)
+        quad = np.array([[30.0, 30], [30, 70], [70, 70], [70, 30]])
+        bend = np.zeros((2, 16, 16), np.float32)
+        bend[:, 4:12, 4:12] = 0.1
+        before = [plane.copy() for plane in planes.layers]
+        bend_planes(planes, bend, quad, 0.3)
+        wanted = bend_photo(luma[..., None].repeat(3, 2), bend, quad, 0.3)[..., 0]
+        assert np.array_equal(planes.layers[0], wanted) and not np.array_equal(wanted, luma)
+        cb = planes.layers[1][25, 25].astype(int)  # four pixels to the left it was, two of its own
+        assert abs(cb - before[1][25, 23]) <= 2 < abs(cb - int(before[1][25, 25]))
+        assert np.array_equal(planes.layers[1], planes.layers[2])
+        assert np.array_equal(planes.layers[1][:8], before[1][:8])
 
     @pytest.mark.parametrize("turns", [0, 1, 2, 3])
     def test_turning_turns_every_plane(self, turns: int):

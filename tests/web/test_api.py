@@ -297,6 +297,21 @@ def test_password_is_asked_for(small_editor: Editor) -> None:
         assert client.get(f"{API}/about").status_code == 200
 
 
+def test_a_minute_begins_with_the_first_try(
+    small_editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [119.9]
+    monkeypatch.setattr("reage.web.gate.time.monotonic", lambda: now[0])
+    wrong, right = ({"authorization": f"Bearer {word}"} for word in ("guess", "secret"))
+    with guarded(small_editor, host="0.0.0.0", password="secret") as client:
+        for _ in range(10):
+            client.get(f"{API}/about", headers=wrong)
+        now[0] = 120.1  # the next minute of the clock
+        assert client.get(f"{API}/about", headers=right).status_code == 401
+        now[0] = 180.0
+        assert client.get(f"{API}/about", headers=right).status_code == 200
+
+
 def test_passwords_cannot_be_tried_for_ever(small_editor: Editor) -> None:
     with guarded(small_editor, host="0.0.0.0", password="secret") as client:
         for _ in range(10):

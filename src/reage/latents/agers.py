@@ -13,13 +13,14 @@ from torch import Tensor
 
 from reage.errors import LatentError
 from reage.latents.encoding import pooled
-from reage.latents.faces import luma
+from reage.latents.faces import Bend, luma
 from reage.latents.guided import oval_mask
 from reage.models.checkpoints import Model, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.generators import AnyGenerator
+from reage.networks.growth import Growth, GrowthConfig
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.networks.style_encoder import StyleEncoder, with_age
 
@@ -39,6 +40,7 @@ PICTURE_KIND = "reage-picture-ager"
 FORMAT = 1
 MAX_SIZE = 8192
 PHOTO = "photo."  # before the names of its tensors
+GROWTH = "growth.shapes"
 PHOTO_COLOUR = 0.3  # share of the colour that a photo ager changes; all of it is red on dark skin
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
 
@@ -54,12 +56,14 @@ class NeuralAger:
     span: tuple[float, float] = (1.0, 82.0)  # years that it was trained for
     report: dict[str, Any] = field(default_factory=dict)  # how it was made, how good it is
     photo: PhotoAger | None = None  # ages photos themselves where a change is added; frozen
+    growth: Growth | None = None  # ... and how their proportions change there
 
     def to(self, device: torch.device) -> NeuralAger:
         """Move its networks there; returns itself."""
         self.network.to(device)
-        if self.photo is not None:
-            self.photo.to(device)
+        for part in (self.photo, self.growth):
+            if part is not None:
+                part.to(device)
         return self
 
     def check(self, generator_hash: str, num_ws: int, w_dim: int) -> None:
@@ -91,6 +95,15 @@ class NeuralAger:
         ages = torch.full_like(strengths, own)
         change = self.photo(crop.expand(len(ages), -1, -1, -1), ages, ages + 10 * strengths)
         return less_coloured(change) * photo_mask(torch.from_numpy(eyes).to(change))
+
+    @torch.no_grad()
+    def bend(self, strengths: Tensor, own: float) -> Bend | None:
+        """How a photo is bent at strengths `[N]`; None where no growth is known."""
+        if self.growth is None:
+            return None
+        strengths = strengths.to(self.growth.shapes)
+        ages = torch.full_like(strengths, own)
+        return Bend(self.growth(ages, ages + 10 * strengths), self.growth.config.margin)
 
 
 def less_coloured(change: Tensor) -> Tensor:
@@ -197,6 +210,9 @@ def save_ager(ager: AnyAger, path: Path) -> Path:
     if photo is not None:
         stored = photo.state_dict().items()
         tensors |= {PHOTO + k: v.to(dtype).contiguous() for k, v in stored}
+    growth = ager.growth if isinstance(ager, NeuralAger) else None
+    if growth is not None:
+        tensors[GROWTH] = growth.shapes.to(dtype).contiguous()
     known = {
         "kind": KIND if own else PICTURE_KIND,
         "format": FORMAT,
@@ -209,6 +225,8 @@ def save_ager(ager: AnyAger, path: Path) -> Path:
     }
     if photo is not None:
         known["photo"] = asdict(photo.config)
+    if growth is not None:
+        known["growth"] = asdict(growth.config)
     save_tensors(path, tensors, {"ager": json.dumps(known, sort_keys=True)})
     return path
 
@@ -233,6 +251,8 @@ def load_ager(path: Path, generator: AnyGenerator | None = None) -> AnyAger:
             if "photo" in known:
                 rest["photo"] = _photo_ager(dict(known["photo"]), tensors, path)
                 tensors = {k: v for k, v in tensors.items() if not k.startswith(PHOTO)}
+            if "growth" in known:
+                rest["growth"] = _growth(dict(known["growth"]), tensors.pop(GROWTH), path)
             load_strictly(network, tensors, source=str(path))
             return NeuralAger(network.eval().requires_grad_(False), *labels, **rest)
     except (KeyError, TypeError, ValueError, RecursionError) as error:
@@ -252,6 +272,16 @@ def _photo_ager(settings: dict[str, Any], tensors: dict[str, Tensor], path: Path
     own = {k.removeprefix(PHOTO): v for k, v in tensors.items() if k.startswith(PHOTO)}
     load_strictly(network, own, source=f"{path}: photo ager")
     return network.eval().requires_grad_(False)
+
+
+def _growth(settings: dict[str, Any], shapes: Tensor, path: Path) -> Growth:
+    check_names(asdict(GrowthConfig((0.0, 1.0))), settings, f"{path}: growth")
+    side, ages = settings["side"], tuple(float(age) for age in settings["ages"])
+    if type(side) is not int or not 0 < side <= MAX_SIZE or len(ages) > MAX_SIZE:
+        raise LatentError(f"{path}: its growth has a side of {side} places and {len(ages)} ages")
+    growth = Growth(GrowthConfig(ages, side, float(settings["margin"])))
+    load_strictly(growth, {"shapes": shapes}, source=f"{path}: growth")
+    return growth.eval().requires_grad_(False)
 
 
 def _sizes(settings: dict[str, Any], path: Path) -> dict[str, int]:

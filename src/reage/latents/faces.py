@@ -13,6 +13,7 @@ from torch import Tensor
 
 from reage.errors import ImageError
 from reage.faces.alignment import FaceCrop, crop_face, eye_mask, face_mask, face_quad, to_unit
+from reage.faces.bending import bend_photo
 from reage.faces.face import Face
 from reage.faces.paste import paste_delta, paste_replace
 from reage.images import to_array, to_tensor
@@ -20,14 +21,17 @@ from reage.latents.aging import AgeReading
 from reage.latents.inversion import Inversion
 from reage.models.checkpoints import Alignment
 from reage.networks.age import AgeNetwork
+from reage.networks.growth import bent
 
 __all__ = [
     "AGE_ALIGNMENT",
     "AGE_SIDE",
     "FEATHER",
     "AnyFace",
+    "Bend",
     "FaceView",
     "InvertedFace",
+    "Moved",
     "PasteMode",
     "PhotoFace",
     "age_square",
@@ -60,6 +64,28 @@ AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
 
 @dataclass(frozen=True, eq=False)
+class Bend:
+    """How the photo around a face is bent (`networks.growth`)."""
+
+    moves: Tensor  # [N, 2, S, S] to the right and down, in sides of the generator's square
+    margin: float  # by which they reach beyond that square, in its sides
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """Pictures of a face at other ages, and how the photo is bent with each."""
+
+    pictures: Tensor  # [N, 3, R, R]
+    bend: Bend | None = None
+
+    def one(self, index: int) -> Moved:
+        """One of them."""
+        part = slice(index, index + 1)
+        bend = self.bend and Bend(self.bend.moves[part], self.bend.margin)
+        return Moved(self.pictures[part], bend)
+
+
+@dataclass(frozen=True, eq=False)
 class FaceView:
     """A face as the generator and the age network see it in the photo."""
 
@@ -75,11 +101,22 @@ class FaceView:
         """Where the eyes are in the generator's square, `[R, R]`, 0..1."""
         return eye_mask(self.face.points, self.crop.quad, self.crop.resolution)
 
-    def compose(self, base: Tensor, edited: Tensor, mode: PasteMode) -> Tensor:
+    def compose(
+        self, base: Tensor, edited: Tensor, mode: PasteMode, bend: Bend | None = None
+    ) -> Tensor:
         """What the age network's square would show after pasting, `[N, 3, 128, 128]`.
 
         `base` `[1, 3, R, R]` is the synthesised face, `edited` `[N, 3, R, R]` the changed one.
         """
+        shown = self._composed(base, edited, mode)
+        if bend is None:
+            return shown
+        corners = to_unit(self.age_crop.quad, self.crop.quad)  # TL, BL, BR, TR
+        place = np.stack([corners[0], corners[3] - corners[0], corners[1] - corners[0]])
+        moves = bend.moves.to(shown)
+        return bent(shown, moves, bend.margin, torch.from_numpy(place).to(moves)).clamp(-1, 1)
+
+    def _composed(self, base: Tensor, edited: Tensor, mode: PasteMode) -> Tensor:
         mask = torch.from_numpy(self.mask)[None, None].to(edited)
         photo = to_tensor(self.age_crop.image).to(edited)
         if mode == "none":
@@ -238,15 +275,21 @@ def read_age(network: AgeNetwork, image: Tensor) -> AgeReading:
     return AgeReading(float(age[0]), float(spread[0]))
 
 
-def paste_face(pixels: np.ndarray, face: AnyFace, edited: Tensor, mode: PasteMode) -> np.ndarray:
-    """Put a changed face `[1, 3, R, R]` into the photo `[H, W, 3]`; the photo is not changed."""
-    view = face.view
+def paste_face(pixels: np.ndarray, face: AnyFace, moved: Moved, mode: PasteMode) -> np.ndarray:
+    """Put a changed face, one picture, into the photo `[H, W, 3]`; the photo is not changed."""
+    view, edited = face.view, moved.pictures
+    assert len(edited) == 1, f"{len(edited)} pictures for one face"
     if mode == "delta":
         delta = _array((edited - face.base) * 127.5)
-        return paste_delta(pixels, delta, view.crop.quad, view.mask)
-    assert mode == "replace", mode
-    image = _array((edited.clamp(-1, 1) + 1) * 127.5)
-    return paste_replace(pixels, image, view.crop.quad, view.mask)
+        pixels = paste_delta(pixels, delta, view.crop.quad, view.mask)
+    else:
+        assert mode == "replace", mode
+        image = _array((edited.clamp(-1, 1) + 1) * 127.5)
+        pixels = paste_replace(pixels, image, view.crop.quad, view.mask)
+    if moved.bend is None:
+        return pixels
+    moves = moved.bend.moves[0].float().cpu().numpy()
+    return bend_photo(pixels, moves, view.crop.quad, moved.bend.margin)
 
 
 def toned(base: Tensor, edited: Tensor, colour: float) -> Tensor:

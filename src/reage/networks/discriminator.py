@@ -192,7 +192,7 @@ class TextureCritic(nn.Module):
             spectral_norm(nn.Conv2d(width, 1 + classes, 1)),
         )
 
-    def forward(self, images: Tensor, classes: Tensor) -> Tensor:
+    def forward(self, images: Tensor, classes: Tensor | None = None) -> Tensor:
         """Logits `[N, P]` of the patches of pictures `[N, 3, R, R]`, real above 0.
 
         `classes` `[N]` (int64) names each picture's class; -1 = none.

@@ -56,15 +56,15 @@ class LiveFaces:
                 continue
             curve = self.curves[number]
             strengths = curve.at(np.array([view.reading.age if asked is None else asked]))
-            picture = mover.moved(face, strengths if asked is not None else strengths * 0)
-            shown = view.compose(face.base, picture, mover.paste)
+            moved = mover.moved(face, strengths if asked is not None else strengths * 0)
+            shown = view.compose(face.base, moved.pictures, mover.paste, moved.bend)
             reading = read_age(mover.age_network, shown)
             if asked is not None:
                 glances[number] = Glance(asked, reading, curve.reach)
             if mover.paste == "none":
-                made.append(synthesized_picture(picture))
+                made.append(synthesized_picture(moved.pictures))
             else:
-                pixels = paste_face(pixels, face, picture, mover.paste)
+                pixels = paste_face(pixels, face, moved, mover.paste)
         return (np.concatenate(made, axis=1) if made else pixels), glances
 
 

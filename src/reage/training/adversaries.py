@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reage.networks.discriminator import Discriminator, FeatureHeads
+from reage.networks.discriminator import Discriminator, FeatureHeads, TextureCritic
 from reage.networks.efficientnet import EfficientNetLite0
 from reage.networks.ops import lowered
 from reage.training.augment import ada_augment, diff_augment
@@ -105,19 +106,28 @@ class NoAdversary:
 
 
 class ProjectedAdversary:
-    """Hinge loss on projected features and on the colours of a tiny view."""
+    """Hinge loss on projected features, the colours of a tiny view, and perhaps small patches.
+
+    ImageNet features look at 128 pixels for what is shown, and hardly at how it is painted: a
+    critic of patches sees smears and hatching that they let pass.
+    """
 
     def __init__(
         self,
         features: EfficientNetLite0,
         heads: FeatureHeads,
+        texture: TextureCritic | None = None,
         *,
         colour_weight: float,
+        texture_weight: float = 0.0,
         side: int = 128,
         dtype: torch.dtype = torch.float32,
     ):
-        self.features, self.network, self.side = features, heads, side
-        self.colour_weight, self.dtype = colour_weight, dtype
+        self.features, self.heads, self.texture, self.side = features, heads, texture, side
+        self.colour_weight, self.texture_weight, self.dtype = colour_weight, texture_weight, dtype
+        self.network: nn.Module = heads
+        if texture is not None:
+            self.network = nn.ModuleDict({"heads": heads, "texture": texture})
 
     def augment(self, images: Tensor, draws: Draws) -> Tensor:
         return diff_augment(images, draws)
@@ -129,21 +139,17 @@ class ProjectedAdversary:
     def generator_loss(self, fake: Described, classes: Tensor | None = None) -> Tensor:
         """Loss of each picture, `[N]`; the heads take no gradient."""
         with held(self.network):
-            logits, colours = self._logits(fake, classes)
-        loss = hinge_generator(logits).mean(1)
-        return loss if colours is None else loss + self._colour_loss(hinge_generator(colours))
+            return self._weighed(hinge_generator, fake, classes)
 
     def losses(
         self, real: Described, fake: Described, classes: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, Tensor]:
         """Loss on each real and each made picture, both `[N]`."""
-        found = []
-        pairs = ((hinge_real, real), (hinge_fake, fake))
-        for (loss, pictures), labels in zip(pairs, classes or (None, None), strict=True):
-            logits, colours = self._logits(pictures.detach(), labels)
-            value = loss(logits).mean(1)
-            found.append(value if colours is None else value + self._colour_loss(loss(colours)))
-        return found[0], found[1]
+        on_real, on_fake = classes or (None, None)
+        return (
+            self._weighed(hinge_real, real.detach(), on_real),
+            self._weighed(hinge_fake, fake.detach(), on_fake),
+        )
 
     def regularization(self, real: Described, step: int) -> Tensor | None:
         return None  # spectral norm does it
@@ -151,15 +157,23 @@ class ProjectedAdversary:
     def adapt(self, step: int, batch: int, world: World) -> None:
         pass
 
-    def _colour_loss(self, losses: Tensor) -> Tensor:
-        return self.colour_weight * losses.mean(1)
-
-    def _logits(self, described: Described, classes: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _weighed(
+        self, loss: Callable[[Tensor], Tensor], described: Described, classes: Tensor | None
+    ) -> Tensor:
+        """The hinge of all heads, weighed, of each picture `[N]`."""
         assert described.features is not None
+        texture = None
         with lowered(described.images, self.dtype):
-            projected = self.network.project(described.features)
-            logits, colours = self.network(projected, self.network.view(described.images), classes)
-        return logits.float(), None if colours is None else colours.float()
+            projected = self.heads.project(described.features)
+            logits, colours = self.heads(projected, self.heads.view(described.images), classes)
+            if self.texture is not None:
+                texture = self.texture(described.images, classes)
+        total = loss(logits.float()).mean(1)
+        if colours is not None:
+            total = total + self.colour_weight * loss(colours.float()).mean(1)
+        if texture is not None:
+            total = total + self.texture_weight * loss(texture.float()).mean(1)
+        return total
 
 
 class StyleganAdversary:

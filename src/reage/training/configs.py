@@ -50,6 +50,7 @@ class GeneratorTraining:
     mixing: float = 0.5  # probability that a sample of z has two codes
     # The weights of the losses.
     colour_weight: float = 0.15  # projected: of the head on the tiny view
+    texture_weight: float = 0.5  # projected: of the critic of patches of 18 pixels; 0 = none
     mse_weight: float = 10.0  # reconstruction: mean squared error, pictures in [-1, 1]
     perceptual_weight: float = 1.0  # reconstruction: distance of features
     adversarial_weight: float = 0.3  # reconstruction: beside 1 for the samples
@@ -132,6 +133,7 @@ class PhotoAgerTraining:
     texture: AdamSettings = AdamSettings(1e-3)
     judge: AdamSettings = AdamSettings(1e-3, 0.9, 0.99)
     judge_kimg: float = 6.0  # labelled faces that the judge of age learns from beforehand
+    growth_faces: int = 500  # of each age bin that show how faces grow; 0: no photo is bent
     ema_kimg: float = 2.0
     ema_rampup: float = 0.05
     # The weights of the losses, all of them on pasted faces.
@@ -145,6 +147,7 @@ class PhotoAgerTraining:
     light_weight: float = 40.0  # mean square of the change, averaged over 1/8 of the side
     hue_weight: float = 40.0  # mean square of what changes in colour, not in lightness
     size_weight: float = 4.0  # mean square of the change
+    peak_weight: float = 600.0  # mean square of what light changes by more than lines and folds do
     texture_weight: float = 1.0  # real skin of the wanted age bin against pasted, a patch at a time
 
 

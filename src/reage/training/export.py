@@ -71,7 +71,12 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
     report: dict[str, Any] = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
     if isinstance(trainer, PhotoAgerTrainer):
         ager = trainer.beside
-        return replace(ager, photo=trainer.average, report={**ager.report, "photo": report})
+        return replace(
+            ager,
+            photo=trainer.average,
+            growth=trainer.growth,
+            report={**ager.report, "photo": report},
+        )
     span = (trainer.config.youngest, trainer.config.oldest)
     colour = trainer.config.colour
     return NeuralAger(trainer.average, base.generator_hash, colour=colour, span=span, report=report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 
 from reage.faces.alignment import eye_mask
 from reage.latents.agers import NeuralAger, less_coloured, photo_mask
-from reage.latents.faces import usual_points
+from reage.latents.faces import luma, usual_points
 from reage.models.checkpoints import Alignment
+from reage.networks.growth import Growth, bent
 from reage.networks.photo_ager import PhotoAger
 from reage.training.ageing import FaceNetworks, weighted
 from reage.training.ager import SHOWN_AGES, SHOWN_FACES
@@ -29,6 +31,8 @@ from reage.training.updating import adam, update
 
 __all__ = ["PhotoAgerTrainer"]
 
+PEAK = 0.15  # by which light changes freely, of -1..1: lines and folds; spots and paint are more
+
 
 class PhotoAgerTrainer:
     """A photo ager, its critics, and how one step changes them."""
@@ -40,6 +44,8 @@ class PhotoAgerTrainer:
         config: PhotoAgerTraining,
         ager: PhotoAger,
         beside: NeuralAger,  # the ager of codes that it is stored with
+        growth: Growth | None,
+        fit_growth: Callable[[], Tensor],  # its shapes, looked for before the first step
         networks: FaceNetworks,
         critics: AgeCritics,
         source: BatchSource,
@@ -50,6 +56,8 @@ class PhotoAgerTrainer:
     ):
         self.config, self.networks, self.source, self.world = config, networks, source, world
         self.device, self.dtype, self.critics, self.beside = device, dtype, critics, beside
+        self.growth = growth and growth.requires_grad_(False).to(device)
+        self.fit_growth = fit_growth
         self.ager = ager.train().requires_grad_(True).to(device)
         self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
         self.optimizers = {"ager": adam(self.ager, config.ager)} | critics.optimizers
@@ -64,6 +72,8 @@ class PhotoAgerTrainer:
         """Do one step on the ager and its critics; returns figures."""
         if index == 0:
             self.critics.teach_judge()
+            if self.growth is not None:
+                self.growth.shapes.copy_(self.fit_growth())
         batch = self.source.at(index)
         bins = batch.bins.to(self.device)
         draws = Draws(self.config.seed, index, batch.places, device=self.device)
@@ -73,10 +83,12 @@ class PhotoAgerTrainer:
         with torch.no_grad():
             own = self.networks.own_ages(photos, bins)
             real = self.critics.describe(index, batch, photos)
-        pasted = self._pasted(self.ager, photos, own, wanted)
+        pasted, change = self._pasted(self.ager, photos, own, wanted)
         described = self.critics.describe(index, batch, pasted)
 
-        losses = self._losses(photos, pasted, wanted) | self.critics.losses(described, wanted)
+        losses = self._losses(photos, pasted, change, wanted) | self.critics.losses(
+            described, wanted
+        )
         total = weighted(losses, self.config)
         update(total, {"ager": self.optimizers["ager"]}, vars(self.config), self.world)
 
@@ -86,15 +98,22 @@ class PhotoAgerTrainer:
         update_average(self.average, self.ager, beta)
         return {name: value.detach() for name, value in (losses | learnt).items()}
 
-    def _pasted(self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
-        """The photos with the change, as the editor's `delta` pastes it."""
-        change = less_coloured(ager(photos, own, wanted, dtype=self.dtype))
-        return (photos + change * self.mask).clamp(-1, 1)
+    def _pasted(
+        self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The photos with the change, pasted and bent as `delta` does, and the change."""
+        change = less_coloured(ager(photos, own, wanted, dtype=self.dtype)) * self.mask
+        pasted = (photos + change).clamp(-1, 1)
+        if self.growth is None:
+            return pasted, change
+        moves = self.growth(own, wanted)
+        return bent(pasted, moves, self.growth.config.margin).clamp(-1, 1), change
 
-    def _losses(self, photos: Tensor, pasted: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    def _losses(
+        self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor
+    ) -> dict[str, Tensor]:
         """The losses but for the critics', each a mean over the batch."""
         networks = self.networks
-        change = pasted - photos
         with torch.no_grad():
             before = networks.describe(photos)
             male = networks.gender(photos)
@@ -107,6 +126,7 @@ class PhotoAgerTrainer:
             "light": light.square().mean(),
             "hue": (change - change.mean(1, keepdim=True)).square().mean(),
             "size": change.square().mean(),
+            "peak": F.relu(luma(change).abs() - PEAK).square().mean(),
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -118,6 +138,8 @@ class PhotoAgerTrainer:
 
     def _trained(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"ager": self.ager, "average": self.average}
+        if self.growth is not None:
+            found["growth"] = self.growth
         return found | self.critics.networks
 
     @torch.no_grad()
@@ -127,7 +149,7 @@ class PhotoAgerTrainer:
         own = self.networks.read(photos)
         columns = [photos]
         for age in SHOWN_AGES:
-            columns.append(self._pasted(self.average, photos, own, torch.full_like(own, age)))
+            columns.append(self._pasted(self.average, photos, own, torch.full_like(own, age))[0])
         return {"pasted": torch.stack(columns, 1).flatten(0, 1)}
 
 

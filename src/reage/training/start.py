@@ -18,6 +18,7 @@ from reage.networks.discriminator import (
     DiscriminatorConfig,
     FeatureHeads,
     FeatureHeadsConfig,
+    TextureCritic,
 )
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator, GeneratorConfig
@@ -135,11 +136,15 @@ def _adversary(config: GeneratorTraining, size: GeneratorConfig, machine: Machin
     if config.adversary == "none":
         return NoAdversary(load_efficientnet(), side=config.feature_side)
     if config.adversary == "projected":
+        # Before the features, which are made at random, too, where they are not at hand yet.
         heads = FeatureHeads(FeatureHeadsConfig(side=config.feature_side), seed=config.seed)
+        texture = TextureCritic(classes=0) if config.texture_weight else None
         return ProjectedAdversary(
             load_efficientnet(),
             heads,
+            texture,
             colour_weight=config.colour_weight,
+            texture_weight=config.texture_weight,
             side=config.feature_side,
             dtype=machine.dtype,
         )

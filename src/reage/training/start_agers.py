@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 
@@ -16,6 +17,7 @@ from reage.networks.age_judge import AgeJudge
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.discriminator import FeatureHeads, FeatureHeadsConfig, TextureCritic
 from reage.networks.efficientnet import TAP_CHANNELS
+from reage.networks.growth import Growth
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.training.adversaries import ProjectedAdversary
 from reage.training.ageing import FaceNetworks
@@ -23,6 +25,7 @@ from reage.training.ager import AgerTrainer
 from reage.training.configs import AgerTraining, PhotoAgerTraining
 from reage.training.critics import AgeCritics
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
+from reage.training.growth import GROWTH, fit_growth
 from reage.training.parts import Machine, likeness_of, own_encoder, source_of
 from reage.training.photo_ager import PhotoAgerTrainer
 
@@ -84,11 +87,14 @@ def start_photo_ager(
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
+        growth = Growth(GROWTH) if config.growth_faces else None
         critics = _critics(config, dataset, rows, machine, TextureCritic(len(AGE_BINS)))
     return PhotoAgerTrainer(
         config,
         ager,
         beside,
+        growth,
+        partial(fit_growth, dataset, rows, faces=config.growth_faces, seed=config.seed),
         _face_networks(model, machine),
         critics,
         source_of(config, dataset, rows, resolution, machine),

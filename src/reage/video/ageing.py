@@ -204,9 +204,8 @@ def _joint_look(
         view = keys[i].view
         if isinstance(direction, NeuralAger) and direction.photo is not None:
             crop = to_tensor(view.crop.image).to(device)
-            return view.compose(
-                crop, crop + direction.added(crop, view.eyes, strengths, own), "delta"
-            )
+            changed = crop + direction.added(crop, view.eyes, strengths, own)
+            return view.compose(crop, changed, "delta", direction.bend(strengths, own))
         edited = editor.synthesize((codes[i] + changes(strengths)).to(device))
         return view.compose(bases[i], toned(bases[i], edited, direction.colour), "delta")
 

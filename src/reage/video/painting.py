@@ -17,7 +17,7 @@ from reage.latents.agers import NeuralAger
 from reage.latents.faces import FEATHER, toned
 from reage.video.ageing import TrackEdit, codes_at
 from reage.video.journal import Journal
-from reage.video.planes import Planes, add_layer, rgb_to_ycc, sample_rgb
+from reage.video.planes import Planes, add_layer, bend_planes, rgb_to_ycc, sample_rgb
 from reage.video.scan import knot_stride
 from reage.video.source import VideoSource
 from reage.video.tracks import Motion, Run, load_motion
@@ -58,6 +58,8 @@ class Painter:
         self.motion: Motion = load_motion(journal, source, run, self.knots[0], self.knots[-1] + 1)
         ager = editor.age_direction()
         self.ager = ager if isinstance(ager, NeuralAger) and ager.photo is not None else None
+        strength = torch.tensor([edit.reached.strength])
+        self.bend = None if self.ager is None else self.ager.bend(strength, edit.own.age)
         if self.ager is None:
             self.codes = codes_at(edit, journal, source, run, self.knots)
         self._layers: dict[int, np.ndarray] = {}  # by knot; only those still needed
@@ -83,6 +85,9 @@ class Painter:
             return False
         layer = self._layer(frame) if self.ager is None else self._seen(self.ager, planes, frame)
         add_layer(planes, layer, self.quad(frame), weight)
+        if self.bend is not None:
+            moves = self.bend.moves[0].float().cpu().numpy() * np.float32(weight)
+            bend_planes(planes, moves, self.quad(frame), self.bend.margin)
         return True
 
     def _seen(self, ager: NeuralAger, planes: Planes, frame: int) -> np.ndarray:

@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image
 
 from reage.faces.alignment import quad_side, to_unit
+from reage.faces.bending import bend_layer
 from reage.faces.sampling import interpolate
 
-__all__ = ["Planes", "add_layer", "rgb_to_ycc", "sample_luma", "sample_rgb"]
+__all__ = ["Planes", "add_layer", "bend_planes", "rgb_to_ycc", "sample_luma", "sample_rgb"]
 
 LUMA_WEIGHTS = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}  # red, blue
 BT601_WEIGHTS = (0.299, 0.114)  # FFmpeg's numbers 5 and 6, and whatever is rare
@@ -81,6 +82,13 @@ def add_layer(planes: Planes, layer: np.ndarray, quad: np.ndarray, weight: float
     for channel, plane in enumerate(planes.layers):
         place = quad if channel == 0 else _chroma_place(quad)
         _add_to_plane(plane, layer[..., channel] * np.float32(weight), place, support)
+
+
+def bend_planes(planes: Planes, bend: np.ndarray, quad: np.ndarray, margin: float) -> None:
+    """Move what a frame shows around the square `quad` `[4, 2]` (`faces.bending`), in place."""
+    for channel, plane in enumerate(planes.layers):
+        place = quad if channel == 0 else _chroma_place(quad)
+        bend_layer(plane.copy(), plane, bend, place, margin)
 
 
 def _add_to_plane(

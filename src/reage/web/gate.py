@@ -60,7 +60,7 @@ class Door:
     def __init__(self, settings: ServerSettings):
         self.settings = settings
         self.tokens: set[str] = set()  # of browsers that gave the password
-        self.counts: dict[tuple[str, str], tuple[int, int]] = {}  # (who, what): minute, number
+        self.counts: dict[tuple[str, str], tuple[float, int]] = {}  # (who, what): since, number
 
     def refused(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a request that may not go on."""
@@ -124,13 +124,19 @@ class Door:
         return client[0]
 
     def _within(self, who: str, what: str, most: int, *, count: bool = True) -> bool:
-        """Count a request; whether it is among the first `most` of this minute."""
-        minute = int(time.monotonic() / 60)
+        """Count a request; whether it is among the first `most` of a minute.
+
+        The minute begins with the first of them: at a minute of the clock somebody could ask
+        twice as often, just before and just after its end.
+        """
+        now = time.monotonic()
         if len(self.counts) > 10_000:
-            self.counts = {k: v for k, v in self.counts.items() if v[0] == minute}
-        then, number = self.counts.get((who, what), (minute, 0))
-        number = (number if then == minute else 0) + count
-        self.counts[who, what] = (minute, number)
+            self.counts = {k: v for k, v in self.counts.items() if now - v[0] < 60}
+        since, number = self.counts.get((who, what), (now, 0))
+        if now - since >= 60:
+            since, number = now, 0
+        number += count
+        self.counts[who, what] = (since, number)
         return number <= most if count else number < most
 
 

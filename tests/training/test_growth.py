@@ -1,0 +1,58 @@
+"""Learning how faces grow from meshes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reage.training.growth import GROWTH, growth_shapes, mean_shapes
+
+POINTS = 478
+
+
+@pytest.fixture(scope="module")
+def face() -> np.ndarray:
+    """A mesh `[P, 3]` that fills an oval."""
+    rng = np.random.default_rng(0)
+    angle, reach = rng.uniform(0, 2 * np.pi, POINTS), np.sqrt(rng.uniform(0, 1, POINTS))
+    x, y = 0.5 + 0.38 * reach * np.cos(angle), 0.55 + 0.42 * reach * np.sin(angle)
+    return np.stack([x, y, 0.1 * (1 - reach)], 1)
+
+
+def test_a_change_with_age_is_found_and_what_came_along_is_not(face: np.ndarray):
+    """Young faces are planted a narrower jaw, and open mouths that are not their age's."""
+    rng = np.random.default_rng(1)
+    bins = np.repeat([1, 4, 7], 60)
+    meshes = np.repeat(face[None], len(bins), 0)
+    meshes[..., :2] += rng.normal(0, 0.004, meshes[..., :2].shape)
+    opened = rng.uniform(0, 0.03, len(bins)) + 0.03 * (bins == 1)
+    meshes[:, 14, 1] += opened
+    meshes[:, 17, 1] += opened  # the lower lip goes along
+    jaw = np.argsort(face[:, 1])[-40:]
+    meshes[:, jaw, 0] += np.where(bins == 1, -0.02, 0.0)[:, None]
+    shapes = mean_shapes(meshes, bins, np.zeros(len(bins)))
+    young = shapes[1] - shapes[4]
+    assert np.allclose(young[jaw, 0], -0.02, atol=0.005)
+    assert abs(young[17, 1]) < 0.012  # of 0.03
+    assert np.abs(np.delete(young, [*jaw, 13, 14, 17], 0)).max() < 0.01
+    assert np.array_equal(shapes[0], shapes[1])  # ages of which nothing is known: the nearest
+
+
+def test_too_few_faces_say_nothing(face: np.ndarray):
+    shapes = mean_shapes(np.repeat(face[None], 30, 0), np.full(30, 3), np.zeros(30))
+    assert not shapes.any()
+
+
+def test_moves_are_carried_on_smoothly_and_end_at_the_border(face: np.ndarray):
+    moves = np.zeros((len(GROWTH.ages), POINTS, 2))
+    moves[2, :, 1] = 0.02 * (face[:, 1] - 0.5)  # the lower face is longer
+    shapes = growth_shapes(moves, face[:, :2]).numpy()
+    assert shapes.shape == (len(GROWTH.ages), 2, GROWTH.side, GROWTH.side)
+    assert not shapes[[0, 1, 3]].any()
+    for border in (shapes[..., 0], shapes[..., -1], shapes[..., 0, :], shapes[..., -1, :]):
+        assert np.abs(border).max() < 1e-4
+    cell = (1 + 2 * GROWTH.margin) / GROWTH.side
+    row, column = int((0.85 + GROWTH.margin) / cell), GROWTH.side // 2
+    assert shapes[2, 1, row, column] == pytest.approx(0.02 * 0.35, rel=0.25)
+    assert np.allclose(shapes[:, 0], -shapes[:, 0, :, ::-1], atol=1e-6)  # left as right
+    assert np.allclose(shapes[:, 1], shapes[:, 1, :, ::-1], atol=1e-6)
