@@ -72,9 +72,11 @@ class FaceMover:
             ages, similar = [], []
             for part in strengths.split(BATCH):
                 moved = self.moved(face, part)
-                shown = face.view.compose(face.base, moved.pictures, self.paste, moved.bend)
+                pasted = face.view.compose(face.base, moved.pictures, self.paste)
+                shown = face.view.bent(pasted, moved.bend)
                 ages.append(self.age_network.read(shown)[0].cpu())
-                similar.append(self.likeness(self.likeness.describe(shown), described).cpu())
+                # How a face grows is known; what is painted on it may make it somebody else's.
+                similar.append(self.likeness(self.likeness.describe(pasted), described).cpu())
             return torch.cat(ages), torch.cat(similar)
 
         trace = partial(trace_curve, look, self._allowed(face), least_similarity=LEAST_LIKENESS)

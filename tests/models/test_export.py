@@ -22,6 +22,7 @@ from reage.models.graphs import FILES, GraphFormat, open_graph
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.generator import Generator
+from reage.networks.growth import Growth, GrowthConfig
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
@@ -60,16 +61,26 @@ def photo_ager() -> PhotoAger:
     return network
 
 
+@pytest.fixture
+def growth() -> Growth:
+    growth = Growth(GrowthConfig((10.0, 30.0, 50.0), side=4))
+    growth.shapes.normal_(generator=torch.Generator().manual_seed(6))
+    return growth
+
+
 def test_every_part_is_what_pytorch_gives_at_any_batch(
     tmp_path: Path,
     model: Model,
     encoder: Encoder,
     ager: Ager,
     photo_ager: PhotoAger,
+    growth: Growth,
     layout: GraphFormat,
 ):
-    done = export_parts(model, parts_of(model, encoder, ager, photo_ager), tmp_path, layout)
-    assert [part.name for part in done] == ["synthesis", "encoder", "ager", "photo_ager"]
+    parts = parts_of(model, encoder, ager, photo_ager, growth)
+    done = export_parts(model, parts, tmp_path, layout)
+    names = ["synthesis", "encoder", "ager", "photo_ager", "growth"]
+    assert [part.name for part in done] == names
     rng = torch.Generator().manual_seed(1)
     for count in (1, 5):
         ws = torch.randn(count, 8, 12, generator=rng)
@@ -81,6 +92,7 @@ def test_every_part_is_what_pytorch_gives_at_any_batch(
             "encoder": ((images, mask), encoder(images, mask, model.generator.mapping.w_avg)),
             "ager": ((ws, own, wanted), ager(ws, own, wanted)),
             "photo_ager": ((images, own, wanted), photo_ager(images, own, wanted)),
+            "growth": ((own, wanted), growth(own, wanted)),
         }
         for name, (inputs, wanted_output) in expected.items():
             found = open_graph(tmp_path / f"{name}{FILES[layout]}", layout)(*inputs)

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from reage.errors import FaceError, UsageError
 from reage.faces.alignment import face_quad
-from reage.faces.bending import bend_photo
 from reage.faces.paste import paste_delta
+from reage.latents.bending import Bend, bend_photo
 from reage.video.config import Preview, parse_preview
 from reage.video.journal import FRAME, ROW, Journal
 from reage.video.metrics import Tally, VideoMetrics, flicker, landmark_jitter
@@ -129,11 +130,11 @@ class TestPlanes:
         flat = np.concatenate([luma.ravel(), chroma.ravel(), chroma.ravel()])
         planes = Planes(flat.reshape(144, 96), 1, True)
         quad = np.array([[30.0, 30], [30, 70], [70, 70], [70, 30]])
-        bend = np.zeros((2, 16, 16), np.float32)
-        bend[:, 4:12, 4:12] = 0.1
+        bend = Bend(torch.zeros(1, 2, 16, 16), 0.3)
+        bend.moves[..., 4:12, 4:12] = 0.1
         before = [plane.copy() for plane in planes.layers]
-        bend_planes(planes, bend, quad, 0.3)
-        wanted = bend_photo(luma[..., None].repeat(3, 2), bend, quad, 0.3)[..., 0]
+        bend_planes(planes, bend, quad)
+        wanted = bend_photo(luma[..., None].repeat(3, 2), bend, quad)[..., 0]
         assert np.array_equal(planes.layers[0], wanted) and not np.array_equal(wanted, luma)
         cb = planes.layers[1][25, 25].astype(int)  # four pixels to the left it was, two of its own
         assert abs(cb - before[1][25, 23]) <= 2 < abs(cb - int(before[1][25, 25]))

@@ -46,7 +46,9 @@ def export(
     assert folder is not None
     loaded = load(model)
     found = find_direction(loaded, direction)
-    agers = (found.network, found.photo) if isinstance(found, NeuralAger) else (None, None)
+    agers = (None, None, None)
+    if isinstance(found, NeuralAger):
+        agers = (found.network, found.photo, found.growth)
     encoder = load_encoder(loaded)
     parts = parts_of(loaded, encoder, *agers)
     if encoder is not None and "encoder" not in [part.name for part in parts]:

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from reage.errors import LatentError
+from reage.latents.bending import Bend
 from reage.latents.encoding import pooled
-from reage.latents.faces import Bend, luma
+from reage.latents.faces import luma
 from reage.latents.guided import oval_mask
 from reage.models.checkpoints import Model, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder

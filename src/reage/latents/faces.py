@@ -13,11 +13,11 @@ from torch import Tensor
 
 from reage.errors import ImageError
 from reage.faces.alignment import FaceCrop, crop_face, eye_mask, face_mask, face_quad, to_unit
-from reage.faces.bending import bend_photo
 from reage.faces.face import Face
 from reage.faces.paste import paste_delta, paste_replace
 from reage.images import to_array, to_tensor
 from reage.latents.aging import AgeReading
+from reage.latents.bending import Bend, bend_photo
 from reage.latents.inversion import Inversion
 from reage.models.checkpoints import Alignment
 from reage.networks.age import AgeNetwork
@@ -28,7 +28,6 @@ __all__ = [
     "AGE_SIDE",
     "FEATHER",
     "AnyFace",
-    "Bend",
     "FaceView",
     "InvertedFace",
     "Moved",
@@ -64,14 +63,6 @@ AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
 
 @dataclass(frozen=True, eq=False)
-class Bend:
-    """How the photo around a face is bent (`networks.growth`)."""
-
-    moves: Tensor  # [N, 2, S, S] to the right and down, in sides of the generator's square
-    margin: float  # by which they reach beyond that square, in its sides
-
-
-@dataclass(frozen=True, eq=False)
 class Moved:
     """Pictures of a face at other ages, and how the photo is bent with each."""
 
@@ -80,9 +71,7 @@ class Moved:
 
     def one(self, index: int) -> Moved:
         """One of them."""
-        part = slice(index, index + 1)
-        bend = self.bend and Bend(self.bend.moves[part], self.bend.margin)
-        return Moved(self.pictures[part], bend)
+        return Moved(self.pictures[index : index + 1], self.bend and self.bend.one(index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,14 +90,8 @@ class FaceView:
         """Where the eyes are in the generator's square, `[R, R]`, 0..1."""
         return eye_mask(self.face.points, self.crop.quad, self.crop.resolution)
 
-    def compose(
-        self, base: Tensor, edited: Tensor, mode: PasteMode, bend: Bend | None = None
-    ) -> Tensor:
-        """What the age network's square would show after pasting, `[N, 3, 128, 128]`.
-
-        `base` `[1, 3, R, R]` is the synthesised face, `edited` `[N, 3, R, R]` the changed one.
-        """
-        shown = self._composed(base, edited, mode)
+    def bent(self, shown: Tensor, bend: Bend | None) -> Tensor:
+        """What the age network's square `[1 or N, 3, 128, 128]` shows where the photo is bent."""
         if bend is None:
             return shown
         corners = to_unit(self.age_crop.quad, self.crop.quad)  # TL, BL, BR, TR
@@ -116,7 +99,12 @@ class FaceView:
         moves = bend.moves.to(shown)
         return bent(shown, moves, bend.margin, torch.from_numpy(place).to(moves)).clamp(-1, 1)
 
-    def _composed(self, base: Tensor, edited: Tensor, mode: PasteMode) -> Tensor:
+    def compose(self, base: Tensor, edited: Tensor, mode: PasteMode) -> Tensor:
+        """What the age network's square would show after pasting, `[N, 3, 128, 128]`.
+
+        `base` `[1, 3, R, R]` is the synthesised face, `edited` `[N, 3, R, R]` the changed one.
+        Nothing is bent yet.
+        """
         mask = torch.from_numpy(self.mask)[None, None].to(edited)
         photo = to_tensor(self.age_crop.image).to(edited)
         if mode == "none":
@@ -286,10 +274,7 @@ def paste_face(pixels: np.ndarray, face: AnyFace, moved: Moved, mode: PasteMode)
         assert mode == "replace", mode
         image = _array((edited.clamp(-1, 1) + 1) * 127.5)
         pixels = paste_replace(pixels, image, view.crop.quad, view.mask)
-    if moved.bend is None:
-        return pixels
-    moves = moved.bend.moves[0].float().cpu().numpy()
-    return bend_photo(pixels, moves, view.crop.quad, moved.bend.margin)
+    return pixels if moved.bend is None else bend_photo(pixels, moved.bend, view.crop.quad)
 
 
 def toned(base: Tensor, edited: Tensor, colour: float) -> Tensor:

@@ -24,6 +24,7 @@ from reage.models.graphs import FILES, Graph, GraphFormat, graph_files, import_o
 from reage.networks.ager import Ager
 from reage.networks.encoder import Encoder
 from reage.networks.generators import AnyGenerator
+from reage.networks.growth import Growth
 from reage.networks.photo_ager import PhotoAger
 
 __all__ = ["Exported", "Part", "export_part", "export_parts", "parts_of"]
@@ -38,7 +39,7 @@ RECORD = "export.json"
 class Part:
     """A network as it is exported, with the names and the sizes of what it takes and gives."""
 
-    name: str  # "synthesis", "encoder", "ager" or "photo_ager"
+    name: str  # "synthesis", "encoder", "ager", "photo_ager" or "growth"
     network: nn.Module
     inputs: Mapping[str, tuple[int, ...]]  # name -> shape without the batch
     output: str
@@ -89,7 +90,11 @@ class PhotoAgerGraph(nn.Module):
 
 
 def parts_of(
-    model: Model, encoder: nn.Module | None, ager: Ager | None, photo_ager: PhotoAger | None = None
+    model: Model,
+    encoder: nn.Module | None,
+    ager: Ager | None = None,
+    photo_ager: PhotoAger | None = None,
+    growth: Growth | None = None,
 ) -> list[Part]:
     """What there is to export of a model; encoder and agers where it has them, of reage's kind."""
     config = model.config.generator
@@ -105,6 +110,8 @@ def parts_of(
     if photo_ager is not None:
         takes = {"images": (3, side, side), "own": (), "wanted": ()}
         parts.append(Part("photo_ager", PhotoAgerGraph(photo_ager), takes, "change"))
+    if growth is not None:
+        parts.append(Part("growth", growth, {"own": (), "wanted": ()}, "moves"))
     return parts
 
 

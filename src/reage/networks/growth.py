@@ -47,15 +47,18 @@ class Growth(nn.Module):
         `[N, 2, S, S]` of ages `[N]` in years, over the square widened by `margin` on each side;
         0 at its border, and for the own age.
         """
-        return self._shape(wanted) - self._shape(own)
+        passed = self._passed(wanted) - self._passed(own)
+        side = self.config.side
+        steps = self.shapes[1:] - self.shapes[:-1]
+        return (passed @ steps.flatten(1)).reshape(-1, 2, side, side)
 
-    def _shape(self, ages: Tensor) -> Tensor:
-        """Shapes at ages `[N]`, linear between those known, the last one beyond them."""
+    def _passed(self, ages: Tensor) -> Tensor:
+        """How much of the way between known ages `[K]` has been gone at ages `[N]`: `[N, K - 1]`.
+
+        So shapes are linear between those known, and stay the same beyond them.
+        """
         known = self.shapes.new_tensor(self.config.ages)
-        ages = ages.to(known).clamp(known[0], known[-1])
-        after = torch.searchsorted(known, ages.contiguous()).clamp(1, len(known) - 1)
-        share = (ages - known[after - 1]) / (known[after] - known[after - 1])
-        return torch.lerp(self.shapes[after - 1], self.shapes[after], share[:, None, None, None])
+        return ((ages.to(known)[:, None] - known[:-1]) / (known[1:] - known[:-1])).clamp(0, 1)
 
 
 def bent(

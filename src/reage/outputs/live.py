@@ -57,7 +57,7 @@ class LiveFaces:
             curve = self.curves[number]
             strengths = curve.at(np.array([view.reading.age if asked is None else asked]))
             moved = mover.moved(face, strengths if asked is not None else strengths * 0)
-            shown = view.compose(face.base, moved.pictures, mover.paste, moved.bend)
+            shown = view.bent(view.compose(face.base, moved.pictures, mover.paste), moved.bend)
             reading = read_age(mover.age_network, shown)
             if asked is not None:
                 glances[number] = Glance(asked, reading, curve.reach)

@@ -201,11 +201,12 @@ def _joint_look(
         plain = [editor.likeness.describe(photo) for photo in photos]
 
     def shown(i: int, strengths: Tensor) -> Tensor:
+        """A key's picture at strengths `[N]`, not bent yet."""
         view = keys[i].view
         if isinstance(direction, NeuralAger) and direction.photo is not None:
             crop = to_tensor(view.crop.image).to(device)
             changed = crop + direction.added(crop, view.eyes, strengths, own)
-            return view.compose(crop, changed, "delta", direction.bend(strengths, own))
+            return view.compose(crop, changed, "delta")
         edited = editor.synthesize((codes[i] + changes(strengths)).to(device))
         return view.compose(bases[i], toned(bases[i], edited, direction.colour), "delta")
 
@@ -215,7 +216,9 @@ def _joint_look(
         each, places = torch.unique(strengths, return_inverse=True)  # 0 comes several times
         for part in each.split(BATCH):
             pictures = [shown(i, part) for i in range(len(keys))]
-            ages.append(torch.stack([editor.age_network.read(p)[0].cpu() for p in pictures]))
+            bend = direction.bend(part, own) if isinstance(direction, NeuralAger) else None
+            seen = [key.view.bent(p, bend) for key, p in zip(keys, pictures, strict=True)]
+            ages.append(torch.stack([editor.age_network.read(p)[0].cpu() for p in seen]))
             likenesses = [
                 editor.likeness(editor.likeness.describe(p), d).cpu()
                 for p, d in zip(pictures, plain, strict=True)

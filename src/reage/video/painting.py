@@ -86,8 +86,7 @@ class Painter:
         layer = self._layer(frame) if self.ager is None else self._seen(self.ager, planes, frame)
         add_layer(planes, layer, self.quad(frame), weight)
         if self.bend is not None:
-            moves = self.bend.moves[0].float().cpu().numpy() * np.float32(weight)
-            bend_planes(planes, moves, self.quad(frame), self.bend.margin)
+            bend_planes(planes, self.bend.weighed(weight), self.quad(frame))
         return True
 
     def _seen(self, ager: NeuralAger, planes: Planes, frame: int) -> np.ndarray:

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from reage.faces.alignment import quad_side, to_unit
-from reage.faces.bending import bend_layer
 from reage.faces.sampling import interpolate
+from reage.latents.bending import Bend, bend_layer
 
 __all__ = ["Planes", "add_layer", "bend_planes", "rgb_to_ycc", "sample_luma", "sample_rgb"]
 
@@ -84,11 +84,11 @@ def add_layer(planes: Planes, layer: np.ndarray, quad: np.ndarray, weight: float
         _add_to_plane(plane, layer[..., channel] * np.float32(weight), place, support)
 
 
-def bend_planes(planes: Planes, bend: np.ndarray, quad: np.ndarray, margin: float) -> None:
-    """Move what a frame shows around the square `quad` `[4, 2]` (`faces.bending`), in place."""
+def bend_planes(planes: Planes, bend: Bend, quad: np.ndarray) -> None:
+    """Move what a frame shows around the square `quad` `[4, 2]`, in place."""
     for channel, plane in enumerate(planes.layers):
         place = quad if channel == 0 else _chroma_place(quad)
-        bend_layer(plane.copy(), plane, bend, place, margin)
+        bend_layer(plane.copy(), plane, bend, place)
 
 
 def _add_to_plane(
