@@ -133,6 +133,9 @@ class PhotoAgerTraining:
     texture: AdamSettings = AdamSettings(1e-3)
     judge: AdamSettings = AdamSettings(1e-3, 0.9, 0.99)
     judge_kimg: float = 6.0  # labelled faces that the judge of age learns from beforehand
+    # Of the faces drawn of each age bin, those with glasses; as they come, critics that know each
+    # age by its real faces want rims painted. 0: as they come.
+    glasses_share: float = 0.1
     growth_faces: int = 500  # of each age bin that show how faces grow; 0: no photo is bent
     ema_kimg: float = 2.0
     ema_rampup: float = 0.05

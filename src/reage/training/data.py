@@ -16,7 +16,7 @@ from reage.images import to_tensor
 from reage.training.draws import seeded
 from reage.training.parallel import World
 
-__all__ = ["AGE_BINS", "BIN_MIDDLES", "BatchSource", "FaceBatch", "age_bin"]
+__all__ = ["AGE_BINS", "BIN_MIDDLES", "BatchSource", "FaceBatch", "age_bin", "even_shares"]
 
 AGE_BINS = (0.0, 3.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0)  # years at which each bin begins
 BIN_MIDDLES = (1.0, 6.0, 15.0, 25.0, 35.0, 45.0, 55.0, 65.0, 76.0)
@@ -38,10 +38,26 @@ def age_bin(age_range: tuple[float, float] | None) -> int:
     return sum(age_range[0] >= begin for begin in AGE_BINS) - 1
 
 
+def even_shares(bins: Tensor, trait: Tensor, share: float) -> Tensor:
+    """Weights `[N]` under which a trait `[N]` has the same share of every bin `[N]`, mean 1 in it.
+
+    Bins where all or none have it stay as they are.
+    """
+    weights = torch.ones(len(bins), dtype=torch.float64)
+    for value in bins.unique():
+        mine = bins == value
+        has, lacks = mine & trait, mine & ~trait
+        if has.any() and lacks.any():
+            weights[has] = share * float(mine.sum() / has.sum())
+            weights[lacks] = (1 - share) * float(mine.sum() / lacks.sum())
+    return weights
+
+
 class BatchSource:
     """Draws batches of a split; the next one is decoded while the current one is used.
 
     `balance` 0 takes every picture as often, 1 every age bin. Half of the pictures are mirrored.
+    Faces with a `trait` `[N]` bool make up `trait_share` of every bin where there are both kinds.
     """
 
     def __init__(
@@ -54,6 +70,8 @@ class BatchSource:
         seed: int = 0,
         balance: float = 0.0,
         purpose: str = "data",
+        trait: np.ndarray | None = None,
+        trait_share: float = 0.0,
     ):
         if not rows:
             raise ImageError(f"{dataset.folder} has no faces to train on; look at its splits")
@@ -63,7 +81,10 @@ class BatchSource:
         bins = torch.tensor([age_bin(row.age_range) for row in rows]) + 1
         counts = torch.bincount(bins, minlength=len(AGE_BINS) + 1).float()
         self.bins = bins - 1
-        self.weights = counts[bins].pow(-balance).double().cumsum(0)
+        weights = counts[bins].pow(-balance).double()
+        if trait is not None:
+            weights *= even_shares(bins, torch.from_numpy(trait), trait_share)
+        self.weights = weights.cumsum(0)
         self._pool = ThreadPoolExecutor(1)
         self._next: tuple[int, Future[FaceBatch]] | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -59,6 +60,7 @@ def source_of(
     rows: Sequence[FaceRow],
     resolution: int,
     machine: Machine,
+    **shares: Any,
 ) -> BatchSource:
     """Batches of a training; UsageError where the crops have another size."""
     side = dataset.read(rows[0]).shape[0]
@@ -68,5 +70,11 @@ def source_of(
             "prepare one of that size: reage prepare --size"
         )
     return BatchSource(
-        dataset, rows, config.batch, machine.world, seed=config.seed, balance=config.balance
+        dataset,
+        rows,
+        config.batch,
+        machine.world,
+        seed=config.seed,
+        balance=config.balance,
+        **shares,
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
+import numpy as np
 import torch
 
 from reage.datasets import FaceDataset, FaceRow
@@ -25,6 +27,7 @@ from reage.training.ager import AgerTrainer
 from reage.training.configs import AgerTraining, PhotoAgerTraining
 from reage.training.critics import AgeCritics
 from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
+from reage.training.glasses import wear_glasses
 from reage.training.growth import GROWTH, fit_growth
 from reage.training.parts import Machine, likeness_of, own_encoder, source_of
 from reage.training.photo_ager import PhotoAgerTrainer
@@ -84,11 +87,15 @@ def start_photo_ager(
             "reage train ager"
         )
     resolution = model.generator.config.resolution
+    shares: dict[str, Any] = {}
+    if config.glasses_share:
+        shares = {"trait": wear_glasses(dataset, rows), "trait_share": config.glasses_share}
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
         growth = Growth(GROWTH) if config.growth_faces else None
-        critics = _critics(config, dataset, rows, machine, TextureCritic(len(AGE_BINS)))
+        texture = TextureCritic(len(AGE_BINS))
+        critics = _critics(config, dataset, rows, machine, texture, **shares)
     return PhotoAgerTrainer(
         config,
         ager,
@@ -97,7 +104,7 @@ def start_photo_ager(
         partial(fit_growth, dataset, rows, faces=config.growth_faces, seed=config.seed),
         _face_networks(model, machine),
         critics,
-        source_of(config, dataset, rows, resolution, machine),
+        source_of(config, dataset, rows, resolution, machine, **shares),
         world=machine.world,
         device=machine.device,
         dtype=machine.dtype,
@@ -125,18 +132,26 @@ def _critics(
     rows: Sequence[FaceRow],
     machine: Machine,
     texture: TextureCritic | None = None,
+    *,
+    trait: np.ndarray | None = None,
+    trait_share: float = 0.0,
 ) -> AgeCritics:
     heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
     judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
-    known = [row for row in rows if row.age_range is not None]
+    labels = np.array([row.age_range is not None for row in rows])
+    if not labels.any():
+        labels[:] = True
+    known = [row for row, label in zip(rows, labels, strict=True) if label]
     labelled = BatchSource(
         dataset,
-        known or rows,
+        known,
         JUDGE_BATCH * machine.world.size,
         machine.world,
         seed=config.seed,
         balance=config.balance,
         purpose="judge",
+        trait=None if trait is None else trait[labels],
+        trait_share=trait_share,
     )
     features = load_efficientnet().to(machine.device)
     adversary = ProjectedAdversary(
