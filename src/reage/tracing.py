@@ -22,7 +22,7 @@ from reage.latents.faces import (
     Moved,
     PasteMode,
     crop_for_age,
-    paste_face,
+    paste_faces,
     read_age,
     synthesized_picture,
     toned,
@@ -86,19 +86,21 @@ class FaceMover:
     @torch.no_grad()
     def apply(self, goals: Sequence[tuple[AnyFace, Reached]]) -> Edit:
         """Paste every face at its strength, then read the photo that came out."""
-        pixels = self.photo.pixels
+        photo = self.photo
         edited = [self.moved(face, torch.tensor([goal.strength])) for face, goal in goals]
         if self.paste != "none":
-            for (face, _), moved in zip(goals, edited, strict=True):
-                pixels = paste_face(pixels, face, moved, self.paste)
+            pairs = [(face, moved) for (face, _), moved in zip(goals, edited, strict=True)]
+            alpha = None if photo.alpha is None else photo.alpha.copy()
+            pixels = paste_faces(photo.pixels, pairs, self.paste, alpha)
+            photo = replace(photo.with_pixels(pixels), alpha=alpha)
         aged = tuple(
-            self._report(pixels, face, goal, moved.pictures)
+            self._report(photo.pixels, face, goal, moved.pictures)
             for (face, goal), moved in zip(goals, edited, strict=True)
         )
         if self.paste == "none":
             row = np.concatenate([synthesized_picture(one.pictures) for one in edited], axis=1)
             return Edit(replace(photo_from_array(row), path=self.photo.path), aged)
-        return Edit(self.photo.with_pixels(pixels), aged)
+        return Edit(photo, aged)
 
     @torch.no_grad()
     def frames(self, paths: Sequence[tuple[AnyFace, Tensor]]) -> Iterator[np.ndarray]:
@@ -115,10 +117,8 @@ class FaceMover:
                     row = [synthesized_picture(one.pictures) for one in here]
                     yield np.concatenate(row, axis=1)
                     continue
-                pixels = self.photo.pixels
-                for face, one in zip(faces, here, strict=True):
-                    pixels = paste_face(pixels, face, one, self.paste)
-                yield pixels
+                pairs = list(zip(faces, here, strict=True))
+                yield paste_faces(self.photo.pixels, pairs, self.paste)
 
     def moved(self, face: AnyFace, strengths: Tensor) -> Moved:
         """A face at strengths `[N]`."""

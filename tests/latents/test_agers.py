@@ -18,7 +18,8 @@ from reage.faces.alignment import to_unit
 from reage.images import to_tensor
 from reage.inputs import as_photo
 from reage.latents.agers import NeuralAger, load_ager, save_ager
-from reage.latents.faces import crop_for_age, paste_face
+from reage.latents.bending import bend_photo
+from reage.latents.faces import Moved, crop_for_age, paste_faces
 from reage.latents.finding import AGE_AGER
 from reage.latents.inversion import ProjectConfig
 from reage.models.checkpoints import load_model, seal
@@ -27,6 +28,7 @@ from reage.networks.ager import Ager, AgerConfig
 from reage.networks.encoder import Encoder, EncoderConfig
 from reage.networks.growth import Growth, GrowthConfig
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.outputs.live import live_faces
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,9 @@ def test_a_growth_comes_back_with_it(growing: NeuralAger, tmp_path: Path):
     sizes = settings["growth"]
     for changed, error in (
         ({"side": 0}, LatentError),
-        ({"side": 11}, ModelError),
+        ({"side": 1 << 40}, LatentError),
+        ({"ages": [float("nan"), 50.0]}, LatentError),
+        ({"side": 11}, LatentError),
         ({"ages": [50.0, 10.0]}, LatentError),
         ({"ages": ["ten", 50.0]}, LatentError),
         ({"margin": -1.0}, LatentError),
@@ -145,7 +149,7 @@ def test_a_photo_is_bent_where_a_change_is_added_and_nowhere_else(
     flat = replace(mover, direction=with_photo).moved(face, strength)
     assert moved.bend is not None and flat.bend is None
     assert torch.equal(moved.pictures, flat.pictures)
-    pasted, unbent = (paste_face(photo.pixels, face, m, "delta") for m in (moved, flat))
+    pasted, unbent = (paste_faces(photo.pixels, [(face, m)], "delta") for m in (moved, flat))
     quad = face.view.crop.quad
     y, x = np.nonzero((pasted != unbent).any(2))
     unit = to_unit(np.stack([x, y], 1), quad)
@@ -157,6 +161,54 @@ def test_a_photo_is_bent_where_a_change_is_added_and_nowhere_else(
     assert (seen - there).abs().mean() < 0.25 * (without - there).abs().mean()
     # Made faces are not bent: their code knows how faces grow.
     assert editor.trace(photo, [face], "replace").mover.moved(face, strength).bend is None
+
+
+def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
+    growing: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    alpha = np.full(astronaut.shape[:2], 255, np.uint8)
+    alpha[::2] = 0
+    photo = replace(as_photo(astronaut), alpha=alpha)
+    (face,) = editor.take(photo, editor.choose_faces(photo))
+    beside = replace(
+        face,
+        view=replace(
+            face.view,
+            crop=replace(face.view.crop, quad=face.view.crop.quad + np.array([70.0, 0.0])),
+        ),
+    )
+    mover = editor.trace(photo, [face]).mover
+    pairs = [(f, mover.moved(f, torch.tensor([1.5]))) for f in (face, beside)]
+    pasted = paste_faces(photo.pixels, pairs, "delta")
+    flat = paste_faces(photo.pixels, [(f, Moved(m.pictures)) for f, m in pairs], "delta")
+    for f, moved in pairs:
+        assert moved.bend is not None
+        flat = bend_photo(flat, moved.bend, f.view.crop.quad)
+    assert np.array_equal(pasted, flat)
+    (edit,) = editor.move(photo, [face], growing, [1.5])
+    assert edit.photo.alpha is not None and np.array_equal(photo.alpha, alpha)
+    bend = mover.moved(face, torch.tensor([1.5])).bend
+    assert bend is not None
+    wanted = bend_photo(alpha[..., None].repeat(3, 2), bend, face.view.crop.quad)[..., 0]
+    assert np.array_equal(edit.photo.alpha, wanted) and (wanted != alpha).any()
+
+
+def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
+    growing: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    large = as_photo(astronaut.repeat(3, 0).repeat(3, 1))
+    faces = editor.take(large, editor.choose_faces(large))
+    live = live_faces(editor, large, faces, size=400)
+    (face,) = live.traced.faces
+    strength = torch.tensor([2.0])
+    moved = live.traced.mover.moved(face, strength)
+    composed = face.view.bent(face.view.compose(face.base, moved.pictures, "delta"), moved.bend)
+    pasted = paste_faces(live.traced.mover.photo.pixels, [(face, moved)], "delta")
+    there = to_tensor(crop_for_age(pasted, face.view.face).image)
+    before = to_tensor(face.view.age_crop.image)
+    assert (composed - there).abs().mean() < 0.5 * (before - there).abs().mean()
 
 
 def test_a_share_of_the_colour_is_added_and_all_of_the_light(ager: NeuralAger):

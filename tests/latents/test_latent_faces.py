@@ -18,7 +18,7 @@ from reage.latents.faces import (
     PasteMode,
     aligned_crop,
     crop_for_age,
-    paste_face,
+    paste_faces,
     view_face,
 )
 from reage.latents.inversion import Inversion
@@ -79,7 +79,7 @@ def test_what_is_composed_is_what_the_pasted_photo_shows(
     edited = (base + 0.5 * window * torch.sin(x + y)).clamp(-1, 1)
     found = Inversion(torch.zeros(1), torch.zeros(1), torch.zeros(1), 0, "steps", 0, "")
     inverted = InvertedFace(view, torch.zeros(1), base, found)
-    pasted = paste_face(astronaut, inverted, Moved(edited), mode)
+    pasted = paste_faces(astronaut, [(inverted, Moved(edited))], mode)
     shown = crop_for_age(pasted, face).image.astype(float)
     composed = to_array(view.compose(base, edited, mode))[0].astype(float)
     assert composed.shape == (AGE_SIDE, AGE_SIDE, 3)

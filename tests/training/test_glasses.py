@@ -44,11 +44,12 @@ def test_a_mirrored_face_has_the_same_edges():
 
 
 def test_a_trait_gets_the_same_share_of_every_bin():
-    bins = torch.tensor([0] * 10 + [1] * 100 + [2] * 20 + [3] * 5)
-    trait = torch.zeros(135, dtype=torch.bool)
-    trait[[0, *range(10, 50), *range(130, 135)]] = True  # 1 of 10, 40 of 100, none, all
+    bins = torch.tensor([0] * 10 + [1] * 100 + [2] * 20 + [3] * 5 + [4] * 100)
+    trait = torch.zeros(235, dtype=torch.bool)
+    # 1 of 10, 40 of 100, none, all, 1 of 100
+    trait[[0, *range(10, 50), *range(130, 135), 200]] = True
     weights = even_shares(bins, trait, 0.2)
-    for value, share in ((0, 0.2), (1, 0.2), (2, 0.0), (3, 1.0)):
+    for value, share in ((0, 0.2), (1, 0.2), (2, 0.0), (3, 1.0), (4, 0.04)):
         mine = bins == value
         assert torch.isclose(weights[mine].mean(), torch.tensor(1.0, dtype=torch.float64))
         found = weights[mine & trait].sum() / weights[mine].sum()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from reage.models.checkpoints import Alignment
+from reage.training.crops import lies
 from reage.training.growth import GROWTH, growth_shapes, mean_shapes
 
 POINTS = 478
@@ -46,7 +49,7 @@ def test_too_few_faces_say_nothing(face: np.ndarray):
 def test_moves_are_carried_on_smoothly_and_end_at_the_border(face: np.ndarray):
     moves = np.zeros((len(GROWTH.ages), POINTS, 2))
     moves[2, :, 1] = 0.02 * (face[:, 1] - 0.5)  # the lower face is longer
-    shapes = growth_shapes(moves, face[:, :2]).numpy()
+    shapes = growth_shapes(moves, face[:, :2], Alignment(0.7, 0.22)).numpy()
     assert shapes.shape == (len(GROWTH.ages), 2, GROWTH.side, GROWTH.side)
     assert not shapes[[0, 1, 3]].any()
     for border in (shapes[..., 0], shapes[..., -1], shapes[..., 0, :], shapes[..., -1, :]):
@@ -56,3 +59,25 @@ def test_moves_are_carried_on_smoothly_and_end_at_the_border(face: np.ndarray):
     assert shapes[2, 1, row, column] == pytest.approx(0.02 * 0.35, rel=0.25)
     assert np.allclose(shapes[:, 0], -shapes[:, 0, :, ::-1], atol=1e-6)  # left as right
     assert np.allclose(shapes[:, 1], shapes[:, 1, :, ::-1], atol=1e-6)
+
+
+def test_a_wider_crop_grows_alike(face: np.ndarray):
+    """The same face in FFHQ's own square, which is wider and lies higher."""
+    moves = np.zeros((len(GROWTH.ages), POINTS, 2))
+    moves[2, :, 1] = 0.02 * (face[:, 1] - 0.5)
+    near, wide = Alignment(0.7, 0.22), Alignment(1.0, 0.1)
+    share = near.scale / wide.scale
+    down = lies(near.shift * 0.515, wide)  # the middle of the near square in the wide one
+    points = (face[:, :2] - 0.5) * share + [0.5, down]
+    shapes = growth_shapes(moves, face[:, :2], near)[2, 1]
+    wider = growth_shapes(moves * share, points, wide)[2, 1]
+
+    def at(field: torch.Tensor, x: float, y: float) -> float:
+        place = torch.tensor([x, y]) + GROWTH.margin
+        grid = (2 * place / (1 + 2 * GROWTH.margin) - 1).view(1, 1, 1, 2)
+        return float(torch.nn.functional.grid_sample(field[None, None], grid, align_corners=False))
+
+    for x, y in ((0.5, 0.85), (0.35, 0.3), (0.6, 0.95)):
+        there = at(wider, (x - 0.5) * share + 0.5, (y - 0.5) * share + down)
+        assert there / share == pytest.approx(at(shapes, x, y), abs=5e-4)
+    assert abs(at(shapes, 0.5, 0.95)) > 0.006

@@ -20,7 +20,7 @@ from reage.evaluation.metrics import roughness
 from reage.evaluation.samples import Progress
 from reage.faces.alignment import to_unit
 from reage.images import Photo, photo_from_array
-from reage.latents.faces import FaceView, InvertedFace, Moved, paste_face
+from reage.latents.faces import FaceView, InvertedFace, Moved, paste_faces
 
 __all__ = ["AgedRow", "Ageing", "Subject", "age_photo", "measure_ageing", "reconstructed"]
 
@@ -127,7 +127,7 @@ def reconstructed(photo: Photo, face: InvertedFace) -> np.ndarray:
 
     Always in the way of `replace`: with `delta`, no edit leaves the photo as it is.
     """
-    return photo.with_pixels(paste_face(photo.pixels, face, Moved(face.base), "replace")).rgb8
+    return photo.with_pixels(paste_faces(photo.pixels, [(face, Moved(face.base))], "replace")).rgb8
 
 
 def _neighbours(targets: Sequence[float]) -> list[tuple[float, float]]:

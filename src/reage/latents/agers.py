@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -99,8 +100,8 @@ class NeuralAger:
 
     @torch.no_grad()
     def bend(self, strengths: Tensor, own: float) -> Bend | None:
-        """How a photo is bent at strengths `[N]`; None where no growth is known."""
-        if self.growth is None:
+        """How a photo is bent at strengths `[N]`; None where nothing is known of it."""
+        if self.growth is None or self.photo is None:  # what codes change moves with them
             return None
         strengths = strengths.to(self.growth.shapes)
         ages = torch.full_like(strengths, own)
@@ -278,8 +279,8 @@ def _photo_ager(settings: dict[str, Any], tensors: dict[str, Tensor], path: Path
 def _growth(settings: dict[str, Any], shapes: Tensor, path: Path) -> Growth:
     check_names(asdict(GrowthConfig((0.0, 1.0))), settings, f"{path}: growth")
     side, ages = settings["side"], tuple(float(age) for age in settings["ages"])
-    if type(side) is not int or not 0 < side <= MAX_SIZE or len(ages) > MAX_SIZE:
-        raise LatentError(f"{path}: its growth has a side of {side} places and {len(ages)} ages")
+    if shapes.shape != (len(ages), 2, side, side) or not all(map(math.isfinite, ages)):
+        raise LatentError(f"{path}: its growth's shapes {[*shapes.shape]} do not fit its settings")
     growth = Growth(GrowthConfig(ages, side, float(settings["margin"])))
     load_strictly(growth, {"shapes": shapes}, source=f"{path}: growth")
     return growth.eval().requires_grad_(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -17,7 +18,7 @@ from reage.faces.face import Face
 from reage.faces.paste import paste_delta, paste_replace
 from reage.images import to_array, to_tensor
 from reage.latents.aging import AgeReading
-from reage.latents.bending import Bend, bend_photo
+from reage.latents.bending import Bend, affine_of, bend_in_place
 from reage.latents.inversion import Inversion
 from reage.models.checkpoints import Alignment
 from reage.networks.age import AgeNetwork
@@ -38,7 +39,7 @@ __all__ = [
     "crop_for_age",
     "luma",
     "made_face",
-    "paste_face",
+    "paste_faces",
     "read_age",
     "synthesized_picture",
     "toned",
@@ -122,15 +123,11 @@ class FaceView:
             if layers.shape[-1] == AGE_SIDE:
                 return layers
         corners = to_unit(self.age_crop.quad, self.crop.quad)  # TL, BL, BR, TR
-        across, down = corners[3] - corners[0], corners[1] - corners[0]
-        shrink = int(np.hypot(*across) * layers.shape[-1] / AGE_SIDE)
+        shrink = int(np.hypot(*(corners[3] - corners[0])) * layers.shape[-1] / AGE_SIDE)
         if shrink > 1:
             layers = F.avg_pool2d(layers, shrink)
-        # grid_sample counts from -1 to 1 across the outer edges of the pixels.
-        middle = 2 * (corners[0] + (across + down) / 2) - 1
-        theta = np.stack([across, down, middle], axis=1)  # [2, 3]
         grid = F.affine_grid(
-            torch.from_numpy(theta).to(layers)[None].expand(len(layers), -1, -1),
+            affine_of(corners).to(layers)[None].expand(len(layers), -1, -1),
             [len(layers), layers.shape[1], AGE_SIDE, AGE_SIDE],
             align_corners=False,
         )
@@ -263,18 +260,36 @@ def read_age(network: AgeNetwork, image: Tensor) -> AgeReading:
     return AgeReading(float(age[0]), float(spread[0]))
 
 
-def paste_face(pixels: np.ndarray, face: AnyFace, moved: Moved, mode: PasteMode) -> np.ndarray:
-    """Put a changed face, one picture, into the photo `[H, W, 3]`; the photo is not changed."""
-    view, edited = face.view, moved.pictures
+def paste_faces(
+    pixels: np.ndarray,
+    faces: Sequence[tuple[AnyFace, Moved]],
+    mode: PasteMode,
+    alpha: np.ndarray | None = None,
+) -> np.ndarray:
+    """Put changed faces, one picture each, into the photo `[H, W, 3]`, which is not changed.
+
+    The photo is bent when all are in their places. `alpha` `[H, W]` is bent along where it is.
+    """
+    for face, moved in faces:
+        pixels = _paste(pixels, face, moved.pictures, mode)
+    for face, moved in faces:
+        if moved.bend is not None:
+            for layer in (pixels, alpha):
+                if layer is not None:
+                    bend_in_place(layer, moved.bend, face.view.crop.quad)
+    return pixels
+
+
+def _paste(pixels: np.ndarray, face: AnyFace, edited: Tensor, mode: PasteMode) -> np.ndarray:
+    """A new photo with one picture `[1, 3, R, R]` in it."""
+    view = face.view
     assert len(edited) == 1, f"{len(edited)} pictures for one face"
     if mode == "delta":
         delta = _array((edited - face.base) * 127.5)
-        pixels = paste_delta(pixels, delta, view.crop.quad, view.mask)
-    else:
-        assert mode == "replace", mode
-        image = _array((edited.clamp(-1, 1) + 1) * 127.5)
-        pixels = paste_replace(pixels, image, view.crop.quad, view.mask)
-    return pixels if moved.bend is None else bend_photo(pixels, moved.bend, view.crop.quad)
+        return paste_delta(pixels, delta, view.crop.quad, view.mask)
+    assert mode == "replace", mode
+    image = _array((edited.clamp(-1, 1) + 1) * 127.5)
+    return paste_replace(pixels, image, view.crop.quad, view.mask)
 
 
 def toned(base: Tensor, edited: Tensor, colour: float) -> Tensor:

@@ -61,9 +61,7 @@ class Growth(nn.Module):
         return ((ages.to(known)[:, None] - known[:-1]) / (known[1:] - known[:-1])).clamp(0, 1)
 
 
-def bent(
-    images: Tensor, bend: Tensor, margin: float, place: Tensor | None = None, mode: str = "bicubic"
-) -> Tensor:
+def bent(images: Tensor, bend: Tensor, margin: float, place: Tensor | None = None) -> Tensor:
     """Pictures `[1 or N, C, R, R]` with their places moved by `bend` `[N, 2, S, S]`.
 
     `bend` is what `Growth` gives, and `margin` its. `place` `[3, 2]` says which square the
@@ -84,4 +82,4 @@ def bent(
     # What is seen at a place came from where it was before it moved.
     fetched = own - moved.permute(0, 2, 3, 1) @ torch.linalg.inv(axes)
     images = images.expand(len(bend), -1, -1, -1).to(bend.dtype)
-    return F.grid_sample(images, 2 * fetched - 1, mode, "border", align_corners=False)
+    return F.grid_sample(images, 2 * fetched - 1, "bicubic", "border", align_corners=False)

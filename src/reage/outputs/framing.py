@@ -47,8 +47,10 @@ def frame_inverted(
     small, place = _framed(photo, [face.view.face for face in faces], size, whole)
     moved = []
     for face in faces:
-        crop = replace(face.view.crop, quad=place(face.view.crop.quad))
-        view = replace(face.view, crop=crop, face=_moved(face.view.face, place))
+        crop, age_crop = (
+            replace(seen, quad=place(seen.quad)) for seen in (face.view.crop, face.view.age_crop)
+        )
+        view = replace(face.view, crop=crop, age_crop=age_crop, face=_moved(face.view.face, place))
         moved.append(replace(face, view=view))
     return small, moved
 

@@ -14,7 +14,7 @@ from reage.latents.aging import AgeReading
 from reage.latents.faces import (
     InvertedFace,
     PasteMode,
-    paste_face,
+    paste_faces,
     read_age,
     synthesized_picture,
 )
@@ -48,7 +48,7 @@ class LiveFaces:
     def at(self, ages: Mapping[int, float]) -> tuple[np.ndarray, dict[int, Glance]]:
         """Show faces at ages by number, the others as they are: `[H, W, 3]` uint8, and readings."""
         mover = self.traced.mover
-        pixels, glances, made = mover.photo.pixels, {}, []
+        glances, made, pairs = {}, [], []
         for face in self.traced.faces:
             number, view = face.view.number, face.view
             asked = ages.get(number)
@@ -64,8 +64,10 @@ class LiveFaces:
             if mover.paste == "none":
                 made.append(synthesized_picture(moved.pictures))
             else:
-                pixels = paste_face(pixels, face, moved, mover.paste)
-        return (np.concatenate(made, axis=1) if made else pixels), glances
+                pairs.append((face, moved))
+        if made:
+            return np.concatenate(made, axis=1), glances
+        return paste_faces(mover.photo.pixels, pairs, mover.paste), glances
 
 
 def live_faces(

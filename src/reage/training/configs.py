@@ -122,7 +122,7 @@ class PhotoAgerTraining:
     batch: int = 16
     seed: int = 0
     balance: float = 0.8
-    youngest: float = 1.0  # years that are asked for
+    youngest: float = 4.0  # years that are asked for
     oldest: float = 82.0
     # Changes of the photos' finest detail: crops of large portraits have two or three times as
     # much of it as a dataset of small pictures. -1 = none is left, 1 = twice as much.
@@ -150,8 +150,8 @@ class PhotoAgerTraining:
     light_weight: float = 40.0  # mean square of the change, averaged over 1/8 of the side
     hue_weight: float = 40.0  # mean square of what changes in colour, not in lightness
     size_weight: float = 4.0  # mean square of the change
-    peak_weight: float = 600.0  # mean square of what light changes by more than lines and folds do
-    texture_weight: float = 1.0  # real skin of the wanted age bin against pasted, a patch at a time
+    peak_weight: float = 2500.0  # mean square of what light changes by more than lines and folds do
+    texture_weight: float = 1.5  # real skin of the wanted age bin against pasted, a patch at a time
 
 
 PRESETS: dict[str, GeneratorTraining] = {

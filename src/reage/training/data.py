@@ -19,6 +19,7 @@ from reage.training.parallel import World
 __all__ = ["AGE_BINS", "BIN_MIDDLES", "BatchSource", "FaceBatch", "age_bin", "even_shares"]
 
 AGE_BINS = (0.0, 3.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0)  # years at which each bin begins
+MOST_OFTEN = 4.0  # as a rare trait is drawn, so that no single face becomes its bin
 BIN_MIDDLES = (1.0, 6.0, 15.0, 25.0, 35.0, 45.0, 55.0, 65.0, 76.0)
 
 
@@ -41,15 +42,18 @@ def age_bin(age_range: tuple[float, float] | None) -> int:
 def even_shares(bins: Tensor, trait: Tensor, share: float) -> Tensor:
     """Weights `[N]` under which a trait `[N]` has the same share of every bin `[N]`, mean 1 in it.
 
-    Bins where all or none have it stay as they are.
+    Bins where all or none have it stay as they are; no picture comes more than `MOST_OFTEN` times
+    as often.
     """
     weights = torch.ones(len(bins), dtype=torch.float64)
     for value in bins.unique():
         mine = bins == value
         has, lacks = mine & trait, mine & ~trait
         if has.any() and lacks.any():
-            weights[has] = share * float(mine.sum() / has.sum())
-            weights[lacks] = (1 - share) * float(mine.sum() / lacks.sum())
+            found = float(has.sum() / mine.sum())
+            wanted = min(share, found * MOST_OFTEN)
+            weights[has] = wanted / found
+            weights[lacks] = (1 - wanted) / (1 - found)
     return weights
 
 

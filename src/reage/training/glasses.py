@@ -16,11 +16,14 @@ import numpy as np
 from PIL import Image
 
 from reage.datasets import FaceDataset, FaceRow
-from reage.latents.faces import LUMA
+from reage.latents.faces import EYES_TO_MOUTH, LUMA
+from reage.models.checkpoints import Alignment
+from reage.training.crops import length, lies
 
 __all__ = ["edges_around_eyes", "glasses_lines", "learn_from_the_clearest", "wear_glasses"]
 
-SIDE = 128  # pixels at which faces are looked at; boxes below are x0, y0, x1, y1 of these
+SQUARE = Alignment(scale=0.7, shift=0.22)  # of the faces that are looked at
+SIDE = 128  # pixels of it; boxes below are x0, y0, x1, y1 of these
 EYES, FACE = (17, 38, 111, 86), (30, 40, 98, 90)
 BRIDGE, UNDER_LEFT, UNDER_RIGHT = (56, 46, 72, 64), (28, 58, 52, 76), (76, 58, 100, 76)
 CELL = 4  # pixels over which edges are averaged
@@ -31,15 +34,20 @@ RIDGE = 200.0
 LEAST_ROWS = 200  # below which nothing can be learnt, and nobody is taken to wear any
 
 
-def wear_glasses(dataset: FaceDataset, rows: Sequence[FaceRow]) -> np.ndarray:
-    """Whether each face wears glasses, `[N]` bool; of FFHQ-like crops of scale 0.7, shift 0.22."""
-    if len(rows) < LEAST_ROWS:
+def wear_glasses(dataset: FaceDataset, rows: Sequence[FaceRow], alignment: Alignment) -> np.ndarray:
+    """Whether each face wears glasses, `[N]` bool; nobody where too few faces could teach it.
+
+    `alignment` is that of the dataset's crops, which have to show the square `SQUARE`.
+    """
+    middle, half = lies(SQUARE.shift * EYES_TO_MOUTH, alignment), length(SQUARE.scale, alignment)
+    box = (0.5 - half, middle - half, 0.5 + half, middle + half)
+    if len(rows) < LEAST_ROWS or min(box) < -1e-6 or max(box) > 1 + 1e-6:
         return np.zeros(len(rows), bool)
     edges, lines = [], []
     for row in rows:
         picture = Image.fromarray(dataset.read(row))
-        if picture.width != SIDE:
-            picture = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+        x0, y0, x1, y1 = (min(max(v, 0), 1) * picture.width for v in box)
+        picture = picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC, (x0, y0, x1, y1))
         light = np.asarray(picture, np.float32) @ np.array(LUMA, np.float32)
         edges.append(edges_around_eyes(light))
         lines.append(glasses_lines(light))

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from reage.datasets import FaceDataset, FaceRow
 from reage.faces.landmarker import FaceMesh
+from reage.models.checkpoints import Alignment
 from reage.networks.growth import GrowthConfig
+from reage.training.crops import length, lies
 from reage.training.data import BIN_MIDDLES, age_bin
 from reage.training.draws import seeded
 
@@ -18,30 +20,39 @@ __all__ = ["GROWTH", "fit_growth", "growth_shapes", "mean_shapes"]
 
 GROWTH = GrowthConfig(BIN_MIDDLES)
 LEAST_FACES = 20  # of an age bin; with fewer it takes the shape of the nearest bin
-SEEN = 0.77  # side of the square that the mesh looks at, of the crop's, before it is enlarged
+# All lengths in half-sides of FFHQ's square, down from the eyes.
+SEEN, SEEN_DOWN = 1.08, 0.113  # square that the mesh looks at, before it enlarges it: side, middle
 LIKELY = 0.5  # probability of a face from which a mesh counts
 # Points of the mesh: inner lips, corners of the mouth, outer lips, sides, forehead and chin.
 LIPS, CORNERS, MOUTH, SIDES, ENDS = (13, 14), (61, 291), (0, 17), (234, 454), (10, 152)
-# The mesh's moves are carried on by Gaussians of this width, held at 0 on an oval around the head
-# (centre, half-axes), all in sides of the square. RIDGE keeps noise of single points out.
-REACH, RIDGE = 0.09, 0.02
-OVAL = (0.5, 0.55, 0.62, 0.66)
+# The mesh's moves are carried on by Gaussians of this width, held at 0 on an oval around the head:
+# its middle and half-axes. RIDGE keeps noise of single points out.
+REACH, RIDGE = 0.126, 0.02
+OVAL_DOWN, OVAL = 0.183, (0.868, 0.924)
 HELD = 64  # points on that oval
-FADE = 0.1  # over which the moves end at the border of the widened square
+FADE = 0.1  # of the square's side, over which the moves end at the widened square's border
 
 
 def fit_growth(
-    dataset: FaceDataset, rows: Sequence[FaceRow], *, faces: int, seed: int = 0
+    dataset: FaceDataset,
+    rows: Sequence[FaceRow],
+    alignment: Alignment,
+    *,
+    faces: int,
+    seed: int = 0,
 ) -> Tensor:
-    """Shapes of `Growth` with the settings `GROWTH`, from up to `faces` faces of each age bin."""
+    """Shapes of `Growth` with the settings `GROWTH`, from up to `faces` faces of each age bin.
+
+    `alignment` is that of the dataset's crops.
+    """
     chosen = _chosen(rows, faces, seed)
     mesh = FaceMesh()
     found, bins, male = [], [], []
     for row in chosen:
         picture = dataset.read(row)
         side = len(picture)
-        middle = np.full(2, (side - 1) / 2)
-        points, likely = mesh(picture, middle, side * SEEN, 0.0)
+        middle = np.array([0.5, lies(SEEN_DOWN, alignment)]) * side - 0.5
+        points, likely = mesh(picture, middle, side * length(SEEN, alignment), 0.0)
         if likely >= LIKELY:
             found.append((points + np.array([0.5, 0.5, 0.0])) / side)
             bins.append(age_bin(row.age_range))
@@ -49,7 +60,8 @@ def fit_growth(
     if not found:
         return torch.zeros(len(GROWTH.ages), 2, GROWTH.side, GROWTH.side)
     meshes = np.stack(found)
-    return growth_shapes(mean_shapes(meshes, np.array(bins), np.array(male)), meshes.mean(0)[:, :2])
+    moves = mean_shapes(meshes, np.array(bins), np.array(male))
+    return growth_shapes(moves, meshes.mean(0)[:, :2], alignment)
 
 
 def mean_shapes(meshes: np.ndarray, bins: np.ndarray, male: np.ndarray) -> np.ndarray:
@@ -79,18 +91,20 @@ def mean_shapes(meshes: np.ndarray, bins: np.ndarray, male: np.ndarray) -> np.nd
     return found[nearest].reshape(len(nearest), -1, 2)
 
 
-def growth_shapes(moves: np.ndarray, points: np.ndarray) -> Tensor:
+def growth_shapes(moves: np.ndarray, points: np.ndarray, alignment: Alignment) -> Tensor:
     """Carry moves `[K, P, 2]` of points `[P, 2]` on to all places: `[K, 2, S, S]`, symmetric."""
     axis = (np.arange(GROWTH.side) + 0.5) / GROWTH.side * (1 + 2 * GROWTH.margin) - GROWTH.margin
     places = np.stack(np.meshgrid(axis, axis), 2).reshape(-1, 2)
     angles = np.linspace(0, 2 * np.pi, HELD, endpoint=False)
-    x, y, across, down = OVAL
-    oval = np.stack([x + across * np.cos(angles), y + down * np.sin(angles)], 1)
+    across, down = (length(axis, alignment) for axis in OVAL)
+    middle = lies(OVAL_DOWN, alignment)
+    oval = np.stack([0.5 + across * np.cos(angles), middle + down * np.sin(angles)], 1)
+    reach = length(REACH, alignment)
     anchors = np.concatenate([points, oval])
     known = np.concatenate([moves, np.zeros((len(moves), HELD, 2))], 1)
-    kernel = _gaussians(anchors, anchors) + RIDGE * np.eye(len(anchors))
+    kernel = _gaussians(anchors, anchors, reach) + RIDGE * np.eye(len(anchors))
     weights = np.linalg.solve(kernel, known.transpose(1, 0, 2).reshape(len(anchors), -1))
-    dense = (_gaussians(places, anchors) @ weights).reshape(GROWTH.side, GROWTH.side, -1, 2)
+    dense = (_gaussians(places, anchors, reach) @ weights).reshape(GROWTH.side, GROWTH.side, -1, 2)
     edge = np.clip((0.5 + GROWTH.margin - np.abs(axis - 0.5)) / FADE, 0, 1)
     dense *= (edge[:, None] * edge[None])[..., None, None]
     shapes = dense.transpose(2, 3, 0, 1)
@@ -98,9 +112,9 @@ def growth_shapes(moves: np.ndarray, points: np.ndarray) -> Tensor:
     return torch.from_numpy((shapes + mirrored) / 2).float()
 
 
-def _gaussians(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _gaussians(a: np.ndarray, b: np.ndarray, reach: float) -> np.ndarray:
     squared = ((a[:, None] - b[None]) ** 2).sum(2)
-    return np.exp(-squared / (2 * REACH**2))
+    return np.exp(-squared / (2 * reach**2))
 
 
 def _chosen(rows: Sequence[FaceRow], faces: int, seed: int) -> list[FaceRow]:

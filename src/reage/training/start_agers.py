@@ -89,7 +89,10 @@ def start_photo_ager(
     resolution = model.generator.config.resolution
     shares: dict[str, Any] = {}
     if config.glasses_share:
-        shares = {"trait": wear_glasses(dataset, rows), "trait_share": config.glasses_share}
+        shares = {
+            "trait": wear_glasses(dataset, rows, model.config.alignment),
+            "trait_share": config.glasses_share,
+        }
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
@@ -101,7 +104,14 @@ def start_photo_ager(
         ager,
         beside,
         growth,
-        partial(fit_growth, dataset, rows, faces=config.growth_faces, seed=config.seed),
+        partial(
+            fit_growth,
+            dataset,
+            rows,
+            model.config.alignment,
+            faces=config.growth_faces,
+            seed=config.seed,
+        ),
         _face_networks(model, machine),
         critics,
         source_of(config, dataset, rows, resolution, machine, **shares),

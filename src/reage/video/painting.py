@@ -85,9 +85,13 @@ class Painter:
             return False
         layer = self._layer(frame) if self.ager is None else self._seen(self.ager, planes, frame)
         add_layer(planes, layer, self.quad(frame), weight)
-        if self.bend is not None:
-            bend_planes(planes, self.bend.weighed(weight), self.quad(frame))
         return True
+
+    def bend_frame(self, planes: Planes, frame: int) -> None:
+        """Bend a frame's planes around the face, after all changes were added."""
+        weight = self.weight(frame)
+        if self.bend is not None and weight > 0:
+            bend_planes(planes, self.bend.weighed(weight), self.quad(frame))
 
     def _seen(self, ager: NeuralAger, planes: Planes, frame: int) -> np.ndarray:
         """What the photo ager adds to a frame, as a layer."""

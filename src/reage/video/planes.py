@@ -13,7 +13,7 @@ from PIL import Image
 
 from reage.faces.alignment import quad_side, to_unit
 from reage.faces.sampling import interpolate
-from reage.latents.bending import Bend, bend_layer
+from reage.latents.bending import Bend, bend_in_place
 
 __all__ = ["Planes", "add_layer", "bend_planes", "rgb_to_ycc", "sample_luma", "sample_rgb"]
 
@@ -88,7 +88,7 @@ def bend_planes(planes: Planes, bend: Bend, quad: np.ndarray) -> None:
     """Move what a frame shows around the square `quad` `[4, 2]`, in place."""
     for channel, plane in enumerate(planes.layers):
         place = quad if channel == 0 else _chroma_place(quad)
-        bend_layer(plane.copy(), plane, bend, place)
+        bend_in_place(plane, bend, place)
 
 
 def _add_to_plane(

@@ -123,9 +123,10 @@ def _render(
                 raise ImageError(f"{source.path} was changed while it was read; start again")
             before = frame.planes()
             after = before.copy()
-            for painter in painters:
-                if painter.covers(number) and painter.paint(after, number):
-                    watch.tally.edited += 1
+            here = [painter for painter in painters if painter.covers(number)]
+            watch.tally.edited += sum(painter.paint(after, number) for painter in here)
+            for painter in here:
+                painter.bend_frame(after, number)
             watch.see(number, before, after, painters)
             writer.add(after, pts)
             watch.tally.frames += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
 
@@ -60,7 +61,7 @@ class Door:
     def __init__(self, settings: ServerSettings):
         self.settings = settings
         self.tokens: set[str] = set()  # of browsers that gave the password
-        self.counts: dict[tuple[str, str], tuple[float, int]] = {}  # (who, what): since, number
+        self.times: dict[tuple[str, str], deque[float]] = {}  # by (who, what), of a minute
 
     def refused(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a request that may not go on."""
@@ -124,20 +125,18 @@ class Door:
         return client[0]
 
     def _within(self, who: str, what: str, most: int, *, count: bool = True) -> bool:
-        """Count a request; whether it is among the first `most` of a minute.
-
-        The minute begins with the first of them: at a minute of the clock somebody could ask
-        twice as often, just before and just after its end.
-        """
+        """Count a request; whether fewer than `most` came in the 60 seconds before it."""
         now = time.monotonic()
-        if len(self.counts) > 10_000:
-            self.counts = {k: v for k, v in self.counts.items() if now - v[0] < 60}
-        since, number = self.counts.get((who, what), (now, 0))
-        if now - since >= 60:
-            since, number = now, 0
-        number += count
-        self.counts[who, what] = (since, number)
-        return number <= most if count else number < most
+        if len(self.times) > 10_000:
+            self.times = {k: v for k, v in self.times.items() if v and now - v[-1] < 60}
+        times = self.times.get((who, what), deque())
+        while times and now - times[0] >= 60:
+            times.popleft()
+        free = len(times) < most
+        if count and free:
+            times.append(now)
+            self.times[who, what] = times
+        return free
 
 
 def cookie(headers: Headers, name: str) -> str | None:
