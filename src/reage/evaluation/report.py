@@ -215,7 +215,7 @@ def _smooth(found: Mapping[str, Any]) -> list[str]:
         ("change of the picture a step (RMS), grey levels", smooth["step"]),
         ("unevenness of the steps (SD / mean)", smooth["step_unevenness"]),
         ("steps in which the read age falls by over a year", percent(smooth["backwards"])),
-        ("lowest PSNR outside the mask, dB (100: not a pixel)", found["psnr_outside"]),
+        ("lowest PSNR outside the mask (what is bent counts), dB", found["psnr_outside"]),
         ("seconds an edit, all targets", found["seconds"]),
     ]
     return table(("per step", "value"), rows)

@@ -1,7 +1,7 @@
 """Frames as Y'CbCr 4:2:0, and changes added to them there.
 
-A change of RGB is a linear change of Y'CbCr: added there, the picture outside the face keeps its
-very samples, and no frame is converted to RGB and back.
+A change of RGB is a linear change of Y'CbCr: added there, the picture outside of what is changed or
+bent keeps its very samples, and no frame is converted to RGB and back.
 """
 
 from __future__ import annotations
