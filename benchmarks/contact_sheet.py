@@ -1,4 +1,4 @@
-"""A contact sheet: each portrait of a folder before, and at 20, 40, 60 and 80 years.
+"""A contact sheet: each portrait of a folder before, and at 8, 20, 40, 60 and 80 years.
 
 python benchmarks/contact_sheet.py ../shared/portraits/synthetic docs/contact-sheet.jpg
 """
@@ -15,7 +15,7 @@ import reage
 from reage.images import save_array
 from reage.outputs.strip import result_strip
 
-AGES = (20.0, 40.0, 60.0, 80.0)
+AGES = (8.0, 20.0, 40.0, 60.0, 80.0)
 WIDTH = 1000  # pixels of a strip; two stand side by side
 
 

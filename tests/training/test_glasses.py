@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+from pathlib import Path
+
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFilter
 
-from reage.training.data import even_shares
-from reage.training.glasses import edges_around_eyes, glasses_lines, learn_from_the_clearest
+from reage.datasets import open_dataset
+from reage.models.checkpoints import Alignment
+from reage.training.data import BatchSource, even_shares
+from reage.training.glasses import (
+    edges_around_eyes,
+    glasses_lines,
+    learn_from_the_clearest,
+    wear_glasses,
+)
+from reage.training.parallel import World
 
 
 def face(seed: int, glasses: bool) -> np.ndarray:
@@ -54,3 +66,30 @@ def test_a_trait_gets_the_same_share_of_every_bin():
         assert torch.isclose(weights[mine].mean(), torch.tensor(1.0, dtype=torch.float64))
         found = weights[mine & trait].sum() / weights[mine].sum()
         assert torch.isclose(found, torch.tensor(share, dtype=torch.float64))
+
+
+def test_a_dataset_is_looked_through_and_its_batches_are_even(tmp_path: Path):
+    wears = np.arange(300) % 6 == 0
+    with tarfile.open(tmp_path / "faces.tar", "w") as archive:
+        rows = ["file,split,age_bin"]
+        for i, has in enumerate(wears):
+            stream = io.BytesIO()
+            light = np.clip(face(i, bool(has)), 0, 255).astype(np.uint8)
+            Image.fromarray(light).convert("RGB").save(stream, "PNG")
+            entry = tarfile.TarInfo(f"{i:03}.png")
+            entry.size = stream.tell()
+            stream.seek(0)
+            archive.addfile(entry, stream)
+            rows.append(f"{entry.name},train,{'3-9' if i < 150 else '60-69'}")
+    (tmp_path / "faces.csv").write_text("\n".join(rows) + "\n")
+    dataset = open_dataset(tmp_path)
+    found = wear_glasses(dataset, dataset.rows, Alignment(0.7, 0.22))
+    assert (found == wears).mean() > 0.95
+    # Fewer faces, or crops that end within the square, teach nothing.
+    assert not wear_glasses(dataset, dataset.rows[:100], Alignment(0.7, 0.22)).any()
+    assert not wear_glasses(dataset, dataset.rows, Alignment(0.5, 0.22)).any()
+    source = BatchSource(dataset, dataset.rows, 8, World(), trait=wears, trait_share=0.1)
+    drawn = source.weights.diff(prepend=source.weights.new_zeros(1))
+    for part in (slice(0, 150), slice(150, 300)):
+        share = drawn[part][torch.from_numpy(wears[part])].sum() / drawn[part].sum()
+        assert abs(float(share) - 0.1) < 1e-6

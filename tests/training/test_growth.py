@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from reage.datasets import open_dataset
+from reage.faces.alignment import crop_face, face_quad
+from reage.faces.detection import FaceDetector
 from reage.models.checkpoints import Alignment
 from reage.training.crops import lies
-from reage.training.growth import GROWTH, growth_shapes, mean_shapes
+from reage.training.growth import GROWTH, fit_growth, growth_shapes, mean_shapes
 
 POINTS = 478
 
@@ -81,3 +89,34 @@ def test_a_wider_crop_grows_alike(face: np.ndarray):
         there = at(wider, (x - 0.5) * share + 0.5, (y - 0.5) * share + down)
         assert there / share == pytest.approx(at(shapes, x, y), abs=5e-4)
     assert abs(at(shapes, 0.5, 0.95)) > 0.006
+
+
+def test_meshes_of_real_pictures_say_who_is_narrower(astronaut: np.ndarray, tmp_path: Path):
+    """One face as it is and squeezed about its middle: the one under 10, the other from 30 on."""
+    alignment = Alignment(0.7, 0.22)
+    face = FaceDetector().detect(astronaut)[0]
+    crop = crop_face(astronaut, face_quad(face, alignment.scale, alignment.shift), 128).image
+    squeezed = Image.fromarray(crop).resize((112, 128), Image.Resampling.LANCZOS)
+    narrow = np.pad(np.asarray(squeezed), ((0, 0), (8, 8), (0, 0)), mode="reflect")
+    rng = np.random.default_rng(0)
+    with tarfile.open(tmp_path / "faces.tar", "w") as archive:
+        rows = ["file,split,age_bin"]
+        for i in range(48):
+            young = i % 2 == 0
+            noisy = (narrow if young else crop) + rng.normal(0, 4, crop.shape)
+            stream = io.BytesIO()
+            Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(stream, "PNG")
+            entry = tarfile.TarInfo(f"{i:03}.png")
+            entry.size = stream.tell()
+            stream.seek(0)
+            archive.addfile(entry, stream)
+            rows.append(f"{entry.name},train,{'3-9' if young else '30-39'}")
+    (tmp_path / "faces.csv").write_text("\n".join(rows) + "\n")
+    dataset = open_dataset(tmp_path)
+    shapes = fit_growth(dataset, dataset.rows, alignment, faces=24)
+    across = shapes[4, 0] - shapes[1, 0]  # from 6 to 35 years, to the right
+    cell = (1 + 2 * GROWTH.margin) / GROWTH.side
+    row = int((0.6 + GROWTH.margin) / cell)
+    left, right = (int((x + GROWTH.margin) / cell) for x in (0.2, 0.8))
+    assert across[row, left] < -0.01 and across[row, right] > 0.01
+    assert not fit_growth(dataset, dataset.rows, alignment, faces=5).any()  # too few to tell

@@ -14,10 +14,12 @@ from made_video import CUT, ENTERS, FRAMES, HEIGHT, LEAVES, RATE, WIDTH, Made, d
 from reage.cli.main import main
 from reage.editor import Editor
 from reage.errors import FaceError, ImageError, UsageError
+from reage.faces.alignment import face_quad, quad_side
 from reage.latents.agers import NeuralAger
 from reage.latents.aging import Reached
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.encoder import Encoder, EncoderConfig
+from reage.networks.growth import Growth, GrowthConfig
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.video import ageing, render, scan
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
@@ -299,6 +301,51 @@ class TestEdit:
                 patch = (slice(y - 6, y + 6), slice(x - 6, x + 6))
                 change = after[frame][patch].astype(float).mean() - before[frame][patch].mean()
                 assert change == pytest.approx(wanted, abs=2.5), frame
+
+    def test_frames_are_bent_as_the_face_grows(
+        self,
+        made: Made,
+        small_editor: Editor,
+        journal: Any,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        """With a photo ager that changes nothing, a growth moves the nose down, and nobody else."""
+        from dataclasses import replace
+
+        import torch
+
+        config = small_editor.model.config
+        ager = Ager(AgerConfig(config.generator.num_ws, config.generator.w_dim, hidden=8)).eval()
+        photo = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
+        growth = Growth(GrowthConfig((10.0, 90.0), side=16)).requires_grad_(False)
+        growth.shapes[1, 1, 4:12, 4:12] = 0.15
+        direction = NeuralAger(ager, small_editor.model.generator_hash, photo=photo, growth=growth)
+        editor = replace(small_editor, direction=direction)
+        monkeypatch.setattr(ageing, "reach_age", lambda *_: Reached(5.0, 80.0, 80.0, None))
+        result = edit_video(editor, made.path, tmp_path / "o.mp4", VideoConfig(to={1: 80.0}))
+        (edit,) = result.edits
+        before, after = decoded(made.path)[0], decoded(result.path)[0]
+        found, source, tracks = journal
+        run = tracks[0].runs[0]
+        motion = load_motion(found, source, run, run.start, run.stop)
+        bend = direction.bend(torch.tensor([5.0]), edit.own.age)
+        assert bend is not None
+        frame = run.start + 8  # faded in
+        points = motion.points[motion.at(frame)]
+        quad = face_quad(points[:5], config.alignment.scale, config.alignment.shift)
+        down = round(float(bend.moves[0, 1, 8, 8]) * quad_side(quad))
+        assert down >= 4
+        x, y = points[2].astype(int)
+        nose = before[frame][y - 8 : y + 8, x - 8 : x + 8].astype(float)
+        there, here = (
+            np.abs(after[frame][y - 8 + d : y + 8 + d, x - 8 : x + 8] - nose).mean()
+            for d in (down, 0)
+        )
+        assert there < 0.5 * here
+        last = motion.points[motion.at(frame), :5].max(0)[0] + quad_side(quad)
+        beyond = np.s_[:, int(last) :]
+        assert np.abs(after[frame][beyond].astype(float) - before[frame][beyond]).mean() < 2
 
     def test_rotated_pictures_come_out_upright(
         self, people: Any, small_editor: Editor, tmp_path: Path

@@ -30,7 +30,7 @@ CELL = 4  # pixels over which edges are averaged
 # Quantiles of the score above and below which cases are clear: of the lines, then of the edges.
 BY_LINES, BY_EDGES = (0.92, 0.5), (0.9, 0.6)
 ROUNDS = 4
-RIDGE = 200.0
+RIDGE = 0.02  # a face
 LEAST_ROWS = 200  # below which nothing can be learnt, and nobody is taken to wear any
 
 
@@ -87,7 +87,7 @@ def learn_from_the_clearest(edges: np.ndarray, lines: np.ndarray) -> np.ndarray:
         chosen = wears | bare
         weight = np.where(wears, bare.sum() / max(wears.sum(), 1), 1.0)[chosen, None]
         known = inputs[chosen]
-        normal = (known * weight).T @ known + RIDGE * np.eye(known.shape[1])
+        normal = (known * weight).T @ known + RIDGE * len(known) * np.eye(known.shape[1])
         score = inputs @ np.linalg.solve(normal, (known * weight).T @ wears[chosen].astype(float))
         high, low = BY_EDGES
     return score > 0.5
