@@ -17,7 +17,7 @@ from reage.errors import LatentError, ModelError
 from reage.faces.alignment import to_unit
 from reage.images import to_tensor
 from reage.inputs import as_photo
-from reage.latents.agers import NeuralAger, load_ager, save_ager
+from reage.latents.agers import NeuralAger, less_coloured, load_ager, save_ager
 from reage.latents.bending import bend_photo
 from reage.latents.faces import Moved, crop_for_age, paste_faces
 from reage.latents.finding import AGE_AGER
@@ -84,6 +84,10 @@ def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path)
     assert torch.equal(added, with_photo.added(crop, eyes, strengths, 30.0))
     assert not added[1].any() and added[0].any() and added[2].any()
     assert not added[:, :, 8:12].any()  # eyes stay the photo's
+    mirrored = read.added(crop.flip(-1), eyes[:, ::-1].copy(), strengths, 30.0).flip(-1)
+    assert torch.allclose(mirrored, added, atol=1e-6)  # as its mirror image
+    alone = read.photo(crop, torch.tensor([30.0]), torch.tensor([55.0]))
+    assert not torch.allclose(less_coloured(alone)[..., 16, 16], added[2:, :, 16, 16], atol=1e-4)
     tensors, metadata = load_tensors(file)
     known = json.loads(metadata["ager"])
     sizes = known["photo"]
