@@ -279,13 +279,8 @@ def test_two_processes_train_as_one(
             run_training(
                 start(read_settings(folder), machine), folder, RunOptions(kimg=0.064, log_steps=1)
             )
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
         if processes == 2:
-            done = subprocess.run(
-                [*torchrun, "--nproc-per-node=2", str(script), str(folder)],
-                capture_output=True, text=True, env=environment, timeout=300,
-            )  # fmt: skip
+            done = torchrun(script, folder)
             assert done.returncode == 0, done.stderr
         lines = (folder / "log.jsonl").read_text().splitlines()
         logs.append([json.loads(line) for line in lines])
@@ -294,6 +289,36 @@ def test_two_processes_train_as_one(
         for name in set(one) - {"images_per_second"}:
             # Sums in another order differ in the last digits, and the adversary amplifies them.
             assert one[name] == pytest.approx(two[name], rel=2e-3, abs=1e-4), name
+
+
+LEAVING = """
+import atexit, sys, torch, torch.distributed as dist
+from reage.training.parallel import join_world
+atexit.register(lambda: sys.stdout.write("left\\n" if not dist.is_initialized() else "still\\n"))
+world = join_world(torch.device("cpu"))
+assert world.size == 2 and float(world.mean(torch.tensor(float(world.rank)))) == 0.5
+"""
+
+
+def test_processes_leave_the_group_before_they_end(tmp_path: Path):
+    """Else one of them may be aborted at its very end, when all is done."""
+    script = tmp_path / "leave.py"
+    script.write_text(LEAVING)
+    done = torchrun(script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["left", "left"]
+
+
+def torchrun(script: Path, *arguments: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script in two processes."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    return subprocess.run(
+        [*command, str(script), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        timeout=300,
+    )
 
 
 def test_settings_are_kept_and_a_run_is_not_overwritten(settings: Settings, tmp_path: Path):

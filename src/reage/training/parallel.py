@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -87,4 +88,7 @@ def join_world(device: torch.device) -> World:
         return World()
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        # Left to the end of the interpreter, the group's threads now and then abort a process that
+        # has done all its work ("terminate called without an active exception").
+        atexit.register(dist.destroy_process_group)
     return World(dist.get_rank(), dist.get_world_size())
