@@ -64,7 +64,7 @@ def embedded(batch: int, options: argparse.Namespace) -> Row:
     images, mask = torch.rand(batch, 3, side, side) * 2 - 1, torch.ones(batch, 1, side, side)
     works: dict[str, Work] = {"reage": partial(encoder, images, mask, average)}
     for layout in options.backends:
-        part = next(p for p in parts_of(model, encoder, None) if p.name == "encoder")
+        part = next(p for p in parts_of(model, encoder) if p.name == "encoder")
         assert isinstance(part.network, EncoderGraph)
         with TemporaryDirectory() as folder:
             graph = open_graph(export_part(part, Path(folder), layout).path, layout)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from reage.latents.bending import Bend, bend_in_place
 from reage.networks.generator import Generator, GeneratorConfig
 
-__all__ = ["SMALL", "Command", "make_generator", "random", "within"]
+__all__ = ["SMALL", "Command", "bent_photo", "make_generator", "random", "within"]
 
 Command = Callable[..., tuple[int, str, str]]  # exit status, output, errors
 Value = TypeVar("Value")
@@ -31,6 +33,13 @@ def make_generator(config: GeneratorConfig, seed: int = 1000) -> Generator:
     generator.eval().requires_grad_(False)
     generator.mapping.w_avg.copy_(generator.mean_w(1000))
     return generator
+
+
+def bent_photo(photo: np.ndarray, bend: Bend, quad: np.ndarray) -> np.ndarray:
+    """A bent copy of a photo `[H, W, 3 or 4]`; a fourth channel stays."""
+    out = photo.copy()
+    bend_in_place(out[..., :3], bend, quad)
+    return out
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

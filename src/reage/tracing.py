@@ -34,7 +34,7 @@ from reage.results import AgedFace, Edit
 
 __all__ = ["FaceMover", "TracedFaces"]
 
-LEAST_LIKENESS = 0.84  # below it a pasted face looks bent rather than aged (docs/ageing.md)
+LEAST_LIKENESS = 0.84  # below it a pasted face looks distorted rather than aged (docs/ageing.md)
 PIXEL_POINTS = 3  # on either side of a face as it is, where each look costs a whole U-Net
 PIXEL_EDGE = "the edge of the ages that the network knows"
 BATCH = 8  # pictures synthesised at once: more is slower on a CPU, whose caches it leaves

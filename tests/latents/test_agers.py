@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from made import random
+from made import bent_photo, random
 from reage.editor import QUALITIES, load
 from reage.errors import LatentError, ModelError
 from reage.faces.alignment import to_unit
 from reage.images import to_tensor
 from reage.inputs import as_photo
 from reage.latents.agers import NeuralAger, less_coloured, load_ager, save_ager
-from reage.latents.bending import bend_photo
 from reage.latents.faces import Moved, crop_for_age, paste_faces
 from reage.latents.finding import AGE_AGER
 from reage.latents.inversion import ProjectConfig
@@ -188,13 +187,13 @@ def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
     flat = paste_faces(photo.pixels, [(f, Moved(m.pictures)) for f, m in pairs], "delta")
     for f, moved in pairs:
         assert moved.bend is not None
-        flat = bend_photo(flat, moved.bend, f.view.crop.quad)
+        flat = bent_photo(flat, moved.bend, f.view.crop.quad)
     assert np.array_equal(pasted, flat)
     (edit,) = editor.move(photo, [face], growing, [1.5])
     assert edit.photo.alpha is not None and np.array_equal(photo.alpha, alpha)
     bend = mover.moved(face, torch.tensor([1.5])).bend
     assert bend is not None
-    wanted = bend_photo(alpha[..., None].repeat(3, 2), bend, face.view.crop.quad)[..., 0]
+    wanted = bent_photo(alpha[..., None].repeat(3, 2), bend, face.view.crop.quad)[..., 0]
     assert np.array_equal(edit.photo.alpha, wanted) and (wanted != alpha).any()
 
 

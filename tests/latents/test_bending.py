@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from made import bent_photo
 from reage.faces.alignment import crop_face
 from reage.images import to_array, to_tensor
-from reage.latents.bending import Bend, bend_photo
+from reage.latents.bending import Bend
 from reage.networks.growth import bent
 
 MARGIN = 0.3
@@ -43,7 +44,7 @@ def ramp(height: int, width: int, right: float, below: float, dtype: type = np.u
 def test_what_is_seen_moves_by_the_bend(turn: float):
     quad = square(150.3, 139.6, 160, turn)
     photo = ramp(300, 310, 40, 25)
-    out = bend_photo(photo, bump(0.05, -0.03), quad)
+    out = bent_photo(photo, bump(0.05, -0.03), quad)
     across, down = (quad[3] - quad[0]), (quad[1] - quad[0])
     moved = 0.05 * across - 0.03 * down  # pixels, in the middle
     change = out[139, 150].astype(float) - photo[139, 150]
@@ -53,12 +54,12 @@ def test_what_is_seen_moves_by_the_bend(turn: float):
 def test_nothing_changes_outside_nor_where_nothing_moves():
     photo = np.random.default_rng(0).integers(0, 256, (200, 220, 4), np.uint8)
     quad = square(100, 100, 80)
-    out = bend_photo(photo, bump(0.1, 0.1), quad)
+    out = bent_photo(photo, bump(0.1, 0.1), quad)
     changed = np.argwhere((out != photo).any(2))
     reach = 80 * (0.5 + MARGIN) + 1
     assert len(changed) > 1000 and np.abs(changed - 100).max() <= reach
     assert np.array_equal(out[..., 3], photo[..., 3])
-    still = bend_photo(photo, Bend(torch.zeros(1, 2, SIDE, SIDE), MARGIN), quad)
+    still = bent_photo(photo, Bend(torch.zeros(1, 2, SIDE, SIDE), MARGIN), quad)
     assert np.array_equal(still, photo)
 
 
@@ -66,9 +67,9 @@ def test_it_does_not_matter_in_how_many_bands_it_is_done(
     astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ):
     quad = square(225, 110, 128, 0.2)
-    whole = bend_photo(astronaut, bump(0.06, -0.05), quad)
+    whole = bent_photo(astronaut, bump(0.06, -0.05), quad)
     monkeypatch.setattr("reage.latents.bending.BAND", 17)
-    bands = bend_photo(astronaut, bump(0.06, -0.05), quad)
+    bands = bent_photo(astronaut, bump(0.06, -0.05), quad)
     assert (bands != astronaut).any()
     assert np.abs(bands.astype(int) - whole).max() <= 1  # coordinates are rounded otherwise
 
@@ -77,9 +78,9 @@ def test_a_large_photo_and_a_small_one_are_bent_alike():
     wave = np.sin(np.arange(1200) / 90)
     large = (128 + 100 * wave[:, None] * wave[None]).astype(np.uint8)[..., None].repeat(3, 2)
     bend = bump(0.06, 0.08)
-    big = bend_photo(large, bend, square(599.5, 599.5, 700))
+    big = bent_photo(large, bend, square(599.5, 599.5, 700))
     small = large.reshape(300, 4, 300, 4, 3).mean((1, 3)).round().astype(np.uint8)
-    little = bend_photo(small, bend, square(149.5, 149.5, 175))
+    little = bent_photo(small, bend, square(149.5, 149.5, 175))
     reduced = big.reshape(300, 4, 300, 4, 3).mean((1, 3))
     assert np.abs(reduced - little).max() < 2.5
     assert np.abs(reduced - small).max() > 10
@@ -90,7 +91,7 @@ def test_the_networks_see_what_is_pasted(astronaut: np.ndarray):
     bend = bump(0.03, -0.05)
     crop = crop_face(astronaut, quad, 128).image
     wanted = to_array(bent(to_tensor(crop), bend.moves, MARGIN))[0]
-    found = crop_face(bend_photo(astronaut, bend, quad), quad, 128).image
+    found = crop_face(bent_photo(astronaut, bend, quad), quad, 128).image
     inside = np.s_[8:-8, 8:-8]
     error = np.abs(found[inside].astype(float) - wanted[inside])
     unbent = np.abs(crop[inside].astype(float) - wanted[inside])
@@ -100,7 +101,7 @@ def test_the_networks_see_what_is_pasted(astronaut: np.ndarray):
 @pytest.mark.parametrize("middle", [(0, 50), (99, 99), (-20, 40)])
 def test_a_face_at_the_edge_brings_nothing_black_in(middle: tuple[int, int]):
     photo = np.full((100, 100, 3), 200, np.uint8)
-    out = bend_photo(photo, bump(0.15, -0.15), square(*middle, 90))
+    out = bent_photo(photo, bump(0.15, -0.15), square(*middle, 90))
     assert out.min() == out.max() == 200
-    away = bend_photo(photo, bump(0.1, 0), square(400, 400, 90))
+    away = bent_photo(photo, bump(0.1, 0), square(400, 400, 90))
     assert np.array_equal(away, photo)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_training import tiny_settings
+from tiny_training import tiny_settings, write_faces
 
 from made import SMALL
 from reage.training.settings import RunSettings
@@ -27,25 +24,12 @@ def faces_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty blurred blots of 32 px in two splits, with an age bin each."""
     folder = tmp_path_factory.mktemp("faces")
     rng = np.random.default_rng(0)
-    rows = []
-    with tarfile.open(folder / "faces.tar", "w") as archive:
-        for i in range(40):
-            small = rng.integers(0, 255, (4, 4, 3), dtype=np.uint8)
-            stream = io.BytesIO()
-            Image.fromarray(small).resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(
-                stream, "PNG"
-            )
-            entry = tarfile.TarInfo(f"{i:03}.png")
-            entry.size = stream.tell()
-            stream.seek(0)
-            archive.addfile(entry, stream)
-            split = "val" if i % 5 == 4 else "train"
-            rows.append({"file": entry.name, "split": split, "age_bin": BINS[i % len(BINS)]})
-    with (folder / "faces.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["file", "split", "age_bin"])
-        writer.writeheader()
-        writer.writerows(rows)
-    return folder
+    pictures = []
+    for _ in range(40):
+        small = Image.fromarray(rng.integers(0, 255, (4, 4, 3), dtype=np.uint8))
+        pictures.append(np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC)))
+    splits = ["val" if i % 5 == 4 else "train" for i in range(40)]
+    return write_faces(folder, pictures, [*BINS] * 8, splits)
 
 
 @pytest.fixture(scope="session")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFilter
+from tiny_training import write_faces
 
 from reage.datasets import open_dataset
 from reage.models.checkpoints import Alignment
-from reage.training.data import BatchSource, even_shares
+from reage.training.data import BatchSource, bins_of, even_shares
 from reage.training.glasses import (
     edges_around_eyes,
     glasses_lines,
@@ -70,25 +69,16 @@ def test_a_trait_gets_the_same_share_of_every_bin():
 
 def test_a_dataset_is_looked_through_and_its_batches_are_even(tmp_path: Path):
     wears = np.arange(300) % 6 == 0
-    with tarfile.open(tmp_path / "faces.tar", "w") as archive:
-        rows = ["file,split,age_bin"]
-        for i, has in enumerate(wears):
-            stream = io.BytesIO()
-            light = np.clip(face(i, bool(has)), 0, 255).astype(np.uint8)
-            Image.fromarray(light).convert("RGB").save(stream, "PNG")
-            entry = tarfile.TarInfo(f"{i:03}.png")
-            entry.size = stream.tell()
-            stream.seek(0)
-            archive.addfile(entry, stream)
-            rows.append(f"{entry.name},train,{'3-9' if i < 150 else '60-69'}")
-    (tmp_path / "faces.csv").write_text("\n".join(rows) + "\n")
+    faces = [face(i, bool(has))[..., None].repeat(3, 2) for i, has in enumerate(wears)]
+    write_faces(tmp_path, faces, ["3-9"] * 150 + ["60-69"] * 150)
     dataset = open_dataset(tmp_path)
     found = wear_glasses(dataset, dataset.rows, Alignment(0.7, 0.22))
     assert (found == wears).mean() > 0.95
     # Fewer faces, or crops that end within the square, teach nothing.
     assert not wear_glasses(dataset, dataset.rows[:100], Alignment(0.7, 0.22)).any()
     assert not wear_glasses(dataset, dataset.rows, Alignment(0.5, 0.22)).any()
-    source = BatchSource(dataset, dataset.rows, 8, World(), trait=wears, trait_share=0.1)
+    often = even_shares(bins_of(dataset.rows), torch.from_numpy(wears), 0.1)
+    source = BatchSource(dataset, dataset.rows, 8, World(), often=often)
     drawn = source.weights.diff(prepend=source.weights.new_zeros(1))
     for part in (slice(0, 150), slice(150, 300)):
         share = drawn[part][torch.from_numpy(wears[part])].sum() / drawn[part].sum()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_training import write_faces
 
 from reage.datasets import open_dataset
 from reage.faces.alignment import crop_face, face_quad
@@ -99,19 +98,8 @@ def test_meshes_of_real_pictures_say_who_is_narrower(astronaut: np.ndarray, tmp_
     squeezed = Image.fromarray(crop).resize((112, 128), Image.Resampling.LANCZOS)
     narrow = np.pad(np.asarray(squeezed), ((0, 0), (8, 8), (0, 0)), mode="reflect")
     rng = np.random.default_rng(0)
-    with tarfile.open(tmp_path / "faces.tar", "w") as archive:
-        rows = ["file,split,age_bin"]
-        for i in range(48):
-            young = i % 2 == 0
-            noisy = (narrow if young else crop) + rng.normal(0, 4, crop.shape)
-            stream = io.BytesIO()
-            Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(stream, "PNG")
-            entry = tarfile.TarInfo(f"{i:03}.png")
-            entry.size = stream.tell()
-            stream.seek(0)
-            archive.addfile(entry, stream)
-            rows.append(f"{entry.name},train,{'3-9' if young else '30-39'}")
-    (tmp_path / "faces.csv").write_text("\n".join(rows) + "\n")
+    noisy = [one + rng.normal(0, 4, crop.shape) for _ in range(24) for one in (narrow, crop)]
+    write_faces(tmp_path, noisy, ["3-9", "30-39"] * 24)
     dataset = open_dataset(tmp_path)
     shapes = fit_growth(dataset, dataset.rows, alignment, faces=24)
     across = shapes[4, 0] - shapes[1, 0]  # from 6 to 35 years, to the right

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import tarfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from reage.networks.generator import GeneratorConfig
 from reage.training.configs import (
@@ -20,7 +27,7 @@ SMALL = {
     "photo-ager": PhotoAgerTraining(batch=4, judge_kimg=0.13),
 }
 
-__all__ = ["TINY", "tiny_settings"]
+__all__ = ["TINY", "tiny_settings", "write_faces"]
 
 TINY = GeneratorConfig(resolution=32, channels=(8, 8, 8, 8), z_dim=512, w_dim=512, mapping_layers=2)
 
@@ -48,3 +55,27 @@ def tiny_settings(
         model=None if model is None else str(model),
         kimg=1.0,
     )
+
+
+def write_faces(
+    folder: Path,
+    pictures: Sequence[np.ndarray],
+    bins: Sequence[str],
+    splits: Sequence[str] | None = None,
+) -> Path:
+    """A dataset of pictures `[R, R, 3]`, 0..255, with age bins; all of "train" without `splits`."""
+    rows = []
+    with tarfile.open(folder / "faces.tar", "w") as archive:
+        for i, (picture, bin_) in enumerate(zip(pictures, bins, strict=True)):
+            stream = io.BytesIO()
+            Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(stream, "PNG")
+            entry = tarfile.TarInfo(f"{i:03}.png")
+            entry.size = stream.tell()
+            stream.seek(0)
+            archive.addfile(entry, stream)
+            rows.append((entry.name, splits[i] if splits else "train", bin_))
+    with (folder / "faces.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "split", "age_bin"))
+        writer.writerows(rows)
+    return folder

@@ -97,6 +97,14 @@ def edited(
         return edit_video(small_editor, made.path, output, BOTH, mark="made by a test")
 
 
+def with_photo_ager(editor: Editor, growth: Growth | None = None) -> NeuralAger:
+    """An ager whose photo ager changes nothing yet."""
+    config = editor.model.config.generator
+    ager = Ager(AgerConfig(config.num_ws, config.w_dim, hidden=8)).eval()
+    photo = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
+    return NeuralAger(ager, editor.model.generator_hash, photo=photo, growth=growth)
+
+
 class TestReading:
     def test_what_is_in_it(self, made: Made, journal: Any):
         found, source, _ = journal
@@ -276,11 +284,9 @@ class TestEdit:
 
         import torch
 
-        config = small_editor.model.config.generator
-        ager = Ager(AgerConfig(config.num_ws, config.w_dim, hidden=8)).eval()
-        photo = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
-        photo.out.bias += 1.0
-        direction = NeuralAger(ager, small_editor.model.generator_hash, photo=photo)
+        direction = with_photo_ager(small_editor)
+        assert direction.photo is not None
+        direction.photo.out.bias += 1.0
         editor = replace(small_editor, direction=direction)
         reached = Reached(3.0, 80.0, 80.0, None)  # who knows what age light has
         monkeypatch.setattr(ageing, "reach_age", lambda *_: reached)
@@ -315,12 +321,10 @@ class TestEdit:
 
         import torch
 
-        config = small_editor.model.config
-        ager = Ager(AgerConfig(config.generator.num_ws, config.generator.w_dim, hidden=8)).eval()
-        photo = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
+        alignment = small_editor.model.config.alignment
         growth = Growth(GrowthConfig((10.0, 90.0), side=16)).requires_grad_(False)
         growth.shapes[1, 1, 4:12, 4:12] = 0.15
-        direction = NeuralAger(ager, small_editor.model.generator_hash, photo=photo, growth=growth)
+        direction = with_photo_ager(small_editor, growth)
         editor = replace(small_editor, direction=direction)
         monkeypatch.setattr(ageing, "reach_age", lambda *_: Reached(5.0, 80.0, 80.0, None))
         result = edit_video(editor, made.path, tmp_path / "o.mp4", VideoConfig(to={1: 80.0}))
@@ -333,7 +337,7 @@ class TestEdit:
         assert bend is not None
         frame = run.start + 8  # faded in
         points = motion.points[motion.at(frame)]
-        quad = face_quad(points[:5], config.alignment.scale, config.alignment.shift)
+        quad = face_quad(points[:5], alignment.scale, alignment.shift)
         down = round(float(bend.moves[0, 1, 8, 8]) * quad_side(quad))
         assert down >= 4
         x, y = points[2].astype(int)

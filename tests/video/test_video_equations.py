@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from made import bent_photo
 from reage.errors import FaceError, UsageError
 from reage.faces.alignment import face_quad
 from reage.faces.paste import paste_delta
-from reage.latents.bending import Bend, bend_photo
+from reage.latents.bending import Bend
 from reage.video.config import Preview, parse_preview
 from reage.video.journal import FRAME, ROW, Journal
 from reage.video.metrics import Tally, VideoMetrics, flicker, landmark_jitter
@@ -134,7 +135,7 @@ class TestPlanes:
         bend.moves[..., 4:12, 4:12] = 0.1
         before = [plane.copy() for plane in planes.layers]
         bend_planes(planes, bend, quad)
-        wanted = bend_photo(luma[..., None].repeat(3, 2), bend, quad)[..., 0]
+        wanted = bent_photo(luma[..., None].repeat(3, 2), bend, quad)[..., 0]
         assert np.array_equal(planes.layers[0], wanted) and not np.array_equal(wanted, luma)
         cb = planes.layers[1][25, 25].astype(int)  # four pixels to the left it was, two of its own
         assert abs(cb - before[1][25, 23]) <= 2 < abs(cb - int(before[1][25, 25]))

@@ -17,6 +17,8 @@ __all__ = [
     "eye_mask",
     "face_mask",
     "face_quad",
+    "outline_of",
+    "pixels_within",
     "quad_side",
     "to_unit",
 ]
@@ -65,6 +67,26 @@ def to_unit(points: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """Map photo positions `[..., 2]` to the square: (0, 0) at TL, (1, 1) at BR."""
     axes = np.stack([quad[3] - quad[0], quad[1] - quad[0]], axis=1)
     return (np.asarray(points, np.float64) - quad[0]) @ np.linalg.inv(axes).T
+
+
+def pixels_within(
+    quad: np.ndarray, units: np.ndarray, shape: tuple[int, ...]
+) -> tuple[int, int, int, int]:
+    """Return x0, y0, x1, y1 (exclusive) of the pixels of a picture around places in the square.
+
+    `units` `[N, 2]` are places as `to_unit` gives them, `shape` the picture's, height first.
+    """
+    corners = quad[0] + units[:, :1] * (quad[3] - quad[0]) + units[:, 1:] * (quad[1] - quad[0])
+    limits = np.array(shape[1::-1])
+    low = np.clip(np.floor(corners.min(0)).astype(int), 0, limits)
+    high = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, limits)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def outline_of(box: tuple[int, int, int, int]) -> np.ndarray:
+    """The corners TL, BL, BR, TR `[4, 2]` of a box x0, y0, x1, y1 of pixels: their outer edges."""
+    x0, y0, x1, y1 = box
+    return np.array([[x0, y0], [x0, y1], [x1, y1], [x1, y0]]) - 0.5
 
 
 def crop_face(rgb: np.ndarray, quad: np.ndarray, resolution: int) -> FaceCrop:

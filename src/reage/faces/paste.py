@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from reage.faces.alignment import crop_face, quad_side, to_unit
+from reage.faces.alignment import crop_face, outline_of, pixels_within, quad_side, to_unit
 from reage.faces.sampling import BICUBIC, LANCZOS, interpolate
 
 __all__ = ["paste_delta", "paste_replace"]
@@ -97,12 +97,7 @@ def _region(photo: np.ndarray, quad: np.ndarray, mask: np.ndarray) -> tuple[int,
     # Bicubic interpolation reaches two pixels of the crop farther.
     u = np.array([columns[0] - 2, columns[-1] + 3]) / mask.shape[1]
     v = np.array([rows[0] - 2, rows[-1] + 3]) / mask.shape[0]
-    across, down = quad[3] - quad[0], quad[1] - quad[0]
-    corners = quad[0] + np.array([a * across + b * down for a in u for b in v])
-    limits = np.array(photo.shape[1::-1])
-    low = np.clip(np.floor(corners.min(0)).astype(int), 0, limits)
-    high = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, limits)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    return pixels_within(quad, np.array([[a, b] for a in u for b in v]), photo.shape)
 
 
 def _unrotated(
@@ -119,8 +114,7 @@ def _unrotated(
         layer = _resize(layer, min(layer.shape[0], round(layer.shape[0] * ratio * 1.5)))
     coarse = max(ratio / 1.5, 1.0)
     size = (max(1, round((x1 - x0) / coarse)), max(1, round((y1 - y0) / coarse)))
-    corners = np.array([[x0, y0], [x0, y1], [x1, y1], [x1, y0]]) - 0.5
-    inner = to_unit(corners, quad) * layer.shape[0] - 0.5
+    inner = to_unit(outline_of(region), quad) * layer.shape[0] - 0.5
     return Image.fromarray(interpolate(layer, inner, size))
 
 

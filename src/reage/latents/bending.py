@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reage.faces.alignment import to_unit
+from reage.faces.alignment import outline_of, pixels_within, to_unit
 
-__all__ = ["Bend", "affine_of", "bend_in_place", "bend_photo"]
+__all__ = ["Bend", "affine_of", "bend_in_place"]
 
 BAND = 512  # rows worked on at a time, so that a large face costs little memory
 FINER = 4  # times that the moves are refined (bicubic) before they are read in between (linear)
@@ -37,20 +37,12 @@ class Bend:
         return Bend(self.moves * share, self.margin)
 
 
-def bend_photo(photo: np.ndarray, bend: Bend, quad: np.ndarray) -> np.ndarray:
-    """Move places of a photo `[H, W, 3 or 4]` uint8 or uint16; a new one, the old is not changed.
-
-    `bend` holds one bend of the face's square `quad` `[4, 2]`. Outside of what it reaches pixels
-    keep their values. Bicubic; a fourth channel stays as it is.
-    """
-    assert photo.ndim == 3 and photo.dtype in (np.uint8, np.uint16), (photo.shape, photo.dtype)
-    out = photo.copy()
-    bend_in_place(out[..., :3], bend, quad)
-    return out
-
-
 def bend_in_place(layer: np.ndarray, bend: Bend, quad: np.ndarray) -> None:
-    """As `bend_photo`, one layer or several `[H, W (, C)]` where they are."""
+    """Move places of a photo or of one layer of it, `[H, W (, C)]` uint8 or uint16.
+
+    `bend` holds one bend of the face's square `quad` `[4, 2]`. Outside of what it reaches, and
+    where nothing moves, pixels keep their values. Bicubic.
+    """
     assert len(bend.moves) == 1, len(bend.moves)
     quad = np.asarray(quad, np.float64)
     moves = bend.moves.float().cpu()
@@ -70,7 +62,7 @@ def bend_in_place(layer: np.ndarray, bend: Bend, quad: np.ndarray) -> None:
         first, last = max(top - reach, low[1]), min(box[3] + reach, high[1])
         rows = source[first - low[1] : last - low[1]]
         start = np.array([low[0], first])
-        found, moved = _fetched(rows, start, box, moves, bend.margin, quad, layer.dtype)
+        found, moved = _fetched(rows, start, box, moves, bend.margin, quad)
         np.copyto(target, found, where=moved if layer.ndim == 2 else moved[..., None])
 
 
@@ -85,28 +77,18 @@ def _region(shape: tuple[int, ...], moves: Tensor, margin: float, quad: np.ndarr
     # Moves are read in between: they reach two of their places farther.
     ends = [(v.min() - 2, v.max() + 3) for v in (columns, rows)]
     (u0, u1), (v0, v1) = np.clip(np.array(ends) / side, 0, 1) * (1 + 2 * margin) - margin
-    corners = quad[0] + np.array([u * across + v * down for u in (u0, u1) for v in (v0, v1)])
-    limits = np.array(shape[1::-1])
-    low = np.clip(np.floor(corners.min(0)).astype(int), 0, limits)
-    high = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, limits)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    return pixels_within(quad, np.array([[u, v] for u in (u0, u1) for v in (v0, v1)]), shape)
 
 
 def _fetched(
-    source: np.ndarray,
-    start: np.ndarray,
-    box: Box,
-    moves: Tensor,
-    margin: float,
-    quad: np.ndarray,
-    dtype: np.dtype,
+    source: np.ndarray, start: np.ndarray, box: Box, moves: Tensor, margin: float, quad: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The values of a box after the moves `[1, 2, S, S]`, and where anything moved, `[h, w]`.
 
     `source` is the part of the layers that begins at the pixel `start`.
     """
     size = [1, 1, box[3] - box[1], box[2] - box[0]]
-    outer = np.array([[box[0], box[1]], [box[0], box[3]], [box[2], box[3]], [box[2], box[1]]]) - 0.5
+    outer = outline_of(box)
     wide = (to_unit(outer, quad) + margin) / (1 + 2 * margin)
     seen = F.affine_grid(affine_of(wide)[None], size, align_corners=False)
     moved = F.grid_sample(moves, seen, "bilinear", "zeros", align_corners=False)
@@ -120,8 +102,8 @@ def _fetched(
     grid = F.affine_grid(base, size, align_corners=False)
     grid = grid - shift[None] * torch.from_numpy(2 / length).to(shift)
     found = F.grid_sample(planes, grid, "bicubic", "border", align_corners=False)
-    found = found[0].permute(1, 2, 0).round_().clamp_(0, float(np.iinfo(dtype).max))
-    values = found.reshape(size[2], size[3], *source.shape[2:]).numpy().astype(dtype)
+    found = found[0].permute(1, 2, 0).round_().clamp_(0, float(np.iinfo(source.dtype).max))
+    values = found.reshape(size[2], size[3], *source.shape[2:]).numpy().astype(source.dtype)
     return values, (shift.abs().amax(2) > LEAST).numpy()
 
 

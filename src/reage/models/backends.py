@@ -46,7 +46,7 @@ def open_graphs(
         raise UsageError(f"backend {backend!r} is not known; choose {known}")
     folder = _folder(model)
     graphs: dict[str, Graph] = {}
-    for part in parts_of(model, encoder, None):
+    for part in parts_of(model, encoder):
         path = folder / f"{part.name}{FILES[layout]}"
         if not path.is_file():
             _export(part, folder, layout)

@@ -16,7 +16,15 @@ from reage.images import to_tensor
 from reage.training.draws import seeded
 from reage.training.parallel import World
 
-__all__ = ["AGE_BINS", "BIN_MIDDLES", "BatchSource", "FaceBatch", "age_bin", "even_shares"]
+__all__ = [
+    "AGE_BINS",
+    "BIN_MIDDLES",
+    "BatchSource",
+    "FaceBatch",
+    "age_bin",
+    "bins_of",
+    "even_shares",
+]
 
 AGE_BINS = (0.0, 3.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0)  # years at which each bin begins
 MOST_OFTEN = 4.0  # as a rare trait is drawn, so that no single face becomes its bin
@@ -37,6 +45,11 @@ def age_bin(age_range: tuple[float, float] | None) -> int:
     if age_range is None:
         return -1
     return sum(age_range[0] >= begin for begin in AGE_BINS) - 1
+
+
+def bins_of(rows: Sequence[FaceRow]) -> Tensor:
+    """The bin of each row's label, `[N]`."""
+    return torch.tensor([age_bin(row.age_range) for row in rows])
 
 
 def even_shares(bins: Tensor, trait: Tensor, share: float) -> Tensor:
@@ -61,7 +74,7 @@ class BatchSource:
     """Draws batches of a split; the next one is decoded while the current one is used.
 
     `balance` 0 takes every picture as often, 1 every age bin. Half of the pictures are mirrored.
-    Faces with a `trait` `[N]` bool make up `trait_share` of every bin where there are both kinds.
+    `often` `[N]` says how many times as often each row is drawn besides (`even_shares`).
     """
 
     def __init__(
@@ -74,21 +87,17 @@ class BatchSource:
         seed: int = 0,
         balance: float = 0.0,
         purpose: str = "data",
-        trait: np.ndarray | None = None,
-        trait_share: float = 0.0,
+        often: Tensor | None = None,
     ):
         if not rows:
             raise ImageError(f"{dataset.folder} has no faces to train on; look at its splits")
         self.dataset, self.rows, self.batch, self.seed = dataset, rows, batch, seed
         self.purpose = purpose
         self.places = world.part(batch)
-        bins = torch.tensor([age_bin(row.age_range) for row in rows]) + 1
-        counts = torch.bincount(bins, minlength=len(AGE_BINS) + 1).float()
-        self.bins = bins - 1
-        weights = counts[bins].pow(-balance).double()
-        if trait is not None:
-            weights *= even_shares(bins, torch.from_numpy(trait), trait_share)
-        self.weights = weights.cumsum(0)
+        self.bins = bins_of(rows)
+        counts = torch.bincount(self.bins + 1, minlength=len(AGE_BINS) + 1).float()
+        weights = counts[self.bins + 1].pow(-balance).double()
+        self.weights = (weights if often is None else weights * often).cumsum(0)
         self._pool = ThreadPoolExecutor(1)
         self._next: tuple[int, Future[FaceBatch]] | None = None
 

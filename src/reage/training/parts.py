@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
+from torch import Tensor
 
 from reage.datasets import FaceDataset, FaceRow
 from reage.errors import ModelError, UsageError
@@ -60,7 +60,7 @@ def source_of(
     rows: Sequence[FaceRow],
     resolution: int,
     machine: Machine,
-    **shares: Any,
+    often: Tensor | None = None,
 ) -> BatchSource:
     """Batches of a training; UsageError where the crops have another size."""
     side = dataset.read(rows[0]).shape[0]
@@ -76,5 +76,5 @@ def source_of(
         machine.world,
         seed=config.seed,
         balance=config.balance,
-        **shares,
+        often=often,
     )

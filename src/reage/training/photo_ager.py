@@ -56,7 +56,7 @@ class PhotoAgerTrainer:
     ):
         self.config, self.networks, self.source, self.world = config, networks, source, world
         self.device, self.dtype, self.critics, self.beside = device, dtype, critics, beside
-        self.growth = growth and growth.requires_grad_(False).to(device)
+        self.growth = growth and growth.to(device)
         self.fit_growth = fit_growth
         self.ager = ager.train().requires_grad_(True).to(device)
         self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)

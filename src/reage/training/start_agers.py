@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from reage.datasets import FaceDataset, FaceRow
 from reage.errors import ModelError
@@ -26,7 +25,7 @@ from reage.training.ageing import FaceNetworks
 from reage.training.ager import AgerTrainer
 from reage.training.configs import AgerTraining, PhotoAgerTraining
 from reage.training.critics import AgeCritics
-from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource
+from reage.training.data import AGE_BINS, BIN_MIDDLES, BatchSource, bins_of, even_shares
 from reage.training.glasses import wear_glasses
 from reage.training.growth import GROWTH, fit_growth
 from reage.training.parts import Machine, likeness_of, own_encoder, source_of
@@ -87,18 +86,16 @@ def start_photo_ager(
             "reage train ager"
         )
     resolution = model.generator.config.resolution
-    shares: dict[str, Any] = {}
+    often = None
     if config.glasses_share:
-        shares = {
-            "trait": wear_glasses(dataset, rows, model.config.alignment),
-            "trait_share": config.glasses_share,
-        }
+        wearing = torch.from_numpy(wear_glasses(dataset, rows, model.config.alignment))
+        often = even_shares(bins_of(rows), wearing, config.glasses_share)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
         growth = Growth(GROWTH) if config.growth_faces else None
         texture = TextureCritic(len(AGE_BINS))
-        critics = _critics(config, dataset, rows, machine, texture, **shares)
+        critics = _critics(config, dataset, rows, machine, texture, often)
     return PhotoAgerTrainer(
         config,
         ager,
@@ -114,7 +111,7 @@ def start_photo_ager(
         ),
         _face_networks(model, machine),
         critics,
-        source_of(config, dataset, rows, resolution, machine, **shares),
+        source_of(config, dataset, rows, resolution, machine, often),
         world=machine.world,
         device=machine.device,
         dtype=machine.dtype,
@@ -142,26 +139,20 @@ def _critics(
     rows: Sequence[FaceRow],
     machine: Machine,
     texture: TextureCritic | None = None,
-    *,
-    trait: np.ndarray | None = None,
-    trait_share: float = 0.0,
+    often: Tensor | None = None,
 ) -> AgeCritics:
     heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
     judge = AgeJudge(BIN_MIDDLES, TAP_CHANNELS)
-    labels = np.array([row.age_range is not None for row in rows])
-    if not labels.any():
-        labels[:] = True
-    known = [row for row, label in zip(rows, labels, strict=True) if label]
+    known = [i for i, row in enumerate(rows) if row.age_range is not None] or range(len(rows))
     labelled = BatchSource(
         dataset,
-        known,
+        [rows[i] for i in known],
         JUDGE_BATCH * machine.world.size,
         machine.world,
         seed=config.seed,
         balance=config.balance,
         purpose="judge",
-        trait=None if trait is None else trait[labels],
-        trait_share=trait_share,
+        often=None if often is None else often[list(known)],
     )
     features = load_efficientnet().to(machine.device)
     adversary = ProjectedAdversary(

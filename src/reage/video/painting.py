@@ -58,8 +58,8 @@ class Painter:
         self.motion: Motion = load_motion(journal, source, run, self.knots[0], self.knots[-1] + 1)
         ager = editor.age_direction()
         self.ager = ager if isinstance(ager, NeuralAger) and ager.photo is not None else None
-        strength = torch.tensor([edit.reached.strength])
-        self.bend = None if self.ager is None else self.ager.bend(strength, edit.own.age)
+        self.strength = torch.tensor([edit.reached.strength])
+        self.bend = None if self.ager is None else self.ager.bend(self.strength, edit.own.age)
         if self.ager is None:
             self.codes = codes_at(edit, journal, source, run, self.knots)
         self._layers: dict[int, np.ndarray] = {}  # by knot; only those still needed
@@ -99,8 +99,7 @@ class Painter:
         quad = self.quad(frame)
         crop = to_tensor(sample_rgb(planes, quad, side)).to(self.editor.device)
         eyes = eye_mask(self.points(frame)[:5], quad, side)
-        strength = torch.tensor([self.edit.reached.strength])
-        change = ager.added(crop, eyes, strength, self.edit.own.age) * 127.5
+        change = ager.added(crop, eyes, self.strength, self.edit.own.age) * 127.5
         return self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), frame)
 
     def _layer(self, frame: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from reage.faces.alignment import quad_side, to_unit
+from reage.faces.alignment import outline_of, pixels_within, quad_side, to_unit
 from reage.faces.sampling import interpolate
 from reage.latents.bending import Bend, bend_in_place
 
@@ -94,16 +94,11 @@ def bend_planes(planes: Planes, bend: Bend, quad: np.ndarray) -> None:
 def _add_to_plane(
     plane: np.ndarray, layer: np.ndarray, quad: np.ndarray, support: np.ndarray
 ) -> None:
-    across, down = quad[3] - quad[0], quad[1] - quad[0]
-    corners = quad[0] + support[:, :1] * across + support[:, 1:] * down
-    limits = np.array(plane.shape[::-1])
-    x0, y0 = np.clip(np.floor(corners.min(0)).astype(int), 0, limits)
-    x1, y1 = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, limits)
+    box = x0, y0, x1, y1 = pixels_within(quad, support, plane.shape)
     if x0 >= x1 or y0 >= y1:
         return
-    outer = np.array([[x0, y0], [x0, y1], [x1, y1], [x1, y0]]) - 0.5
-    inner = to_unit(outer, quad) * layer.shape[0] - 0.5
-    added = interpolate(layer, inner, (int(x1 - x0), int(y1 - y0)))
+    inner = to_unit(outline_of(box), quad) * layer.shape[0] - 0.5
+    added = interpolate(layer, inner, (x1 - x0, y1 - y0))
     target = plane[y0:y1, x0:x1]
     np.copyto(target, np.clip(np.rint(target + added), 0, 255), casting="unsafe")
 
