@@ -197,8 +197,20 @@ class TestNetworks:
     def test_a_discriminator_gives_one_logit_a_picture(self):
         network = Discriminator(DiscriminatorConfig(16, (8, 8, 8)))
         assert network(random(4, 3, 16, 16)).shape == (4,)
-        with pytest.raises(ValueError, match="2 channel counts do not fit 16 px"):
-            DiscriminatorConfig(16, (8, 8))
+        with pytest.raises(ValueError, match="2 channel counts do not fit 64 px"):
+            DiscriminatorConfig(64, (8, 8))
+        with pytest.raises(ValueError, match="1 channel counts do not fit 4 px"):
+            DiscriminatorConfig(4, (8,))
+
+    @pytest.mark.parametrize("channels", [(8, 8, 8, 8), (8, 8, 8), (8, 8)])
+    def test_a_discriminator_without_its_largest_maps_sees_every_pixel(
+        self, channels: tuple[int, ...]
+    ):
+        network = Discriminator(DiscriminatorConfig(32, channels))
+        images = random(4, 3, 32, 32).requires_grad_()
+        network(images).sum().backward()
+        assert images.grad is not None
+        assert (images.grad.abs().sum((0, 1)) > 0).all()
 
     def test_heads_condition_on_the_class_alone(self):
         heads = FeatureHeads(FeatureHeadsConfig(width=8, classes=3)).eval()

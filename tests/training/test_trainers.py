@@ -104,6 +104,29 @@ class TestGenerator:
         with pytest.raises(UsageError, match="leave the stages out"):
             start(settings(recipe="stylegan2", stages=((1.0, 16),)), machine)
 
+    @pytest.mark.parametrize("recipe", ["stylegan2+encoder", "projected"])
+    def test_the_adversary_learns_alone_in_its_head_start(
+        self, recipe: str, settings: Settings, machine: Machine
+    ):
+        batch = settings(recipe=recipe).config.batch
+        chosen = settings(recipe=recipe, head_start_kimg=batch / 1000, warmup_kimg=2 * batch / 1000)
+        trainer = start(chosen, machine)
+        for step, learnt in enumerate(({"discriminator"}, {"discriminator", "generator"})):
+            before = weights(trainer)
+            trainer.step(step)
+            changed = {
+                name.split(".")[0] for name, value in weights(trainer).items()
+                if not torch.equal(value, before[name]) and not name.endswith("w_avg")
+            }  # fmt: skip
+            assert changed - {"average", "encoder", "average_encoder"} == learnt
+            assert ("encoder" in changed) == (step > 0 and "encoder" in recipe)
+
+    def test_channels_that_no_discriminator_has_are_named(
+        self, settings: Settings, machine: Machine
+    ):
+        with pytest.raises(UsageError, match="discriminator_channels: 1 channel counts do not fit"):
+            start(settings(recipe="stylegan2", discriminator_channels=(8,)), machine)
+
 
 class TestEncoder:
     def test_the_generator_stays_unless_it_is_tuned(

@@ -63,7 +63,7 @@ def train() -> None:
     reage train ager runs/e/model --data faces --run runs/a --kimg 100
     reage train photo-ager runs/a/model --data faces --run runs/p --kimg 100
     reage train generator --run runs/g --resume
-    torchrun --nproc-per-node 2 -m reage train generator ...
+    torchrun --nproc-per-node 2 -m -- reage train generator ...
 
     A run folder has config.json, log.jsonl, curves, pictures and runs/NAME/model, which every
     other command takes. Ctrl-C and SIGTERM save before they end it.

@@ -30,19 +30,30 @@ class DiscriminatorConfig:
     """What shapes StyleGAN2's discriminator has."""
 
     resolution: int  # of the pictures, a power of two from 8
-    channels: tuple[int, ...]  # feature maps at 4, 8, ... resolution, as the generator's
+    # Feature maps at 4, 8, ... px: up to the full size as published, or to a half or a quarter of
+    # it; every pixel is seen then as well, and the largest maps, which cost most, are left out.
+    channels: tuple[int, ...]
     group: int = 4  # pictures that the minibatch standard deviation is taken over
 
     def __post_init__(self) -> None:
-        if 4 * 2 ** (len(self.channels) - 1) != self.resolution:
+        finest = 4 * 2 ** (len(self.channels) - 1)
+        if len(self.channels) < 2 or self.resolution not in (finest, 2 * finest, 4 * finest):
             raise ValueError(f"{len(self.channels)} channel counts do not fit {self.resolution} px")
+
+    @property
+    def patch(self) -> int:
+        """Pixels between two places of the first maps."""
+        return self.resolution // (4 * 2 ** (len(self.channels) - 1))
 
 
 class EqualConv2d(nn.Module):
     """Convolution with equalised learning rate (Karras et al. 2018, section 4.1)."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, *, bias: bool = True):
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, bias: bool = True, stride: int = 1
+    ):
         super().__init__()
+        self.stride = stride
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.gain = 1 / math.sqrt(inputs * kernel**2)
@@ -50,7 +61,8 @@ class EqualConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         weight = (self.weight * self.gain).to(x.dtype)
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return F.conv2d(x, weight, bias, padding=self.weight.shape[2] // 2)
+        padding = (self.weight.shape[2] - self.stride + 1) // 2
+        return F.conv2d(x, weight, bias, stride=self.stride, padding=padding)
 
 
 class DiscriminatorBlock(nn.Module):
@@ -76,8 +88,9 @@ class Discriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
         self.config = config
-        widths = config.channels[::-1]  # from the full size down to 4 px
-        self.from_rgb = EqualConv2d(3, widths[0], 1)
+        widths = config.channels[::-1]  # from the first maps down to 4 px
+        kernel = 2 * config.patch if config.patch > 1 else 1
+        self.from_rgb = EqualConv2d(3, widths[0], kernel, stride=config.patch)
         self.blocks = nn.ModuleList(DiscriminatorBlock(a, b) for a, b in pairwise(widths))
         self.conv = EqualConv2d(widths[-1] + 1, widths[-1], 3)
         self.hidden = EqualConv2d(widths[-1] * 16, widths[-1], 1)

@@ -43,6 +43,7 @@ class GeneratorTraining:
     generator: AdamSettings = AdamSettings()
     discriminator: AdamSettings = AdamSettings()
     encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)
+    head_start_kimg: float = 0.0  # in which only the adversary learns
     warmup_kimg: float = 4.0  # over which the learning rates rise from nothing
     ema_kimg: float = 5.0  # half-life of the averaged weights
     ema_rampup: float = 0.05  # never longer than this part of what has been seen
@@ -55,6 +56,8 @@ class GeneratorTraining:
     perceptual_weight: float = 1.0  # reconstruction: distance of features
     adversarial_weight: float = 0.3  # reconstruction: beside 1 for the samples
     offset_weight: float = 0.1  # mean square of the encoder's offsets between levels
+    # stylegan2: at 4, 8, ... px, up to the full size, a half or a quarter; (): as the generator's.
+    discriminator_channels: tuple[int, ...] = ()
     r1_gamma: float = 1.0  # stylegan2
     r1_every: int = 16  # steps
     path_weight: float = 2.0  # stylegan2: path length regularisation

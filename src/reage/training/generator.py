@@ -112,16 +112,20 @@ class GeneratorTrainer:
             set_mapping(self.generator.mapping, self.codes)
         images = batch.images.to(self.device)
         reals = _reduced(images, side)
-        fakes = self._fakes(index, batch, images, side)
-        described = self._describe(index, batch, fakes.images)
+        begun = self._kimg(index) >= self.config.head_start_kimg
+        with torch.set_grad_enabled(begun):
+            fakes = self._fakes(index, batch, images, side)
+            described = self._describe(index, batch, fakes.images)
         with torch.no_grad():
             wanted = self._describe(index, batch, reals)
         figures: dict[str, Tensor] = {}
 
         self._warm_up(index)
-        loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
-        self._update(["generator", "encoder"], loss)
-        self._regularize_path(index, batch, figures)
+        with torch.set_grad_enabled(begun):
+            loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
+        if begun:
+            self._update(["generator", "encoder"], loss)
+            self._regularize_path(index, batch, figures)
 
         if "discriminator" in self.optimizers:
             self._teach_adversary(index, wanted, described.detach(), figures)
@@ -277,8 +281,10 @@ class GeneratorTrainer:
     def _warm_up(self, index: int) -> None:
         # Adam's first steps are as large as any, in directions that are mostly noise: an encoder
         # that meets a trained generator would throw both off.
-        share = min((index + 1) * self.config.batch / 1000 / max(self.config.warmup_kimg, 1e-9), 1)
         for name, optimizer in self.optimizers.items():
+            begin = 0.0 if name == "discriminator" else self.config.head_start_kimg
+            seen = max(self._kimg(index + 1) - begin, 0)
+            share = min(seen / max(self.config.warmup_kimg, 1e-9), 1)
             lazy = _lazy(self.config.path_weight, self.config) if name == "generator" else 1.0
             for group in optimizer.param_groups:
                 group["lr"] = getattr(self.config, name).lr * lazy * share
@@ -290,9 +296,13 @@ class GeneratorTrainer:
         if self.encoder is not None and self.average_encoder is not None:
             update_average(self.average_encoder, self.encoder, beta)
 
+    def _kimg(self, index: int) -> float:
+        """Thousands of pictures seen before a step."""
+        return index * self.config.batch / 1000
+
     def _side(self, index: int) -> int:
         """Pixels of the pictures that this step trains on."""
-        kimg = index * self.config.batch / 1000
+        kimg = self._kimg(index)
         for until, side in self.config.stages:
             if kimg < until:
                 return side

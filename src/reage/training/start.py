@@ -150,13 +150,19 @@ def _adversary(config: GeneratorTraining, size: GeneratorConfig, machine: Machin
         )
     if config.stages:
         raise UsageError("the stylegan2 recipe has one size only: leave the stages out")
-    network = Discriminator(DiscriminatorConfig(size.resolution, size.channels))
+    channels = config.discriminator_channels or size.channels
+    try:
+        shapes = DiscriminatorConfig(size.resolution, channels)
+    except ValueError as error:
+        raise UsageError(f"discriminator_channels: {error}") from error
+    network = Discriminator(shapes)
     return StyleganAdversary(
         network,
         r1_gamma=config.r1_gamma,
         r1_every=config.r1_every,
         ada_target=config.ada_target,
         ada_kimg=config.ada_kimg,
+        dtype=machine.dtype,
     )
 
 
