@@ -58,7 +58,7 @@ def train() -> None:
     """Train a generator, then its encoder, then its agers: of codes and of photos.
 
     \b
-    reage train generator --data faces --run runs/g --recipe projected+encoder --minutes 60
+    reage train generator --data faces --run runs/g --minutes 60
     reage train encoder runs/g/model --data faces --run runs/e --kimg 200
     reage train ager runs/e/model --data faces --run runs/a --kimg 100
     reage train photo-ager runs/a/model --data faces --run runs/p --kimg 100
@@ -71,7 +71,7 @@ def train() -> None:
 
 
 @train.command()
-@click.option("--recipe", default="projected+encoder", show_default=True, help="A preset's name.")
+@click.option("--recipe", default="stylegan2+encoder", show_default=True, help="A preset's name.")
 @click.option("--from", "model", metavar="MODEL", help="Begin from a model instead of nothing.")
 @click.option("--alignment", default="0.70,0.22", show_default=True, help="The crops' SCALE,SHIFT.")
 @run_options

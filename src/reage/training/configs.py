@@ -171,5 +171,15 @@ PRESETS: dict[str, GeneratorTraining] = {
     ),
     "projected": GeneratorTraining(encoder_share=0.0, mixed_share=0.0),
     "projected+encoder": GeneratorTraining(),
-    "stylegan2+encoder": GeneratorTraining(adversary="stylegan2"),
+    "stylegan2+encoder": GeneratorTraining(
+        adversary="stylegan2",
+        encoder_share=0.25,
+        encoder=AdamSettings(5e-4, 0.9, 0.99, clip=5.0),
+        generator=AdamSettings(clip=10.0),
+        offset_dropout=0.5,
+        offset_weight=1.0,
+        mse_weight=20.0,
+        r1_gamma=0.1,
+        path_weight=0.0,  # the rebuilt faces keep W even, and it has no compiled backward pass
+    ),
 }

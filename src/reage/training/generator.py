@@ -148,6 +148,8 @@ class GeneratorTrainer:
     def _counts(self, count: int) -> tuple[int, int]:
         """How many of `count` pictures are rebuilt, and how many show mixed codes."""
         rebuilt = _fours(count * self.config.encoder_share)
+        if self.config.encoder_share:
+            rebuilt = max(rebuilt, min(4, count))  # an encoder needs some, however small the batch
         return rebuilt, min(_fours(count * self.config.mixed_share), rebuilt, count - rebuilt)
 
     def _arranged(self, batch: FaceBatch) -> FaceBatch:
