@@ -18,7 +18,7 @@ import torch
 from reage.training.configs import PRESETS, GeneratorTraining
 from reage.training.settings import RunSettings
 from reage.training.start import Machine, start
-from timing import Row, clocked, in_turns, line, parser, precisions, prepare, save
+from timing import NAMES, Row, clocked, in_turns, line, parser, precisions, prepare, save
 
 NARROW = (256, 256, 192, 96, 48)  # at 4 to 64 px
 
@@ -41,7 +41,7 @@ def main() -> None:
     dtype = precisions(options.precision)[-1]
     steps = {name: steps_of(config, options.data, dtype) for name, config in recipes.items()}
     seconds, done = in_turns(steps, options.turns, options.seconds)
-    row = Row(f"a step of {stylegan2.batch} pictures, {dtype}".replace("torch.", ""), seconds, done)
+    row = Row(f"a step of {stylegan2.batch} pictures, {NAMES[dtype]}", seconds, done)
     print(line(row))
     for name, spent in seconds.items():
         print(f"{name}: {recipes[name].batch / spent:.1f} pictures a second")

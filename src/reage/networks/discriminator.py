@@ -36,14 +36,18 @@ class DiscriminatorConfig:
     group: int = 4  # pictures that the minibatch standard deviation is taken over
 
     def __post_init__(self) -> None:
-        finest = 4 * 2 ** (len(self.channels) - 1)
-        if len(self.channels) < 2 or self.resolution not in (finest, 2 * finest, 4 * finest):
+        if len(self.channels) < 2 or self.resolution / self.finest not in (1, 2, 4):
             raise ValueError(f"{len(self.channels)} channel counts do not fit {self.resolution} px")
 
     @property
+    def finest(self) -> int:
+        """Places a side of the first maps."""
+        return 4 * 2 ** (len(self.channels) - 1)
+
+    @property
     def patch(self) -> int:
-        """Pixels between two places of the first maps."""
-        return self.resolution // (4 * 2 ** (len(self.channels) - 1))
+        """Pixels between two of them."""
+        return self.resolution // self.finest
 
 
 class EqualConv2d(nn.Module):

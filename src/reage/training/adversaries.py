@@ -190,8 +190,8 @@ class StyleganAdversary:
         ada_every: int = 4,
         dtype: torch.dtype = torch.float32,
     ):
-        # Half of the time on a CPU, whose convolutions work on maps laid out like that.
         self.network = network
+        # Half of the time on a CPU, whose convolutions work on maps laid out like that.
         for weight in network.parameters():
             if weight.ndim == 4:
                 weight.data = weight.data.contiguous(memory_format=torch.channels_last)

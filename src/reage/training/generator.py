@@ -112,16 +112,15 @@ class GeneratorTrainer:
             set_mapping(self.generator.mapping, self.codes)
         images = batch.images.to(self.device)
         reals = _reduced(images, side)
-        begun = self._kimg(index) >= self.config.head_start_kimg
-        with torch.set_grad_enabled(begun):
-            fakes = self._fakes(index, batch, images, side)
-            described = self._describe(index, batch, fakes.images)
         with torch.no_grad():
             wanted = self._describe(index, batch, reals)
         figures: dict[str, Tensor] = {}
 
         self._warm_up(index)
+        begun = self._kimg(index) >= self.config.head_start_kimg
         with torch.set_grad_enabled(begun):
+            fakes = self._fakes(index, batch, images, side)
+            described = self._describe(index, batch, fakes.images)
             loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
         if begun:
             self._update(["generator", "encoder"], loss)
@@ -292,7 +291,7 @@ class GeneratorTrainer:
                 group["lr"] = getattr(self.config, name).lr * lazy * share
 
     def _average(self, index: int) -> None:
-        config, seen = self.config, (index + 1) * self.config.batch / 1000
+        config, seen = self.config, self._kimg(index + 1)
         beta = averaging_beta(config.batch, config.ema_kimg, seen, config.ema_rampup)
         update_average(self.average, self.generator, beta)
         if self.encoder is not None and self.average_encoder is not None:
