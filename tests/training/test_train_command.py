@@ -11,10 +11,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from reage.cli import main
 from reage.cli.train import changed
 from reage.errors import UsageError
+from reage.latents.agers import NeuralAger, load_ager
+from reage.latents.finding import AGE_AGER
 from reage.models.checkpoints import load_model
 from reage.training.configs import GeneratorTraining
 
@@ -47,9 +50,27 @@ def test_from_a_dataset_to_an_ageing_model(
         ) == 0  # fmt: skip
         previous = runs[kind] / "model"
     model = load_model(previous)
-    assert {"age.ager.safetensors", "encoder.safetensors", "generator.safetensors"} == set(
-        model.config.sha256
-    )
+    assert set(model.config.sha256) == {
+        "age.ager.safetensors",
+        "discriminator.safetensors",
+        "encoder.safetensors",
+        "generator.safetensors",
+    }
+    # A generator that is trained on loses its agers; they can be gone on from.
+    assert run(
+        "train", "generator", "--from", previous, "--run", tmp_path / "on", *data,
+        "--kimg", 0.008, "--set", "batch=4",
+    ) == 0  # fmt: skip
+    assert run(
+        "train", "ager", tmp_path / "on" / "model", "--agers-of", previous,
+        "--run", tmp_path / "again", *data, "--kimg", 0.008, *less,
+    ) == 0  # fmt: skip
+    before, after = (load_ager(f / AGE_AGER) for f in (previous, tmp_path / "again" / "model"))
+    assert isinstance(before, NeuralAger) and isinstance(after, NeuralAger)
+    assert after.generator_hash != before.generator_hash
+    assert before.photo is not None and after.photo is not None and after.growth is not None
+    was = before.photo.state_dict()
+    assert all(torch.equal(was[name], value) for name, value in after.photo.state_dict().items())
     # A finished run may go on with more pictures, and says so in its log.
     assert run("train", "ager", "--run", runs["ager"], "--resume", "--kimg", 0.012) == 0
     settings = json.loads((runs["ager"] / "config.json").read_text())

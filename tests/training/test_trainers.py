@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,33 @@ class TestGenerator:
         with pytest.raises(UsageError, match="discriminator_channels: 1 channel counts do not fit"):
             start(settings(recipe="stylegan2", discriminator_channels=(8,)), machine)
 
+    def test_training_goes_on_with_a_models_discriminator(
+        self, settings: Settings, machine: Machine, tmp_path: Path
+    ):
+        first = settings(recipe="stylegan2+encoder", warmup_kimg=0.0, head_start_kimg=0.008)
+        trainer = start(first, machine)
+        trainer.step(0)
+        trainer.step(1)
+        trainer.adversary.network.ada_p.fill_(0.25)
+        folder = tmp_path / "run" / "model"
+        export_model(trainer, first, folder, kimg=0.508)
+        known = {n: v for n, v in weights(trainer).items() if n.startswith("discriminator.")}
+        on = replace(first, model=str(folder))
+        again = weights(start(on, machine))
+        for name, value in known.items():
+            assert torch.equal(again[name], value.half().float()), name
+        # The head start taught the discriminator alone.
+        assert load_model(folder).config.metrics == {"kimg": 0.5}
+        export_model(start(on, machine), on, folder.with_name("on"), kimg=0.308)
+        assert load_model(folder.with_name("on")).config.metrics == {"kimg": 0.8}
+        # Channels of its own are another discriminator's.
+        other = replace(on, config=replace(on.config, discriminator_channels=(8, 8, 16)))
+        assert weights(start(other, machine))["discriminator.ada_p"] == 0
+        # Trained by features alone, it would no longer know the generator.
+        features = settings(recipe="projected+encoder")
+        export_model(start(features, machine), features, folder.with_name("f"), kimg=1)
+        assert "discriminator.safetensors" not in load_model(folder.with_name("f")).config.sha256
+
 
 class TestEncoder:
     def test_the_generator_stays_unless_it_is_tuned(
@@ -148,7 +176,7 @@ class TestEncoder:
         model = load_model(chain["encoder"])
         encoder = load_encoder(model)
         assert encoder is not None
-        assert model.config.metrics["kimg"] == 0.0
+        assert model.config.metrics == {"kimg": 0.0, "encoder_kimg": 0.0}
 
 
 class TestAger:
@@ -171,6 +199,30 @@ class TestAger:
         moved = ager.moved(ws, torch.tensor([0.0, 3.0]), 30.0)
         assert torch.equal(moved[:1], ws)  # nothing changes at the own age
         assert not torch.equal(moved[1:], ws)
+
+    def test_training_goes_on_from_a_models_ager(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
+    ):
+        ager = load_ager(chain["photo-ager"] / AGE_AGER)
+        assert isinstance(ager, NeuralAger) and ager.photo is not None
+        on = settings("ager", model=chain["encoder"])
+        on = replace(on, agers=str(chain["photo-ager"]))
+        trainer = start(on, machine)
+        for name, tensor in ager.network.state_dict().items():
+            if name not in ("mean", "scale"):  # of the codes, looked at anew
+                assert torch.equal(tensor, weights(trainer)[f"ager.{name}"]), name
+        folder = tmp_path / "run" / "model"
+        export_model(trainer, on, folder, kimg=0.5)
+        after = load_ager(folder / AGE_AGER)
+        assert isinstance(after, NeuralAger) and after.photo is not None
+        assert after.report["kimg"] == 0.5 and after.report["photo"] == ager.report["photo"]
+
+    def test_agers_of_other_codes_are_refused(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine
+    ):
+        on = replace(settings("ager", model=chain["encoder"]), agers="faces128")
+        with pytest.raises(ModelError, match="faces128 has no ager of reage's for codes of 8 x"):
+            start(on, machine)
 
     def test_a_model_without_encoder_is_refused(
         self, small_folder: Path, settings: Settings, machine: Machine

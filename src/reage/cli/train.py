@@ -98,12 +98,17 @@ def encoder(model: str | None, **options: Any) -> None:
 
 @train.command()
 @click.argument("model", required=False)
+@click.option("--agers-of", "agers", metavar="MODEL", help="Whose agers to go on from; its own.")
 @run_options
-def ager(model: str | None, **options: Any) -> None:
-    """Train the ager of MODEL, which has to have an encoder."""
+def ager(model: str | None, agers: str | None, **options: Any) -> None:
+    """Train the ager of MODEL, which has to have an encoder.
+
+    It goes on from the ager that MODEL has. A generator that was trained on has none: --agers-of
+    names the model that it began from. The photo ager beside it is kept.
+    """
     from reage.training.configs import AgerTraining
 
-    _train("ager", AgerTraining(), model, options)
+    _train("ager", AgerTraining(), model, options, agers=agers)
 
 
 @train.command("photo-ager")

@@ -1,7 +1,8 @@
 """A model folder: config.json, generator.safetensors, README.md, and what else belongs to it.
 
 Everything is loaded strictly: what is unknown, missing, misshapen or altered is a ModelError.
-`encoder.safetensors` is there when the config's `encoder` is not null. Direction files
+`encoder.safetensors` is there when the config's `encoder` is not null, and
+`discriminator.safetensors` where a training may go on with it. Direction files
 (`*.direction.safetensors`) name the generator they belong to by its `tensor_hash`.
 """
 
@@ -53,6 +54,7 @@ FORMAT = 1
 CONFIG_FILE = "config.json"
 GENERATOR_FILE = "generator.safetensors"
 ENCODER_FILE = "encoder.safetensors"
+DISCRIMINATOR_FILE = "discriminator.safetensors"
 CARD_FILE = "README.md"
 STORED_DTYPES = (torch.float16, torch.float32)
 
@@ -82,7 +84,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A further network of a foreign file, in memory."""
+    """A further network, in memory: of a foreign file, or to be stored."""
 
     settings: dict[str, Any]  # its sizes, as a model folder would state them
     tensors: Mapping[str, Tensor]
@@ -146,12 +148,14 @@ def save_model(
     card: str,
     dtype: torch.dtype = torch.float16,
     encoder: Mapping[str, Tensor] | None = None,
+    discriminator: Part | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a model folder, whole or not at all; the checksums of `config` are made here.
 
-    `card` is the text of README.md, `encoder` the tensors of encoder.safetensors, both networks
-    are stored as `dtype`. Raises ModelError when the folder is there and `overwrite` is not set.
+    `card` is the text of README.md, `encoder` the tensors of encoder.safetensors, `discriminator`
+    what `describe_discriminator` gives; all networks are stored as `dtype`. Raises ModelError when
+    the folder is there and `overwrite` is not set.
     """
     assert dtype in STORED_DTYPES, f"{dtype} is not a storage type"
     assert (encoder is None) == (config.encoder is None), "config.encoder describes the encoder"
@@ -171,6 +175,9 @@ def save_model(
         save_tensors(staged / GENERATOR_FILE, tensors, metadata)
         if encoder is not None:
             save_tensors(staged / ENCODER_FILE, _as_stored(encoder, dtype))
+        if discriminator is not None:
+            stored = _as_stored(discriminator.tensors, dtype)
+            save_tensors(staged / DISCRIMINATOR_FILE, stored, discriminator.settings)
         write_file(staged / CARD_FILE, card.encode())
         seal(staged, config)
         if folder.exists():

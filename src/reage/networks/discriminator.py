@@ -89,9 +89,16 @@ class DiscriminatorBlock(nn.Module):
 class Discriminator(nn.Module):
     """Pictures `[N, 3, R, R]` in [-1, 1] to logits `[N]`, real above 0."""
 
+    ada_p: Tensor
+    ada_sign: Tensor
+
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
         self.config = config
+        # Where ADA stands: the probability of each augmentation that it has come to see, and the
+        # signs on real pictures since that was changed.
+        self.register_buffer("ada_p", torch.zeros([]))
+        self.register_buffer("ada_sign", torch.zeros([]))
         widths = config.channels[::-1]  # from the first maps down to 4 px
         kernel = 2 * config.patch if config.patch > 1 else 1
         self.from_rgb = EqualConv2d(3, widths[0], kernel, stride=config.patch)

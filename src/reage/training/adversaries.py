@@ -198,12 +198,9 @@ class StyleganAdversary:
         self.dtype = dtype
         self.r1_gamma, self.r1_every = r1_gamma, r1_every
         self.ada_target, self.ada_kimg, self.ada_every = ada_target, ada_kimg, ada_every
-        # Part of the state: kept with the network, so that a resumed run goes on from it.
-        network.register_buffer("ada_p", torch.zeros([]))
-        network.register_buffer("ada_sign", torch.zeros([]))
 
     def augment(self, images: Tensor, draws: Draws) -> Tensor:
-        p = float(self.p)
+        p = float(self.network.ada_p)
         return ada_augment(images, draws, p) if p else images
 
     def describe(self, images: Tensor) -> Described:
@@ -219,7 +216,7 @@ class StyleganAdversary:
     ) -> tuple[Tensor, Tensor]:
         """Loss on each real and each made picture, both `[N]`."""
         logits = self._judge(real.images.detach())
-        self._sign.add_(logits.detach().sign().mean() / self.ada_every)
+        self.network.ada_sign.add_(logits.detach().sign().mean() / self.ada_every)
         return logistic_real(logits), logistic_fake(self._judge(fake.images.detach()))
 
     def regularization(self, real: Described, step: int) -> Tensor | None:
@@ -234,24 +231,16 @@ class StyleganAdversary:
         """Move p so that the sign of D on real pictures comes to its target (ADA, section 3.1)."""
         if not self.ada_target or (step + 1) % self.ada_every:
             return
-        sign = world.mean(self._sign)
+        sign = world.mean(self.network.ada_sign)
         change = batch * self.ada_every / (self.ada_kimg * 1000)
-        self.p.copy_((self.p + change * torch.sign(sign - self.ada_target)).clamp(0, 1))
-        self._sign.zero_()
+        p = self.network.ada_p
+        p.copy_((p + change * torch.sign(sign - self.ada_target)).clamp(0, 1))
+        self.network.ada_sign.zero_()
 
     def _judge(self, images: Tensor) -> Tensor:
         images = images.contiguous(memory_format=torch.channels_last)
         with lowered(images, self.dtype):
             return self.network(images).float()
-
-    @property
-    def p(self) -> Tensor:
-        """Probability of each augmentation."""
-        return self.network.get_buffer("ada_p")
-
-    @property
-    def _sign(self) -> Tensor:
-        return self.network.get_buffer("ada_sign")
 
 
 def at_side(images: Tensor, side: int) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reage.latents.agers import NeuralAger
 from reage.latents.faces import toned
 from reage.latents.guided import oval_mask
 from reage.networks.ager import Ager
@@ -51,6 +52,7 @@ class AgerTrainer:
         self,
         config: AgerTraining,
         ager: Ager,
+        begun: NeuralAger | None,  # whose network `ager` was; what is stored beside it is kept
         generator: AnyGenerator,
         encoder: Encoder,
         networks: FaceNetworks,
@@ -62,7 +64,7 @@ class AgerTrainer:
         dtype: torch.dtype,
     ):
         self.config, self.networks, self.source, self.world = config, networks, source, world
-        self.device, self.dtype, self.critics = device, dtype, critics
+        self.device, self.dtype, self.critics, self.begun = device, dtype, critics, begun
         self.ager = ager.train().requires_grad_(True).to(device)
         self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
         self.optimizers = {"ager": adam(self.ager, config.ager)} | critics.optimizers
@@ -146,7 +148,7 @@ class AgerTrainer:
 
     @torch.no_grad()
     def calibrate(self, faces: int = 512) -> None:
-        """Tell a new ager where codes lie and how far they spread."""
+        """Tell the ager where codes lie and how far they spread."""
         images = self.source.fixed(faces)
         ws = torch.cat([self._encode(part.to(self.device)) for part in images.split(32)])
         for ager in (self.ager, self.average):

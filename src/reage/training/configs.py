@@ -56,7 +56,8 @@ class GeneratorTraining:
     perceptual_weight: float = 1.0  # reconstruction: distance of features
     adversarial_weight: float = 0.3  # reconstruction: beside 1 for the samples
     offset_weight: float = 0.1  # mean square of the encoder's offsets between levels
-    # stylegan2: at 4, 8, ... px, up to the full size, a half or a quarter; (): as the generator's.
+    # stylegan2: at 4, 8, ... px, up to the full size, a half or a quarter; (): those of the model's
+    # discriminator, or of its generator. Other ones than the model's begin a new discriminator.
     discriminator_channels: tuple[int, ...] = ()
     r1_gamma: float = 1.0  # stylegan2
     r1_every: int = 16  # steps

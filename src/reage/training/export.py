@@ -12,17 +12,24 @@ from reage.errors import ModelError
 from reage.latents.agers import NeuralAger, save_ager
 from reage.latents.finding import AGE_AGER
 from reage.models.checkpoints import (
+    CARD_FILE,
+    DISCRIMINATOR_FILE,
     ENCODER_FILE,
+    GENERATOR_FILE,
     Alignment,
     Model,
     ModelConfig,
+    Part,
     save_model,
     seal,
 )
+from reage.models.discriminators import describe_discriminator, load_discriminator
 from reage.models.encoders import describe_encoder
 from reage.models.registry import load as load_any_model
+from reage.networks.discriminator import Discriminator
 from reage.training.ager import AgerTrainer
 from reage.training.encoder import EncoderTrainer
+from reage.training.generator import GeneratorTrainer
 from reage.training.mapping import rebase
 from reage.training.photo_ager import PhotoAgerTrainer
 from reage.training.settings import RunSettings
@@ -45,7 +52,6 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
         if encoder is not None:
             generator, encoder = copy.deepcopy(generator), copy.deepcopy(encoder)
             rebase(generator, encoder)
-    metrics = {"kimg": round(kimg, 1)}
     alignment = Alignment(settings.scale, settings.shift)
     config = ModelConfig(
         name=folder.parent.name,
@@ -54,7 +60,7 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
         encoder=None if encoder is None else describe_encoder(encoder.config),
         data=settings.about,
         licence=settings.licence,
-        metrics=metrics,
+        metrics=_metrics(trainer, base, kimg),
     )
     save_model(
         config,
@@ -62,12 +68,38 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
         folder,
         card=_card(config, settings, kimg),
         encoder=None if encoder is None else encoder.state_dict(),
+        discriminator=_discriminator_of(trainer, base),
         overwrite=True,
     )
 
 
+def _metrics(
+    trainer: GeneratorTrainer | EncoderTrainer, base: Model | None, kimg: float
+) -> dict[str, float]:
+    """How many thousands of pictures each network has learnt from, those of the base included."""
+    before = {} if base is None else base.config.metrics
+    if isinstance(trainer, EncoderTrainer):
+        known = {name: before[name] for name in ("kimg",) if name in before}
+        return known | {"encoder_kimg": round(before.get("encoder_kimg", 0.0) + kimg, 1)}
+    learnt = max(kimg - trainer.config.head_start_kimg, 0.0)
+    return {"kimg": round(before.get("kimg", 0.0) + learnt, 1)}
+
+
+def _discriminator_of(
+    trainer: GeneratorTrainer | EncoderTrainer, base: Model | None
+) -> Part | None:
+    """What a further training of the generator may go on with."""
+    found = None
+    if isinstance(trainer, GeneratorTrainer):
+        network = trainer.adversary.network
+        found = network if isinstance(network, Discriminator) else None
+    elif base is not None:
+        found = load_discriminator(base)
+    return None if found is None else describe_discriminator(found)
+
+
 def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) -> NeuralAger:
-    """The ager that was trained, or the one that a photo ager belongs to."""
+    """The trained ager with what is stored beside it: the one of photos, or the one of codes."""
     report: dict[str, Any] = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
     if isinstance(trainer, PhotoAgerTrainer):
         ager = trainer.beside
@@ -78,8 +110,15 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
             report={**ager.report, "photo": report},
         )
     span = (trainer.config.youngest, trainer.config.oldest)
-    colour = trainer.config.colour
-    return NeuralAger(trainer.average, base.generator_hash, colour=colour, span=span, report=report)
+    ager = NeuralAger(
+        trainer.average, base.generator_hash, colour=trainer.config.colour, span=span, report=report
+    )
+    begun = trainer.begun
+    if begun is None:
+        return ager
+    kept = {name: begun.report[name] for name in ("photo",) if name in begun.report}
+    report["kimg"] = round(kimg + begun.report.get("kimg", 0.0), 1)
+    return replace(ager, photo=begun.photo, growth=begun.growth, report=report | kept)
 
 
 def _export_ager(ager: NeuralAger, base: Model, folder: Path) -> None:
@@ -89,7 +128,7 @@ def _export_ager(ager: NeuralAger, base: Model, folder: Path) -> None:
     staged = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
-    for name in ("README.md", "generator.safetensors", ENCODER_FILE):
+    for name in (CARD_FILE, GENERATOR_FILE, ENCODER_FILE, DISCRIMINATOR_FILE):
         if (base.folder / name).is_file():
             shutil.copyfile(base.folder / name, staged / name)
     save_ager(ager, staged / AGE_AGER)

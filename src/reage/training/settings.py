@@ -39,6 +39,7 @@ class RunSettings:
     data: str  # folder of the dataset
     split: str = "train"
     model: str | None = None  # what the run begins from; None: nothing
+    agers: str | None = None  # kind ager: the model whose agers it goes on from; None: its own
     scale: float = 0.70  # of the dataset's crops, where no model says it
     shift: float = 0.22
     kimg: float = 600.0

@@ -11,6 +11,7 @@ from torch import Tensor
 from reage.datasets import FaceDataset, FaceRow, open_dataset
 from reage.errors import ModelError, UsageError
 from reage.models.checkpoints import Model
+from reage.models.discriminators import load_discriminator
 from reage.models.pretrained import load_efficientnet
 from reage.models.registry import load as load_any_model
 from reage.networks.discriminator import (
@@ -67,7 +68,8 @@ def start(settings: RunSettings, machine: Machine) -> AnyTrainer:
         return _start_encoder(settings.config, dataset, rows, model, machine)
     if isinstance(settings.config, PhotoAgerTraining):
         return start_photo_ager(settings.config, dataset, rows, model, machine)
-    return start_ager(settings.config, dataset, rows, model, machine)
+    agers = None if settings.agers is None else load_any_model(settings.agers)
+    return start_ager(settings.config, dataset, rows, model, machine, agers)
 
 
 def _start_generator(
@@ -83,7 +85,7 @@ def _start_generator(
         encoder = None
         if config.encoder_share:
             encoder = _encoder_of(model, generator)
-        adversary = _adversary(config, generator.config, machine)
+        adversary = _adversary(config, model, generator.config, machine)
     source = source_of(config, dataset, rows, generator.config.resolution, machine)
     if model is not None and encoder is not None and own_encoder(model) is not None:
         codes, means = _real_codes(generator, encoder, source)
@@ -132,7 +134,9 @@ def _real_codes(
     return torch.cat(found), torch.cat(offsets).mean(0)
 
 
-def _adversary(config: GeneratorTraining, size: GeneratorConfig, machine: Machine) -> Adversary:
+def _adversary(
+    config: GeneratorTraining, model: Model | None, size: GeneratorConfig, machine: Machine
+) -> Adversary:
     if config.adversary == "none":
         return NoAdversary(load_efficientnet(), side=config.feature_side)
     if config.adversary == "projected":
@@ -150,12 +154,10 @@ def _adversary(config: GeneratorTraining, size: GeneratorConfig, machine: Machin
         )
     if config.stages:
         raise UsageError("the stylegan2 recipe has one size only: leave the stages out")
-    channels = config.discriminator_channels or size.channels
-    try:
-        shapes = DiscriminatorConfig(size.resolution, channels)
-    except ValueError as error:
-        raise UsageError(f"discriminator_channels: {error}") from error
-    network = Discriminator(shapes)
+    network = None if model is None else load_discriminator(model)
+    channels = config.discriminator_channels
+    if network is None or channels not in ((), network.config.channels):
+        network = _new_discriminator(channels or size.channels, size.resolution)
     return StyleganAdversary(
         network,
         r1_gamma=config.r1_gamma,
@@ -164,6 +166,13 @@ def _adversary(config: GeneratorTraining, size: GeneratorConfig, machine: Machin
         ada_kimg=config.ada_kimg,
         dtype=machine.dtype,
     )
+
+
+def _new_discriminator(channels: tuple[int, ...], resolution: int) -> Discriminator:
+    try:
+        return Discriminator(DiscriminatorConfig(resolution, channels))
+    except ValueError as error:
+        raise UsageError(f"discriminator_channels: {error}") from error
 
 
 def _start_encoder(

@@ -43,8 +43,12 @@ def start_ager(
     rows: Sequence[FaceRow],
     model: Model,
     machine: Machine,
+    agers: Model | None = None,
 ) -> AgerTrainer:
-    """The trainer of an ager of codes; ModelError where the model has no encoder."""
+    """The trainer of an ager of codes; it goes on from that of `agers`, or of `model`.
+
+    ModelError where the model has no encoder, or `agers` no ager for codes of its shape.
+    """
     encoder = own_encoder(model)
     if encoder is None:
         raise ModelError(
@@ -53,11 +57,13 @@ def start_ager(
     size = model.generator.config
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        ager = Ager(AgerConfig(size.num_ws, size.w_dim))
+        begun = _begun(model, agers)
+        ager = Ager(AgerConfig(size.num_ws, size.w_dim)) if begun is None else begun.network
         critics = _critics(config, dataset, rows, machine)
     trainer = AgerTrainer(
         config,
         ager,
+        begun,
         model.generator.to(machine.device),
         encoder.to(machine.device),
         _face_networks(model, machine),
@@ -69,6 +75,25 @@ def start_ager(
     )
     trainer.calibrate()
     return trainer
+
+
+def _begun(model: Model, agers: Model | None) -> NeuralAger | None:
+    """The ager that a training goes on from, if there is one.
+
+    One of an earlier state of the generator will do: where its codes lie is told to it anew.
+    """
+    found = find_direction(agers or model, None)
+    shape = (model.generator.num_ws, model.config.generator.w_dim)
+    if isinstance(found, NeuralAger):
+        config = found.network.config
+        if (config.num_ws, config.w_dim) == shape:
+            return found
+    if agers is not None:
+        raise ModelError(
+            f"{agers.config.name} has no ager of reage's for codes of {shape[0]} x {shape[1]}, as "
+            f"{model.config.name} has them; leave --agers-of out to begin a new one"
+        )
+    return None
 
 
 def start_photo_ager(

@@ -1,0 +1,49 @@
+"""The discriminator of a model folder: what a training of its generator goes on with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from reage.errors import ModelError
+from reage.models.checkpoints import DISCRIMINATOR_FILE, Model, Part
+from reage.models.files import load_tensors
+from reage.models.loading import build_empty, check_names, load_strictly
+from reage.networks.discriminator import Discriminator, DiscriminatorConfig
+
+__all__ = ["describe_discriminator", "load_discriminator"]
+
+MAX_SIZE = 8192  # of any number in its config: no sensible one comes near
+METADATA = "discriminator"
+
+
+def load_discriminator(model: Model) -> Discriminator | None:
+    """Load the discriminator of a model's folder, float32; None when it has none. Strict."""
+    if model.folder is None or DISCRIMINATOR_FILE not in model.config.sha256:
+        return None
+    file = model.folder / DISCRIMINATOR_FILE
+    stored, metadata = load_tensors(file, sha256=model.config.sha256[DISCRIMINATOR_FILE])
+    try:
+        config = _config(json.loads(metadata[METADATA]), str(file))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file} does not say what discriminator it is: {error}") from error
+    network = build_empty(partial(Discriminator, config), source=str(file))
+    load_strictly(network, {name: t.float() for name, t in stored.items()}, source=str(file))
+    return network
+
+
+def describe_discriminator(network: Discriminator) -> Part:
+    """Its sizes and its tensors, for `save_model`."""
+    return Part({METADATA: json.dumps(asdict(network.config))}, network.state_dict())
+
+
+def _config(settings: Mapping[str, Any], where: str) -> DiscriminatorConfig:
+    check_names(asdict(DiscriminatorConfig(8, (1, 1))), settings, where)
+    channels = settings["channels"]
+    sizes = [settings["resolution"], settings["group"], *channels]
+    if not all(type(n) is int and 0 < n <= MAX_SIZE for n in sizes):
+        raise ModelError(f"{where} has sizes that are not whole numbers above 0")
+    return DiscriminatorConfig(settings["resolution"], tuple(channels), settings["group"])
