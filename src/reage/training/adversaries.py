@@ -191,10 +191,6 @@ class StyleganAdversary:
         dtype: torch.dtype = torch.float32,
     ):
         self.network = network
-        # Half of the time on a CPU, whose convolutions work on maps laid out like that.
-        for weight in network.parameters():
-            if weight.ndim == 4:
-                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         self.dtype = dtype
         self.r1_gamma, self.r1_every = r1_gamma, r1_every
         self.ada_target, self.ada_kimg, self.ada_every = ada_target, ada_kimg, ada_every

