@@ -17,8 +17,8 @@ from reage.errors import LatentError, ModelError
 from reage.faces.alignment import to_unit
 from reage.images import to_tensor
 from reage.inputs import as_photo
-from reage.latents.agers import NeuralAger, less_coloured, load_ager, save_ager
-from reage.latents.faces import Moved, crop_for_age, paste_faces
+from reage.latents.agers import NeuralAger, lit, load_ager, photo_change, save_ager
+from reage.latents.faces import Moved, crop_for_age, luma, paste_faces
 from reage.latents.finding import AGE_AGER
 from reage.latents.inversion import ProjectConfig
 from reage.models.checkpoints import load_model, seal
@@ -86,7 +86,9 @@ def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path)
     mirrored = read.added(crop.flip(-1), eyes[:, ::-1].copy(), strengths, 30.0).flip(-1)
     assert torch.allclose(mirrored, added, atol=1e-6)  # as its mirror image
     alone = read.photo(crop, torch.tensor([30.0]), torch.tensor([55.0]))
-    assert not torch.allclose(less_coloured(alone)[..., 16, 16], added[2:, :, 16, 16], atol=1e-4)
+    assert not torch.allclose(
+        photo_change(crop, alone)[..., 16, 16], added[2:, :, 16, 16], atol=1e-4
+    )
     tensors, metadata = load_tensors(file)
     known = json.loads(metadata["ager"])
     sizes = known["photo"]
@@ -100,6 +102,18 @@ def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path)
         save_tensors(file, tensors, {"ager": json.dumps(known | {"photo": sizes | changed})})
         with pytest.raises(error):
             load_ager(file)
+
+
+def test_light_keeps_the_photos_own_colours():
+    photos = random(2, 3, 8, 8).clamp(-0.8, 0.4)
+    light = random(2, 1, 8, 8) * 0.1
+    colours, after = (photos + 1) / 2, (photos + lit(photos, light) + 1) / 2
+    shares = [x / x.sum(1, keepdim=True) for x in (colours, after)]
+    assert torch.allclose(*shares, atol=1e-5)
+    assert torch.allclose(luma(after) - luma(colours), light / 2, atol=1e-6)
+    # Grey: nothing but light; black stays black instead of growing without bounds.
+    assert torch.allclose(photo_change(photos, light.expand_as(photos)), lit(photos, light))
+    assert not lit(-torch.ones(1, 3, 2, 2), torch.ones(1, 1, 2, 2)).any()
 
 
 @pytest.fixture(scope="module")
@@ -225,8 +239,8 @@ def test_a_share_of_the_colour_is_added_and_all_of_the_light(ager: NeuralAger):
     whole = both.added(torch.zeros(1, 3, 32, 32), lids, torch.tensor([3.0]), 30.0)[0]
     added, corner = whole[:, 16, 16], whole[:, 0, 0]
     light = 0.299 * change[0]
-    assert torch.allclose(added[0], light + 0.3 * (change[0] - light), atol=1e-6)
-    assert torch.allclose(added[1:], 0.7 * light.expand(2), atol=1e-6)
+    assert torch.allclose(added[0], light + 0.1 * (change[0] - light), atol=1e-6)
+    assert torch.allclose(added[1:], 0.9 * light.expand(2), atol=1e-6)
     assert corner.abs().max() < 1e-3  # outside the oval nothing was ever learnt
 
 

@@ -30,8 +30,9 @@ __all__ = [
     "AnyAger",
     "NeuralAger",
     "PictureAger",
-    "less_coloured",
+    "lit",
     "load_ager",
+    "photo_change",
     "photo_mask",
     "picture_ager",
     "save_ager",
@@ -43,7 +44,9 @@ FORMAT = 1
 MAX_SIZE = 8192
 PHOTO = "photo."  # before the names of its tensors
 GROWTH = "growth.shapes"
-PHOTO_COLOUR = 0.3  # share of the colour that a photo ager changes; all of it is red on dark skin
+# Share of the colour that a photo ager changes. More of it, and cheeks get orange, noses purple.
+PHOTO_COLOUR = 0.1
+DARKEST = 0.1  # of 0..1: darker pixels are lit as such of this lightness are
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
 
 
@@ -101,7 +104,7 @@ class NeuralAger:
         twice = torch.stack([ages, ages + 10 * strengths]).repeat_interleave(2, 1)
         change, mirrored = self.photo(seen, *twice).unflatten(0, (-1, 2)).unbind(1)
         change = (change + mirrored.flip(-1)) / 2
-        return less_coloured(change) * photo_mask(torch.from_numpy(eyes).to(change))
+        return photo_change(crop, change) * photo_mask(torch.from_numpy(eyes).to(change))
 
     @torch.no_grad()
     def bend(self, strengths: Tensor, own: float) -> Bend | None:
@@ -113,10 +116,23 @@ class NeuralAger:
         return Bend(self.growth(ages, ages + 10 * strengths), self.growth.config.margin)
 
 
-def less_coloured(change: Tensor) -> Tensor:
-    """The share of a photo ager's change `[N, 3, R, R]` that is added: all its light, some hue."""
+def photo_change(photos: Tensor, change: Tensor) -> Tensor:
+    """What of a photo ager's change is added to photos, all `[N, 3, R, R]` of -1..1.
+
+    All of its light and a share of its colour (`PHOTO_COLOUR`).
+    """
     light = luma(change)
-    return light + PHOTO_COLOUR * (change - light)
+    return lit(photos, light) + PHOTO_COLOUR * (change - light)
+
+
+def lit(photos: Tensor, light: Tensor) -> Tensor:
+    """What makes photos `[N, 3, R, R]` of -1..1 lighter by `light` `[N, 1, R, R]`, to be added.
+
+    Their own colours are dimmed and brightened, as by a shadow: as much grey added makes skin pale
+    where it grows lighter, and orange where it grows darker.
+    """
+    colours = (photos + 1) / 2
+    return colours * light / luma(colours).clamp_min(DARKEST)
 
 
 def photo_mask(eyes: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.faces.alignment import eye_mask
-from reage.latents.agers import NeuralAger, less_coloured, photo_mask
+from reage.latents.agers import NeuralAger, lit, photo_change, photo_mask
 from reage.latents.faces import luma, usual_points
 from reage.models.checkpoints import Alignment
 from reage.networks.growth import Growth, bent
@@ -102,7 +102,8 @@ class PhotoAgerTrainer:
         self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The photos with the change, pasted and bent as `delta` does, and the change."""
-        change = less_coloured(ager(photos, own, wanted, dtype=self.dtype)) * self.mask
+        found = ager(photos, own, wanted, dtype=self.dtype) * self.mask
+        change = photo_change(photos, found)
         pasted = (photos + change).clamp(-1, 1)
         if self.growth is None:
             return pasted, change
@@ -124,7 +125,7 @@ class PhotoAgerTrainer:
             "identity": F.relu(self.config.least_likeness - like).mean(),
             "gender": (networks.gender(pasted) - male).abs().mean(),
             "light": light.square().mean(),
-            "hue": (change - change.mean(1, keepdim=True)).square().mean(),
+            "hue": (change - lit(photos, luma(change))).square().mean(),
             "size": change.square().mean(),
             "peak": F.relu(luma(change).abs() - PEAK).square().mean(),
         }
