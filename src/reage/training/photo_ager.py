@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.faces.alignment import eye_mask
-from reage.latents.agers import NeuralAger, lit, photo_change, photo_mask
+from reage.latents.agers import SPINS, NeuralAger, lit, photo_change, photo_mask, spun
 from reage.latents.faces import luma, usual_points
 from reage.models.checkpoints import Alignment
 from reage.networks.growth import Growth, bent
@@ -83,7 +83,7 @@ class PhotoAgerTrainer:
         with torch.no_grad():
             own = self.networks.own_ages(photos, bins)
             real = self.critics.describe(index, batch, photos)
-        pasted, change = self._pasted(self.ager, photos, own, wanted)
+        pasted, change = self._pasted(self.ager, photos, own, wanted, index)
         described = self.critics.describe(index, batch, pasted)
 
         losses = self._losses(photos, pasted, change, wanted) | self.critics.losses(
@@ -99,10 +99,12 @@ class PhotoAgerTrainer:
         return {name: value.detach() for name, value in (losses | learnt).items()}
 
     def _pasted(
-        self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor
+        self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor, index: int = 0
     ) -> tuple[Tensor, Tensor]:
         """The photos with the change, pasted and bent as `delta` does, and the change."""
-        found = ager(photos, own, wanted, dtype=self.dtype) * self.mask
+        # Half of the shifts that the editor takes, in turns: what none of them shows, both learn.
+        shifts = SPINS[index % len(SPINS)]
+        found = spun(ager, photos, own, wanted, shifts, dtype=self.dtype) * self.mask
         change = photo_change(photos, found)
         pasted = (photos + change).clamp(-1, 1)
         if self.growth is None:
