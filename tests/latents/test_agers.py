@@ -115,16 +115,23 @@ def test_what_follows_the_grid_of_patches_fades(with_photo: NeuralAger):
     assert torch.allclose(added, photo_change(crop, mean) * oval_mask(32), atol=1e-6)
 
 
-def test_light_keeps_the_photos_own_colours():
-    photos = random(2, 3, 8, 8).clamp(-0.8, 0.4)
-    light = random(2, 1, 8, 8) * 0.1
-    colours, after = (photos + 1) / 2, (photos + lit(photos, light) + 1) / 2
-    shares = [x / x.sum(1, keepdim=True) for x in (colours, after)]
+def test_light_has_the_colour_of_the_skin_around():
+    light = random(2, 1, 32, 32) * 0.1
+    plain = torch.tensor([0.5, 0.1, -0.2])[:, None, None].expand(2, 3, 32, 32)
+    after = plain + lit(plain, light)
+    shares = [(x + 1) / (x + 1).sum(1, keepdim=True) for x in (plain, after)]
     assert torch.allclose(*shares, atol=1e-5)
-    assert torch.allclose(luma(after) - luma(colours), light / 2, atol=1e-6)
-    # Grey: nothing but light; black stays black instead of growing without bounds.
-    assert torch.allclose(photo_change(photos, light.expand_as(photos)), lit(photos, light))
-    assert not lit(-torch.ones(1, 3, 2, 2), torch.ones(1, 1, 2, 2)).any()
+    # A red line on it is filled with the skin's colour.
+    line = plain.clone()
+    line[:, :, 16] = torch.tensor([0.2, -0.8, -0.8])[:, None]
+    filled = lit(line, light.abs() + 0.1)[:, :, 16]
+    assert (filled[:, 1] / filled[:, 0] > 0.55).all()  # of the line itself: 0.17; of the skin: 0.73
+    for photos in (plain, line, random(2, 3, 32, 32).clamp(-0.8, 1)):
+        assert torch.allclose(luma(lit(photos, light)), light, atol=1e-6)
+    # A grey change is nothing but light; black stays black instead of growing without bounds.
+    grey = photo_change(plain, light.expand_as(plain))
+    assert torch.allclose(grey, lit(plain, 1.3 * light), atol=1e-6)
+    assert not lit(-torch.ones(1, 3, 16, 16), torch.ones(1, 1, 16, 16)).any()
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +256,7 @@ def test_a_share_of_the_colour_is_added_and_all_of_the_light(ager: NeuralAger):
     both = replace(ager, photo=red)
     whole = both.added(torch.zeros(1, 3, 32, 32), lids, torch.tensor([3.0]), 30.0)[0]
     added, corner = whole[:, 16, 16], whole[:, 0, 0]
-    light = 0.299 * change[0]
+    change, light = 1.3 * change, 1.3 * 0.299 * change[0]
     assert torch.allclose(added[0], light + 0.1 * (change[0] - light), atol=1e-6)
     assert torch.allclose(added[1:], 0.9 * light.expand(2), atol=1e-6)
     assert corner.abs().max() < 1e-3  # outside the oval nothing was ever learnt

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from reage.errors import LatentError
@@ -51,7 +52,8 @@ PHOTO_COLOUR = 0.1
 # Shifts of the photo and of its mirror image, in half patches: all that their grid can lie like.
 SPINS = ((0, 0), (1, 1)), ((0, 1), (1, 0))
 PHOTO_GAIN = 1.3  # the mean over shifts leaves lines fainter than the network draws them
-DARKEST = 0.1  # of 0..1: darker pixels are lit as such of this lightness are
+AROUND = 16  # part of a crop's side from which a place's skin takes its colour, to each side
+DARKEST = 0.1  # of 0..1: darker skin is lit as such of this lightness is
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
 
 
@@ -160,11 +162,14 @@ def photo_change(photos: Tensor, change: Tensor) -> Tensor:
 def lit(photos: Tensor, light: Tensor) -> Tensor:
     """What makes photos `[N, 3, R, R]` of -1..1 lighter by `light` `[N, 1, R, R]`, to be added.
 
-    Their own colours are dimmed and brightened, as by a shadow: as much grey added makes skin pale
-    where it grows lighter, and orange where it grows darker.
+    It has the colour of the skin around, as a shadow takes it away and a filled line gives it back:
+    as much grey makes skin pale where it grows lighter and orange where it grows darker, and
+    a line's own colour, dark red, makes it a red one.
     """
-    colours = (photos + 1) / 2
-    return colours * light / luma(colours).clamp_min(DARKEST)
+    side = photos.shape[-1] // AROUND * 2 + 1
+    padded = F.pad((photos + 1) / 2, (side // 2,) * 4, mode="reflect")
+    around = F.avg_pool2d(padded, side, 1)
+    return light * around / luma(around).clamp_min(DARKEST)
 
 
 def photo_mask(eyes: Tensor) -> Tensor:
