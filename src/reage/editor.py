@@ -72,7 +72,7 @@ class Editor:
 
     model: Model
     direction: Direction | AnyAger | None = None  # along age; None: the model has none
-    dtype: torch.dtype = torch.float32  # of the generator's convolutions
+    dtype: torch.dtype = torch.float32  # of the maps of generator, encoder and photo ager
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
     backend: str = "torch"  # what runs the networks where no gradients are needed
@@ -418,7 +418,7 @@ class Editor:
     ) -> FaceMover:
         encode = self.encode if self._adds(direction, paste) else None
         networks = (self.synthesize, encode, self.age_network, self.likeness)
-        return FaceMover(photo, direction, paste, *networks, self.device)
+        return FaceMover(photo, direction, paste, *networks, self.device, self.dtype)
 
     def _adds(self, direction: object, paste: PasteMode) -> bool:
         """Whether a change is added to the photo that does not depend on the code of its face."""

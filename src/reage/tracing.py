@@ -52,6 +52,7 @@ class FaceMover:
     age_network: AgeNetwork
     likeness: FeatureLikeness
     device: torch.device
+    dtype: torch.dtype = torch.float32  # of a photo ager's maps
     # What the likeness sees in the photo's own faces, by number: the same for every age.
     described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
     # By number: the encoder's code and what it shows.
@@ -152,7 +153,7 @@ class FaceMover:
         own = face.view.reading.age
         if ager.photo is not None:
             crop = to_tensor(face.view.crop.image).to(self.device)
-            return ager.added(crop, face.view.eyes, strengths, own)
+            return ager.added(crop, face.view.eyes, strengths, own, dtype=self.dtype)
         number = face.view.number
         if number not in self.encoded:
             ws = encode([face.view.crop])

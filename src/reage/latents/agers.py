@@ -96,11 +96,20 @@ class NeuralAger:
         return codes + self.network(codes, ages, ages + 10 * strengths)
 
     @torch.no_grad()
-    def added(self, crop: Tensor, eyes: np.ndarray, strengths: Tensor, own: float) -> Tensor:
+    def added(
+        self,
+        crop: Tensor,
+        eyes: np.ndarray,
+        strengths: Tensor,
+        own: float,
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
         """What its photo ager adds to a photo's crop `[1, 3, R, R]` at strengths `[N]`.
 
         `[N, 3, R, R]`, to be added to the colours; nothing outside the oval that the training
-        looked at. Eyes stay the photo's: `eyes` `[R, R]` is 1 there (`eye_mask`).
+        looked at. Eyes stay the photo's: `eyes` `[R, R]` is 1 there (`eye_mask`). `dtype` is that
+        of the maps.
         """
         assert self.photo is not None, f"the ager {self.name} has no photo ager"
         strengths = strengths.to(crop)
@@ -109,7 +118,7 @@ class NeuralAger:
         # A face and its mirror image age alike: what the network paints on one of them alone, spots
         # mostly, fades to half in their mean.
         plain, mirrored = (
-            spun(self.photo, seen, ages, wanted, shifts)
+            spun(self.photo, seen, ages, wanted, shifts, dtype=dtype)
             for seen, shifts in zip((photos, photos.flip(-1)), SPINS, strict=True)
         )
         change = (plain + mirrored.flip(-1)) / 2
@@ -141,12 +150,12 @@ def spun(
     "Translation-Invariant De-Noising" (1995), call it cycle spinning.
     """
     half = network.config.patch // 2
-    total = torch.zeros_like(photos)
-    for down, right in shifts:
-        step = (down * half, right * half)
-        change = network(photos.roll(step, (2, 3)), own, wanted, dtype=dtype)
-        total += change.roll((-step[0], -step[1]), (2, 3))
-    return total / len(shifts)
+    steps = [(down * half, right * half) for down, right in shifts]
+    seen = torch.cat([photos.roll(step, (2, 3)) for step in steps])
+    changes = network(seen, own.repeat(len(steps)), wanted.repeat(len(steps)), dtype=dtype)
+    parts = zip(changes.chunk(len(steps)), steps, strict=True)
+    back = [change.roll((-down, -right), (2, 3)) for change, (down, right) in parts]
+    return torch.stack(back).mean(0)
 
 
 def photo_change(photos: Tensor, change: Tensor) -> Tensor:
@@ -168,7 +177,7 @@ def lit(photos: Tensor, light: Tensor) -> Tensor:
     """
     side = photos.shape[-1] // AROUND * 2 + 1
     padded = F.pad((photos + 1) / 2, (side // 2,) * 4, mode="reflect")
-    around = F.avg_pool2d(padded, side, 1)
+    around = F.avg_pool2d(F.avg_pool2d(padded, (side, 1), 1), (1, side), 1)
     return light * around / luma(around).clamp_min(DARKEST)
 
 

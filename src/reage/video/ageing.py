@@ -205,7 +205,8 @@ def _joint_look(
         view = keys[i].view
         if isinstance(direction, NeuralAger) and direction.photo is not None:
             crop = to_tensor(view.crop.image).to(device)
-            changed = crop + direction.added(crop, view.eyes, strengths, own)
+            added = direction.added(crop, view.eyes, strengths, own, dtype=editor.dtype)
+            changed = crop + added
             return view.compose(crop, changed, "delta")
         edited = editor.synthesize((codes[i] + changes(strengths)).to(device))
         return view.compose(bases[i], toned(bases[i], edited, direction.colour), "delta")

@@ -99,7 +99,8 @@ class Painter:
         quad = self.quad(frame)
         crop = to_tensor(sample_rgb(planes, quad, side)).to(self.editor.device)
         eyes = eye_mask(self.points(frame)[:5], quad, side)
-        change = ager.added(crop, eyes, self.strength, self.edit.own.age) * 127.5
+        own, dtype = self.edit.own.age, self.editor.dtype
+        change = ager.added(crop, eyes, self.strength, own, dtype=dtype) * 127.5
         return self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), frame)
 
     def _layer(self, frame: int) -> np.ndarray:
