@@ -44,7 +44,8 @@ class GeneratorTraining:
     discriminator: AdamSettings = AdamSettings()
     encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)
     head_start_kimg: float = 0.0  # in which only the adversary learns
-    warmup_kimg: float = 4.0  # over which the learning rates rise from nothing
+    # Over which the learning rates rise from nothing; the adversary's within its head start.
+    warmup_kimg: float = 4.0
     ema_kimg: float = 5.0  # half-life of the averaged weights
     ema_rampup: float = 0.05  # never longer than this part of what has been seen
     offset_dropout: float = 0.25  # of the rebuilt faces that go without their offsets

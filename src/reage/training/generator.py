@@ -284,10 +284,13 @@ class GeneratorTrainer:
     def _warm_up(self, index: int) -> None:
         # Adam's first steps are as large as any, in directions that are mostly noise: an encoder
         # that meets a trained generator would throw both off.
+        head_start = self.config.head_start_kimg
         for name, optimizer in self.optimizers.items():
-            begin = 0.0 if name == "discriminator" else self.config.head_start_kimg
+            begin, rise = head_start, self.config.warmup_kimg
+            if name == "discriminator":
+                begin, rise = 0.0, min(rise, head_start or rise)
             seen = max(self._kimg(index + 1) - begin, 0)
-            share = min(seen / max(self.config.warmup_kimg, 1e-9), 1)
+            share = min(seen / max(rise, 1e-9), 1)
             lazy = _lazy(self.config.path_weight, self.config) if name == "generator" else 1.0
             for group in optimizer.param_groups:
                 group["lr"] = getattr(self.config, name).lr * lazy * share
