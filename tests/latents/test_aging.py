@@ -121,6 +121,14 @@ def test_a_jump_is_said():
     assert "jumps" in str(found.limit)
 
 
+def test_a_slope_that_is_almost_a_jump_is_found():
+    def slope(s: Tensor) -> Tensor:  # from 25 to 55 years, most of it within 0.06 of a decade
+        return 40 + 15 * torch.tanh(50 * (s - 0.83))
+
+    found = search(slope, 40)
+    assert found.reached and abs(found.age - 40) <= TOLERANCE
+
+
 def test_a_face_at_the_edge_of_the_range_has_only_one_side():
     look = look_at(AGES["line"])
     for span in ((0.0, 2.0), (1.0, 2.0)):  # the second: its code lies below the range

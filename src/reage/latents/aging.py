@@ -16,6 +16,7 @@ __all__ = ["AgeCurve", "AgeReading", "Reached", "reach_age", "trace_curve"]
 
 # A fitted age counts as reached within this many years: half of the network's own error.
 TOLERANCE = 2.0
+STEEP = 3  # more looks where the read age rises too steeply to be met within the usual ones
 FINER = 4  # parts of the step in which a face stops being the same
 
 
@@ -120,7 +121,7 @@ def reach_age(look: Look, curve: AgeCurve, asked: float, *, refinements: int = 3
 
     Only the half of the curve that is meant to lead there is used: a positive strength makes
     older. The curve gives the bracket nearest to no change; regula falsi (Illinois variant,
-    Dowell and Jarratt 1971) narrows it. Where no strength reaches the age, the nearest one is
+    Dowell and Jarratt 1971) narrows it, for STEEP looks more where it is missed. Where no strength reaches the age, the nearest one is
     taken, and `limit` says what stood in the way.
     """
     curve = _towards(curve, asked)
@@ -130,8 +131,9 @@ def reach_age(look: Look, curve: AgeCurve, asked: float, *, refinements: int = 3
     (s0, f0), (s1, f1) = bracket
     best = min(((s0, f0), (s1, f1)), key=lambda point: abs(point[1]))
     side = 0
-    for _ in range(refinements):
-        if abs(best[1]) < 0.25 or s0 == s1 or f0 == f1:
+    for done in range(refinements + STEEP):
+        enough = 0.25 if done < refinements else TOLERANCE
+        if abs(best[1]) <= enough or s0 == s1 or f0 == f1:
             break
         s = (s0 * f1 - s1 * f0) / (f1 - f0)
         f = float(look(torch.tensor([s]))[0][0]) - asked
