@@ -121,8 +121,8 @@ def reach_age(look: Look, curve: AgeCurve, asked: float, *, refinements: int = 3
 
     Only the half of the curve that is meant to lead there is used: a positive strength makes
     older. The curve gives the bracket nearest to no change; regula falsi (Illinois variant,
-    Dowell and Jarratt 1971) narrows it, for STEEP looks more where it is missed. Where no strength reaches the age, the nearest one is
-    taken, and `limit` says what stood in the way.
+    Dowell and Jarratt 1971) narrows it, for STEEP looks more where the age is missed. Where no
+    strength reaches it, the nearest one is taken, and `limit` says what stood in the way.
     """
     curve = _towards(curve, asked)
     bracket = _nearest_bracket(curve, asked)
