@@ -77,9 +77,11 @@ def _metrics(
     trainer: GeneratorTrainer | EncoderTrainer, base: Model | None, kimg: float
 ) -> dict[str, float]:
     """How many thousands of pictures each network has learnt from, those of the base included."""
-    before = {} if base is None else base.config.metrics
+    found = {} if base is None else base.config.metrics
+    # Somebody else's config.json may say anything.
+    before = {name: value for name, value in found.items() if isinstance(value, int | float)}
     if isinstance(trainer, EncoderTrainer):
-        known = {name: before[name] for name in ("kimg",) if name in before}
+        known = {"kimg": before["kimg"]} if "kimg" in before else {}
         return known | {"encoder_kimg": round(before.get("encoder_kimg", 0.0) + kimg, 1)}
     learnt = max(kimg - trainer.config.head_start_kimg, 0.0)
     return {"kimg": round(before.get("kimg", 0.0) + learnt, 1)}
