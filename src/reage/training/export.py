@@ -79,7 +79,7 @@ def _metrics(
     """How many thousands of pictures each network has learnt from, those of the base included."""
     found = {} if base is None else base.config.metrics
     # Somebody else's config.json may say anything.
-    before = {name: value for name, value in found.items() if isinstance(value, int | float)}
+    before = {name: float(v) for name, v in found.items() if isinstance(v, int | float)}
     if isinstance(trainer, EncoderTrainer):
         known = {"kimg": before["kimg"]} if "kimg" in before else {}
         return known | {"encoder_kimg": round(before.get("encoder_kimg", 0.0) + kimg, 1)}
