@@ -53,6 +53,16 @@ class TestPacing:
         assert abs(read - ages).max() < 1.0
         assert steps.max() < 1.6 * steps.min()  # along the strength it is 5 times
 
+    def test_a_steep_part_is_looked_at_more_closely(self):
+        def look(s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return 30 + 5 * s + 12 * torch.tanh(20 * (s - 0.83)), torch.ones(len(s))
+
+        strengths = torch.linspace(-2, 2, 13)
+        paced = pace_curve(look, AgeCurve(strengths, look(strengths)[0], strengths, "", ""))
+        ages = np.linspace(*paced.reach, 50)
+        # With one look between the points it is 6.1 years off.
+        assert abs(look(paced.at(ages))[0].numpy() - ages).max() < 2.0
+
     def test_time_never_runs_backwards(self):
         ages = {-1.0: 35.0, -0.5: 24.0, 0.0: 30.0, 0.5: 28.0, 1.0: 50.0}
 

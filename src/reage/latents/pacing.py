@@ -16,6 +16,8 @@ __all__ = ["PacedCurve", "pace_curve"]
 # but not jumped over.
 SLOPE = 1.0
 FLAT = 0.1  # years that are no gain
+STEEP = 4.0  # years between two points, among which a straight line is no guide
+STEEP_ROUNDS = 2  # of looks there
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +38,17 @@ class PacedCurve:
 
 
 def pace_curve(look: Look, curve: AgeCurve) -> PacedCurve:
-    """Look once more between the points of a curve, and make it rise all along.
+    """Look between the points of a curve, again where it is steep, and make it rise all along.
 
     Upwards from the photo's own age it never falls, downwards never rises: where the age network
     takes an older look for a younger one, time does not run backwards.
     """
-    between = (curve.strengths[1:] + curve.strengths[:-1]) / 2
     strengths, ages = curve.strengths, curve.ages
-    if len(between):
+    for least in (0.0, *[STEEP] * STEEP_ROUNDS):
+        wide = (ages[1:] - ages[:-1]).abs() >= least
+        between = ((strengths[1:] + strengths[:-1]) / 2)[wide]
+        if not len(between):
+            break
         strengths, order = torch.cat([strengths, between]).sort()
         ages = torch.cat([ages, look(between)[0]])[order]
     s, a = strengths.double().numpy(), ages.double().numpy()
