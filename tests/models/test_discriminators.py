@@ -25,13 +25,13 @@ from reage.networks.generator import Generator
 @pytest.fixture
 def folder(tmp_path: Path, tiny: Generator, tiny_config: ModelConfig) -> Path:
     torch.manual_seed(0)
-    part = describe_discriminator(Discriminator(DiscriminatorConfig(16, (4, 8))))
+    part = describe_discriminator(Discriminator(DiscriminatorConfig(32, (4, 8))))
     return save_model(tiny_config, tiny, tmp_path / "m", card="", discriminator=part)
 
 
 def test_it_comes_back_as_it_was(folder: Path):
     torch.manual_seed(0)
-    saved = Discriminator(DiscriminatorConfig(16, (4, 8)))
+    saved = Discriminator(DiscriminatorConfig(32, (4, 8)))
     found = load_discriminator(load_model(folder))
     assert found is not None and found.config == saved.config
     for name, value in saved.state_dict().items():
@@ -49,6 +49,7 @@ def test_a_model_without_one(tmp_path: Path, tiny: Generator, tiny_config: Model
         ({"channels": [4, 0]}, "not whole numbers above 0"),
         ({"channels": [4, 16]}, "config needs"),
         ({"resolution": 64}, "does not say what discriminator it is: 2 channel counts do not fit"),
+        ({"resolution": 16}, "is for 16 px, its generator makes 32"),
         ({"more": 1}, "has unknown more"),
         ({"channels": None}, "does not say what discriminator it is"),
     ],

@@ -30,6 +30,9 @@ def load_discriminator(model: Model) -> Discriminator | None:
         config = _config(json.loads(metadata[METADATA]), str(file))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{file} does not say what discriminator it is: {error}") from error
+    made = model.config.generator.resolution
+    if config.resolution != made:
+        raise ModelError(f"{file} is for {config.resolution} px, its generator makes {made}")
     network = build_empty(partial(Discriminator, config), source=str(file))
     load_strictly(network, {name: t.float() for name, t in stored.items()}, source=str(file))
     return network

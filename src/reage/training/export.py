@@ -118,9 +118,10 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
     begun = trainer.begun
     if begun is None:
         return ager
-    kept = {name: begun.report[name] for name in ("photo",) if name in begun.report}
     report["kimg"] = round(kimg + begun.report.get("kimg", 0.0), 1)
-    return replace(ager, photo=begun.photo, growth=begun.growth, report=report | kept)
+    if begun.photo is not None and "photo" in begun.report:
+        report["photo"] = begun.report["photo"]
+    return replace(ager, photo=begun.photo, growth=begun.growth)
 
 
 def _export_ager(ager: NeuralAger, base: Model, folder: Path) -> None:
