@@ -112,7 +112,24 @@ def test_what_follows_the_grid_of_patches_fades(with_photo: NeuralAger):
         found.append(sum(changes) / 2)
     mean = (found[0] + found[1].flip(-1)) / 2
     added = with_photo.added(crop, np.zeros((32, 32), np.float32), torch.tensor([2.5]), 30.0)
-    assert torch.allclose(added, photo_change(crop, mean) * oval_mask(32), atol=1e-6)
+    changed = photo_change(crop, mean, torch.tensor([True]))
+    assert torch.allclose(added, changed * oval_mask(32), atol=1e-6)
+
+
+def test_a_face_grows_older_by_lines_more_than_by_shading():
+    photos = torch.zeros(2, 3, 128, 128)
+    older = torch.tensor([True, False])
+    across = torch.arange(128.0).expand(2, 3, 128, 128)
+    for period, gains in ((4, (1.95, 1.3)), (64, (0.65, 1.3))):
+        stripes = 0.1 * torch.cos(2 * torch.pi * across / period)
+        added = photo_change(photos, stripes, older)
+        for i, gain in enumerate(gains):
+            inner = (i, slice(None), slice(None), slice(16, -16))
+            assert torch.allclose(added[inner], gain * stripes[inner], atol=0.01), (period, i)
+    # What is light alone stays so, and even light changes evenly up to the edges.
+    flat = photo_change(photos, torch.full_like(photos, 0.1), older)
+    expected = torch.tensor([0.065, 0.13])[:, None, None, None].expand_as(flat)
+    assert torch.allclose(flat, expected, atol=1e-5)
 
 
 def test_light_has_the_colour_of_the_skin_around():
@@ -129,7 +146,7 @@ def test_light_has_the_colour_of_the_skin_around():
     for photos in (plain, line, random(2, 3, 32, 32).clamp(-0.8, 1)):
         assert torch.allclose(luma(lit(photos, light)), light, atol=1e-6)
     # A grey change is nothing but light; black stays black instead of growing without bounds.
-    grey = photo_change(plain, light.expand_as(plain))
+    grey = photo_change(plain, light.expand_as(plain), torch.zeros(2, dtype=torch.bool))
     assert torch.allclose(grey, lit(plain, 1.3 * light), atol=1e-6)
     assert not lit(-torch.ones(1, 3, 16, 16), torch.ones(1, 1, 16, 16)).any()
 
@@ -246,7 +263,7 @@ def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
     assert (composed - there).abs().mean() < 0.5 * (before - there).abs().mean()
 
 
-def test_a_share_of_the_colour_is_added_and_all_of_the_light(ager: NeuralAger):
+def test_a_share_of_the_colour_is_added_and_its_light(ager: NeuralAger):
     red = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
     red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels
     own, wanted = torch.tensor([30.0]), torch.tensor([60.0])
@@ -256,9 +273,9 @@ def test_a_share_of_the_colour_is_added_and_all_of_the_light(ager: NeuralAger):
     both = replace(ager, photo=red)
     whole = both.added(torch.zeros(1, 3, 32, 32), lids, torch.tensor([3.0]), 30.0)[0]
     added, corner = whole[:, 16, 16], whole[:, 0, 0]
-    change, light = 1.3 * change, 1.3 * 0.299 * change[0]
-    assert torch.allclose(added[0], light + 0.1 * (change[0] - light), atol=1e-6)
-    assert torch.allclose(added[1:], 0.9 * light.expand(2), atol=1e-6)
+    light = 0.299 * change[0]
+    shown, colour = 0.65 * light, 0.1 * 1.3 * (change - light)  # a whole red face is shading
+    assert torch.allclose(added, shown + colour, atol=1e-6)
     assert corner.abs().max() < 1e-3  # outside the oval nothing was ever learnt
 
 

@@ -23,6 +23,7 @@ from reage.models.encoders import load_encoder
 from reage.networks.growth import bent
 from reage.training.configs import AdamSettings
 from reage.training.export import export_model
+from reage.training.generator import GeneratorTrainer
 from reage.training.photo_ager import PhotoAgerTrainer
 from reage.training.run import RunOptions, run_training
 from reage.training.settings import RunSettings, open_run, read_settings
@@ -123,6 +124,44 @@ class TestGenerator:
             assert changed - {"average", "encoder", "average_encoder"} == learnt
             assert ("encoder" in changed) == (step > 0 and "encoder" in recipe)
 
+    def test_in_its_head_start_the_adversary_sees_other_generators_too(
+        self, settings: Settings, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ):
+        seen: dict[float, list[torch.Tensor]] = {0.0: [], 0.3: []}
+        for noise, shown in seen.items():
+            trainer = start(settings(head_start_kimg=1, head_start_noise=noise), machine)
+            assert isinstance(trainer, GeneratorTrainer)
+            original = trainer.synthesis
+            monkeypatch.setattr(
+                trainer, "synthesis", lambda *a, o=original, s=shown: s.append(o(*a)) or s[-1]
+            )
+            before = weights(trainer)
+            trainer.step(0)
+            trainer.step(0)
+            after = weights(trainer)
+            own = [name for name in before if name.startswith("generator.synthesis")]
+            assert all(torch.equal(before[name], after[name]) for name in own)
+        assert torch.equal(seen[0.3][0], seen[0.3][1])  # a step draws its noise anew, but the same
+        assert (seen[0.3][0] - seen[0.0][0]).std() > 0.05
+
+    def test_a_generator_that_goes_on_is_averaged_over_as_much_as_before(
+        self, settings: Settings, machine: Machine
+    ):
+        moved = []
+        for kimg in (0.0, 300.0):
+            trainer = start(settings(recipe="projected", warmup_kimg=0.0), machine)
+            assert isinstance(trainer, GeneratorTrainer)
+            trainer.begun_kimg = kimg
+            before = weights(trainer)
+            trainer.step(0)
+            after, name = weights(trainer), "synthesis.b32.conv0.weight"
+            assert not torch.equal(after[f"generator.{name}"], before[f"generator.{name}"])
+            moved.append(
+                (after[f"average.{name}"] - before[f"average.{name}"]).norm()
+                / (after[f"generator.{name}"] - before[f"generator.{name}"]).norm()
+            )
+        assert moved[0] > 0.9 and moved[1] < 0.01
+
     def test_channels_that_no_discriminator_has_are_named(
         self, settings: Settings, machine: Machine
     ):
@@ -147,7 +186,13 @@ class TestGenerator:
         # The head start taught the discriminator alone.
         assert load_model(folder).config.metrics == {"kimg": 0.5}
         export_model(start(on, machine), on, folder.with_name("on"), kimg=0.308)
-        assert load_model(folder.with_name("on")).config.metrics == {"kimg": 0.8}
+        gone_on = load_model(folder.with_name("on")).config
+        assert gone_on.metrics == {"kimg": 0.8}
+        assert start(on, machine).begun_kimg == 0.5
+        data = Path(first.data).name
+        assert (gone_on.data, gone_on.licence) == (
+            f"{data}; then {data}", "unknown (begun from unknown)"
+        )  # fmt: skip
         # Channels of its own are another discriminator's.
         other = replace(on, config=replace(on.config, discriminator_channels=(8, 8, 16)))
         assert weights(start(other, machine))["discriminator.ada_p"] == 0
@@ -282,6 +327,27 @@ class TestPhotoAger:
         assert isinstance(ager, NeuralAger) and ager.photo is not None
         for name, tensor in ager.photo.state_dict().items():
             assert torch.equal(tensor, weights(trainer)[f"ager.{name}"]), name
+
+    def test_its_critics_learn_alone_in_their_head_start(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
+    ):
+        chosen = settings("photo-ager", model=chain["photo-ager"], head_start_noise=0.3)
+        batch = chosen.config.batch / 1000
+        chosen = replace(chosen, config=replace(chosen.config, head_start_kimg=batch))
+        trainer = start(chosen, machine)
+        critics = {"discriminator", "judge", "texture"}
+        for step, learnt in enumerate((critics, critics | {"ager", "average"})):
+            before = weights(trainer)
+            trainer.step(step)
+            changed = {k.split(".")[0] for k, v in weights(trainer).items()
+                       if not torch.equal(v, before[k])}  # fmt: skip
+            assert changed - {"growth"} == learnt
+        trainer.begun_kimg = 100.0
+        folder = tmp_path / "run" / "model"
+        export_model(trainer, chosen, folder, kimg=1 + batch)
+        ager = load_ager(folder / AGE_AGER)
+        assert isinstance(ager, NeuralAger) and ager.report["photo"]["kimg"] == 101.0
+        assert start(replace(chosen, model=str(folder)), machine).begun_kimg == 101.0
 
     def test_a_model_without_ager_is_refused(
         self, chain: dict[str, Path], settings: Settings, machine: Machine

@@ -38,6 +38,7 @@ __all__ = [
     "photo_mask",
     "picture_ager",
     "save_ager",
+    "shading_of",
     "spun",
 ]
 
@@ -52,6 +53,10 @@ PHOTO_COLOUR = 0.1
 # Shifts of the photo and of its mirror image, in half patches: all that their grid can lie like.
 SPINS = ((0, 0), (1, 1)), ((0, 1), (1, 0))
 PHOTO_GAIN = 1.3  # the mean over shifts leaves lines fainter than the network draws them
+# The same of the lines and of all broader light of a face that grows older: networks that see 128
+# pixels take shading for age that looks like dirt at a photo's size.
+OLDER_LINES, OLDER_SHADING = 1.95, 0.65
+LINE_WIDTH = 0.02  # of a crop's side: of the Gaussian that parts the two
 AROUND = 16  # part of a crop's side from which a place's skin takes its colour, to each side
 DARKEST = 0.1  # of 0..1: darker skin is lit as such of this lightness is
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
@@ -122,7 +127,8 @@ class NeuralAger:
             for seen, shifts in zip((photos, photos.flip(-1)), SPINS, strict=True)
         )
         change = (plain + mirrored.flip(-1)) / 2
-        return photo_change(crop, change) * photo_mask(torch.from_numpy(eyes).to(change))
+        shown = photo_change(crop, change, strengths > 0)
+        return shown * photo_mask(torch.from_numpy(eyes).to(change))
 
     @torch.no_grad()
     def bend(self, strengths: Tensor, own: float) -> Bend | None:
@@ -158,14 +164,35 @@ def spun(
     return torch.stack(back).mean(0)
 
 
-def photo_change(photos: Tensor, change: Tensor) -> Tensor:
+def shading_of(light: Tensor) -> Tensor:
+    """What of a crop's light `[N, 1, R, R]` is broader than lines."""
+    return _blurred(light, LINE_WIDTH * light.shape[-1])
+
+
+def photo_change(photos: Tensor, change: Tensor, older: Tensor) -> Tensor:
     """What of a photo ager's change is added to photos, all `[N, 3, R, R]` of -1..1.
 
-    All of its light and a share of its colour (`PHOTO_COLOUR`), a little stronger (`PHOTO_GAIN`).
+    Its light, a little stronger (`PHOTO_GAIN`), and a share of its colour (`PHOTO_COLOUR`). Where a
+    face grows older, `older` `[N]`, it is made of lines more than of shading.
     """
-    change = PHOTO_GAIN * change
     light = luma(change)
-    return lit(photos, light) + PHOTO_COLOUR * (change - light)
+    shading = shading_of(light)
+    gains = [
+        torch.where(older, gain, PHOTO_GAIN).to(light)[:, None, None, None]
+        for gain in (OLDER_LINES, OLDER_SHADING)
+    ]
+    added = gains[0] * (light - shading) + gains[1] * shading
+    return lit(photos, added) + PHOTO_GAIN * PHOTO_COLOUR * (change - light)
+
+
+def _blurred(light: Tensor, sigma: float) -> Tensor:
+    """Light `[N, 1, R, R]` under a Gaussian of so many pixels; beyond the edge it is as there."""
+    reach = max(1, round(3 * sigma))
+    places = torch.arange(-reach, reach + 1).to(light)
+    taps = torch.exp(-places.square() / (2 * sigma**2))
+    taps = taps / taps.sum()
+    padded = F.pad(light, (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
 
 
 def lit(photos: Tensor, light: Tensor) -> Tensor:

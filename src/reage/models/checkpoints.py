@@ -81,6 +81,11 @@ class ModelConfig:
     sha256: dict[str, str] = field(default_factory=dict)  # of the folder's files, by name
     format: int = FORMAT
 
+    def kimg(self, of: str = "kimg") -> float:
+        """Thousands of pictures that a network has learnt from, where `metrics` say so; else 0."""
+        found = self.metrics.get(of)  # somebody else's config.json may say anything
+        return float(found) if isinstance(found, int | float) else 0.0
+
 
 @dataclass(frozen=True, eq=False)
 class Part:

@@ -44,6 +44,8 @@ class GeneratorTraining:
     discriminator: AdamSettings = AdamSettings()
     encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)
     head_start_kimg: float = 0.0  # in which only the adversary learns
+    # Of the weights in it, up to this share of their size, so that it learns of more generators.
+    head_start_noise: float = 0.0
     # Over which the learning rates rise from nothing; the adversary's within its head start.
     warmup_kimg: float = 4.0
     ema_kimg: float = 5.0  # half-life of the averaged weights
@@ -141,6 +143,8 @@ class PhotoAgerTraining:
     # Of the faces drawn of each age bin, those with glasses; as they come, critics that know each
     # age by its real faces want rims painted. 0: as they come.
     glasses_share: float = 0.1
+    head_start_kimg: float = 0.0  # in which only the critics learn
+    head_start_noise: float = 0.0  # of the ager's weights in it, up to this share of their size
     growth_faces: int = 500  # of each age bin that show how faces grow; 0: no photo is bent
     ema_kimg: float = 2.0
     ema_rampup: float = 0.05
@@ -155,6 +159,7 @@ class PhotoAgerTraining:
     light_weight: float = 40.0  # mean square of the change, averaged over 1/8 of the side
     hue_weight: float = 400.0  # mean square of what changes beside the light
     size_weight: float = 4.0  # mean square of the change
+    shading_weight: float = 400.0  # mean square of what is broader than lines in a face grown older
     peak_weight: float = 2500.0  # mean square of what light changes by more than lines and folds do
     texture_weight: float = 1.5  # real skin of the wanted age bin against pasted, a patch at a time
 

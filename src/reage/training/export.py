@@ -58,8 +58,8 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
         generator=generator.config,
         alignment=alignment if base is None else base.config.alignment,
         encoder=None if encoder is None else describe_encoder(encoder.config),
-        data=settings.about,
-        licence=settings.licence,
+        data=settings.about or _data_of(settings, base),
+        licence=settings.licence or _licence_of(base),
         metrics=_metrics(trainer, base, kimg),
     )
     save_model(
@@ -73,15 +73,24 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
     )
 
 
+def _data_of(settings: RunSettings, base: Model | None) -> str:
+    """What it learnt from, the data of the model that it began from first."""
+    folder = Path(settings.data).name
+    return folder if base is None else f"{base.config.data}; then {folder}"
+
+
+def _licence_of(base: Model | None) -> str:
+    # The data of this run may ask for more than the base's licence does.
+    return "unknown" if base is None else f"unknown (begun from {base.config.licence})"
+
+
 def _metrics(
     trainer: GeneratorTrainer | EncoderTrainer, base: Model | None, kimg: float
 ) -> dict[str, float]:
     """How many thousands of pictures each network has learnt from, those of the base included."""
-    found = {} if base is None else base.config.metrics
-    # Somebody else's config.json may say anything.
-    before = {name: float(v) for name, v in found.items() if isinstance(v, int | float)}
+    before = {} if base is None else {n: base.config.kimg(n) for n in ("kimg", "encoder_kimg")}
     if isinstance(trainer, EncoderTrainer):
-        known = {"kimg": before["kimg"]} if "kimg" in before else {}
+        known = {"kimg": before["kimg"]} if before.get("kimg") else {}
         return known | {"encoder_kimg": round(before.get("encoder_kimg", 0.0) + kimg, 1)}
     learnt = max(kimg - trainer.config.head_start_kimg, 0.0)
     return {"kimg": round(before.get("kimg", 0.0) + learnt, 1)}
@@ -104,6 +113,8 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
     """The trained ager with what is stored beside it: the one of photos, or the one of codes."""
     report: dict[str, Any] = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
     if isinstance(trainer, PhotoAgerTrainer):
+        learnt = max(kimg - trainer.config.head_start_kimg, 0.0)
+        report["kimg"] = round(trainer.begun_kimg + learnt, 1)
         ager = trainer.beside
         return replace(
             ager,

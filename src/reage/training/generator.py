@@ -7,6 +7,7 @@ part of every batch that reconstructs real faces through an encoder which is tra
 from __future__ import annotations
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ from reage.training.losses import path_lengths
 from reage.training.mapping import set_mapping
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
-from reage.training.updating import adam, lay_out, update
+from reage.training.updating import adam, disturbed, lay_out, update
 
 __all__ = ["GeneratorTrainer"]
 
@@ -67,6 +68,7 @@ class GeneratorTrainer:
         world: World,
         device: torch.device,
         dtype: torch.dtype,
+        begun_kimg: float = 0.0,
     ):
         assert (encoder is not None) == (config.encoder_share > 0), "an encoder for its share"
         if config.encoder_share and len(world.part(config.batch)) % min(PATTERN, config.batch):
@@ -76,6 +78,7 @@ class GeneratorTrainer:
             )
         self.config, self.source, self.world = config, source, world
         self.device, self.dtype = device, dtype
+        self.begun_kimg = begun_kimg  # what the generator has learnt from before
         self.adversary, self.features = adversary, features
         self.generator = generator.train().requires_grad_(True).to(device)
         self.encoder = encoder and encoder.train().requires_grad_(True).to(device)
@@ -120,7 +123,7 @@ class GeneratorTrainer:
 
         self._warm_up(index)
         begun = self._kimg(index) >= self.config.head_start_kimg
-        with torch.set_grad_enabled(begun):
+        with torch.set_grad_enabled(begun), self._seen_anew(index, begun):
             fakes = self._fakes(index, batch, images, side)
             described = self._describe(index, batch, fakes.images)
             loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
@@ -145,6 +148,13 @@ class GeneratorTrainer:
             loss = loss + penalty.mean()
         self._update(["discriminator"], loss)
         self.adversary.adapt(index, self.config.batch, self.world)
+
+    def _seen_anew(self, index: int, begun: bool) -> AbstractContextManager[None]:
+        """In the head start every step shows the adversary a generator that noise has moved."""
+        if begun or not self.config.head_start_noise:
+            return nullcontext()
+        rng = seeded(self.config.seed, index, "disturbance")
+        return disturbed(self.generator.synthesis, self.config.head_start_noise, rng)
 
     def _counts(self, count: int) -> tuple[int, int]:
         """How many of `count` pictures are rebuilt, and how many show mixed codes."""
@@ -296,7 +306,7 @@ class GeneratorTrainer:
                 group["lr"] = getattr(self.config, name).lr * lazy * share
 
     def _average(self, index: int) -> None:
-        config, seen = self.config, self._kimg(index + 1)
+        config, seen = self.config, self.begun_kimg + self._kimg(index + 1)
         beta = averaging_beta(config.batch, config.ema_kimg, seen, config.ema_rampup)
         update_average(self.average, self.generator, beta)
         if self.encoder is not None and self.average_encoder is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.faces.alignment import eye_mask
-from reage.latents.agers import SPINS, NeuralAger, lit, photo_change, photo_mask, spun
+from reage.latents.agers import SPINS, NeuralAger, lit, photo_change, photo_mask, shading_of, spun
 from reage.latents.faces import luma, usual_points
 from reage.models.checkpoints import Alignment
 from reage.networks.growth import Growth, bent
@@ -24,10 +25,10 @@ from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import PhotoAgerTraining
 from reage.training.critics import AgeCritics
 from reage.training.data import BatchSource
-from reage.training.draws import Draws
+from reage.training.draws import Draws, seeded
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
-from reage.training.updating import adam, update
+from reage.training.updating import adam, disturbed, update
 
 __all__ = ["PhotoAgerTrainer"]
 
@@ -53,7 +54,9 @@ class PhotoAgerTrainer:
         world: World,
         device: torch.device,
         dtype: torch.dtype,
+        begun_kimg: float = 0.0,
     ):
+        self.begun_kimg = begun_kimg  # what the ager has learnt from before
         self.config, self.networks, self.source, self.world = config, networks, source, world
         self.device, self.dtype, self.critics, self.beside = device, dtype, critics, beside
         self.growth = growth and growth.to(device)
@@ -83,20 +86,30 @@ class PhotoAgerTrainer:
         with torch.no_grad():
             own = self.networks.own_ages(photos, bins)
             real = self.critics.describe(index, batch, photos)
-        pasted, change = self._pasted(self.ager, photos, own, wanted, index)
-        described = self.critics.describe(index, batch, pasted)
-
-        losses = self._losses(photos, pasted, change, wanted) | self.critics.losses(
-            described, wanted
-        )
-        total = weighted(losses, self.config)
-        update(total, {"ager": self.optimizers["ager"]}, vars(self.config), self.world)
+        begun = index * self.config.batch / 1000 >= self.config.head_start_kimg
+        with torch.set_grad_enabled(begun), self._seen_anew(index, begun):
+            pasted, change = self._pasted(self.ager, photos, own, wanted, index)
+            described = self.critics.describe(index, batch, pasted)
+            older = (wanted > own)[:, None, None, None]
+            losses = self._losses(photos, pasted, change, wanted, older) | self.critics.losses(
+                described, wanted
+            )
+        if begun:
+            total = weighted(losses, self.config)
+            update(total, {"ager": self.optimizers["ager"]}, vars(self.config), self.world)
 
         learnt = self.critics.learn(real, described, own, wanted, bins)
-        seen = (index + 1) * self.config.batch / 1000
+        seen = self.begun_kimg + (index + 1) * self.config.batch / 1000
         beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.ager, beta)
         return {name: value.detach() for name, value in (losses | learnt).items()}
+
+    def _seen_anew(self, index: int, begun: bool) -> AbstractContextManager[None]:
+        """In the head start every step shows the critics an ager that noise has moved."""
+        if begun or not self.config.head_start_noise:
+            return nullcontext()
+        rng = seeded(self.config.seed, index, "disturbance")
+        return disturbed(self.ager, self.config.head_start_noise, rng)
 
     def _pasted(
         self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor, index: int = 0
@@ -105,7 +118,7 @@ class PhotoAgerTrainer:
         # Half of the shifts that the editor takes, in turns: what none of them shows, both learn.
         shifts = SPINS[index % len(SPINS)]
         found = spun(ager, photos, own, wanted, shifts, dtype=self.dtype) * self.mask
-        change = photo_change(photos, found)
+        change = photo_change(photos, found, wanted > own)
         pasted = (photos + change).clamp(-1, 1)
         if self.growth is None:
             return pasted, change
@@ -113,7 +126,7 @@ class PhotoAgerTrainer:
         return bent(pasted, moves, self.growth.config.margin).clamp(-1, 1), change
 
     def _losses(
-        self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor
+        self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor, older: Tensor
     ) -> dict[str, Tensor]:
         """The losses but for the critics', each a mean over the batch."""
         networks = self.networks
@@ -129,6 +142,7 @@ class PhotoAgerTrainer:
             "light": light.square().mean(),
             "hue": (change - lit(photos, luma(change))).square().mean(),
             "size": change.square().mean(),
+            "shading": (shading_of(luma(change)) * older).square().mean(),
             "peak": F.relu(luma(change).abs() - PEAK).square().mean(),
         }
 

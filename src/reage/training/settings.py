@@ -43,8 +43,10 @@ class RunSettings:
     scale: float = 0.70  # of the dataset's crops, where no model says it
     shift: float = 0.22
     kimg: float = 600.0
-    licence: str = "unknown"  # of the weights that come out
-    about: str = "unknown"  # the data, in words
+    licence: str | None = None  # of the weights that come out; None: nobody has said
+    about: str | None = (
+        None  # the data, in words; None: its folder, after what the model learnt from
+    )
     version: str = "unknown"  # of reage
 
 

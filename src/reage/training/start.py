@@ -103,6 +103,7 @@ def _start_generator(
         world=machine.world,
         device=machine.device,
         dtype=machine.dtype,
+        begun_kimg=0.0 if model is None else model.config.kimg(),
     )
 
 

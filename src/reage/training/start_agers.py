@@ -140,7 +140,13 @@ def start_photo_ager(
         world=machine.world,
         device=machine.device,
         dtype=machine.dtype,
+        begun_kimg=0.0 if beside.photo is None else _photo_kimg(beside),
     )
+
+
+def _photo_kimg(ager: NeuralAger) -> float:
+    """Thousands of pictures that its photo ager has learnt from, where its report says so."""
+    return float(ager.report.get("photo", {}).get("kimg", 0.0))
 
 
 def _photo_ager_config(resolution: int) -> PhotoAgerConfig:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from reage.training.configs import AdamSettings
 from reage.training.parallel import World
 
-__all__ = ["adam", "held", "lay_out", "update"]
+__all__ = ["adam", "disturbed", "held", "lay_out", "update"]
 
 
 def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch.optim.Optimizer:
@@ -57,3 +57,26 @@ def held(network: nn.Module) -> Iterator[None]:
         yield
     finally:
         network.requires_grad_(True)
+
+
+@contextmanager
+def disturbed(network: nn.Module, most: float, rng: torch.Generator) -> Iterator[None]:
+    """Move a network's weights by noise of up to `most` of their size, within a `with` block.
+
+    What judges one fixed network learns marks of its own, which that is rid of as soon as it may
+    learn. Where every step shows the faults of another one, the judge has to find out what photos
+    look like, and knows masks, hatching and odd colours before any network tries them.
+    """
+    strength = most * float(torch.rand([], generator=rng))
+    weights = list(network.parameters())
+    kept = [weight.detach().clone() for weight in weights]
+    try:
+        with torch.no_grad():
+            for weight in weights:
+                noise = torch.randn(weight.shape, generator=rng).to(weight)
+                weight.add_(noise * (strength * weight.square().mean().sqrt()))
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, value in zip(weights, kept, strict=True):
+                weight.copy_(value)
