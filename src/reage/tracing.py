@@ -132,7 +132,8 @@ class FaceMover:
         if self.encode is not None:
             assert isinstance(direction, NeuralAger), "only agers learnt on the encoder's codes"
             added = self._added(direction, self.encode, face, strengths)
-            return Moved(self._shown(face) + added, direction.bend(strengths, own))
+            bend, detail = direction.bend(strengths, own), direction.detail(strengths)
+            return Moved(self._shown(face) + added, bend, detail)
         codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
         return Moved(toned(face.base, edited, direction.colour))

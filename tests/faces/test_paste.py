@@ -8,7 +8,7 @@ from PIL import Image
 
 from reage.faces.alignment import crop_face, face_mask, face_quad, quad_side
 from reage.faces.face import Face
-from reage.faces.paste import paste_delta, paste_replace
+from reage.faces.paste import LUMA, paste_delta, paste_replace, scale_detail
 
 POINTS = np.array([[250.0, 230.0], [370.0, 245.0], [300, 310], [250, 370], [345, 385]])
 FACE = Face.from_points(POINTS)
@@ -163,3 +163,66 @@ def test_the_same_every_time(photo: np.ndarray) -> None:
     first, second = (paste_replace(photo, crop.image + 9.0, quad, mask) for _ in range(2))
     assert np.array_equal(first, second)
     assert quad_side(quad) > 400
+
+
+class TestDetail:
+    """`scale_detail`: skin gets coarser or smoother, and nothing else changes."""
+
+    QUAD, SIDE = np.array([[99.5, 99.5], [99.5, 499.5], [499.5, 499.5], [499.5, 99.5]]), 64
+
+    def skin(self) -> np.ndarray:
+        rng = np.random.default_rng(1)
+        flat = np.full((600, 620, 3), (190.0, 140.0, 110.0)) + rng.normal(0, 2, (600, 620, 1))
+        flat[300:] *= 0.4  # an edge
+        return np.rint(flat).astype(np.uint8)
+
+    def mask(self) -> np.ndarray:
+        mask = np.zeros((self.SIDE, self.SIDE), np.float32)
+        mask[8:-8, 8:-8] = 1
+        return mask
+
+    def roughness(self, picture: np.ndarray) -> float:
+        light = picture[180:280, 180:420].astype(np.float32) @ LUMA
+        return float(np.diff(light, axis=1).std())  # what differs between neighbours is fine
+
+    @pytest.mark.parametrize("gain", [0.5, 1.8])
+    def test_faint_detail_of_the_light_alone_changes(self, gain: float):
+        before = self.skin()
+        after = before.copy()
+        scale_detail(after, before, gain, self.QUAD, self.mask())
+        assert self.roughness(after) == pytest.approx(gain * self.roughness(before), rel=0.18)
+        change = after.astype(int) - before
+        assert np.ptp(change, axis=2).max() <= 0  # the same in all colours
+        assert not change[:140].any() and not change[:, :140].any() and not change[:, 460:].any()
+        # The edge stands where it stood, as strong as before.
+        steps = [p[290:300, 300].mean() - p[300:310, 300].mean() for p in (before, after)]
+        assert steps[1] == pytest.approx(steps[0], rel=0.05)
+
+    def test_what_was_added_to_it_is_not_its_detail(self):
+        photo, plain = self.skin(), np.full((600, 620, 3), 100, np.uint8)
+        added = self.skin()
+        scale_detail(added, plain, 1.8, self.QUAD, self.mask())
+        assert np.array_equal(added, photo)
+
+    def test_depths_and_single_planes_agree(self):
+        shallow = self.skin()
+        deep, grey = shallow.astype(np.uint16) * 257, shallow[..., 0].copy()
+        triple = np.repeat(grey[..., None], 3, axis=2)
+        clear = np.dstack([shallow, np.full(shallow.shape[:2], 7, np.uint8)])
+        for layer in (shallow, deep, grey, triple, clear):
+            scale_detail(layer, layer, 1.6, self.QUAD, self.mask())
+        assert np.abs(deep / 257 - shallow).max() < 0.51
+        assert np.abs(triple[..., 1].astype(int) - grey).max() <= 1
+        assert np.array_equal(clear[..., :3], shallow) and (clear[..., 3] == 7).all()
+
+    def test_a_small_face_has_no_detail(self):
+        photo = self.skin()
+        scale_detail(photo, photo, 1.8, self.QUAD / 4, self.mask())
+        assert np.array_equal(photo, self.skin())
+
+    def test_beyond_the_photo_there_is_nothing_to_do(self):
+        photo = self.skin()
+        scale_detail(photo, photo, 1.8, self.QUAD + 700, self.mask())
+        assert np.array_equal(photo, self.skin())
+        scale_detail(photo, photo, 1.8, self.QUAD + 300, self.mask())
+        assert not np.array_equal(photo, self.skin())

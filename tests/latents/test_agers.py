@@ -246,6 +246,27 @@ def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
     assert np.array_equal(edit.photo.alpha, wanted) and (wanted != alpha).any()
 
 
+def test_the_photos_own_detail_grows_with_age(
+    with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    still = replace(with_photo, photo=PhotoAger(PhotoAgerConfig(32, widths=(8, 8))))  # adds nothing
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=still)
+    rng = np.random.default_rng(3)
+    large = astronaut.repeat(3, 0).repeat(3, 1) + rng.integers(0, 6, (1536, 1536, 1))
+    photo = as_photo(large.clip(0, 255).astype(np.uint8))
+    (face,) = editor.take(photo, editor.choose_faces(photo))
+    edits = editor.move(photo, [face], still, [-2.0, 0.0, 4.0])
+    nose = face.view.face.points[2].round().astype(int)
+    part = np.s_[nose[1] - 20 : nose[1] + 20, nose[0] - 20 : nose[0] + 20]
+    rough = [float(np.diff(e.photo.rgb8[part][..., 1].astype(float)).std()) for e in edits]
+    assert rough[0] < 0.9 * rough[1] < 0.7 * rough[2]
+    assert np.array_equal(edits[1].photo.pixels, photo.pixels)
+    gains = still.detail(torch.tensor([0.0, 5.0]))
+    assert gains is not None and gains.tolist() == pytest.approx([1.0, 1.868], abs=1e-3)
+    # What a code changes brings its own skin.
+    assert replace(still, photo=None).detail(torch.tensor([1.0])) is None
+
+
 def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
     growing: NeuralAger, small_folder: Path, astronaut: np.ndarray
 ):

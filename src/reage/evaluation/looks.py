@@ -11,11 +11,11 @@ from reage.evaluation.metrics import typology_angle
 from reage.evaluation.recogniser import chip_quad
 from reage.faces.alignment import crop_face
 from reage.faces.face import Face
+from reage.faces.paste import LUMA
 
 __all__ = ["ATTRIBUTES", "Look", "bridge_edges", "distance", "smile", "tone"]
 
 SIDE = 96  # pixels of the square in which skin and nose bridge are looked at
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 # In the recogniser's square: cheeks below the eyes, above most beards; the bridge of the nose.
 CHEEKS = ((0.22, 0.48, 0.32, 0.58), (0.68, 0.48, 0.78, 0.58))  # x0, y0, x1, y1
 BRIDGE = (0.44, 0.22, 0.56, 0.38)

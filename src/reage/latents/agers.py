@@ -57,6 +57,9 @@ PHOTO_GAIN = 1.3  # the mean over shifts leaves lines fainter than the network d
 # pixels take shading for age that looks like dirt at a photo's size.
 OLDER_LINES, OLDER_SHADING = 1.95, 0.65
 LINE_WIDTH = 0.02  # of a crop's side: of the Gaussian that parts the two
+# By which the logarithm of the skin's finest detail grows each year: it is 1.8 times as strong
+# at 70 and more as in the twenties (docs/ageing.md).
+DETAIL_A_YEAR = 0.0125
 AROUND = 16  # part of a crop's side from which a place's skin takes its colour, to each side
 DARKEST = 0.1  # of 0..1: darker skin is lit as such of this lightness is
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
@@ -138,6 +141,13 @@ class NeuralAger:
         strengths = strengths.to(self.growth.shapes)
         ages = torch.full_like(strengths, own)
         return Bend(self.growth(ages, ages + 10 * strengths), self.growth.config.margin)
+
+    def detail(self, strengths: Tensor) -> Tensor | None:
+        """How many times as strong a photo's own detail is at strengths `[N]`, a decade each.
+
+        A crop is too small to show it, so no network ages it. None where codes change.
+        """
+        return None if self.photo is None else torch.exp(10 * DETAIL_A_YEAR * strengths)
 
 
 def spun(

@@ -15,7 +15,7 @@ from torch import Tensor
 from reage.errors import ImageError
 from reage.faces.alignment import FaceCrop, crop_face, eye_mask, face_mask, face_quad, to_unit
 from reage.faces.face import Face
-from reage.faces.paste import paste_delta, paste_replace
+from reage.faces.paste import LUMA, paste_delta, paste_replace, scale_detail
 from reage.images import to_array, to_tensor
 from reage.latents.aging import AgeReading
 from reage.latents.bending import Bend, affine_of, bend_in_place
@@ -55,7 +55,6 @@ PasteMode = Literal["delta", "replace", "none"]
 # the embedded model, centred higher, it is 9.9 (0.59), and 70-year-olds pass for 45.
 AGE_ALIGNMENT = Alignment(scale=0.60, shift=0.46)
 EYES_TO_MOUTH = 0.515  # in half-sides of FFHQ's square, the mean of 32 people
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 MOST_LIGHT = (
     0.35  # by which an aged face gets lighter or darker anywhere, of -1..1 (docs/ageing.md)
 )
@@ -69,10 +68,13 @@ class Moved:
 
     pictures: Tensor  # [N, 3, R, R]
     bend: Bend | None = None
+    detail: Tensor | None = None  # [N] how many times as strong the skin's own detail is; None: 1
 
     def one(self, index: int) -> Moved:
         """One of them."""
-        return Moved(self.pictures[index : index + 1], self.bend and self.bend.one(index))
+        part = slice(index, index + 1)
+        detail = None if self.detail is None else self.detail[part]
+        return Moved(self.pictures[part], self.bend and self.bend.one(index), detail)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,11 @@ class FaceView:
     def eyes(self) -> np.ndarray:
         """Where the eyes are in the generator's square, `[R, R]`, 0..1."""
         return eye_mask(self.face.points, self.crop.quad, self.crop.resolution)
+
+    @cached_property
+    def skin(self) -> np.ndarray:
+        """Where the skin's detail may change in the generator's square, `[R, R]`, 0..1."""
+        return self.mask * (1 - self.eyes)
 
     def bent(self, shown: Tensor, bend: Bend | None) -> Tensor:
         """What the age network's square `[1 or N, 3, 128, 128]` shows where the photo is bent."""
@@ -270,8 +277,12 @@ def paste_faces(
 
     The photo is bent when all are in their places. `alpha` `[H, W]` is bent along where it is.
     """
+    photo = pixels
     for face, moved in faces:
         pixels = _paste(pixels, face, moved.pictures, mode)
+        if moved.detail is not None:
+            view = face.view
+            scale_detail(pixels, photo, float(moved.detail), view.crop.quad, view.skin)
     for face, moved in faces:
         if moved.bend is not None:
             for layer in (pixels, alpha):
@@ -310,7 +321,7 @@ def toned(base: Tensor, edited: Tensor, colour: float) -> Tensor:
 
 def luma(images: Tensor) -> Tensor:
     """How light pictures, or changes of them, `[N, 3, R, R]` are: `[N, 1, R, R]`."""
-    return (images * images.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    return (images * torch.from_numpy(LUMA).to(images)[:, None, None]).sum(1, keepdim=True)
 
 
 def synthesized_picture(image: Tensor) -> np.ndarray:

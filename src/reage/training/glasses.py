@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 
 from reage.datasets import FaceDataset, FaceRow
-from reage.latents.faces import EYES_TO_MOUTH, LUMA
+from reage.faces.paste import LUMA
+from reage.latents.faces import EYES_TO_MOUTH
 from reage.models.checkpoints import Alignment
 from reage.training.crops import length, lies
 
@@ -48,7 +49,7 @@ def wear_glasses(dataset: FaceDataset, rows: Sequence[FaceRow], alignment: Align
         picture = Image.fromarray(dataset.read(row))
         x0, y0, x1, y1 = (min(max(v, 0), 1) * picture.width for v in box)
         picture = picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC, (x0, y0, x1, y1))
-        light = np.asarray(picture, np.float32) @ np.array(LUMA, np.float32)
+        light = np.asarray(picture, np.float32) @ LUMA
         edges.append(edges_around_eyes(light))
         lines.append(glasses_lines(light))
     return learn_from_the_clearest(np.stack(edges), np.array(lines))

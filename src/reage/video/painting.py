@@ -12,6 +12,7 @@ import torch
 
 from reage.editor import Editor
 from reage.faces.alignment import eye_mask, face_mask, face_quad
+from reage.faces.paste import scale_detail
 from reage.images import to_tensor
 from reage.latents.agers import NeuralAger
 from reage.latents.faces import FEATHER, toned
@@ -60,6 +61,7 @@ class Painter:
         self.ager = ager if isinstance(ager, NeuralAger) and ager.photo is not None else None
         self.strength = torch.tensor([edit.reached.strength])
         self.bend = None if self.ager is None else self.ager.bend(self.strength, edit.own.age)
+        self.detail = None if self.ager is None else self.ager.detail(self.strength)
         if self.ager is None:
             self.codes = codes_at(edit, journal, source, run, self.knots)
         self._layers: dict[int, np.ndarray] = {}  # by knot; only those still needed
@@ -84,7 +86,11 @@ class Painter:
         if weight <= 0:
             return False
         layer = self._layer(frame) if self.ager is None else self._seen(self.ager, planes, frame)
-        add_layer(planes, layer, self.quad(frame), weight)
+        quad, side, light = self.quad(frame), len(layer), planes.layers[0]
+        if self.detail is not None:  # the frame's own, before the change is added
+            skin = self._mask(frame, side) * (1 - self._eyes(frame, side))
+            scale_detail(light, light, float(self.detail) ** weight, quad, skin)
+        add_layer(planes, layer, quad, weight)
         return True
 
     def bend_frame(self, planes: Planes, frame: int) -> None:
@@ -98,7 +104,7 @@ class Painter:
         side = self.editor.model.config.generator.resolution
         quad = self.quad(frame)
         crop = to_tensor(sample_rgb(planes, quad, side)).to(self.editor.device)
-        eyes = eye_mask(self.points(frame)[:5], quad, side)
+        eyes = self._eyes(frame, side)
         own, dtype = self.edit.own.age, self.editor.dtype
         change = ager.added(crop, eyes, self.strength, own, dtype=dtype) * 127.5
         return self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), frame)
@@ -132,6 +138,12 @@ class Painter:
             self._layers[knot] = self._masked(array, self.knots[knot])
 
     def _masked(self, change: np.ndarray, frame: int) -> np.ndarray:
-        mask = face_mask(self.points(frame), self.quad(frame), len(change), feather=FEATHER)
-        layer = change * mask[..., None]
+        layer = change * self._mask(frame, len(change))[..., None]
         return rgb_to_ycc(layer, self.source.matrix, self.source.full_range).astype(np.float32)
+
+    def _mask(self, frame: int, side: int) -> np.ndarray:
+        """Where the change may show, `[side, side]` of 0..1."""
+        return face_mask(self.points(frame), self.quad(frame), side, feather=FEATHER)
+
+    def _eyes(self, frame: int, side: int) -> np.ndarray:
+        return eye_mask(self.points(frame)[:5], self.quad(frame), side)
