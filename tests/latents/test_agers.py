@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from made import bent_photo, random
 from reage.editor import QUALITIES, load
@@ -252,8 +253,9 @@ def test_the_photos_own_detail_grows_with_age(
     still = replace(with_photo, photo=PhotoAger(PhotoAgerConfig(32, widths=(8, 8))))  # adds nothing
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=still)
     rng = np.random.default_rng(3)
-    large = astronaut.repeat(3, 0).repeat(3, 1).astype(int)
-    large += rng.integers(0, 6, (*large.shape[:2], 1))
+    side = 3 * len(astronaut)
+    large = np.asarray(Image.fromarray(astronaut).resize((side, side)), int)
+    large += rng.integers(0, 8, (side, side, 1))
     photo = as_photo(large.clip(0, 255).astype(np.uint8))
     (face,) = editor.take(photo, editor.choose_faces(photo))
     edits = editor.move(photo, [face], still, [-2.0, 0.0, 4.0])
