@@ -303,7 +303,9 @@ class TestPhotoAger:
         assert torch.equal(found, shapes)
         photos = trainer.source.fixed(2)
         ages = torch.tensor([40.0, 40.0])
-        pasted, change = trainer._pasted(trainer.average, photos, ages, torch.tensor([40.0, 1.0]))
+        pasted, change, _ = trainer._pasted(
+            trainer.average, photos, ages, torch.tensor([40.0, 1.0])
+        )
         assert torch.allclose(pasted[0], photos[0], atol=1e-5) and not change[0].any()
         wanted = bent((photos + change).clamp(-1, 1), trainer.growth(ages, ages - 39), 0.3)[1]
         assert torch.allclose(pasted[1], wanted.clamp(-1, 1), atol=1e-5)

@@ -126,7 +126,7 @@ class NeuralAger:
         # A face and its mirror image age alike: what the network paints on one of them alone, spots
         # mostly, fades to half in their mean.
         plain, mirrored = (
-            spun(self.photo, seen, ages, wanted, shifts, dtype=dtype)
+            spun(self.photo, seen, ages, wanted, shifts, dtype=dtype).mean(0)
             for seen, shifts in zip((photos, photos.flip(-1)), SPINS, strict=True)
         )
         change = (plain + mirrored.flip(-1)) / 2
@@ -159,19 +159,18 @@ def spun(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """A photo ager's change `[N, 3, R, R]`, the mean over shifts of the photos (down, right).
+    """A photo ager's change of photos under each shift of them (down, right): `[S, N, 3, R, R]`.
 
     They count in half patches. What the network paints by the grid of its patches, hatching of old
-    skin mostly, differs from shift to shift and fades; lines and folds stay. Coifman and Donoho,
-    "Translation-Invariant De-Noising" (1995), call it cycle spinning.
+    skin mostly, differs from shift to shift and fades in their mean; lines and folds stay.
+    Coifman and Donoho, "Translation-Invariant De-Noising" (1995), call it cycle spinning.
     """
     half = network.config.patch // 2
     steps = [(down * half, right * half) for down, right in shifts]
     seen = torch.cat([photos.roll(step, (2, 3)) for step in steps])
     changes = network(seen, own.repeat(len(steps)), wanted.repeat(len(steps)), dtype=dtype)
     parts = zip(changes.chunk(len(steps)), steps, strict=True)
-    back = [change.roll((-down, -right), (2, 3)) for change, (down, right) in parts]
-    return torch.stack(back).mean(0)
+    return torch.stack([change.roll((-down, -right), (2, 3)) for change, (down, right) in parts])
 
 
 def shading_of(light: Tensor) -> Tensor:

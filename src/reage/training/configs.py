@@ -157,9 +157,12 @@ class PhotoAgerTraining:
     least_likeness: float = 0.85
     gender_weight: float = 5.0  # change of the gender network's probability
     light_weight: float = 40.0  # mean square of the change, averaged over 1/8 of the side
-    hue_weight: float = 400.0  # mean square of what changes beside the light
+    hue_weight: float = 2000.0  # mean square of what changes beside the light
     size_weight: float = 4.0  # mean square of the change
     shading_weight: float = 400.0  # mean square of what is broader than lines in a face grown older
+    # Mean square of the light that differs between shifts of the photos: what follows the grid of
+    # the network's patches, hatching mostly.
+    grid_weight: float = 3000.0
     peak_weight: float = 2500.0  # mean square of what light changes by more than lines and folds do
     texture_weight: float = 1.5  # real skin of the wanted age bin against pasted, a patch at a time
 

@@ -88,12 +88,11 @@ class PhotoAgerTrainer:
             real = self.critics.describe(index, batch, photos)
         begun = index * self.config.batch / 1000 >= self.config.head_start_kimg
         with torch.set_grad_enabled(begun), self._seen_anew(index, begun):
-            pasted, change = self._pasted(self.ager, photos, own, wanted, index)
+            pasted, change, uneven = self._pasted(self.ager, photos, own, wanted, index)
             described = self.critics.describe(index, batch, pasted)
             older = (wanted > own)[:, None, None, None]
-            losses = self._losses(photos, pasted, change, wanted, older) | self.critics.losses(
-                described, wanted
-            )
+            losses = self._losses(photos, pasted, change, wanted, older)
+            losses |= self.critics.losses(described, wanted) | {"grid": uneven.square().mean()}
         if begun:
             total = weighted(losses, self.config)
             update(total, {"ager": self.optimizers["ager"]}, vars(self.config), self.world)
@@ -113,17 +112,21 @@ class PhotoAgerTrainer:
 
     def _pasted(
         self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor, index: int = 0
-    ) -> tuple[Tensor, Tensor]:
-        """The photos with the change, pasted and bent as `delta` does, and the change."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The photos with the change, pasted and bent as `delta` does, and the change.
+
+        Also how the light under each shift differs from that of their mean, `[S * N, 1, R, R]`.
+        """
         # Half of the shifts that the editor takes, in turns: what none of them shows, both learn.
         shifts = SPINS[index % len(SPINS)]
         found = spun(ager, photos, own, wanted, shifts, dtype=self.dtype) * self.mask
-        change = photo_change(photos, found, wanted > own)
+        change = photo_change(photos, found.mean(0), wanted > own)
+        uneven = luma((found - found.mean(0)).flatten(0, 1))
         pasted = (photos + change).clamp(-1, 1)
         if self.growth is None:
-            return pasted, change
+            return pasted, change, uneven
         moves = self.growth(own, wanted)
-        return bent(pasted, moves, self.growth.config.margin).clamp(-1, 1), change
+        return bent(pasted, moves, self.growth.config.margin).clamp(-1, 1), change, uneven
 
     def _losses(
         self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor, older: Tensor
