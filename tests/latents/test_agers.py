@@ -287,20 +287,19 @@ def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
     assert (composed - there).abs().mean() < 0.5 * (before - there).abs().mean()
 
 
-def test_a_share_of_the_colour_is_added_and_its_light(ager: NeuralAger):
+def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: NeuralAger):
     red = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
     red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels
-    own, wanted = torch.tensor([30.0]), torch.tensor([60.0])
-    change = red(torch.zeros(1, 3, 32, 32), own, wanted)[0, :, 16, 16]
-    assert change[0] > 0.1 and not change[1:].any()
-    lids = np.zeros((32, 32), np.float32)
-    both = replace(ager, photo=red)
-    whole = both.added(torch.zeros(1, 3, 32, 32), lids, torch.tensor([3.0]), 30.0)[0]
-    added, corner = whole[:, 16, 16], whole[:, 0, 0]
-    light = 0.299 * change[0]
-    shown, colour = 0.65 * light, 0.1 * 1.3 * (change - light)  # a whole red face is shading
-    assert torch.allclose(added, shown + colour, atol=1e-6)
-    assert corner.abs().max() < 1e-3  # outside the oval nothing was ever learnt
+    lids, both = np.zeros((32, 32), np.float32), replace(ager, photo=red)
+    for strength, gain, share in ((3.0, 0.65, 0.0), (-2.0, 1.3, 0.13)):
+        own, wanted = torch.tensor([30.0]), torch.tensor([30 + 10 * strength])
+        change = red(torch.zeros(1, 3, 32, 32), own, wanted)[0, :, 16, 16]
+        assert change[0] > 0.1 and not change[1:].any()
+        whole = both.added(torch.zeros(1, 3, 32, 32), lids, torch.tensor([strength]), 30.0)[0]
+        light = 0.299 * change[0]  # a whole red face is shading
+        wanted = gain * light + share * (change - light)
+        assert torch.allclose(whole[:, 16, 16], wanted, atol=1e-6)
+        assert whole[:, 0, 0].abs().max() < 1e-3  # outside the oval nothing was ever learnt
 
 
 def test_what_a_photo_ager_adds_depends_on_the_photo_alone(

@@ -48,7 +48,8 @@ FORMAT = 1
 MAX_SIZE = 8192
 PHOTO = "photo."  # before the names of its tensors
 GROWTH = "growth.shapes"
-# Share of the colour that a photo ager changes. More of it, and cheeks get orange, noses purple.
+# Share of the colour that a photo ager changes, where a face grows younger. More of it, and cheeks
+# get orange, noses purple; older cheeks get orange with any.
 PHOTO_COLOUR = 0.1
 # Shifts of the photo and of its mirror image, in half patches: all that their grid can lie like.
 SPINS = ((0, 0), (1, 1)), ((0, 1), (1, 0))
@@ -182,16 +183,17 @@ def photo_change(photos: Tensor, change: Tensor, older: Tensor) -> Tensor:
     """What of a photo ager's change is added to photos, all `[N, 3, R, R]` of -1..1.
 
     Its light, a little stronger (`PHOTO_GAIN`), and a share of its colour (`PHOTO_COLOUR`). Where a
-    face grows older, `older` `[N]`, it is made of lines more than of shading.
+    face grows older, `older` `[N]`, it is light alone, and of lines more than of shading.
     """
     light = luma(change)
     shading = shading_of(light)
-    gains = [
-        torch.where(older, gain, PHOTO_GAIN).to(light)[:, None, None, None]
-        for gain in (OLDER_LINES, OLDER_SHADING)
-    ]
-    added = gains[0] * (light - shading) + gains[1] * shading
-    return lit(photos, added) + PHOTO_GAIN * PHOTO_COLOUR * (change - light)
+
+    def either(if_older: float, if_younger: float) -> Tensor:
+        return torch.where(older, if_older, if_younger).to(light)[:, None, None, None]
+
+    lines = either(OLDER_LINES, PHOTO_GAIN) * (light - shading)
+    added = lines + either(OLDER_SHADING, PHOTO_GAIN) * shading
+    return lit(photos, added) + either(0.0, PHOTO_GAIN * PHOTO_COLOUR) * (change - light)
 
 
 def _blurred(light: Tensor, sigma: float) -> Tensor:
