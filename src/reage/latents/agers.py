@@ -56,7 +56,7 @@ SPINS = ((0, 0), (1, 1)), ((0, 1), (1, 0))
 PHOTO_GAIN = 1.3  # the mean over shifts leaves lines fainter than the network draws them
 # The same of the lines and of all broader light of a face that grows older: networks that see 128
 # pixels take shading for age that looks like dirt at a photo's size.
-OLDER_LINES, OLDER_SHADING = 1.95, 0.65
+OLDER_LINES, OLDER_SHADING = 2.1, 1.0
 LINE_WIDTH = 0.02  # of a crop's side: of the Gaussian that parts the two
 # By which the logarithm of the skin's finest detail grows each year: it is 1.8 times as strong
 # at 70 and more as in the twenties (docs/ageing.md).
