@@ -17,7 +17,7 @@ __all__ = ["paste_delta", "paste_replace", "scale_detail"]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 BAND = 128  # rows worked on at a time: they stay in the processor's cache
 MATCH_GRID = 32  # cells across the square in which colours are matched
-DETAIL = 0.012  # of the square's side: of what takes fewer than two such, the detail is made
+DETAIL = 0.012  # of the square's side: what is finer than two of these is detail
 FAINT = 10.0  # of 0..255: pores, down and fine lines; what stands out more is an edge, and stays
 
 

@@ -7,7 +7,6 @@ part of every batch that reconstructs real faces through an encoder which is tra
 from __future__ import annotations
 
 import copy
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +122,9 @@ class GeneratorTrainer:
 
         self._warm_up(index)
         begun = self._kimg(index) >= self.config.head_start_kimg
-        with torch.set_grad_enabled(begun), self._seen_anew(index, begun):
+        noise = 0.0 if begun else self.config.head_start_noise
+        rng = seeded(self.config.seed, index, "disturbance")
+        with torch.set_grad_enabled(begun), disturbed(self.generator.synthesis, noise, rng):
             fakes = self._fakes(index, batch, images, side)
             described = self._describe(index, batch, fakes.images)
             loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
@@ -148,13 +149,6 @@ class GeneratorTrainer:
             loss = loss + penalty.mean()
         self._update(["discriminator"], loss)
         self.adversary.adapt(index, self.config.batch, self.world)
-
-    def _seen_anew(self, index: int, begun: bool) -> AbstractContextManager[None]:
-        """In the head start every step shows the adversary a generator that noise has moved."""
-        if begun or not self.config.head_start_noise:
-            return nullcontext()
-        rng = seeded(self.config.seed, index, "disturbance")
-        return disturbed(self.generator.synthesis, self.config.head_start_noise, rng)
 
     def _counts(self, count: int) -> tuple[int, int]:
         """How many of `count` pictures are rebuilt, and how many show mixed codes."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -87,7 +86,9 @@ class PhotoAgerTrainer:
             own = self.networks.own_ages(photos, bins)
             real = self.critics.describe(index, batch, photos)
         begun = index * self.config.batch / 1000 >= self.config.head_start_kimg
-        with torch.set_grad_enabled(begun), self._seen_anew(index, begun):
+        noise = 0.0 if begun else self.config.head_start_noise
+        rng = seeded(self.config.seed, index, "disturbance")
+        with torch.set_grad_enabled(begun), disturbed(self.ager, noise, rng):
             pasted, change, uneven = self._pasted(self.ager, photos, own, wanted, index)
             described = self.critics.describe(index, batch, pasted)
             older = (wanted > own)[:, None, None, None]
@@ -102,13 +103,6 @@ class PhotoAgerTrainer:
         beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.ager, beta)
         return {name: value.detach() for name, value in (losses | learnt).items()}
-
-    def _seen_anew(self, index: int, begun: bool) -> AbstractContextManager[None]:
-        """In the head start every step shows the critics an ager that noise has moved."""
-        if begun or not self.config.head_start_noise:
-            return nullcontext()
-        rng = seeded(self.config.seed, index, "disturbance")
-        return disturbed(self.ager, self.config.head_start_noise, rng)
 
     def _pasted(
         self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor, index: int = 0

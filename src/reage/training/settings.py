@@ -44,9 +44,8 @@ class RunSettings:
     shift: float = 0.22
     kimg: float = 600.0
     licence: str | None = None  # of the weights that come out; None: nobody has said
-    about: str | None = (
-        None  # the data, in words; None: its folder, after what the model learnt from
-    )
+    # The data, in words; None: what the model learnt from before, then the data's folder.
+    about: str | None = None
     version: str = "unknown"  # of reage
 
 

@@ -61,14 +61,14 @@ def held(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def disturbed(network: nn.Module, most: float, rng: torch.Generator) -> Iterator[None]:
-    """Move a network's weights by noise of up to `most` of their size, within a `with` block.
+    """Move a network's weights by noise of up to `most` of their size while a `with` block runs.
 
     What judges one fixed network learns marks of its own, which that is rid of as soon as it may
     learn. Where every step shows the faults of another one, the judge has to find out what photos
     look like, and knows masks, hatching and odd colours before any network tries them.
     """
     strength = most * float(torch.rand([], generator=rng))
-    weights = list(network.parameters())
+    weights = list(network.parameters()) if most else []
     kept = [weight.detach().clone() for weight in weights]
     try:
         with torch.no_grad():
