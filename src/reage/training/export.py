@@ -88,12 +88,17 @@ def _metrics(
     trainer: GeneratorTrainer | EncoderTrainer, base: Model | None, kimg: float
 ) -> dict[str, float]:
     """How many thousands of pictures each network has learnt from, those of the base included."""
-    before = {} if base is None else {n: base.config.kimg(n) for n in ("kimg", "encoder_kimg")}
+
+    def before(of: str) -> float:
+        return 0.0 if base is None else base.config.kimg(of)
+
     if isinstance(trainer, EncoderTrainer):
-        known = {"kimg": before["kimg"]} if before.get("kimg") else {}
-        return known | {"encoder_kimg": round(before.get("encoder_kimg", 0.0) + kimg, 1)}
+        known = (
+            {} if base is None or "kimg" not in base.config.metrics else {"kimg": before("kimg")}
+        )
+        return known | {"encoder_kimg": round(before("encoder_kimg") + kimg, 1)}
     learnt = max(kimg - trainer.config.head_start_kimg, 0.0)
-    return {"kimg": round(before.get("kimg", 0.0) + learnt, 1)}
+    return {"kimg": round(before("kimg") + learnt, 1)}
 
 
 def _discriminator_of(
