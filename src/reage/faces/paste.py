@@ -73,22 +73,26 @@ def scale_detail(
     width, height = x1 - x0, y1 - y0
     if cell < 1.5 or min(width, height) < 2 * cell:
         return
-    target, seen = picture[y0:y1, x0:x1, ...], source[y0:y1, x0:x1, ...]
-    units = 1 if picture.dtype == np.uint8 else 257
-    light = seen.astype(np.float32) if seen.ndim == 2 else seen[..., :3] @ LUMA
-    size = (round(width / cell), round(height / cell))
-    broad = Image.fromarray(light).resize(size, LANCZOS)
+    target, seen = (
+        (layer if layer.ndim == 3 else layer[..., None])[y0:y1, x0:x1, :3]
+        for layer in (picture, source)
+    )
+    weights = LUMA if picture.ndim == 3 else np.ones(1, np.float32)
+    # By bands: of a whole large face, the colours as floats would take as much as the photo.
+    light = np.concatenate([seen[top : top + BAND] @ weights for top in range(0, height, BAND)])
+    broad = Image.fromarray(light).resize((round(width / cell), round(height / cell)), LANCZOS)
     where = _unrotated(mask.astype(np.float32), quad, (x0, y0, x1, y1))
+    faint = FAINT * _units(target)
+    highest = np.iinfo(picture.dtype).max
 
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))
         detail = light[rows[0] : rows[1]] - _enlarge(broad, rows, width, height)
         share = (gain - 1) * np.clip(_enlarge(where, rows, width, height), 0, 1)
-        added = share * detail * np.exp(-np.square(detail / (FAINT * units)))
-        band = target[rows[0] : rows[1]] if target.ndim == 2 else target[rows[0] : rows[1], :, :3]
-        values = band + (added if target.ndim == 2 else added[..., None])
-        np.clip(np.rint(values, out=values), 0, np.iinfo(picture.dtype).max, out=values)
-        band[...] = values
+        added = share * detail * np.exp(-np.square(detail / faint))
+        band = target[rows[0] : rows[1]]
+        values = band + added[..., None]
+        band[...] = np.clip(np.rint(values, out=values), 0, highest, out=values)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(change, range(0, height, BAND)))

@@ -175,8 +175,14 @@ def spun(
 
 
 def shading_of(light: Tensor) -> Tensor:
-    """What of a crop's light `[N, 1, R, R]` is broader than lines."""
-    return _blurred(light, LINE_WIDTH * light.shape[-1])
+    """What of a crop's light `[N, 1, R, R]` is broader than lines; edges go on as they are."""
+    sigma = LINE_WIDTH * light.shape[-1]
+    reach = max(1, round(3 * sigma))
+    places = torch.arange(-reach, reach + 1).to(light)
+    taps = torch.exp(-places.square() / (2 * sigma**2))
+    taps = taps / taps.sum()
+    padded = F.pad(light, (reach,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
 
 
 def photo_change(photos: Tensor, change: Tensor, older: Tensor) -> Tensor:
@@ -194,16 +200,6 @@ def photo_change(photos: Tensor, change: Tensor, older: Tensor) -> Tensor:
     lines = either(OLDER_LINES, PHOTO_GAIN) * (light - shading)
     added = lines + either(OLDER_SHADING, PHOTO_GAIN) * shading
     return lit(photos, added) + either(0.0, PHOTO_GAIN * PHOTO_COLOUR) * (change - light)
-
-
-def _blurred(light: Tensor, sigma: float) -> Tensor:
-    """Light `[N, 1, R, R]` under a Gaussian of so many pixels; beyond the edge it is as there."""
-    reach = max(1, round(3 * sigma))
-    places = torch.arange(-reach, reach + 1).to(light)
-    taps = torch.exp(-places.square() / (2 * sigma**2))
-    taps = taps / taps.sum()
-    padded = F.pad(light, (reach,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
 
 
 def lit(photos: Tensor, light: Tensor) -> Tensor:

@@ -97,8 +97,12 @@ def _metrics(
             {} if base is None or "kimg" not in base.config.metrics else {"kimg": before("kimg")}
         )
         return known | {"encoder_kimg": round(before("encoder_kimg") + kimg, 1)}
-    learnt = max(kimg - trainer.config.head_start_kimg, 0.0)
-    return {"kimg": round(before("kimg") + learnt, 1)}
+    return {"kimg": round(before("kimg") + _learnt(trainer, kimg), 1)}
+
+
+def _learnt(trainer: GeneratorTrainer | PhotoAgerTrainer, kimg: float) -> float:
+    """Thousands of pictures of a run after the head start, in which others learn."""
+    return max(kimg - trainer.config.head_start_kimg, 0.0)
 
 
 def _discriminator_of(
@@ -118,8 +122,7 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
     """The trained ager with what is stored beside it: the one of photos, or the one of codes."""
     report: dict[str, Any] = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
     if isinstance(trainer, PhotoAgerTrainer):
-        learnt = max(kimg - trainer.config.head_start_kimg, 0.0)
-        report["kimg"] = round(trainer.begun_kimg + learnt, 1)
+        report["kimg"] = round(trainer.begun_kimg + _learnt(trainer, kimg), 1)
         ager = trainer.beside
         return replace(
             ager,

@@ -85,12 +85,10 @@ class Painter:
         weight = self.weight(frame)
         if weight <= 0:
             return False
-        layer = self._layer(frame) if self.ager is None else self._seen(self.ager, planes, frame)
-        quad, side, light = self.quad(frame), len(layer), planes.layers[0]
-        if self.detail is not None:  # the frame's own, before the change is added
-            skin = self._mask(frame, side) * (1 - self._eyes(frame, side))
-            scale_detail(light, light, float(self.detail) ** weight, quad, skin)
-        add_layer(planes, layer, quad, weight)
+        if self.ager is None:
+            add_layer(planes, self._layer(frame), self.quad(frame), weight)
+        else:
+            self._age_seen(self.ager, planes, frame, weight)
         return True
 
     def bend_frame(self, planes: Planes, frame: int) -> None:
@@ -99,15 +97,20 @@ class Painter:
         if self.bend is not None and weight > 0:
             bend_planes(planes, self.bend.weighed(weight), self.quad(frame))
 
-    def _seen(self, ager: NeuralAger, planes: Planes, frame: int) -> np.ndarray:
-        """What the photo ager adds to a frame, as a layer."""
+    def _age_seen(self, ager: NeuralAger, planes: Planes, frame: int, weight: float) -> None:
+        """Age what a frame shows: its own detail, then what the photo ager adds to it."""
         side = self.editor.model.config.generator.resolution
-        quad = self.quad(frame)
+        quad, points = self.quad(frame), self.points(frame)
         crop = to_tensor(sample_rgb(planes, quad, side)).to(self.editor.device)
-        eyes = self._eyes(frame, side)
+        eyes = eye_mask(points[:5], quad, side)
+        mask = face_mask(points, quad, side, feather=FEATHER)
         own, dtype = self.edit.own.age, self.editor.dtype
         change = ager.added(crop, eyes, self.strength, own, dtype=dtype) * 127.5
-        return self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), frame)
+        if self.detail is not None:
+            light = planes.layers[0]
+            scale_detail(light, light, float(self.detail) ** weight, quad, mask * (1 - eyes))
+        layer = self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), mask)
+        add_layer(planes, layer, quad, weight)
 
     def _layer(self, frame: int) -> np.ndarray:
         """The change `[R, R, 3]` of Y'CbCr at a frame, under the mask."""
@@ -135,15 +138,11 @@ class Painter:
         change = (toned(base, edited, self.edit.colour) - base) * 127.5
         arrays = change.permute(0, 2, 3, 1).float().cpu().numpy()
         for knot, array in zip(wanted, arrays, strict=True):
-            self._layers[knot] = self._masked(array, self.knots[knot])
+            frame = self.knots[knot]
+            mask = face_mask(self.points(frame), self.quad(frame), len(array), feather=FEATHER)
+            self._layers[knot] = self._masked(array, mask)
 
-    def _masked(self, change: np.ndarray, frame: int) -> np.ndarray:
-        layer = change * self._mask(frame, len(change))[..., None]
+    def _masked(self, change: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """A change of colours `[R, R, 3]` under a mask as one of Y'CbCr."""
+        layer = change * mask[..., None]
         return rgb_to_ycc(layer, self.source.matrix, self.source.full_range).astype(np.float32)
-
-    def _mask(self, frame: int, side: int) -> np.ndarray:
-        """Where the change may show, `[side, side]` of 0..1."""
-        return face_mask(self.points(frame), self.quad(frame), side, feather=FEATHER)
-
-    def _eyes(self, frame: int, side: int) -> np.ndarray:
-        return eye_mask(self.points(frame)[:5], self.quad(frame), side)
