@@ -11,6 +11,7 @@ from torch import nn
 from made import SMALL, make_generator, random
 from reage.errors import UsageError
 from reage.models.pretrained import load_efficientnet
+from reage.networks.ager import Ager, AgerConfig
 from reage.networks.discriminator import (
     Discriminator,
     DiscriminatorConfig,
@@ -29,7 +30,7 @@ from reage.training.data import age_bin
 from reage.training.draws import Draws
 from reage.training.encoder import random_masks
 from reage.training.generator import mixed_codes
-from reage.training.mapping import centre_offsets, lift, rebase, set_mapping
+from reage.training.mapping import fold_offsets, lift, rebase, set_mapping
 from reage.training.parallel import World
 from reage.training.updating import update
 
@@ -157,21 +158,33 @@ class TestMapping:
         assert torch.allclose(generator.mapping.w_avg, generator.mean_w())
         assert torch.allclose(encoder(images, mask, generator.mapping.w_avg), before, atol=1e-5)
 
-    def test_centred_offsets_change_no_picture(self):
+    def test_folded_offsets_change_no_picture_and_come_with_w_alone(self):
         generator = make_generator(SMALL)
         config = EncoderConfig(generator.num_ws, 32, 32, channels=(4,), blocks=(1,), hidden=8)
         encoder = Encoder(config)
-        torch.nn.init.normal_(encoder.offsets.bias, std=2, generator=torch.Generator())
-        images, mask = random(5, 3, 32, 32), torch.ones(5, 1, 32, 32)
+        rng = torch.Generator().manual_seed(1)
+        for layer in (encoder.shift, encoder.offsets):
+            torch.nn.init.normal_(layer.weight, std=2, generator=rng)
+            torch.nn.init.normal_(layer.bias, generator=rng)
+        images, mask = random(64, 3, 32, 32), torch.ones(64, 1, 32, 32)
+        average = generator.mapping.w_avg
+        ager = Ager(AgerConfig(generator.num_ws, 32, projection=8, hidden=8))
+        ager.mean.normal_(generator=rng)
+        ager.scale.uniform_(1, 2, generator=rng)
+        own, wanted = torch.full((64,), 30.0), torch.full((64,), 60.0)
         with torch.no_grad():
-            before = generator.synthesize(encoder(images, mask, generator.mapping.w_avg))
-            means = encoder.changes(images, mask)[1].mean(0)
-            assert means.abs().max() > 1
-            centre_offsets(generator, encoder, means)
-            after = generator.synthesize(encoder(images, mask, generator.mapping.w_avg))
-            offsets = encoder.changes(images, mask)[1]
-        assert torch.allclose(before, after, atol=1e-4)
-        assert offsets.mean(0).abs().max() < 1e-5
+            old, (shift, offsets) = encoder(images, mask, average), encoder.changes(images, mask)
+            pictures = generator.synthesize(old)
+            aged = generator.synthesize(old + ager(old, own, wanted))
+            folded = fold_offsets(generator, encoder, average + shift[:, 0], offsets)
+            new, (shift, rest) = encoder(images, mask, average), encoder.changes(images, mask)
+            moved = folded.new_ager(ager)(new, own, wanted)
+            alone = generator.synthesize(average + shift)
+            assert torch.allclose(generator.synthesize(new), pictures, atol=1e-3)
+            assert torch.allclose(generator.synthesize(new + moved), aged, atol=1e-3)
+        assert torch.allclose(folded.new_codes(old), new, atol=1e-3)
+        assert rest.norm() < 0.1 * offsets.norm()
+        assert (alone - pictures).square().mean() < 0.05 * pictures.var()
 
     def test_mixed_codes_lie_between_neighbours(self):
         w = torch.arange(8.0)[:, None, None].expand(8, 6, 3)

@@ -8,19 +8,23 @@ codes' mean and covariance.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from reage.networks.ager import Ager
 from reage.networks.encoder import Encoder
 from reage.networks.generator import EqualLinear, Generator, Mapping
 from reage.networks.ops import SQRT2
 
-__all__ = ["centre_offsets", "lift", "rebase", "set_mapping"]
+__all__ = ["Folded", "fold_offsets", "lift", "rebase", "set_mapping"]
 
 REACH = 6.0  # standard deviations of z that stay where the leaky ReLU is straight
 MARGIN = 8.0  # standard deviations of the codes between their mean and 0 after `lift`
+RIDGE = 1e-4  # of the codes' total variance, so that no direction of W is stretched without bounds
 LEAST_DEVIATION = 0.25  # of one number of a code, where the codes are not known yet
 
 
@@ -72,20 +76,67 @@ def rebase(generator: Generator, encoder: Encoder) -> None:
     generator.mapping.w_avg.copy_(mean)
 
 
-@torch.no_grad()
-def centre_offsets(generator: Generator, encoder: Encoder, means: Tensor) -> None:
-    """Take the mean offsets `[num_ws, w_dim]` out of the encoder and into the generator.
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """How codes were counted before offsets went into the generator: old = new @ matrix^T + step.
 
-    No picture of an encoded face changes, but a w that comes without offsets, as the mapping's
-    does, is then at the middle of all faces instead of where no face has ever been.
+    One matrix `[num_ws, w_dim, w_dim]` and one step `[num_ws, w_dim]` of each level.
     """
+
+    matrices: Tensor
+    steps: Tensor
+
+    def new_changes(self, old: Tensor) -> Tensor:
+        """What changes `[..., num_ws, w_dim]` of old codes are to the new ones."""
+        return torch.linalg.solve(self.matrices, old[..., None].to(self.matrices))[..., 0].to(old)
+
+    def new_codes(self, old: Tensor) -> Tensor:
+        """The new codes of old ones `[..., num_ws, w_dim]`: the same pictures."""
+        return self.new_changes(old - self.steps.to(old))
+
+    def new_ager(self, ager: Ager) -> Ager:
+        """An ager of the new codes that changes pictures as the given one does by the old ones."""
+        new = copy.deepcopy(ager)
+        matrices, shape = self.matrices.to(ager.mean), (*ager.mean.shape, -1)
+        new.mean.copy_(self.new_codes(ager.mean))
+        new.project.data = matrices.mT @ ager.project
+        out = (ager.out.weight.view(shape) * ager.scale[..., None]).permute(2, 0, 1)
+        out = self.new_changes(out) / ager.scale
+        new.out.weight.data = out.flatten(1).T.contiguous()
+        return new
+
+
+@torch.no_grad()
+def fold_offsets(generator: Generator, encoder: Encoder, codes: Tensor, offsets: Tensor) -> Folded:
+    """Move what codes `[N, w_dim]` say about their offsets `[N, num_ws, w_dim]` into the generator.
+
+    Each level's offset is close to a linear function of w (ridge regression), so the layer that
+    takes w + offset can take w: no picture of an encoded face changes, but a w that comes without
+    offsets, as the mapping's does, becomes the face that the encoder would have meant by it.
+    """
+    mean, means = codes.double().mean(0), offsets.double().mean(0)
+    centred = codes.double() - mean
+    covariance = centred.T @ centred / len(codes)
+    unit = torch.eye(len(mean), dtype=torch.float64, device=codes.device)
+    ridge = covariance.trace().clamp_min(1e-12) * RIDGE * unit
+    crossed = torch.einsum("nw,nlv->lwv", centred, offsets.double() - means) / len(codes)
+    slopes = torch.linalg.solve(covariance + ridge, crossed).mT  # [num_ws, w_dim, w_dim]
+    folded = Folded(unit + slopes, means - slopes @ mean)
     level = 0
     for block in generator.synthesis.blocks:
         affines = [*(layer.affine for layer in block.layers), block.torgb.affine]
         for i, affine in enumerate(affines):
-            _move_input(affine, means[level + i])
+            _move_input(affine, folded.steps[level + i].to(affine.weight))
+            affine.weight.copy_(affine.weight.double() @ folded.matrices[level + i])
         level += len(block.layers)
-    encoder.offsets.bias.sub_(means.flatten())
+    w = generator.mapping.w_avg.double() + encoder.shift.bias.double()
+    offset = encoder.offsets
+    shape = folded.steps.shape
+    bias = offset.bias.double().view(shape) - folded.steps - slopes @ w
+    weight = offset.weight.double().view(*shape, -1) - slopes @ encoder.shift.weight.double()
+    offset.bias.copy_(torch.linalg.solve(folded.matrices, bias[..., None]).flatten())
+    offset.weight.copy_(torch.linalg.solve(folded.matrices, weight).flatten(0, 1))
+    return folded
 
 
 def _affines(generator: Generator) -> Iterator[EqualLinear]:

@@ -39,7 +39,7 @@ from reage.training.configs import (
 from reage.training.data import BatchSource
 from reage.training.encoder import EncoderTrainer
 from reage.training.generator import GeneratorTrainer
-from reage.training.mapping import centre_offsets, lift, set_mapping
+from reage.training.mapping import fold_offsets, lift, set_mapping
 from reage.training.parts import Machine, likeness_of, own_encoder, source_of
 from reage.training.photo_ager import PhotoAgerTrainer
 from reage.training.settings import RunSettings
@@ -47,7 +47,7 @@ from reage.training.start_agers import start_ager, start_photo_ager
 
 __all__ = ["AnyTrainer", "Machine", "start"]
 
-MAPPING_FACES = 2048  # whose codes the mapping draws like when a run with an encoder begins
+MAPPING_FACES = 4096  # whose codes the mapping draws like when a run with an encoder begins
 
 AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | PhotoAgerTrainer
 
@@ -88,8 +88,8 @@ def _start_generator(
         adversary = _adversary(config, model, generator.config, machine)
     source = source_of(config, dataset, rows, generator.config.resolution, machine)
     if model is not None and encoder is not None and own_encoder(model) is not None:
-        codes, means = _real_codes(generator, encoder, source)
-        centre_offsets(generator, encoder, means)
+        codes, offsets = _real_codes(generator, encoder, source)
+        fold_offsets(generator, encoder, codes, offsets)
         set_mapping(generator.mapping, codes + lift(generator, codes))
     elif encoder is not None:
         lift(generator, generator.mapping.w_avg[None])
@@ -126,13 +126,13 @@ def _trainable(model: Model) -> Generator:
 def _real_codes(
     generator: Generator, encoder: Encoder, source: BatchSource
 ) -> tuple[Tensor, Tensor]:
-    """Where an encoder puts real faces in W, `[N, w_dim]`, and its mean offset at each level."""
+    """Where an encoder puts real faces in W, `[N, w_dim]`, and their offsets from there."""
     found, offsets = [], []
     for images in source.fixed(MAPPING_FACES).split(32):
         shift, offset = encoder.changes(images, torch.ones_like(images[:, :1]))
         found.append(generator.mapping.w_avg + shift[:, 0])
         offsets.append(offset)
-    return torch.cat(found), torch.cat(offsets).mean(0)
+    return torch.cat(found), torch.cat(offsets)
 
 
 def _adversary(
