@@ -12,10 +12,10 @@ demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image
 	@echo "The pictures are in $(CURDIR)/demo: start with astronaut-ages.png"
 
 test: $(VENV)/.installed  ## The tests, on tiny models: some minutes.
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-all: $(VENV)/.installed  ## The slow ones too.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.installed  ## Style, types, tests.
 	$(BIN)/ruff check .
