@@ -144,6 +144,24 @@ class TestGenerator:
         assert torch.equal(seen[0.3][0], seen[0.3][1])  # a step draws its noise anew, but the same
         assert (seen[0.3][0] - seen[0.0][0]).std() > 0.05
 
+    def test_an_anchor_holds_samples_to_what_the_run_began_with(
+        self, settings: Settings, machine: Machine
+    ):
+        rate = AdamSettings(0.003, 0.5)
+        moved = {}
+        for weight in (0.001, 1000.0):
+            chosen = settings(
+                recipe="stylegan2+encoder", warmup_kimg=0.0, generator=rate,
+                anchor_weight=weight, anchor_side=8,
+            )  # fmt: skip
+            trainer = start(chosen, machine)
+            held = [float(trainer.step(i)["held"]) for i in range(16)]
+            assert held[0] < 1e-8  # they are the same still
+            moved[weight] = sum(held[8:])
+        assert 0 < moved[1000.0] < 0.5 * moved[0.001]
+        with pytest.raises(UsageError, match="anchor_weight compares whole pictures"):
+            start(settings(recipe="projected", anchor_weight=1.0, stages=((1.0, 16),)), machine)
+
     def test_a_generator_that_goes_on_is_averaged_over_as_much_as_before(
         self, settings: Settings, machine: Machine
     ):

@@ -59,6 +59,10 @@ class GeneratorTraining:
     perceptual_weight: float = 1.0  # reconstruction: distance of features
     adversarial_weight: float = 0.3  # reconstruction: beside 1 for the samples
     offset_weight: float = 0.1  # mean square of the encoder's offsets between levels
+    # Samples and mixtures: mean squared difference, at `anchor_side` px, to what the generator that
+    # the run began with makes of the same codes. An adversary then refines, and moves no feature.
+    anchor_weight: float = 0.0
+    anchor_side: int = 32
     # stylegan2: at 4, 8, ... px, up to the full size, a half or a quarter; (): those of the model's
     # discriminator, or of its generator. Other ones than the model's begin a new discriminator.
     discriminator_channels: tuple[int, ...] = ()

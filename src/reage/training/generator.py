@@ -48,6 +48,7 @@ class _Fakes:
     ws: Tensor  # [N, num_ws, w_dim]
     images: Tensor  # [N, 3, r, r]
     offsets: Tensor | None  # the encoder's, of the reconstructed part
+    held: Tensor | None  # what the others are held to, [N - rebuilt, 3, anchor_side, anchor_side]
 
 
 class GeneratorTrainer:
@@ -75,6 +76,8 @@ class GeneratorTrainer:
                 f"a batch of {config.batch} for {world.size} processes: with an encoder in the "
                 f"loop each part has to be a multiple of {PATTERN}"
             )
+        if config.anchor_weight and config.stages:
+            raise UsageError("anchor_weight compares whole pictures: leave the stages out")
         self.config, self.source, self.world = config, source, world
         self.device, self.dtype = device, dtype
         self.begun_kimg = begun_kimg  # what the generator has learnt from before
@@ -85,6 +88,8 @@ class GeneratorTrainer:
         for network in (self.generator, adversary.network):
             lay_out(network)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
+        # Not part of the state: a run that is resumed begins with the same generator again.
+        self.begun = copy.deepcopy(self.average) if config.anchor_weight else None
         self.average_encoder = copy.deepcopy(self.encoder)
         if self.average_encoder is not None:
             self.average_encoder.eval().requires_grad_(False)
@@ -193,7 +198,18 @@ class GeneratorTrainer:
             # sooner find the one face that passes than all the others.
             parts.append(sampled if self.encoder is None else sampled.detach())
         ws = torch.cat(parts)
-        return _Fakes(ws, self._synthesize(ws, draws, side), offsets)
+        noise = self._noise(draws, side)
+        images = self.synthesis(ws, noise, self.dtype, side)
+        held = self._held(ws[rebuilt:], [maps[rebuilt:] for maps in noise])
+        return _Fakes(ws, images, offsets, held)
+
+    @torch.no_grad()
+    def _held(self, ws: Tensor, noise: list[Tensor]) -> Tensor | None:
+        """Small pictures of codes as the run's first generator made them; None if not asked."""
+        if self.begun is None or not len(ws):
+            return None
+        made = self.begun.synthesize(ws.detach(), noise=noise, dtype=self.dtype)
+        return _reduced(made, self.config.anchor_side)
 
     def _remember(self, codes: Tensor) -> None:
         """Keep the newest codes of real faces."""
@@ -214,10 +230,9 @@ class GeneratorTrainer:
         keep = (levels < crossover[:, None]) | never[:, None]
         return torch.where(keep[:, :, None], first[:, None], second[:, None])
 
-    def _synthesize(self, ws: Tensor, draws: Draws, side: int) -> Tensor:
+    def _noise(self, draws: Draws, side: int) -> list[Tensor]:
         sides = [layer.noise_const.shape[-1] for layer in self.generator.synthesis.noise_layers]
-        noise = [draws.normal(1, r, r) if r <= side else ws.new_empty(0) for r in sides]
-        return self.synthesis(ws, noise, self.dtype, side)
+        return [draws.normal(1, r, r) if r <= side else draws.normal(0) for r in sides]
 
     def _describe(self, index: int, batch: FaceBatch, images: Tensor) -> Described:
         # A reconstruction and the face it is compared with are augmented alike.
@@ -241,6 +256,10 @@ class GeneratorTrainer:
         if rebuilt < len(fooling):
             figures["g"] = fooling[rebuilt:].mean()
         loss = (weights * fooling).mean()
+        if fakes.held is not None:
+            seen = _reduced(fakes.images[rebuilt:], config.anchor_side)
+            figures["held"] = (seen - fakes.held).square().mean()
+            loss = loss + config.anchor_weight * (1 - rebuilt / len(fooling)) * figures["held"]
         if fakes.offsets is None:
             return loss
         mask = torch.ones_like(reals[:rebuilt, :1])
