@@ -13,7 +13,7 @@ from made_video import FRAMES, GAP, Made, draw, motion, write
 from reage.editor import Editor, load
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def sooner() -> Iterator[None]:
     """Projections of two steps."""
     from reage.editor import QUALITIES
