@@ -290,8 +290,7 @@ class GeneratorTrainer:
             return
         draws = Draws(config.seed, index, batch.places[::2], purpose="path", device=self.device)
         ws = self._sampled_codes(draws)
-        noise = [draws.normal(*layer.noise_const.shape[-2:])[:, None]
-                 for layer in self.generator.synthesis.noise_layers]  # fmt: skip
+        noise = self._noise(draws, self.generator.config.resolution)
         images = self.generator.synthesis(ws, noise, self.dtype)  # compiled, it has no 2nd backward
         lengths = path_lengths(images, ws, draws.normal(*images.shape[1:]))
         mean = self.mean_path.lerp(self.world.mean(lengths.detach().mean()), PATH_DECAY)

@@ -62,7 +62,7 @@ def lift(generator: Generator, codes: Tensor) -> Tensor:
     """
     mean, deviation = codes.mean(0), codes.std(0, correction=0)
     step = (MARGIN * deviation.clamp_min(LEAST_DEVIATION) - mean).clamp_min(0)
-    for affine in _affines(generator):
+    for _, affine in _affines(generator):
         _move_input(affine, -step)
     generator.mapping.w_avg.add_(step)
     return step
@@ -122,13 +122,9 @@ def fold_offsets(generator: Generator, encoder: Encoder, codes: Tensor, offsets:
     crossed = torch.einsum("nw,nlv->lwv", centred, offsets.double() - means) / len(codes)
     slopes = torch.linalg.solve(covariance + ridge, crossed).mT  # [num_ws, w_dim, w_dim]
     folded = Folded(unit + slopes, means - slopes @ mean)
-    level = 0
-    for block in generator.synthesis.blocks:
-        affines = [*(layer.affine for layer in block.layers), block.torgb.affine]
-        for i, affine in enumerate(affines):
-            _move_input(affine, folded.steps[level + i].to(affine.weight))
-            affine.weight.copy_(affine.weight.double() @ folded.matrices[level + i])
-        level += len(block.layers)
+    for level, affine in _affines(generator):
+        _move_input(affine, folded.steps[level].to(affine.weight))
+        affine.weight.copy_(affine.weight.double() @ folded.matrices[level])
     w = generator.mapping.w_avg.double() + encoder.shift.bias.double()
     offset = encoder.offsets
     shape = folded.steps.shape
@@ -139,10 +135,13 @@ def fold_offsets(generator: Generator, encoder: Encoder, codes: Tensor, offsets:
     return folded
 
 
-def _affines(generator: Generator) -> Iterator[EqualLinear]:
+def _affines(generator: Generator) -> Iterator[tuple[int, EqualLinear]]:
+    """The layers that take codes, each with the level of ws that it takes."""
+    level = 0
     for block in generator.synthesis.blocks:
-        yield from (layer.affine for layer in block.layers)
-        yield block.torgb.affine
+        layers = [*(layer.affine for layer in block.layers), block.torgb.affine]
+        yield from enumerate(layers, level)
+        level += len(block.layers)  # toRGB shares the next block's first w
 
 
 def _move_input(affine: EqualLinear, step: Tensor) -> None:
