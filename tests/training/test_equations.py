@@ -30,7 +30,7 @@ from reage.training.data import age_bin
 from reage.training.draws import Draws
 from reage.training.encoder import random_masks
 from reage.training.generator import mixed_codes
-from reage.training.mapping import fold_offsets, lift, rebase, set_mapping
+from reage.training.mapping import Folded, fold_offsets, lift, rebase, set_mapping
 from reage.training.parallel import World
 from reage.training.updating import update
 
@@ -185,6 +185,20 @@ class TestMapping:
         assert torch.allclose(folded.new_codes(old), new, atol=1e-3)
         assert rest.norm() < 0.1 * offsets.norm()
         assert (alone - pictures).square().mean() < 0.05 * pictures.var()
+
+    def test_folded_codes_of_full_size_whatever_the_threads(self):
+        rng = torch.Generator().manual_seed(0)
+        matrices = torch.eye(512) + 0.01 * torch.randn(2, 512, 512, generator=rng)
+        folded = Folded(matrices.double(), torch.zeros(2, 512, dtype=torch.float64))
+        old = torch.randn(3, 2, 512, generator=rng)
+        before = torch.get_num_threads()
+        torch.set_num_threads(2)  # torch 2.13: a batch of matrices made oneMKL fail after it
+        try:
+            new = folded.new_changes(old)
+        finally:
+            torch.set_num_threads(before)
+        again = torch.einsum("nlw,lvw->nlv", new.double(), matrices.double())
+        assert torch.allclose(again.float(), old, atol=1e-4)
 
     def test_mixed_codes_lie_between_neighbours(self):
         w = torch.arange(8.0)[:, None, None].expand(8, 6, 3)

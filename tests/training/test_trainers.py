@@ -162,6 +162,17 @@ class TestGenerator:
         with pytest.raises(UsageError, match="anchor_weight compares whole pictures"):
             start(settings(recipe="projected", anchor_weight=1.0, stages=((1.0, 16),)), machine)
 
+    def test_an_encoder_without_a_rate_stays_as_it_is(self, settings: Settings, machine: Machine):
+        trainer = start(
+            settings(recipe="stylegan2+encoder", encoder=AdamSettings(0.0), warmup_kimg=0.0),
+            machine,
+        )
+        before = weights(trainer)
+        trainer.step(0)
+        after = weights(trainer)
+        changed = {n.split(".")[0] for n in before if not torch.equal(before[n], after[n])}
+        assert changed == {"generator", "average", "discriminator"}
+
     def test_a_generator_that_goes_on_is_averaged_over_as_much_as_before(
         self, settings: Settings, machine: Machine
     ):

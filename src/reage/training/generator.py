@@ -18,6 +18,7 @@ from reage.errors import UsageError
 from reage.networks.efficientnet import EfficientNetLite0
 from reage.networks.encoder import Encoder
 from reage.networks.generator import Generator
+from reage.networks.ops import lowered
 from reage.networks.perceptual import feature_distance, masked_mse
 from reage.training.adversaries import Adversary, Described
 from reage.training.averaging import averaging_beta, update_average
@@ -83,7 +84,8 @@ class GeneratorTrainer:
         self.begun_kimg = begun_kimg  # what the generator has learnt from before
         self.adversary, self.features = adversary, features
         self.generator = generator.train().requires_grad_(True).to(device)
-        self.encoder = encoder and encoder.train().requires_grad_(True).to(device)
+        learns = config.encoder.lr > 0  # without, codes stay what agers know
+        self.encoder = encoder and encoder.train().requires_grad_(learns).to(device)
         adversary.network.train().to(device)
         for network in (self.generator, adversary.network):
             lay_out(network)
@@ -103,11 +105,14 @@ class GeneratorTrainer:
             self.optimizers["generator"] = adam(self.generator.synthesis, config.generator, lazy)
         if any(True for _ in adversary.network.parameters()):
             self.optimizers["discriminator"] = adam(adversary.network, config.discriminator)
-        if self.encoder is not None:
+        if self.encoder is not None and learns:
             self.optimizers["encoder"] = adam(self.encoder, config.encoder)
         self.synthesis: Any = self.generator.synthesis
+        self.begun_synthesis: Any = self.begun and self.begun.synthesis
         if config.compile:
             self.synthesis = torch.compile(self.generator.synthesis, dynamic=False)
+            if self.begun_synthesis is not None:
+                self.begun_synthesis = torch.compile(self.begun_synthesis, dynamic=False)
 
     @property
     def batch(self) -> int:
@@ -200,15 +205,18 @@ class GeneratorTrainer:
         ws = torch.cat(parts)
         noise = self._noise(draws, side)
         images = self.synthesis(ws, noise, self.dtype, side)
-        held = self._held(ws[rebuilt:], [maps[rebuilt:] for maps in noise])
+        held = self._held(ws[rebuilt:], [maps[rebuilt:] for maps in noise], side)
         return _Fakes(ws, images, offsets, held)
 
-    @torch.no_grad()
-    def _held(self, ws: Tensor, noise: list[Tensor]) -> Tensor | None:
-        """Small pictures of codes as the run's first generator made them; None if not asked."""
-        if self.begun is None or not len(ws):
+    def _held(self, ws: Tensor, noise: list[Tensor], side: int) -> Tensor | None:
+        """Small pictures of codes as the run's first generator made them.
+
+        None where nothing is held, or nothing learns.
+        """
+        if self.begun_synthesis is None or not len(ws) or not torch.is_grad_enabled():
             return None
-        made = self.begun.synthesize(ws.detach(), noise=noise, dtype=self.dtype)
+        with torch.no_grad():
+            made = self.begun_synthesis(ws.detach(), noise, self.dtype, side)
         return _reduced(made, self.config.anchor_side)
 
     def _remember(self, codes: Tensor) -> None:
@@ -265,9 +273,10 @@ class GeneratorTrainer:
         mask = torch.ones_like(reals[:rebuilt, :1])
         mse = masked_mse(fakes.images[:rebuilt], reals[:rebuilt], mask).mean()
         if described.features is None or wanted.features is None:
-            seen = self.features(fakes.images[:rebuilt])
-            with torch.no_grad():
-                target = self.features(reals[:rebuilt])
+            with lowered(reals, self.dtype):
+                seen = self.features(fakes.images[:rebuilt])
+                with torch.no_grad():
+                    target = self.features(reals[:rebuilt])
         else:
             seen = [f[:rebuilt] for f in described.features]
             target = [f[:rebuilt] for f in wanted.features]

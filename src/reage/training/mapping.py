@@ -88,7 +88,7 @@ class Folded:
 
     def new_changes(self, old: Tensor) -> Tensor:
         """What changes `[..., num_ws, w_dim]` of old codes are to the new ones."""
-        return torch.linalg.solve(self.matrices, old[..., None].to(self.matrices))[..., 0].to(old)
+        return _solve(self.matrices, old[..., None].to(self.matrices))[..., 0].to(old)
 
     def new_codes(self, old: Tensor) -> Tensor:
         """The new codes of old ones `[..., num_ws, w_dim]`: the same pictures."""
@@ -130,9 +130,18 @@ def fold_offsets(generator: Generator, encoder: Encoder, codes: Tensor, offsets:
     shape = folded.steps.shape
     bias = offset.bias.double().view(shape) - folded.steps - slopes @ w
     weight = offset.weight.double().view(*shape, -1) - slopes @ encoder.shift.weight.double()
-    offset.bias.copy_(torch.linalg.solve(folded.matrices, bias[..., None]).flatten())
-    offset.weight.copy_(torch.linalg.solve(folded.matrices, weight).flatten(0, 1))
+    offset.bias.copy_(_solve(folded.matrices, bias[..., None]).flatten())
+    offset.weight.copy_(_solve(folded.matrices, weight).flatten(0, 1))
     return folded
+
+
+def _solve(matrices: Tensor, values: Tensor) -> Tensor:
+    """`torch.linalg.solve` of `[num_ws, w_dim, w_dim]`, one level after the other.
+
+    After `torch.set_num_threads` a batch of large matrices makes oneMKL fail (torch 2.13).
+    """
+    solved = [torch.linalg.solve(m, v) for m, v in zip(matrices, values.unbind(-3), strict=True)]
+    return torch.stack(solved, -3)
 
 
 def _affines(generator: Generator) -> Iterator[tuple[int, EqualLinear]]:
