@@ -9,7 +9,7 @@ import torch
 from made import bent_photo
 from reage.faces.alignment import crop_face
 from reage.images import to_array, to_tensor
-from reage.latents.bending import Bend
+from reage.latents.bending import Bend, bend_in_place
 from reage.networks.growth import bent
 
 MARGIN = 0.3
@@ -105,3 +105,26 @@ def test_a_face_at_the_edge_brings_nothing_black_in(middle: tuple[int, int]):
     assert out.min() == out.max() == 200
     away = bent_photo(photo, bump(0.1, 0), square(400, 400, 90))
     assert np.array_equal(away, photo)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_colours_of_transparent_pixels_do_not_come_in(dtype: type):
+    white = np.iinfo(dtype).max
+    photo = np.zeros((120, 120, 3), dtype)
+    photo[..., 1] = white  # what nobody sees is green
+    photo[:, 55:] = (white, 0, 0)
+    alpha = np.zeros((120, 120), dtype)
+    alpha[:, 55:] = white
+    bend, quad = bump(0.06, 0.05), square(60, 60, 60)
+    mixed, kept, clear = photo.copy(), photo.copy(), alpha.copy()
+    bend_in_place(mixed, bend, quad)
+    bend_in_place(kept, bend, quad, alpha)
+    assert np.array_equal(clear, alpha)
+    bend_in_place(clear, bend, quad)
+    edge = (clear > white / 50) & (clear < white)
+    assert edge.sum() > 20
+    assert mixed[edge][:, 1].max() > white / 2
+    assert kept[edge][:, 1].max() <= 0.01 * white and kept[edge][:, 0].min() >= 0.99 * white
+    solid = photo.copy()
+    bend_in_place(solid, bend, quad, np.full_like(alpha, white))
+    assert np.array_equal(solid, mixed)

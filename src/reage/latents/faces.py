@@ -285,9 +285,10 @@ def paste_faces(
             scale_detail(pixels, photo, float(moved.detail), view.crop.quad, view.skin)
     for face, moved in faces:
         if moved.bend is not None:
-            for layer in (pixels, alpha):
-                if layer is not None:
-                    bend_in_place(layer, moved.bend, face.view.crop.quad)
+            quad = face.view.crop.quad
+            bend_in_place(pixels, moved.bend, quad, alpha)
+            if alpha is not None:
+                bend_in_place(alpha, moved.bend, quad)
     return pixels
 
 
