@@ -95,11 +95,11 @@ class FaceMover:
             pixels = paste_faces(photo.pixels, pairs, self.paste, alpha)
             photo = replace(photo.with_pixels(pixels), alpha=alpha)
         aged = tuple(
-            self._report(photo.pixels, face, goal, moved.pictures)
+            self._report(photo.pixels, face, goal, moved)
             for (face, goal), moved in zip(goals, edited, strict=True)
         )
         if self.paste == "none":
-            row = np.concatenate([synthesized_picture(one.pictures) for one in edited], axis=1)
+            row = np.concatenate([synthesized_picture(one) for one in edited], axis=1)
             return Edit(replace(photo_from_array(row), path=self.photo.path), aged)
         return Edit(photo, aged)
 
@@ -115,7 +115,7 @@ class FaceMover:
             for i in range(len(parts[0])):
                 here = [some.one(i) for some in moved]
                 if self.paste == "none":
-                    row = [synthesized_picture(one.pictures) for one in here]
+                    row = [synthesized_picture(one) for one in here]
                     yield np.concatenate(row, axis=1)
                     continue
                 pairs = list(zip(faces, here, strict=True))
@@ -129,14 +129,28 @@ class FaceMover:
         assert isinstance(face, InvertedFace), "a face without a code"
         if isinstance(direction, PictureAger):
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
+        if isinstance(direction, NeuralAger) and direction.photo is not None:
+            return self._painted(direction, face, strengths)
         if self.encode is not None:
             assert isinstance(direction, NeuralAger), "only agers learnt on the encoder's codes"
-            added = self._added(direction, self.encode, face, strengths)
-            bend, detail = direction.bend(strengths, own), direction.detail(strengths)
-            return Moved(self._shown(face) + added, bend, detail)
+            return Moved(self._shown(face) + self._added(direction, self.encode, face, strengths))
         codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
         return Moved(toned(face.base, edited, direction.colour))
+
+    def _painted(self, ager: NeuralAger, face: InvertedFace, strengths: Tensor) -> Moved:
+        """A face with what a photo ager adds to the picture of it that will be seen.
+
+        That is the photo's own where the change is pasted, else the generator's: to the photo
+        ager it is a photo like others, and lines drawn on it look better than what a small
+        generator makes of a code moved far (docs/ageing.md).
+        """
+        view, shown = face.view, self._shown(face)
+        pasted = self.paste == "delta"
+        crop = to_tensor(view.crop.image).to(self.device) if pasted else shown.clamp(-1, 1)
+        added = ager.added(crop, view.eyes, strengths, view.reading.age, dtype=self.dtype)
+        detail = ager.detail(strengths) if pasted else None  # the photo's own is gone elsewhere
+        return Moved(shown + added, ager.bend(strengths, view.reading.age), detail)
 
     def _added(
         self,
@@ -147,15 +161,11 @@ class FaceMover:
     ) -> Tensor:
         """What the ager adds to the photo `[N, 3, R, R]`, whatever else was done to the face.
 
-        Without a photo ager it is the change of the encoder's code: that is what the ager learnt
-        on, with the change pasted into the photo; a code that was optimised towards the photo
-        rebuilds it better and ages worse (docs/ageing.md).
+        It is the change of the encoder's code: that is what the ager learnt on, with the change
+        pasted into the photo; a code that was optimised towards the photo rebuilds it better and
+        ages worse (docs/ageing.md).
         """
-        own = face.view.reading.age
-        if ager.photo is not None:
-            crop = to_tensor(face.view.crop.image).to(self.device)
-            return ager.added(crop, face.view.eyes, strengths, own, dtype=self.dtype)
-        number = face.view.number
+        own, number = face.view.reading.age, face.view.number
         if number not in self.encoded:
             ws = encode([face.view.crop])
             same = torch.equal(ws, face.ws)
@@ -185,12 +195,10 @@ class FaceMover:
             self.described[number] = self.likeness.describe(crop)
         return self.described[number]
 
-    def _report(
-        self, pixels: np.ndarray, face: AnyFace, goal: Reached, picture: Tensor
-    ) -> AgedFace:
+    def _report(self, pixels: np.ndarray, face: AnyFace, goal: Reached, moved: Moved) -> AgedFace:
         view = face.view
         if self.paste == "none":
-            shown = view.compose(face.base, picture, "none")
+            shown = view.bent(view.compose(face.base, moved.pictures, "none"), moved.bend)
         else:
             shown = to_tensor(crop_for_age(pixels, view.face).image).to(self.device)
         similar = self.likeness(self.likeness.describe(shown), self._describe_photo(face))

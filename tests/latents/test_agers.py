@@ -16,10 +16,18 @@ from made import bent_photo, random
 from reage.editor import QUALITIES, load
 from reage.errors import LatentError, ModelError
 from reage.faces.alignment import to_unit
-from reage.images import to_tensor
+from reage.faces.face import Face
+from reage.images import to_array, to_tensor
 from reage.inputs import as_photo
 from reage.latents.agers import NeuralAger, lit, load_ager, photo_change, save_ager
-from reage.latents.faces import Moved, crop_for_age, luma, paste_faces
+from reage.latents.faces import (
+    Moved,
+    crop_for_age,
+    luma,
+    made_face,
+    paste_faces,
+    usual_points,
+)
 from reage.latents.finding import AGE_AGER
 from reage.latents.guided import oval_mask
 from reage.latents.inversion import ProjectConfig
@@ -27,9 +35,10 @@ from reage.models.checkpoints import load_model, seal
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.ager import Ager, AgerConfig
 from reage.networks.encoder import Encoder, EncoderConfig
-from reage.networks.growth import Growth, GrowthConfig
+from reage.networks.growth import Growth, GrowthConfig, bent
 from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.outputs.live import live_faces
+from reage.synthesis.settling import settle
 
 
 @pytest.fixture(scope="module")
@@ -212,8 +221,16 @@ def test_a_photo_is_bent_where_a_change_is_added_and_nowhere_else(
     seen = face.view.bent(without, moved.bend)
     there = to_tensor(crop_for_age(pasted, face.view.face).image)
     assert (seen - there).abs().mean() < 0.25 * (without - there).abs().mean()
-    # Made faces are not bent: their code knows how faces grow.
-    assert editor.trace(photo, [face], "replace").mover.moved(face, strength).bend is None
+
+    # So it is around a made face, and in its own picture where there is no photo around it.
+    moved = editor.trace(photo, [face], "replace").mover.moved(face, strength)
+    assert moved.bend is not None and moved.detail is None
+    (alone,) = editor.move(photo, [face], growing, [1.5], "none")
+    (plain,) = editor.move(photo, [face], with_photo, [1.5], "none")
+    bend = moved.bend
+    wanted = to_array(bent(to_tensor(plain.photo.rgb8), bend.moves, bend.margin))[0]
+    near = np.abs(alone.photo.rgb8.astype(int) - wanted)
+    assert near.mean() < 1 and (alone.photo.rgb8 != plain.photo.rgb8).any()
 
 
 def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
@@ -245,6 +262,21 @@ def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
     assert bend is not None
     wanted = bent_photo(alpha[..., None].repeat(3, 2), bend, face.view.crop.quad)[..., 0]
     assert np.array_equal(edit.photo.alpha, wanted) and (wanted != alpha).any()
+
+
+def test_people_who_do_not_exist_are_aged_as_photos(growing: NeuralAger, small_folder: Path):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    ws = random(1, 8, 32)
+    points = Face.from_points(usual_points(editor.model.config.alignment, 32))
+    face = made_face(ws, editor.synthesize(ws), points, editor.age_network)
+    changes = torch.cat([torch.zeros_like(ws), 0.3 * random(1, 8, 32, seed=1)])
+    looks = settle(editor, face, changes, torch.tensor([20.0, 60.0]))
+    own, eyes = face.view.reading.age, face.view.eyes
+    plain = editor.synthesize(ws + changes * looks.shares[:, None, None])
+    added = growing.added(plain.clamp(-1, 1), eyes, looks.strengths, own)
+    assert added.abs().amax() > 1e-3
+    wanted = Moved(plain + added, growing.bend(looks.strengths, own)).alone()
+    assert torch.allclose(looks.images, wanted, atol=1e-4)
 
 
 def test_the_photos_own_detail_grows_with_age(
@@ -302,7 +334,7 @@ def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: Neural
         assert whole[:, 0, 0].abs().max() < 1e-3  # outside the oval nothing was ever learnt
 
 
-def test_what_a_photo_ager_adds_depends_on_the_photo_alone(
+def test_what_a_photo_ager_adds_depends_on_the_picture_alone(
     with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
 ):
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=with_photo)
@@ -314,10 +346,12 @@ def test_what_a_photo_ager_adds_depends_on_the_photo_alone(
     mover = editor.trace(photo, [face], "delta").mover
     added = with_photo.added(to_tensor(face.view.crop.image), face.view.eyes, strengths, own)
     assert torch.allclose(mover.moved(face, strengths).pictures, face.base + added, atol=1e-5)
-    # Made faces have no photo: there the code moves.
-    mover = editor.trace(photo, [face], "replace").mover
-    wanted = editor.synthesize(with_photo.moved(face.ws, strengths, own))
-    assert torch.allclose(mover.moved(face, strengths).pictures, wanted, atol=1e-5)
+    # Where the made face is shown, it is the photo.
+    for paste in ("replace", "none"):
+        mover = editor.trace(photo, [face], paste).mover
+        shown = mover.moved(face, strengths).pictures - face.base
+        made = with_photo.added(face.base.clamp(-1, 1), face.view.eyes, strengths, own)
+        assert torch.allclose(shown, made, atol=1e-5) and not torch.allclose(made, added)
     # What else was done to the face stays.
     mixed = replace(face, ws=face.ws + 0.3)
     mover = editor.trace(photo, [mixed], "delta").mover

@@ -114,7 +114,7 @@ class NeuralAger:
         *,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        """What its photo ager adds to a photo's crop `[1, 3, R, R]` at strengths `[N]`.
+        """What its photo ager adds to photos' crops `[1 or N, 3, R, R]` at strengths `[N]`.
 
         `[N, 3, R, R]`, to be added to the colours; nothing outside the oval that the training
         looked at. Eyes stay the photo's: `eyes` `[R, R]` is 1 there (`eye_mask`). `dtype` is that
@@ -137,7 +137,7 @@ class NeuralAger:
     @torch.no_grad()
     def bend(self, strengths: Tensor, own: float) -> Bend | None:
         """How a photo is bent at strengths `[N]`; None where nothing is known of it."""
-        if self.growth is None or self.photo is None:  # what codes change moves with them
+        if self.growth is None or self.photo is None:  # where codes move, shapes move with them
             return None
         strengths = strengths.to(self.growth.shapes)
         ages = torch.full_like(strengths, own)

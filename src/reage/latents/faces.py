@@ -76,6 +76,12 @@ class Moved:
         detail = None if self.detail is None else self.detail[part]
         return Moved(self.pictures[part], self.bend and self.bend.one(index), detail)
 
+    def alone(self) -> Tensor:
+        """The pictures bent, `[N, 3, R, R]`: with no photo around them."""
+        if self.bend is None:
+            return self.pictures
+        return bent(self.pictures, self.bend.moves.to(self.pictures), self.bend.margin)
+
 
 @dataclass(frozen=True, eq=False)
 class FaceView:
@@ -325,9 +331,10 @@ def luma(images: Tensor) -> Tensor:
     return (images * torch.from_numpy(LUMA).to(images)[:, None, None]).sum(1, keepdim=True)
 
 
-def synthesized_picture(image: Tensor) -> np.ndarray:
-    """The generator's own picture `[1, 3, R, R]` as uint8 `[R, R, 3]`."""
-    return to_array(image)[0]
+def synthesized_picture(moved: Moved) -> np.ndarray:
+    """One picture of the generator alone, bent as it is, as uint8 `[R, R, 3]`."""
+    assert len(moved.pictures) == 1, f"{len(moved.pictures)} pictures for one face"
+    return to_array(moved.alone())[0]
 
 
 def _array(image: Tensor) -> np.ndarray:

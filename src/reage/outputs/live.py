@@ -62,7 +62,7 @@ class LiveFaces:
             if asked is not None:
                 glances[number] = Glance(asked, reading, curve.reach)
             if mover.paste == "none":
-                made.append(synthesized_picture(moved.pictures))
+                made.append(synthesized_picture(moved))
             else:
                 pairs.append((face, moved))
         if made:

@@ -28,7 +28,7 @@ def dataset_card(name: str, options: SynthesisOptions, figures: Mapping[str, Any
             "",
             "## What it is not",
             "No picture shows a real person, and none is evidence of how people age. A person "
-            "here ages as the model moves a code and as an age network reads it: a recogniser "
+            "here ages as the model has learnt it and as an age network reads it: a recogniser "
             "trained on this learns that, with the biases of both. Measure on real people before "
             "you rely on anything learnt here. The generator was trained on photos of real "
             "people; that no drawn face is like one of them was not tested.",

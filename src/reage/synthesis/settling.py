@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from reage.editor import Editor
+from reage.latents.agers import NeuralAger
 from reage.latents.aging import AgeCurve, reach_age, trace_curve
-from reage.latents.faces import InvertedFace, toned
+from reage.latents.faces import InvertedFace, Moved, toned
 
 __all__ = ["Looks", "settle"]
 
@@ -80,8 +82,12 @@ class _Looker:
         plain = torch.zeros_like(self.face.ws)
 
         def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
-            images, ages = self.look(plain.expand(len(strengths), -1, -1), strengths)
-            return ages, self.likeness(images, self.face.base.expand_as(images))
+            changes = plain.expand(len(strengths), -1, -1)
+            parts = list(self._moved(changes, strengths))
+            # How a face grows is known; what is painted on it may make it somebody else's.
+            flat = torch.cat([moved.pictures for moved in parts])
+            ages = torch.cat([self._read(moved.alone()) for moved in parts])
+            return ages, self.likeness(flat, self.face.base.expand_as(flat))
 
         direction = self.editor.age_direction()
         span = direction.allowed(self.face.ws, self.face.view.reading.age)
@@ -90,13 +96,8 @@ class _Looker:
     @torch.no_grad()
     def look(self, changes: Tensor, strengths: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures of changed faces at strengths, and the ages that are read on them."""
-        parts = [
-            self._part(*part)
-            for part in zip(changes.split(BATCH), strengths.split(BATCH), strict=True)
-        ]
-        shown = [self._square(part) for part in parts]
-        read = [self.editor.age_network.read(square)[0].cpu() for square in shown]
-        return torch.cat(parts), torch.cat(read)
+        parts = [moved.alone() for moved in self._moved(changes, strengths)]
+        return torch.cat(parts), torch.cat([self._read(part) for part in parts])
 
     @torch.no_grad()
     def likeness(self, images: Tensor, plain: Tensor) -> Tensor:
@@ -109,13 +110,23 @@ class _Looker:
             ]
         )
 
-    def _part(self, changes: Tensor, strengths: Tensor) -> Tensor:
+    def _moved(self, changes: Tensor, strengths: Tensor) -> Iterator[Moved]:
         direction, own = self.editor.age_direction(), self.face.view.reading.age
-        codes = self.face.ws + changes.to(self.face.ws)
-        edited = self.editor.synthesize(direction.moved(codes, strengths, own))
-        if direction.colour == 1:
-            return edited
-        return toned(self.editor.synthesize(codes), edited, direction.colour)
+        for part, some in zip(changes.split(BATCH), strengths.split(BATCH), strict=True):
+            codes = self.face.ws + part.to(self.face.ws)
+            if isinstance(direction, NeuralAger) and direction.photo is not None:
+                plain, eyes = self.editor.synthesize(codes), self.face.view.eyes
+                dtype = self.editor.dtype
+                added = direction.added(plain.clamp(-1, 1), eyes, some, own, dtype=dtype)
+                yield Moved(plain + added, direction.bend(some, own))
+                continue
+            edited = self.editor.synthesize(direction.moved(codes, some, own))
+            if direction.colour != 1:
+                edited = toned(self.editor.synthesize(codes), edited, direction.colour)
+            yield Moved(edited)
+
+    def _read(self, images: Tensor) -> Tensor:
+        return self.editor.age_network.read(self._square(images))[0].cpu()
 
     def _square(self, images: Tensor) -> Tensor:
         return self.face.view.compose(self.face.base, images, "delta")
