@@ -139,18 +139,15 @@ class FaceMover:
         return Moved(toned(face.base, edited, direction.colour))
 
     def _painted(self, ager: NeuralAger, face: InvertedFace, strengths: Tensor) -> Moved:
-        """A face with what a photo ager adds to the picture of it that will be seen.
-
-        That is the photo's own where the change is pasted, else the generator's: to the photo
-        ager it is a photo like others, and lines drawn on it look better than what a small
-        generator makes of a code moved far (docs/ageing.md).
-        """
+        """A face as a photo ager ages the picture of it that will be seen."""
         view, shown = face.view, self._shown(face)
-        pasted = self.paste == "delta"
-        crop = to_tensor(view.crop.image).to(self.device) if pasted else shown.clamp(-1, 1)
-        added = ager.added(crop, view.eyes, strengths, view.reading.age, dtype=self.dtype)
-        detail = ager.detail(strengths) if pasted else None  # the photo's own is gone elsewhere
-        return Moved(shown + added, ager.bend(strengths, view.reading.age), detail)
+        own = view.reading.age
+        if self.paste != "delta":
+            return ager.painted(shown, view.eyes, strengths, own, dtype=self.dtype)
+        # Whatever else was done to the face, what is added depends on the photo alone.
+        crop = to_tensor(view.crop.image).to(self.device)
+        added = ager.added(crop, view.eyes, strengths, own, dtype=self.dtype)
+        return Moved(shown + added, ager.bend(strengths, own), ager.detail(strengths))
 
     def _added(
         self,

@@ -17,7 +17,7 @@ from torch import Tensor
 from reage.errors import LatentError
 from reage.latents.bending import Bend
 from reage.latents.encoding import pooled
-from reage.latents.faces import luma
+from reage.latents.faces import Moved, luma
 from reage.latents.guided import oval_mask
 from reage.models.checkpoints import Model, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder
@@ -133,6 +133,23 @@ class NeuralAger:
         change = (plain + mirrored.flip(-1)) / 2
         shown = photo_change(crop, change, strengths > 0)
         return shown * photo_mask(torch.from_numpy(eyes).to(change))
+
+    def painted(
+        self,
+        pictures: Tensor,
+        eyes: np.ndarray,
+        strengths: Tensor,
+        own: float,
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> Moved:
+        """Made faces `[1 or N, 3, R, R]` at strengths `[N]`, taken for photos by its photo ager.
+
+        Lines that it draws on them look better than what a small generator makes of a code moved
+        far (docs/ageing.md). The rest is as `added` has it.
+        """
+        added = self.added(pictures.clamp(-1, 1), eyes, strengths, own, dtype=dtype)
+        return Moved(pictures + added, self.bend(strengths, own))
 
     @torch.no_grad()
     def bend(self, strengths: Tensor, own: float) -> Bend | None:

@@ -116,9 +116,7 @@ class _Looker:
             codes = self.face.ws + part.to(self.face.ws)
             if isinstance(direction, NeuralAger) and direction.photo is not None:
                 plain, eyes = self.editor.synthesize(codes), self.face.view.eyes
-                dtype = self.editor.dtype
-                added = direction.added(plain.clamp(-1, 1), eyes, some, own, dtype=dtype)
-                yield Moved(plain + added, direction.bend(some, own))
+                yield direction.painted(plain, eyes, some, own, dtype=self.editor.dtype)
                 continue
             edited = self.editor.synthesize(direction.moved(codes, some, own))
             if direction.colour != 1:
