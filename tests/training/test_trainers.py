@@ -20,6 +20,7 @@ from reage.latents.agers import NeuralAger, load_ager
 from reage.latents.finding import AGE_AGER
 from reage.models.checkpoints import load_model
 from reage.models.encoders import load_encoder
+from reage.networks.encoder import Encoder
 from reage.networks.growth import bent
 from reage.training.configs import AdamSettings
 from reage.training.export import export_model
@@ -162,16 +163,32 @@ class TestGenerator:
         with pytest.raises(UsageError, match="anchor_weight compares whole pictures"):
             start(settings(recipe="projected", anchor_weight=1.0, stages=((1.0, 16),)), machine)
 
-    def test_an_encoder_without_a_rate_stays_as_it_is(self, settings: Settings, machine: Machine):
-        trainer = start(
-            settings(recipe="stylegan2+encoder", encoder=AdamSettings(0.0), warmup_kimg=0.0),
-            machine,
-        )
+    def test_an_encoder_without_a_rate_stays_as_it_is(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine
+    ):
+        still = {"recipe": "stylegan2+encoder", "encoder": AdamSettings(0.0), "warmup_kimg": 0.0}
+        trainer = start(settings(**still, model=chain["encoder"]), machine)
+        assert isinstance(trainer, GeneratorTrainer) and trainer.encoder is not None
+        model = load_model(chain["encoder"])
+        images = trainer.source.fixed(4)
+        mask = torch.ones_like(images[:, :1])
+        known = load_encoder(model)
+        assert isinstance(known, Encoder)
+        average = model.generator.mapping.w_avg
+        with torch.no_grad():
+            wanted = model.generator.synthesize(known(images, mask, average))
+            codes = trainer.encoder(images, mask, trainer.generator.mapping.w_avg)
+            assert torch.equal(codes, known(images, mask, average))  # so agers go on fitting
+            assert torch.allclose(trainer.average.synthesize(codes), wanted, atol=1e-4)
         before = weights(trainer)
-        trainer.step(0)
+        for step in range(2):
+            trainer.step(step)
         after = weights(trainer)
-        changed = {n.split(".")[0] for n in before if not torch.equal(before[n], after[n])}
-        assert changed == {"generator", "average", "discriminator"}
+        changed = {n for n in before if not torch.equal(before[n], after[n])}
+        assert {n.split(".")[0] for n in changed} == {"generator", "average", "discriminator"}
+        assert not any("mapping" in name for name in changed)
+        with pytest.raises(UsageError, match="keeps a model's encoder"):
+            start(settings(**still), machine)
 
     def test_a_generator_that_goes_on_is_averaged_over_as_much_as_before(
         self, settings: Settings, machine: Machine

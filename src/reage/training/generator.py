@@ -84,7 +84,7 @@ class GeneratorTrainer:
         self.begun_kimg = begun_kimg  # what the generator has learnt from before
         self.adversary, self.features = adversary, features
         self.generator = generator.train().requires_grad_(True).to(device)
-        learns = config.encoder.lr > 0  # without, codes stay what agers know
+        learns = config.encoder.lr > 0  # without, codes stay what mapping and agers know
         self.encoder = encoder and encoder.train().requires_grad_(learns).to(device)
         adversary.network.train().to(device)
         for network in (self.generator, adversary.network):
@@ -122,7 +122,8 @@ class GeneratorTrainer:
         """Do one step on all networks; returns figures, averaged over this process's pictures."""
         batch = self._arranged(self.source.at(index))
         side = self._side(index)
-        if index % MAPPING_EVERY == 0 and len(self.codes) == REMEMBERED:
+        due = index % MAPPING_EVERY == 0 and "encoder" in self.optimizers
+        if due and len(self.codes) == REMEMBERED:
             set_mapping(self.generator.mapping, self.codes)
         images = batch.images.to(self.device)
         reals = _reduced(images, side)
