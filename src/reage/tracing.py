@@ -13,7 +13,7 @@ from torch import Tensor
 from reage.faces.alignment import FaceCrop
 from reage.images import Photo, photo_from_array, to_tensor
 from reage.inputs import Target
-from reage.latents.agers import AnyAger, NeuralAger, PictureAger
+from reage.latents.agers import AnyAger, NeuralAger, PictureAger, photo_ager_of
 from reage.latents.aging import AgeCurve, Look, Reached, reach_age, trace_curve
 from reage.latents.directions import Direction
 from reage.latents.faces import (
@@ -73,11 +73,11 @@ class FaceMover:
             ages, similar = [], []
             for part in strengths.split(BATCH):
                 moved = self.moved(face, part)
-                pasted = face.view.compose(face.base, moved.pictures, self.paste)
-                shown = face.view.bent(pasted, moved.bend)
+                shown = face.view.seen(face.base, moved, self.paste)
                 ages.append(self.age_network.read(shown)[0].cpu())
                 # How a face grows is known; what is painted on it may make it somebody else's.
-                similar.append(self.likeness(self.likeness.describe(pasted), described).cpu())
+                flat = face.view.compose(face.base, moved.pictures, self.paste)
+                similar.append(self.likeness(self.likeness.describe(flat), described).cpu())
             return torch.cat(ages), torch.cat(similar)
 
         trace = partial(trace_curve, look, self._allowed(face), least_similarity=LEAST_LIKENESS)
@@ -129,11 +129,13 @@ class FaceMover:
         assert isinstance(face, InvertedFace), "a face without a code"
         if isinstance(direction, PictureAger):
             direction = direction.seeing(to_tensor(face.view.crop.image).to(self.device))
-        if isinstance(direction, NeuralAger) and direction.photo is not None:
-            return self._painted(direction, face, strengths)
+        ager = photo_ager_of(direction)
+        if ager is not None:
+            return self._painted(ager, face, strengths)
         if self.encode is not None:
             assert isinstance(direction, NeuralAger), "only agers learnt on the encoder's codes"
-            return Moved(self._shown(face) + self._added(direction, self.encode, face, strengths))
+            change = self._code_change(direction, self.encode, face, strengths)
+            return Moved(self._shown(face) + change)
         codes = direction.moved(face.ws, strengths, own)
         edited = self.synthesize(codes)
         return Moved(toned(face.base, edited, direction.colour))
@@ -149,7 +151,7 @@ class FaceMover:
         added = ager.added(crop, view.eyes, strengths, own, dtype=self.dtype)
         return Moved(shown + added, ager.bend(strengths, own), ager.detail(strengths))
 
-    def _added(
+    def _code_change(
         self,
         ager: NeuralAger,
         encode: Callable[[Sequence[FaceCrop]], Tensor],
@@ -195,7 +197,7 @@ class FaceMover:
     def _report(self, pixels: np.ndarray, face: AnyFace, goal: Reached, moved: Moved) -> AgedFace:
         view = face.view
         if self.paste == "none":
-            shown = view.bent(view.compose(face.base, moved.pictures, "none"), moved.bend)
+            shown = view.seen(face.base, moved, "none")
         else:
             shown = to_tensor(crop_for_age(pixels, view.face).image).to(self.device)
         similar = self.likeness(self.likeness.describe(shown), self._describe_photo(face))

@@ -20,6 +20,7 @@ from reage.faces.face import Face
 from reage.images import to_array, to_tensor
 from reage.inputs import as_photo
 from reage.latents.agers import NeuralAger, lit, load_ager, photo_change, save_ager
+from reage.latents.bending import bend_in_place
 from reage.latents.faces import (
     Moved,
     crop_for_age,
@@ -199,7 +200,7 @@ def test_a_growth_comes_back_with_it(growing: NeuralAger, tmp_path: Path):
         load_ager(file)
 
 
-def test_a_photo_is_bent_where_a_change_is_added_and_nowhere_else(
+def test_what_a_face_stands_in_is_bent_and_nothing_else(
     growing: NeuralAger, with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
 ):
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
@@ -231,6 +232,10 @@ def test_a_photo_is_bent_where_a_change_is_added_and_nowhere_else(
     wanted = to_array(bent(to_tensor(plain.photo.rgb8), bend.moves, bend.margin))[0]
     near = np.abs(alone.photo.rgb8.astype(int) - wanted)
     assert near.mean() < 1 and (alone.photo.rgb8 != plain.photo.rgb8).any()
+    mover = editor.trace(photo, [face], "none").mover
+    (frame,) = mover.frames([(face, strength)])
+    assert np.array_equal(frame, alone.photo.rgb8)
+    assert mover.moved(face, strength).bend is not None  # the likeness is looked at before it
 
 
 def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
@@ -258,8 +263,12 @@ def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
     assert np.array_equal(pasted, flat)
     (edit,) = editor.move(photo, [face], growing, [1.5])
     assert edit.photo.alpha is not None and np.array_equal(photo.alpha, alpha)
-    bend = mover.moved(face, torch.tensor([1.5])).bend
+    moved = mover.moved(face, torch.tensor([1.5]))
+    bend = moved.bend
     assert bend is not None
+    weighed = paste_faces(photo.pixels, [(face, replace(moved, bend=None))], "delta")
+    bend_in_place(weighed, bend, face.view.crop.quad, alpha)
+    assert np.array_equal(edit.photo.pixels, weighed)
     wanted = bent_photo(alpha[..., None].repeat(3, 2), bend, face.view.crop.quad)[..., 0]
     assert np.array_equal(edit.photo.alpha, wanted) and (wanted != alpha).any()
 

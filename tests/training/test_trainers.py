@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,9 +18,11 @@ from tiny_training import tiny_settings
 
 from reage.errors import ModelError, UsageError
 from reage.latents.agers import NeuralAger, load_ager
-from reage.latents.finding import AGE_AGER
-from reage.models.checkpoints import load_model
+from reage.latents.finding import AGE_AGER, find_direction
+from reage.latents.people import PEOPLE, People, model_people, save_people
+from reage.models.checkpoints import load_model, seal
 from reage.models.encoders import load_encoder
+from reage.models.files import load_tensors
 from reage.networks.encoder import Encoder
 from reage.networks.growth import bent
 from reage.training.configs import AdamSettings
@@ -160,16 +163,36 @@ class TestGenerator:
             assert held[0] < 1e-8  # they are the same still
             moved[weight] = sum(held[8:])
         assert 0 < moved[1000.0] < 0.5 * moved[0.001]
+        late = settings(
+            recipe="stylegan2+encoder", head_start_kimg=0.008, anchor_weight=1.0, anchor_side=8
+        )
+        trainer = start(late, machine)
+        assert "held" not in trainer.step(0)  # nothing learns yet
+        assert float(trainer.step(1)["held"]) < 1e-8
+        moved_on = start(replace(late, config=replace(late.config, seed=1)), machine)
+        moved_on.load_state_dict(trainer.state_dict())  # as a resumed run does
+        assert isinstance(moved_on, GeneratorTrainer) and isinstance(trainer, GeneratorTrainer)
+        begun = [t.begun for t in (moved_on, trainer)]
+        assert begun[0] is not None and begun[1] is not None
+        kept = [b.state_dict() for b in begun if b is not None]
+        assert all(torch.equal(kept[0][name], kept[1][name]) for name in kept[0])
         with pytest.raises(UsageError, match="anchor_weight compares whole pictures"):
             start(settings(recipe="projected", anchor_weight=1.0, stages=((1.0, 16),)), machine)
 
     def test_an_encoder_without_a_rate_stays_as_it_is(
-        self, chain: dict[str, Path], settings: Settings, machine: Machine
+        self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
     ):
         still = {"recipe": "stylegan2+encoder", "encoder": AdamSettings(0.0), "warmup_kimg": 0.0}
-        trainer = start(settings(**still, model=chain["encoder"]), machine)
+        folder = tmp_path / "base"
+        shutil.copytree(chain["photo-ager"], folder)
+        model = load_model(folder)
+        shape = (model.generator.num_ws, model.generator.config.w_dim)
+        drawn = People(torch.zeros(shape), torch.ones(2, *shape), torch.ones(2), "", {})
+        save_people(replace(drawn, generator_hash=model.generator_hash), folder / PEOPLE)
+        seal(folder)
+        chosen = settings(**still, model=folder)
+        trainer = start(chosen, machine)
         assert isinstance(trainer, GeneratorTrainer) and trainer.encoder is not None
-        model = load_model(chain["encoder"])
         images = trainer.source.fixed(4)
         mask = torch.ones_like(images[:, :1])
         known = load_encoder(model)
@@ -187,6 +210,16 @@ class TestGenerator:
         changed = {n for n in before if not torch.equal(before[n], after[n])}
         assert {n.split(".")[0] for n in changed} == {"generator", "average", "discriminator"}
         assert not any("mapping" in name for name in changed)
+        export_model(trainer, chosen, tmp_path / "run" / "model", kimg=0.016)
+        new, made = tmp_path / "run" / "model", load_model(tmp_path / "run" / "model")
+        assert made.generator_hash != model.generator_hash
+        same = [load_tensors(f / "encoder.safetensors")[0] for f in (folder, new)]
+        assert all(torch.equal(same[0][name], same[1][name]) for name in same[1])
+        assert torch.equal(made.generator.mapping.w_avg, average)
+        ager = find_direction(made, None)
+        assert isinstance(ager, NeuralAger) and ager.photo is not None
+        ager.check(made.generator_hash, *shape)
+        assert model_people(made) is not None
         with pytest.raises(UsageError, match="keeps a model's encoder"):
             start(settings(**still), machine)
 

@@ -115,7 +115,7 @@ def ager(model: str | None, agers: str | None, **options: Any) -> None:
 @click.argument("model", required=False)
 @run_options
 def photo_ager(model: str | None, **options: Any) -> None:
-    """Train what ages photos themselves where a change is added, beside MODEL's ager of codes."""
+    """Train what ages pictures of faces, photos and made ones, beside MODEL's ager of codes."""
     from reage.training.configs import PhotoAgerTraining
 
     _train("photo-ager", PhotoAgerTraining(), model, options)

@@ -34,6 +34,7 @@ __all__ = [
     "PictureAger",
     "lit",
     "load_ager",
+    "photo_ager_of",
     "photo_change",
     "photo_mask",
     "picture_ager",
@@ -76,8 +77,8 @@ class NeuralAger:
     colour: float = 1.0  # share of the change's colour that is pasted; its light always is
     span: tuple[float, float] = (1.0, 82.0)  # years that it was trained for
     report: dict[str, Any] = field(default_factory=dict)  # how it was made, how good it is
-    photo: PhotoAger | None = None  # ages photos themselves where a change is added; frozen
-    growth: Growth | None = None  # ... and how their proportions change there
+    photo: PhotoAger | None = None  # ages pictures of faces in the codes' place; frozen
+    growth: Growth | None = None  # ... and how their proportions change
 
     def to(self, device: torch.device) -> NeuralAger:
         """Move its networks there; returns itself."""
@@ -235,6 +236,13 @@ def lit(photos: Tensor, light: Tensor) -> Tensor:
 def photo_mask(eyes: Tensor) -> Tensor:
     """Where a photo ager's change is added, `[1, 1, R, R]`: the face without `eyes` `[R, R]`."""
     return oval_mask(len(eyes)).to(eyes) * (1 - eyes)
+
+
+def photo_ager_of(direction: object) -> NeuralAger | None:
+    """What moves faces along age, where that ages pictures of them and not their codes."""
+    if isinstance(direction, NeuralAger) and direction.photo is not None:
+        return direction
+    return None
 
 
 @dataclass(frozen=True, eq=False)

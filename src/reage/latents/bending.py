@@ -24,7 +24,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Bend:
-    """How the photo around a face is bent (`networks.growth`)."""
+    """How the picture that a face stands in is bent (`networks.growth`)."""
 
     moves: Tensor  # [N, 2, S, S] to the right and down, in sides of the generator's square
     margin: float  # by which they reach beyond that square, in its sides
@@ -111,8 +111,8 @@ def _fetched(
     shift = moved[0].permute(1, 2, 0) @ axes  # [h, w, 2] pixels
     planes = _as_planes(source)
     if opacity is not None:
-        seen_by = _as_planes(opacity) / float(np.iinfo(opacity.dtype).max)
-        planes = torch.cat([planes, planes * seen_by, seen_by], 1)
+        opaque = _as_planes(opacity) / float(np.iinfo(opacity.dtype).max)
+        planes = torch.cat([planes, planes * opaque, opaque], 1)
     length = np.array(source.shape[1::-1])
     base = affine_of((outer + 0.5 - start) / length)[None]
     # What is seen at a place came from where it was before it moved.

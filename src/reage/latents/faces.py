@@ -64,7 +64,7 @@ AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
 @dataclass(frozen=True, eq=False)
 class Moved:
-    """Pictures of a face at other ages, and how the photo is bent with each."""
+    """Pictures of a face at other ages, and how each is bent with what is around it."""
 
     pictures: Tensor  # [N, 3, R, R]
     bend: Bend | None = None
@@ -112,6 +112,12 @@ class FaceView:
         place = np.stack([corners[0], corners[3] - corners[0], corners[1] - corners[0]])
         moves = bend.moves.to(shown)
         return bent(shown, moves, bend.margin, torch.from_numpy(place).to(moves)).clamp(-1, 1)
+
+    def seen(self, base: Tensor, moved: Moved, mode: PasteMode) -> Tensor:
+        """What the age network's square will show of a moved face, `[N, 3, 128, 128]`."""
+        if mode == "none":
+            return self.compose(base, moved.alone(), mode)
+        return self.bent(self.compose(base, moved.pictures, mode), moved.bend)
 
     def compose(self, base: Tensor, edited: Tensor, mode: PasteMode) -> Tensor:
         """What the age network's square would show after pasting, `[N, 3, 128, 128]`.

@@ -44,7 +44,7 @@ def edit_code(editor: Editor, ws: Tensor, targets: Sequence[Target], name: str) 
 
 
 def move_code(editor: Editor, ws: Tensor, strengths: Sequence[float], name: str) -> Result:
-    """Show a code moved along the given direction by strengths."""
+    """Show a code's face moved along the given direction by strengths."""
     direction = editor.checked_direction()  # perhaps not of age
     person = person_of_code(editor, ws, name)
     edits = editor.move(person.photo, [person.face], direction, strengths, "none")

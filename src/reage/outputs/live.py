@@ -57,8 +57,7 @@ class LiveFaces:
             curve = self.curves[number]
             strengths = curve.at(np.array([view.reading.age if asked is None else asked]))
             moved = mover.moved(face, strengths if asked is not None else strengths * 0)
-            shown = view.bent(view.compose(face.base, moved.pictures, mover.paste), moved.bend)
-            reading = read_age(mover.age_network, shown)
+            reading = read_age(mover.age_network, view.seen(face.base, moved, mover.paste))
             if asked is not None:
                 glances[number] = Glance(asked, reading, curve.reach)
             if mover.paste == "none":

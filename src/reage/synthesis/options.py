@@ -13,7 +13,7 @@ from reage.models.registry import find_model
 
 __all__ = ["SynthesisOptions", "seed_of"]
 
-FORMAT = 1  # of what the work folder holds
+FORMAT = 2  # of what the work folder holds, and of how people are made
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class GeneratorTraining:
     balance: float = 0.4  # 0: pictures as they come; 1: each age bin as often
     generator: AdamSettings = AdamSettings()
     discriminator: AdamSettings = AdamSettings()
-    encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)
+    encoder: AdamSettings = AdamSettings(5e-4, 0.9, 0.99)  # lr 0: the model's, as it is
     head_start_kimg: float = 0.0  # in which only the adversary learns
     # Of the weights in it, up to this share of their size, so that it learns of more generators.
     head_start_noise: float = 0.0
@@ -73,6 +73,11 @@ class GeneratorTraining:
     ada_target: float = 0.6  # stylegan2: mean sign of D on real pictures; 0 = no augmentation
     ada_kimg: float = 100.0  # in which p could go from 0 to 1
     compile: bool = False  # torch.compile of the synthesis: a minute first, then a fifth faster
+
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether the encoder stays as it is: its codes, and what agers know of them, go on."""
+        return self.encoder_share > 0 and self.encoder.lr == 0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from typing import Any
 
 from reage.errors import ModelError
 from reage.latents.agers import NeuralAger, save_ager
-from reage.latents.finding import AGE_AGER
+from reage.latents.finding import AGE_AGER, find_direction
+from reage.latents.people import PEOPLE, model_people, save_people
 from reage.models.checkpoints import (
     CARD_FILE,
     DISCRIMINATOR_FILE,
@@ -20,6 +21,7 @@ from reage.models.checkpoints import (
     Model,
     ModelConfig,
     Part,
+    load_model,
     save_model,
     seal,
 )
@@ -49,7 +51,7 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
         generator, encoder = trainer.average_generator, trainer.average
     else:
         generator, encoder = trainer.average, trainer.average_encoder
-        if encoder is not None:
+        if encoder is not None and not trainer.config.keeps_codes:
             generator, encoder = copy.deepcopy(generator), copy.deepcopy(encoder)
             rebase(generator, encoder)
     alignment = Alignment(settings.scale, settings.shift)
@@ -71,6 +73,21 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
         discriminator=_discriminator_of(trainer, base),
         overwrite=True,
     )
+    if isinstance(trainer, GeneratorTrainer) and trainer.config.keeps_codes:
+        assert base is not None
+        _keep_beside(base, folder)
+
+
+def _keep_beside(base: Model, folder: Path) -> None:
+    """Where codes stayed, the base's ager and people go on fitting the new generator."""
+    made = load_model(folder).generator_hash
+    ager = find_direction(base, None)
+    if isinstance(ager, NeuralAger):
+        save_ager(replace(ager, generator_hash=made), folder / AGE_AGER)
+    people = model_people(base)
+    if people is not None:
+        save_people(replace(people, generator_hash=made), folder / PEOPLE)
+    seal(folder)
 
 
 def _data_of(settings: RunSettings, base: Model | None) -> str:

@@ -84,13 +84,12 @@ class GeneratorTrainer:
         self.begun_kimg = begun_kimg  # what the generator has learnt from before
         self.adversary, self.features = adversary, features
         self.generator = generator.train().requires_grad_(True).to(device)
-        learns = config.encoder.lr > 0  # without, codes stay what mapping and agers know
+        learns = not config.keeps_codes
         self.encoder = encoder and encoder.train().requires_grad_(learns).to(device)
         adversary.network.train().to(device)
         for network in (self.generator, adversary.network):
             lay_out(network)
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        # Not part of the state: a run that is resumed begins with the same generator again.
         self.begun = copy.deepcopy(self.average) if config.anchor_weight else None
         self.average_encoder = copy.deepcopy(self.encoder)
         if self.average_encoder is not None:
@@ -108,11 +107,11 @@ class GeneratorTrainer:
         if self.encoder is not None and learns:
             self.optimizers["encoder"] = adam(self.encoder, config.encoder)
         self.synthesis: Any = self.generator.synthesis
-        self.begun_synthesis: Any = self.begun and self.begun.synthesis
+        self.begun_synthesis: Any = None  # compiled; else `synthesize` has a fast form of its own
         if config.compile:
             self.synthesis = torch.compile(self.generator.synthesis, dynamic=False)
-            if self.begun_synthesis is not None:
-                self.begun_synthesis = torch.compile(self.begun_synthesis, dynamic=False)
+            if self.begun is not None:
+                self.begun_synthesis = torch.compile(self.begun.synthesis, dynamic=False)
 
     @property
     def batch(self) -> int:
@@ -122,8 +121,7 @@ class GeneratorTrainer:
         """Do one step on all networks; returns figures, averaged over this process's pictures."""
         batch = self._arranged(self.source.at(index))
         side = self._side(index)
-        due = index % MAPPING_EVERY == 0 and "encoder" in self.optimizers
-        if due and len(self.codes) == REMEMBERED:
+        if index % MAPPING_EVERY == 0 and len(self.codes) == REMEMBERED:
             set_mapping(self.generator.mapping, self.codes)
         images = batch.images.to(self.device)
         reals = _reduced(images, side)
@@ -195,7 +193,8 @@ class GeneratorTrainer:
             # Some go without their offsets, so that w alone learns to say who somebody is.
             kept = draws.part(0, rebuilt).uniform() >= self.config.offset_dropout
             parts.append(w + offsets * kept[:, None, None])
-            self._remember(w[:, 0].detach())
+            if not self.config.keeps_codes:
+                self._remember(w[:, 0].detach())
             part = draws.part(rebuilt, rebuilt + mixed)
             parts.append(mixed_codes(w.detach()[:mixed], offsets.detach()[:mixed], part))
         if rebuilt + mixed < count:
@@ -206,18 +205,21 @@ class GeneratorTrainer:
         ws = torch.cat(parts)
         noise = self._noise(draws, side)
         images = self.synthesis(ws, noise, self.dtype, side)
-        held = self._held(ws[rebuilt:], [maps[rebuilt:] for maps in noise], side)
+        held = self._held(ws[rebuilt:], [maps[rebuilt:] for maps in noise])
         return _Fakes(ws, images, offsets, held)
 
-    def _held(self, ws: Tensor, noise: list[Tensor], side: int) -> Tensor | None:
+    def _held(self, ws: Tensor, noise: list[Tensor]) -> Tensor | None:
         """Small pictures of codes as the run's first generator made them.
 
-        None where nothing is held, or nothing learns.
+        None where nothing is held, or nothing learns: in a head start.
         """
-        if self.begun_synthesis is None or not len(ws) or not torch.is_grad_enabled():
+        if self.begun is None or not len(ws) or not torch.is_grad_enabled():
             return None
         with torch.no_grad():
-            made = self.begun_synthesis(ws.detach(), noise, self.dtype, side)
+            if self.begun_synthesis is not None:
+                made = self.begun_synthesis(ws, noise, self.dtype)
+            else:
+                made = self.begun.synthesize(ws, noise=noise, dtype=self.dtype)
         return _reduced(made, self.config.anchor_side)
 
     def _remember(self, codes: Tensor) -> None:
@@ -361,6 +363,7 @@ class GeneratorTrainer:
         found = {
             "generator": self.generator,
             "average": self.average,
+            "begun": self.begun,
             "discriminator": self.adversary.network,
             "encoder": self.encoder,
             "average_encoder": self.average_encoder,

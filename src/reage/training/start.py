@@ -87,8 +87,7 @@ def _start_generator(
             encoder = _encoder_of(model, generator)
         adversary = _adversary(config, model, generator.config, machine)
     source = source_of(config, dataset, rows, generator.config.resolution, machine)
-    if encoder is not None and config.encoder.lr == 0:
-        # What it gives is known: the model's mapping draws like it, its agers go on from it.
+    if config.keeps_codes:  # the model's mapping draws like them
         if model is None or own_encoder(model) is None:
             raise UsageError("encoder.lr=0 keeps a model's encoder: --from a model that has one")
     elif model is not None and encoder is not None and own_encoder(model) is not None:

@@ -13,7 +13,7 @@ from reage.editor import QUALITIES, Editor
 from reage.faces.alignment import face_mask
 from reage.faces.face import Face
 from reage.images import to_tensor
-from reage.latents.agers import NeuralAger
+from reage.latents.agers import photo_ager_of
 from reage.latents.aging import AgeReading, Look, Reached, reach_age, trace_curve
 from reage.latents.faces import FEATHER, FaceView, crop_for_age, read_age, toned, view_crop
 from reage.tracing import BATCH, LEAST_LIKENESS
@@ -195,6 +195,7 @@ def _joint_look(
 ) -> tuple[Look, Callable[[int, float], tuple[list[Tensor], list[Tensor]]]]:
     """A look at the mean of all key frames at once, and descriptions of one of them."""
     direction, device = editor.age_direction(), editor.device
+    ager = photo_ager_of(direction)
     bases = [editor.synthesize(code[None].to(device)) for code in codes]
     photos = [to_tensor(key.view.age_crop.image).to(device) for key in keys]
     with torch.no_grad():
@@ -203,9 +204,9 @@ def _joint_look(
     def shown(i: int, strengths: Tensor) -> Tensor:
         """A key's picture at strengths `[N]`, not bent yet."""
         view = keys[i].view
-        if isinstance(direction, NeuralAger) and direction.photo is not None:
+        if ager is not None:
             crop = to_tensor(view.crop.image).to(device)
-            added = direction.added(crop, view.eyes, strengths, own, dtype=editor.dtype)
+            added = ager.added(crop, view.eyes, strengths, own, dtype=editor.dtype)
             changed = crop + added
             return view.compose(crop, changed, "delta")
         edited = editor.synthesize((codes[i] + changes(strengths)).to(device))
@@ -217,7 +218,7 @@ def _joint_look(
         each, places = torch.unique(strengths, return_inverse=True)  # 0 comes several times
         for part in each.split(BATCH):
             pictures = [shown(i, part) for i in range(len(keys))]
-            bend = direction.bend(part, own) if isinstance(direction, NeuralAger) else None
+            bend = None if ager is None else ager.bend(part, own)
             seen = [key.view.bent(p, bend) for key, p in zip(keys, pictures, strict=True)]
             ages.append(torch.stack([editor.age_network.read(p)[0].cpu() for p in seen]))
             likenesses = [

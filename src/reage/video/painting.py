@@ -14,7 +14,7 @@ from reage.editor import Editor
 from reage.faces.alignment import eye_mask, face_mask, face_quad
 from reage.faces.paste import scale_detail
 from reage.images import to_tensor
-from reage.latents.agers import NeuralAger
+from reage.latents.agers import NeuralAger, photo_ager_of
 from reage.latents.faces import FEATHER, toned
 from reage.video.ageing import TrackEdit, codes_at
 from reage.video.journal import Journal
@@ -57,8 +57,7 @@ class Painter:
         self.start, self.stop = max(start, run.start), min(stop, run.stop)
         self.knots = knots_of(run, self.start, self.stop, knot_stride(source))
         self.motion: Motion = load_motion(journal, source, run, self.knots[0], self.knots[-1] + 1)
-        ager = editor.age_direction()
-        self.ager = ager if isinstance(ager, NeuralAger) and ager.photo is not None else None
+        self.ager = photo_ager_of(editor.age_direction())
         self.strength = torch.tensor([edit.reached.strength])
         self.bend = None if self.ager is None else self.ager.bend(self.strength, edit.own.age)
         self.detail = None if self.ager is None else self.ager.detail(self.strength)
