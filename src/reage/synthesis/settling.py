@@ -21,8 +21,8 @@ ROUNDS = 2  # corrections of the strength
 CLOSE = 1.0  # years from the asked age at which nothing is corrected
 LEAST_SLOPE, MOST_STEP = 3.0, 20.0  # years a unit of strength; years that a correction may ask for
 # Below it a face is distorted, compared with the unmoved one. There is no photo around it here to
-# keep: with 0.84 as for photos, ten people were no more alike over 30 to 50 years, and of those sent
-# to 80 a third got there.
+# keep: with 0.84 as for photos, ten people were no more alike over 30 to 50 years, and of those
+# sent to 80 a third got there.
 LEAST_AGED = 0.7
 # The same of a changed face to the plain one at the same strength, and the shares of a change that
 # are tried, one after the other.
