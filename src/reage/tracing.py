@@ -73,10 +73,10 @@ class FaceMover:
             ages, similar = [], []
             for part in strengths.split(BATCH):
                 moved = self.moved(face, part)
-                shown = face.view.seen(face.base, moved, self.paste)
+                flat = face.view.compose(face.base, moved.pictures, self.paste)
+                shown = face.view.seen(face.base, moved, self.paste, flat)
                 ages.append(self.age_network.read(shown)[0].cpu())
                 # How a face grows is known; what is painted on it may make it somebody else's.
-                flat = face.view.compose(face.base, moved.pictures, self.paste)
                 similar.append(self.likeness(self.likeness.describe(flat), described).cpu())
             return torch.cat(ages), torch.cat(similar)
 

@@ -113,11 +113,17 @@ class FaceView:
         moves = bend.moves.to(shown)
         return bent(shown, moves, bend.margin, torch.from_numpy(place).to(moves)).clamp(-1, 1)
 
-    def seen(self, base: Tensor, moved: Moved, mode: PasteMode) -> Tensor:
-        """What the age network's square will show of a moved face, `[N, 3, 128, 128]`."""
+    def seen(
+        self, base: Tensor, moved: Moved, mode: PasteMode, flat: Tensor | None = None
+    ) -> Tensor:
+        """What the age network's square will show of a moved face, `[N, 3, 128, 128]`.
+
+        `flat` is the same before anything is bent, as `compose` gives it, where that is at hand.
+        """
         if mode == "none":
             return self.compose(base, moved.alone(), mode)
-        return self.bent(self.compose(base, moved.pictures, mode), moved.bend)
+        flat = self.compose(base, moved.pictures, mode) if flat is None else flat
+        return self.bent(flat, moved.bend)
 
     def compose(self, base: Tensor, edited: Tensor, mode: PasteMode) -> Tensor:
         """What the age network's square would show after pasting, `[N, 3, 128, 128]`.

@@ -130,14 +130,14 @@ class GeneratorTrainer:
         figures: dict[str, Tensor] = {}
 
         self._warm_up(index)
-        begun = self._kimg(index) >= self.config.head_start_kimg
-        noise = 0.0 if begun else self.config.head_start_noise
+        learns = self._learns(index)
+        noise = 0.0 if learns else self.config.head_start_noise
         rng = seeded(self.config.seed, index, "disturbance")
-        with torch.set_grad_enabled(begun), disturbed(self.generator.synthesis, noise, rng):
+        with torch.set_grad_enabled(learns), disturbed(self.generator.synthesis, noise, rng):
             fakes = self._fakes(index, batch, images, side)
             described = self._describe(index, batch, fakes.images)
             loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
-        if begun:
+        if learns:
             self._update(["generator", "encoder"], loss)
             self._regularize_path(index, batch, figures)
 
@@ -205,21 +205,18 @@ class GeneratorTrainer:
         ws = torch.cat(parts)
         noise = self._noise(draws, side)
         images = self.synthesis(ws, noise, self.dtype, side)
-        held = self._held(ws[rebuilt:], [maps[rebuilt:] for maps in noise])
+        held = None
+        if self.begun is not None and self._learns(index) and rebuilt < count:
+            held = self._held(self.begun, ws[rebuilt:], [maps[rebuilt:] for maps in noise])
         return _Fakes(ws, images, offsets, held)
 
-    def _held(self, ws: Tensor, noise: list[Tensor]) -> Tensor | None:
-        """Small pictures of codes as the run's first generator made them.
-
-        None where nothing is held, or nothing learns: in a head start.
-        """
-        if self.begun is None or not len(ws) or not torch.is_grad_enabled():
-            return None
-        with torch.no_grad():
-            if self.begun_synthesis is not None:
-                made = self.begun_synthesis(ws, noise, self.dtype)
-            else:
-                made = self.begun.synthesize(ws, noise=noise, dtype=self.dtype)
+    @torch.no_grad()
+    def _held(self, begun: Generator, ws: Tensor, noise: list[Tensor]) -> Tensor:
+        """Small pictures of codes as the run's first generator made them."""
+        if self.begun_synthesis is not None:
+            made = self.begun_synthesis(ws, noise, self.dtype)
+        else:
+            made = begun.synthesize(ws, noise=noise, dtype=self.dtype)
         return _reduced(made, self.config.anchor_side)
 
     def _remember(self, codes: Tensor) -> None:
@@ -335,6 +332,10 @@ class GeneratorTrainer:
         update_average(self.average, self.generator, beta)
         if self.encoder is not None and self.average_encoder is not None:
             update_average(self.average_encoder, self.encoder, beta)
+
+    def _learns(self, index: int) -> bool:
+        """Whether generator and encoder learn in this step: not in the adversary's head start."""
+        return self._kimg(index) >= self.config.head_start_kimg
 
     def _kimg(self, index: int) -> float:
         """Thousands of pictures seen before a step."""
