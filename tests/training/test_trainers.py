@@ -25,11 +25,11 @@ from reage.models.encoders import load_encoder
 from reage.models.files import load_tensors
 from reage.networks.encoder import Encoder
 from reage.networks.growth import bent
-from reage.training.configs import AdamSettings
+from reage.training.configs import AdamSettings, EncoderTraining, GeneratorTraining
 from reage.training.export import export_model
 from reage.training.generator import GeneratorTrainer
 from reage.training.photo_ager import PhotoAgerTrainer
-from reage.training.run import RunOptions, run_training
+from reage.training.run import RunOptions, Tick, run_training
 from reage.training.settings import RunSettings, open_run, read_settings
 from reage.training.start import AnyTrainer, Machine, start
 
@@ -472,12 +472,48 @@ def test_resume_is_exact(
         }
 
 
+@pytest.mark.parametrize("kind", ["generator", "encoder"])
+def test_learning_rates_fall_at_the_end(
+    kind: str, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
+):
+    part = {"model": chain["generator"]} if kind == "encoder" else {}
+    made = settings(kind, **part)
+    if kind == "generator":
+        made = replace(made, config=replace(made.config, warmup_kimg=0.0))
+    trainer = start(made, machine)
+    rates: list[float] = []
+
+    def note(tick: Tick) -> None:
+        rates.append(trainer.optimizers["encoder"].param_groups[0]["lr"])
+
+    assert isinstance(made.config, GeneratorTraining | EncoderTraining)
+    step = made.config.batch / 1000
+    options = RunOptions(kimg=6 * step, decay_kimg=4 * step, log_steps=1)
+    run_training(trainer, tmp_path, options, on_tick=note)
+    shares = [rate / made.config.encoder.lr for rate in rates]
+    assert shares == pytest.approx([1, 1, 1, 0.775, 0.55, 0.325])
+
+
+def test_a_resumed_run_takes_the_rates_of_its_settings(
+    chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
+):
+    """Not those that were saved with the optimiser's state."""
+    made = settings("encoder", model=chain["generator"])
+    kimg = made.config.batch / 1000
+    run_training(start(made, machine), tmp_path, RunOptions(kimg=kimg))
+    assert isinstance(made.config, EncoderTraining)
+    slower = replace(made, config=replace(made.config, encoder=AdamSettings(1e-5)))
+    resumed = start(slower, machine)
+    run_training(resumed, tmp_path, RunOptions(kimg=2 * kimg))
+    assert resumed.optimizers["encoder"].param_groups[0]["lr"] == 1e-5
+
+
 SCRIPT = """
 import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
 from reage.training.parallel import join_world
-from reage.training.run import RunOptions, run_training
+from reage.training.run import RunOptions, Tick, run_training
 from reage.training.settings import read_settings
 from reage.training.start import Machine, start
 folder = Path(sys.argv[1])

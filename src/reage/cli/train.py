@@ -31,6 +31,11 @@ def run_options(command: Command) -> Command:
         click.option(
             "--kimg", type=click.FloatRange(min=0), help="Thousands of pictures in all (600)."
         ),
+        click.option(
+            "--decay-kimg",
+            type=click.FloatRange(min=0),
+            help="The last of them, in which learning rates fall evenly to a tenth (0).",
+        ),
         click.option("--minutes", type=float, help="Of this call, at most; --resume goes on."),
         click.option("--snapshot-minutes", type=float, default=10.0, show_default=True),
         click.option("--log-steps", type=click.IntRange(1), default=25, show_default=True),
@@ -152,7 +157,8 @@ def _train(
         return {}
 
     run = RunOptions(
-        settings.kimg if options["kimg"] is None else options["kimg"],
+        _given(options, "kimg", settings.kimg),
+        _given(options, "decay_kimg", settings.decay_kimg),
         options["minutes"],
         options["snapshot_minutes"],
         options["log_steps"],
@@ -184,12 +190,17 @@ def _settings(
         data=str(options["data"]),
         split=options["split"],
         model=model,
-        kimg=RunSettings.kimg if options["kimg"] is None else options["kimg"],
+        kimg=_given(options, "kimg", RunSettings.kimg),
+        decay_kimg=_given(options, "decay_kimg", RunSettings.decay_kimg),
         licence=options["licence"],
         about=options["about"],
         version=reage.__version__,
         **more,
     )
+
+
+def _given(options: dict[str, Any], name: str, otherwise: float) -> float:
+    return otherwise if options[name] is None else options[name]
 
 
 def _machine(options: dict[str, Any]) -> Machine:

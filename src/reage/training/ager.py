@@ -24,7 +24,7 @@ from reage.training.data import BatchSource, FaceBatch
 from reage.training.draws import Draws
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
-from reage.training.updating import adam, update
+from reage.training.updating import adam, set_rates, update
 
 __all__ = ["AgerTrainer"]
 
@@ -47,6 +47,7 @@ class AgerTrainer:
     """An ager, its adversary, and how one step changes them."""
 
     name = "ager"
+    rate_share = 1.0
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class AgerTrainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step on the ager and its adversary; returns figures."""
+        set_rates(self.optimizers, vars(self.config), self.rate_share)
         if index == 0:
             self.critics.teach_judge()
         batch = self.source.at(index)

@@ -21,7 +21,7 @@ from reage.training.draws import Draws
 from reage.training.parallel import World
 from reage.training.parts import LIKENESS_SIDE
 from reage.training.states import restore, state_of
-from reage.training.updating import adam, update
+from reage.training.updating import adam, set_rates, update
 
 __all__ = ["EncoderTrainer", "random_masks"]
 
@@ -34,6 +34,7 @@ class EncoderTrainer:
     """An encoder, its generator, and how one step changes them."""
 
     name = "encoder"
+    rate_share = 1.0
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class EncoderTrainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step; returns figures."""
+        set_rates(self.optimizers, vars(self.config), self.rate_share)
         batch = self.source.at(index)
         count = len(batch.places)
         draws = Draws(self.config.seed, index, batch.places, device=self.device)

@@ -29,7 +29,7 @@ from reage.training.losses import path_lengths
 from reage.training.mapping import set_mapping
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
-from reage.training.updating import adam, disturbed, lay_out, update
+from reage.training.updating import adam, disturbed, lay_out, set_rates, update
 
 __all__ = ["GeneratorTrainer"]
 
@@ -56,6 +56,7 @@ class GeneratorTrainer:
     """A generator, its adversary and perhaps an encoder, and how one step changes them."""
 
     name = "generator"
+    rate_share = 1.0
 
     def __init__(
         self,
@@ -323,8 +324,7 @@ class GeneratorTrainer:
             seen = max(self._kimg(index + 1) - begin, 0)
             share = min(seen / max(rise, 1e-9), 1)
             lazy = _lazy(self.config.path_weight, self.config) if name == "generator" else 1.0
-            for group in optimizer.param_groups:
-                group["lr"] = getattr(self.config, name).lr * lazy * share
+            set_rates({name: optimizer}, vars(self.config), lazy * share * self.rate_share)
 
     def _average(self, index: int) -> None:
         config, seen = self.config, self.begun_kimg + self._kimg(index + 1)

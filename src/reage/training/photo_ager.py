@@ -27,7 +27,7 @@ from reage.training.data import BatchSource
 from reage.training.draws import Draws, seeded
 from reage.training.parallel import World
 from reage.training.states import restore, state_of
-from reage.training.updating import adam, disturbed, update
+from reage.training.updating import adam, disturbed, set_rates, update
 
 __all__ = ["PhotoAgerTrainer"]
 
@@ -38,6 +38,7 @@ class PhotoAgerTrainer:
     """A photo ager, its critics, and how one step changes them."""
 
     name = "photo-ager"
+    rate_share = 1.0
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class PhotoAgerTrainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step on the ager and its critics; returns figures."""
+        set_rates(self.optimizers, vars(self.config), self.rate_share)
         if index == 0:
             self.critics.teach_judge()
             if self.growth is not None:

@@ -31,12 +31,14 @@ __all__ = ["RunOptions", "RunReport", "Tick", "Trainer", "read_state", "run_trai
 
 STATE_FILE = "state.pt"
 LOG_FILE = "log.jsonl"
+LEAST_RATE = 0.1  # of a learning rate that decays
 
 
 class Trainer(Protocol):
     """What the loop needs of a training."""
 
     name: str
+    rate_share: float  # of the settings' learning rates, in the next step
 
     @property
     def batch(self) -> int: ...
@@ -53,6 +55,7 @@ class RunOptions:
     """How long, and how often what."""
 
     kimg: float = 600.0  # thousands of pictures until the end
+    decay_kimg: float = 0.0  # the last ones, in which learning rates fall evenly to a tenth
     minutes: float | None = None  # of this call, at most
     snapshot_minutes: float = 10.0
     log_steps: int = 25  # steps that a line of the log averages
@@ -98,6 +101,7 @@ def run_training(
     stopped = "done"
     with _signals() as received:
         while step < steps:
+            trainer.rate_share = _rate_share(step * trainer.batch / 1000, options)
             meter.add(trainer.step(step))
             step += 1
             now = time.monotonic()
@@ -127,6 +131,12 @@ def run_training(
                 meter = _Meter(step)
         _snapshot(trainer, folder, step, world, on_snapshot)
     return RunReport(step * trainer.batch / 1000, stopped)
+
+
+def _rate_share(kimg: float, options: RunOptions) -> float:
+    """The share of their learning rates that is left after `kimg` thousand pictures."""
+    left, decay = options.kimg - kimg, min(options.decay_kimg, options.kimg)
+    return LEAST_RATE + (1 - LEAST_RATE) * left / decay if left < decay else 1.0
 
 
 class _Meter:

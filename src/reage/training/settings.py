@@ -43,6 +43,7 @@ class RunSettings:
     scale: float = 0.70  # of the dataset's crops, where no model says it
     shift: float = 0.22
     kimg: float = 600.0
+    decay_kimg: float = 0.0  # the last ones, in which learning rates fall evenly to a tenth
     licence: str | None = None  # of the weights that come out; None: nobody has said
     # The data, in words; None: what the model learnt from before, then the data's folder.
     about: str | None = None

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from reage.training.configs import AdamSettings
 from reage.training.parallel import World
 
-__all__ = ["adam", "disturbed", "held", "lay_out", "update"]
+__all__ = ["adam", "disturbed", "held", "lay_out", "set_rates", "update"]
 
 
 def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch.optim.Optimizer:
@@ -19,6 +19,17 @@ def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch
     parameters = [p for p in network.parameters() if p.requires_grad]
     betas = (settings.beta1**lazy, settings.beta2**lazy)
     return torch.optim.Adam(parameters, lr=settings.lr * lazy, betas=betas, eps=1e-8, fused=True)
+
+
+def set_rates(
+    optimizers: Mapping[str, torch.optim.Optimizer],
+    settings: Mapping[str, AdamSettings],
+    share: float,
+) -> None:
+    """Set each optimiser's learning rate to a share of what the settings of its name say."""
+    for name, optimizer in optimizers.items():
+        for group in optimizer.param_groups:
+            group["lr"] = settings[name].lr * share
 
 
 def lay_out(network: nn.Module) -> None:
