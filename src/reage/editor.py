@@ -19,6 +19,7 @@ from reage.errors import FaceError, ModelError, UsageError
 from reage.faces.alignment import FaceCrop
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face, left_to_right, select_faces
+from reage.faces.hair import PersonFinder
 from reage.images import Photo, to_tensor
 from reage.inputs import Target, as_photo, as_targets
 from reage.latents.agers import AnyAger, NeuralAger, PictureAger
@@ -77,10 +78,15 @@ class Editor:
     vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
     backend: str = "torch"  # what runs the networks where no gradients are needed
     pixel_ager: PixelAger | None = None  # in place of the direction: no face is inverted
+    grey_hair: bool = True  # whether a photo ager lets hair turn grey, too
 
     @cached_property
     def detector(self) -> FaceDetector:
         return FaceDetector()
+
+    @cached_property
+    def person_finder(self) -> PersonFinder:
+        return PersonFinder()
 
     @cached_property
     def encoder(self) -> AnyEncoder | None:
@@ -418,7 +424,8 @@ class Editor:
     ) -> FaceMover:
         encode = self.encode if self._adds(direction, paste) else None
         networks = (self.synthesize, encode, self.age_network, self.likeness)
-        return FaceMover(photo, direction, paste, *networks, self.device, self.dtype)
+        finder = self.person_finder if self.grey_hair else None
+        return FaceMover(photo, direction, paste, *networks, self.device, self.dtype, finder)
 
     def _adds(self, direction: object, paste: PasteMode) -> bool:
         """Whether a change is added to the photo that does not depend on the code of its face."""
@@ -440,14 +447,15 @@ def load(
     direction: str | Path | None = None,
     vgg16: Path | None = None,
     backend: str = "torch",
+    grey_hair: bool = True,
 ) -> Editor:
     """Load an editor: a model by name, folder or file, with its age direction.
 
     An ager that works on pixels may take the place of either; then faces are not inverted.
 
     `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; `backend` torch, or
-    onnxruntime or openvino for what needs no gradients. Raises ModelError, LatentError or
-    UsageError.
+    onnxruntime or openvino for what needs no gradients; without `grey_hair` hair keeps its colour.
+    Raises ModelError, LatentError or UsageError.
     """
     place = choose_device("cpu" if backend != "torch" and device == "auto" else device)
     if backend != "torch" and place.type != "cpu":
@@ -462,12 +470,12 @@ def load(
     loaded.generator.to(place)
     if pixels is not None and is_pixel_ager(pixels):
         ager = load_pixel_ager(pixels, place, dtype)
-        editor = Editor(loaded, None, dtype, place, vgg16, backend, ager)
+        editor = Editor(loaded, None, dtype, place, vgg16, backend, ager, grey_hair)
     else:
         found = find_direction(loaded, direction)
         if isinstance(found, NeuralAger | PictureAger):
             found.to(place)
-        editor = Editor(loaded, found, dtype, place, vgg16, backend)
+        editor = Editor(loaded, found, dtype, place, vgg16, backend, grey_hair=grey_hair)
     if backend != "torch":
         _ = editor.graphs  # a runtime that is missing is said before the work
     return editor

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from reage.faces.alignment import FaceCrop
+from reage.faces.greying import grey_share
+from reage.faces.hair import Hair, PersonFinder, find_hair, head_crop
 from reage.images import Photo, photo_from_array, to_tensor
 from reage.inputs import Target
 from reage.latents.agers import AnyAger, NeuralAger, PictureAger, photo_ager_of
@@ -18,6 +20,8 @@ from reage.latents.aging import AgeCurve, Look, Reached, reach_age, trace_curve
 from reage.latents.directions import Direction
 from reage.latents.faces import (
     AnyFace,
+    FaceView,
+    Greying,
     InvertedFace,
     Moved,
     PasteMode,
@@ -53,12 +57,15 @@ class FaceMover:
     likeness: FeatureLikeness
     device: torch.device
     dtype: torch.dtype = torch.float32  # of a photo ager's maps
+    person_finder: PersonFinder | None = None  # None: hair keeps its colour
     # What the likeness sees in the photo's own faces, by number: the same for every age.
     described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
     # By number: the encoder's code and what it shows.
     encoded: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict, repr=False)
     # By number: what the face's own code shows, which may have been mixed or varied.
     shown: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    # By number: the photo's hair, where there is any to be seen.
+    hair: dict[int, Hair | None] = field(default_factory=dict, repr=False)
 
     def trace(self, face: AnyFace) -> tuple[Look, AgeCurve]:
         """How to look at one face at any strength, and its curve over the allowed ones."""
@@ -72,8 +79,9 @@ class FaceMover:
         def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
             ages, similar = [], []
             for part in strengths.split(BATCH):
-                moved = self.moved(face, part)
+                moved = self._aged(face, part)
                 flat = face.view.compose(face.base, moved.pictures, self.paste)
+                moved = self._greying(face, moved, flat)
                 shown = face.view.seen(face.base, moved, self.paste, flat)
                 ages.append(self.age_network.read(shown)[0].cpu())
                 # How a face grows is known; what is painted on it may make it somebody else's.
@@ -122,6 +130,10 @@ class FaceMover:
                 yield paste_faces(self.photo.pixels, pairs, self.paste)
 
     def moved(self, face: AnyFace, strengths: Tensor) -> Moved:
+        """A face at strengths `[N]`, and how its hair turns grey."""
+        return self._greying(face, self._aged(face, strengths))
+
+    def _aged(self, face: AnyFace, strengths: Tensor) -> Moved:
         """A face at strengths `[N]`."""
         direction, own = self.direction, face.view.reading.age
         if isinstance(direction, PixelAger):
@@ -150,6 +162,31 @@ class FaceMover:
         crop = to_tensor(view.crop.image).to(self.device)
         added = ager.added(crop, view.eyes, strengths, own, dtype=self.dtype)
         return Moved(shown + added, ager.bend(strengths, own), ager.detail(strengths))
+
+    @torch.no_grad()
+    def _greying(self, face: AnyFace, moved: Moved, flat: Tensor | None = None) -> Moved:
+        """The same face with hair as grey as at the ages that are read in it, `flat` as in `seen`.
+
+        Not by the strengths: to look ten years older, some faces have to be asked for twenty.
+        """
+        view = face.view
+        hair = self._hair(view)
+        if hair is None:
+            return moved
+        seen = view.seen(face.base, moved, self.paste, flat)
+        ages = self.age_network.read(seen)[0].tolist()
+        shares = tuple(grey_share(view.reading.age, age) for age in ages)
+        return replace(moved, greying=Greying(hair, shares))
+
+    def _hair(self, view: FaceView) -> Hair | None:
+        """A face's hair in the photo, if it is to turn grey."""
+        ages = photo_ager_of(self.direction) is not None
+        if self.person_finder is None or self.paste == "none" or not ages:
+            return None
+        if view.number not in self.hair:
+            head = head_crop(self.photo.pixels, view.face)
+            self.hair[view.number] = find_hair(head, view.face, self.person_finder)
+        return self.hair[view.number]
 
     def _code_change(
         self,

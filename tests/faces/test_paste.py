@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from reage.faces.alignment import crop_face, face_mask, face_quad, quad_side
+from reage.faces.bands import LUMA
 from reage.faces.face import Face
-from reage.faces.paste import LUMA, paste_delta, paste_replace, scale_detail
+from reage.faces.paste import paste_delta, paste_replace, scale_detail
 
 POINTS = np.array([[250.0, 230.0], [370.0, 245.0], [300, 310], [250, 370], [345, 385]])
 FACE = Face.from_points(POINTS)

@@ -28,6 +28,7 @@ class BatchTask:
     backend: str = "torch"
     direction: str | None = None
     lpips: str | None = None
+    grey_hair: bool = True
 
     def described(self) -> dict[str, Any]:
         """As JSON would give it back."""

@@ -32,6 +32,7 @@ class Worker:
             direction=task.direction,
             vgg16=None if task.lpips is None else Path(task.lpips),
             backend=task.backend,
+            grey_hair=task.grey_hair,
         )
         self.editor.age_mover()  # what is missing is said once, not for each photo
         self.model = self.editor.hash

@@ -11,6 +11,7 @@ from reage.cli.options import (
     backend_option,
     direction_option,
     face_option,
+    hair_option,
     keep_inputs,
     model_options,
     open_editor,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 @model_options
 @backend_option
 @direction_option
+@hair_option
 @seed_option
 @output_options("FILE.mp4|gif|webp")
 def animate(photo: Path, output: Path, **options: Any) -> None:

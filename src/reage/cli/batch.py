@@ -12,6 +12,7 @@ from reage.cli.options import (
     backend_option,
     direction_option,
     face_option,
+    hair_option,
     model_options,
     no_mark_option,
     parse_face,
@@ -48,6 +49,7 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @model_options
 @backend_option
 @direction_option
+@hair_option
 @seed_option
 @no_mark_option
 def batch(source: str, output: Path, **options: Any) -> None:
@@ -93,6 +95,7 @@ def _task(options: dict[str, Any]) -> BatchTask:
         tuple(parse_same_ages(options["to"], options["ages"])),
         face=parse_face(options["face"]),
         mark=not options["no_mark"],
+        grey_hair=options["hair"] == "grey",
         direction=None if direction is None else str(direction),
         lpips=None if lpips is None else str(lpips),
         **{name: options[name] for name in names},

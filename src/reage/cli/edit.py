@@ -15,6 +15,7 @@ from reage.cli.options import (
     direction_option,
     each_file,
     face_option,
+    hair_option,
     model_options,
     no_mark_option,
     open_editor,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 @model_options
 @backend_option
 @direction_option
+@hair_option
 @click.option("--strength", metavar="A:B:STEP", help="Move by strengths instead of to ages.")
 @click.option(
     "--paste",

@@ -10,6 +10,7 @@ import click
 from reage.cli.options import (
     device_option,
     direction_option,
+    hair_option,
     lpips_option,
     open_editor,
     parse_range,
@@ -66,6 +67,7 @@ from reage.errors import UsageError
 )
 @seed_option
 @direction_option
+@hair_option
 @device_option
 @precision_option
 @lpips_option

@@ -20,6 +20,7 @@ __all__ = [
     "direction_option",
     "each_file",
     "face_option",
+    "hair_option",
     "keep_inputs",
     "lpips_option",
     "model_option",
@@ -76,6 +77,13 @@ paste_option = click.option(
     default="delta",
     show_default=True,
     help="Add the change to the photo, or put the made face there.",
+)
+hair_option = click.option(
+    "--hair",
+    type=click.Choice(["grey", "keep"]),
+    default="grey",
+    show_default=True,
+    help="Hair turns grey as people grow older, or keeps its colour.",
 )
 quality_option = click.option(
     "--quality",
@@ -169,6 +177,7 @@ def open_editor(options: Mapping[str, Any]) -> Editor:
         direction=options.get("direction"),  # not every command has one
         vgg16=options["lpips"],
         backend=options.get("backend", "torch"),
+        grey_hair=options.get("hair", "grey") == "grey",
     )
 
 

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from reage.cli.options import backend_option, direction_option, model_options, open_editor
+from reage.cli.options import (
+    backend_option,
+    direction_option,
+    hair_option,
+    model_options,
+    open_editor,
+)
 from reage.errors import UsageError
 
 
@@ -32,6 +38,7 @@ from reage.errors import UsageError
 @model_options
 @backend_option
 @direction_option
+@hair_option
 def serve(host: str, port: int, **options: Any) -> None:
     """Open a page in the browser: put in a photo, drag the age.
 

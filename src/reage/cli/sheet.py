@@ -11,6 +11,7 @@ from reage.cli.options import (
     backend_option,
     direction_option,
     face_option,
+    hair_option,
     keep_inputs,
     model_options,
     no_mark_option,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @model_options
 @backend_option
 @direction_option
+@hair_option
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NAME",
               help="NAME.pdf and NAME.png; default: PHOTO's name and -sheet.")  # fmt: skip

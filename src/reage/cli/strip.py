@@ -12,6 +12,7 @@ from reage.cli.options import (
     backend_option,
     direction_option,
     face_option,
+    hair_option,
     keep_inputs,
     model_options,
     open_editor,
@@ -38,6 +39,7 @@ from reage.errors import ReageError, UsageError
 @model_options
 @backend_option
 @direction_option
+@hair_option
 @seed_option
 @output_options("strip.png|jpg|pdf")
 def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:

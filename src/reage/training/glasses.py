@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from reage.datasets import FaceDataset, FaceRow
-from reage.faces.paste import LUMA
+from reage.faces.bands import LUMA
 from reage.latents.faces import EYES_TO_MOUTH
 from reage.models.checkpoints import Alignment
 from reage.training.crops import length, lies

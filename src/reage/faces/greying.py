@@ -1,0 +1,103 @@
+"""Hair that turns grey, at the photo's full size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from reage.faces.alignment import pixels_within, to_unit
+from reage.faces.bands import BAND, LUMA, enlarged, turned, units_of
+from reage.faces.hair import Hair
+from reage.faces.sampling import interpolate
+
+__all__ = ["grey_crop", "grey_hair", "grey_share"]
+
+# Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
+# over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012), as it is here.
+AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0
+GREY_AT = 0.0, 0.05, 0.15, 0.35, 0.7, 1.0
+WHITE = 0.78  # light of white hair, of the brighter skin's, within
+WHITES = 0.35, 0.66
+SHADING = 0.45  # power of the hair's own shading that is left
+STRANDS, MOST = 0.55, 2.6  # power of the gain of light that strands get, and the most of it
+GLEAM, SHADE = 0.4, 0.8  # of the light of white hair: by which strands differ from it at most
+TINT = np.array([1.0, 0.995, 0.98], np.float32)
+COLOUR = 0.12  # of the hair's colour that is left
+CERTAIN = 0.4, 0.9  # of a pixel that is hair: below the first nothing turns grey, above it all
+MIXED = 0.5  # how much later the darkest strands turn grey than the lightest
+
+
+def grey_share(own: float, wanted: float) -> float:
+    """The share of somebody's hair that turns grey between two ages in years, 0..1.
+
+    Of what had its colour at the `own` age. Nothing gets its colour back.
+    """
+    before, after = np.interp([own, wanted], AGES, GREY_AT)
+    return float(max(after - before, 0) / max(1 - before, 1e-6))
+
+
+def grey_crop(
+    images: np.ndarray, quad: np.ndarray, hair: Hair, amounts: Sequence[float]
+) -> np.ndarray:
+    """Squares of the photo `[N, R, R, 3]` of 0..1, each with that share of the hair grey."""
+    side = images.shape[1]
+    places = to_unit(quad, hair.quad) * hair.slope.shape[0] - 0.5
+    layers = [
+        interpolate(layer, places, (side, side)) for layer in (hair.slope, hair.offset, hair.around)
+    ]
+    pairs = zip(images, amounts, strict=True)
+    return np.stack([_greyed(image, hair, layers, amount) for image, amount in pairs])
+
+
+def _greyed(rgb: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float) -> np.ndarray:
+    """Colours `[..., 3]` of 0..1 with a share `amount` of the hair in them turned grey.
+
+    `layers` are slope, offset and light around of `hair` at the same places, `[...]`.
+    """
+    slope, offset, around = layers
+    light = rgb @ LUMA
+    share = np.clip((slope * light + offset - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0, 1)
+    base = np.maximum(around, 0.02)
+    white = float(np.clip(WHITE * hair.skin, *WHITES))
+    goal = np.maximum(white * (base / max(hair.light, 0.02)) ** SHADING, base)
+    strands = (light - base) * np.minimum((goal / base) ** STRANDS, MOST)
+    room = np.where(strands > 0, GLEAM, SHADE) * goal
+    shown = goal + room * np.tanh(strands / room)
+    # Single strands turn grey one after the other, which shows on the lighter ones first.
+    rank = 0.5 + 0.5 * np.tanh((light - base) / (2 * max(hair.spread, 1e-3)))
+    turned_grey = np.clip(amount * (1 + MIXED) - (1 - rank) * MIXED, 0, 1)
+    grey = shown[..., None] * TINT + COLOUR * (rgb - light[..., None])
+    return rgb + (share * turned_grey)[..., None] * (grey - rgb)
+
+
+def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:
+    """Turn a share `amount` (0..1) of somebody's hair in a photo grey, in place.
+
+    `picture` is `[H, W, 3 or 4]` uint8 or uint16; a fourth channel stays as it is.
+    """
+    if amount <= 0:
+        return
+    corners = np.array([[u, v] for u in (0.0, 1.0) for v in (0.0, 1.0)])
+    x0, y0, x1, y1 = region = pixels_within(hair.quad, corners, picture.shape)
+    if x0 >= x1 or y0 >= y1:
+        return
+    width, height = x1 - x0, y1 - y0
+    full = np.float32(255) * units_of(picture)
+    # Beyond the square's edge nothing is known: there is no hair there.
+    inside = np.ones_like(hair.slope)
+    grids = [turned(layer, hair.quad, region) for layer in (hair.slope, hair.offset, hair.around)]
+    within = turned(inside, hair.quad, region)
+
+    def change(top: int) -> None:
+        rows = (top, min(top + BAND, height))
+        slope, offset, around = (enlarged(grid, rows, width, height) for grid in grids)
+        known = enlarged(within, rows, width, height) > 0.99
+        band = picture[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
+        values = _greyed(band / full, hair, (slope * known, offset * known, around), amount)
+        band[...] = np.rint(np.clip(values, 0, 1) * full)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(change, range(0, height, BAND)))
