@@ -83,7 +83,7 @@ hair_option = click.option(
     type=click.Choice(["grey", "keep"]),
     default="grey",
     show_default=True,
-    help="Hair turns grey as people grow older, or keeps its colour.",
+    help="As people grow older, hair turns grey or keeps its colour.",
 )
 quality_option = click.option(
     "--quality",

@@ -13,7 +13,7 @@ from reage.faces.bands import BAND, LUMA, enlarged, turned, units_of
 from reage.faces.hair import Hair
 from reage.faces.sampling import interpolate
 
-__all__ = ["grey_crop", "grey_hair", "grey_share"]
+__all__ = ["COLOUR", "grey_crop", "grey_hair", "grey_share", "turned_grey"]
 
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012), as it is here.
@@ -52,25 +52,40 @@ def grey_crop(
     return np.stack([_greyed(image, hair, layers, amount) for image, amount in pairs])
 
 
-def _greyed(rgb: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float) -> np.ndarray:
-    """Colours `[..., 3]` of 0..1 with a share `amount` of the hair in them turned grey.
+def turned_grey(
+    light: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The share of each pixel that turns grey, and the light that it gets, both `[...]`.
 
-    `layers` are slope, offset and light around of `hair` at the same places, `[...]`.
+    `light` is the pixels', 0..1; `layers` are slope, offset and light around of `hair` at the same
+    places; `amount` is the share of all hair that turns grey.
     """
     slope, offset, around = layers
-    light = rgb @ LUMA
     share = np.clip((slope * light + offset - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0, 1)
-    base = np.maximum(around, 0.02)
+    shown = light.copy()
+    at = share > 0  # a tenth of the square around a head
+    light, base = light[at], np.maximum(around[at], 0.02)
     white = float(np.clip(WHITE * hair.skin, *WHITES))
     goal = np.maximum(white * (base / max(hair.light, 0.02)) ** SHADING, base)
     strands = (light - base) * np.minimum((goal / base) ** STRANDS, MOST)
     room = np.where(strands > 0, GLEAM, SHADE) * goal
-    shown = goal + room * np.tanh(strands / room)
     # Single strands turn grey one after the other, which shows on the lighter ones first.
     rank = 0.5 + 0.5 * np.tanh((light - base) / (2 * max(hair.spread, 1e-3)))
-    turned_grey = np.clip(amount * (1 + MIXED) - (1 - rank) * MIXED, 0, 1)
-    grey = shown[..., None] * TINT + COLOUR * (rgb - light[..., None])
-    return rgb + (share * turned_grey)[..., None] * (grey - rgb)
+    share[at] *= np.clip(amount * (1 + MIXED) - (1 - rank) * MIXED, 0, 1)
+    shown[at] = goal + room * np.tanh(strands / room)
+    return share, shown
+
+
+def _greyed(rgb: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float) -> np.ndarray:
+    """Colours `[..., 3]` of 0..1 with a share `amount` of the hair in them turned grey."""
+    light = rgb @ LUMA
+    share, shown = turned_grey(light, hair, layers, amount)
+    at = share > 0
+    before = rgb[at]
+    grey = shown[at][:, None] * TINT + COLOUR * (before - light[at][:, None])
+    out = rgb.copy()
+    out[at] = before + share[at][:, None] * (grey - before)
+    return out
 
 
 def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:

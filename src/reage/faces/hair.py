@@ -5,7 +5,7 @@ MediaPipe's selfie segmentation says where a person is; `parting` finds the hair
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from reage.faces.face import Face
 from reage.faces.landmarker import LiteNetwork
 from reage.faces.parting import HEAD_SIDE, OUTLINE, box_mean, filled, share_of_hair
 
-__all__ = ["HEAD_SIDE", "Hair", "PersonFinder", "find_hair", "head_crop"]
+__all__ = ["HEAD_SCALE", "HEAD_SHIFT", "Hair", "PersonFinder", "blended", "find_hair", "head_crop"]
 
 HEAD_SCALE, HEAD_SHIFT = 1.3, 0.1
 SHOWN = 0.45  # of that square at least: of a tight crop it cannot be told what is hair
@@ -89,6 +89,16 @@ def find_hair(head: FaceCrop, face: Face, finder: PersonFinder) -> Hair | None:
     skin = float(np.percentile(light[filled(mesh[OUTLINE])], 90))
     spread = float(np.sqrt(away.sum() / share.sum()))
     return Hair(head.quad, slope, offset, around.astype(np.float32), mean, spread, skin)
+
+
+def blended(first: Hair, second: Hair, share: float, quad: np.ndarray) -> Hair:
+    """Between two findings of the same hair, in the square `quad`; `share` 1 is the second."""
+    values = {
+        field.name: (1 - share) * getattr(first, field.name) + share * getattr(second, field.name)
+        for field in fields(Hair)
+        if field.name != "quad"
+    }
+    return Hair(quad, **values)
 
 
 def _guided(light: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ the chin.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -52,6 +53,17 @@ class _Place:
     near: np.ndarray  # ... or close to it
     brows: float  # how far up they reach
 
+    @cached_property
+    def outwards(self) -> tuple[np.ndarray, np.ndarray]:
+        """All places ray by ray from the bridge of the nose, and a step up for each ray.
+
+        The steps keep a running maximum from going on into the next ray.
+        """
+        away = np.hypot(self.up, self.aside).ravel()
+        ray = (np.arctan2(self.up, self.aside).ravel() * RAYS).astype(int)
+        order = np.lexsort((away, ray))
+        return order, 2 * ray[order]
+
     @classmethod
     def of(cls, mesh: np.ndarray) -> _Place:
         axis = mesh[TOP] - mesh[CHIN]
@@ -80,20 +92,26 @@ class _Seen:
     @classmethod
     def of(cls, rgb: np.ndarray, person: np.ndarray, mesh: np.ndarray) -> _Seen:
         light = rgb.astype(np.float32) @ LUMA / 255
-        colours = box_mean(_colours(rgb, light), 1)
+        colours = box_mean(_colours(rgb, light), 1).astype(np.float32)
         skin_at = np.any([filled(mesh[part]) for part in SKIN], axis=0)
         skin = _Gaussian.of(colours, skin_at)
         skin = skin.wider(0.02, *np.square(0.12 * skin.mean[1:]))  # foreheads differ from cheeks
         return cls(_Place.of(mesh), light, colours, person, skin_at, skin)
 
-    @property
+    @cached_property
+    def on_skin(self) -> np.ndarray:
+        """Logarithm of the density of each colour on skin; jaw and neck may lie in the shade."""
+        skin, shaded = (g.log_density(self.colours) for g in (self.skin, self.skin.wider(0.3)))
+        return np.where(self.place.up < -0.25, np.maximum(skin, shaded), skin)
+
+    @cached_property
     def odd(self) -> np.ndarray:
         """Whether it has a colour that no hair has: as red as no hair is, or blue."""
         reddest = REDDER * self.skin.mean[1] + 0.1
         red = (self.colours[..., 1] > reddest) & (self.light > BLACK)
         return red | ((self.colours[..., 2] < -BLUER) & (self.light > BLUE_BLACK))
 
-    @property
+    @cached_property
     def above(self) -> np.ndarray:
         """What is somebody's above the face: hair, a bald head or a hat."""
         return (self.person > 0.9) & ~self.place.near & (self.place.up > 0.15)
@@ -134,9 +152,7 @@ def _parted(seen: _Seen, examples: np.ndarray) -> np.ndarray:
     """How much of each pixel is hair such as that of the examples, `[256, 256]` in 0..1."""
     place, colours, person = seen.place, seen.colours, seen.person
     hair = _two_densities(colours, examples)
-    skin = seen.skin.log_density(colours)
-    shaded = seen.skin.wider(0.3).log_density(colours)  # jaw and neck
-    by_colour = hair - np.where(place.up < -0.25, np.maximum(skin, shaded), skin)
+    by_colour = hair - seen.on_skin
     odds = np.minimum(by_colour + _against_skin(place), hair + 8) - 6 * seen.odd
     odds = np.where(_below_fringe(place, _sigmoid(odds) * person), by_colour - 1.5, odds)
     clothes_at = (person > 0.9) & (place.up < -0.95)
@@ -173,12 +189,8 @@ def _below_fringe(place: _Place, share: np.ndarray) -> np.ndarray:
 
 def _met_from_within(place: _Place, share: np.ndarray) -> np.ndarray:
     """The largest share on the way from the bridge of the nose to each place, `[256, 256]`."""
-    away = np.hypot(place.up, place.aside).ravel()
-    ray = (np.arctan2(place.up, place.aside).ravel() * RAYS).astype(int)
-    order = np.lexsort((away, ray))
-    # A constant for each ray keeps the running maximum from going on into the next one.
-    steps = 2 * ray[order]
-    found = np.empty_like(away)
+    order, steps = place.outwards
+    found = np.empty(share.size)
     found[order] = np.maximum.accumulate(share.ravel()[order] + steps) - steps
     return found.reshape(share.shape)
 
@@ -223,9 +235,9 @@ class _Gaussian:
         return _Gaussian(self.mean, self.covariance + np.diag([light, red, yellow]))
 
     def log_density(self, colours: np.ndarray) -> np.ndarray:
-        away = colours - self.mean
-        distance = (away @ np.linalg.inv(self.covariance) * away).sum(-1)
-        return -0.5 * (distance + np.log(np.linalg.det(self.covariance)))
+        root = np.linalg.cholesky(np.linalg.inv(self.covariance)).astype(np.float32)
+        a, b, c = np.moveaxis((colours - self.mean.astype(np.float32)) @ root, -1, 0)
+        return -0.5 * (a * a + b * b + c * c + np.log(np.linalg.det(self.covariance)))
 
 
 def _two_densities(colours: np.ndarray, where: np.ndarray) -> np.ndarray:

@@ -139,9 +139,9 @@ class FaceView:
         if mode == "none":
             return self.compose(base, moved.alone(), mode)
         flat = self.compose(base, moved.pictures, mode) if flat is None else flat
-        return self.bent(self._greyed(flat, moved.greying), moved.bend)
+        return self.bent(self.greyed(flat, moved.greying), moved.bend)
 
-    def _greyed(self, shown: Tensor, greying: Greying | None) -> Tensor:
+    def greyed(self, shown: Tensor, greying: Greying | None) -> Tensor:
         """The age network's square `[1 or N, 3, 128, 128]` with grey hair."""
         if greying is None or not any(greying.shares):
             return shown

@@ -12,10 +12,21 @@ from torch import Tensor
 from reage.editor import QUALITIES, Editor
 from reage.faces.alignment import face_mask
 from reage.faces.face import Face
+from reage.faces.greying import grey_share
+from reage.faces.hair import Hair, find_hair, head_crop
 from reage.images import to_tensor
 from reage.latents.agers import photo_ager_of
 from reage.latents.aging import AgeReading, Look, Reached, reach_age, trace_curve
-from reage.latents.faces import FEATHER, FaceView, crop_for_age, read_age, toned, view_crop
+from reage.latents.bending import Bend
+from reage.latents.faces import (
+    FEATHER,
+    FaceView,
+    Greying,
+    crop_for_age,
+    read_age,
+    toned,
+    view_crop,
+)
 from reage.tracing import BATCH, LEAST_LIKENESS
 from reage.video.config import VideoConfig
 from reage.video.journal import Journal
@@ -40,6 +51,7 @@ class Key:
     seconds: float
     worth: float  # 0..1.5, how well the face is seen
     view: FaceView
+    hair: Hair | None  # that is to turn grey
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +61,7 @@ class TrackEdit:
     track: Track
     reached: Reached
     own: AgeReading  # mean of the key frames
+    grey: float  # share of the hair that turns grey, 0..1
     identity: Tensor  # [num_ws, w_dim]
     change: Tensor  # [num_ws, w_dim] added to every frame's code
     colour: float  # share of the change's colour that is pasted
@@ -103,6 +116,7 @@ def prepare_track(
         track=track,
         reached=reached,
         own=own,
+        grey=grey_share(own.age, reached.age) if any(key.hair for key in keys) else 0.0,
         identity=identity,
         change=changes(torch.tensor([reached.strength]))[0],
         colour=direction.colour,
@@ -124,8 +138,18 @@ def key_views(
     for (frame, _, worth), rgb, pts in zip(found, pictures, stamps, strict=True):
         run = next(run for run in track.runs if run.start <= frame < run.stop)
         points = load_motion(journal, source, run, frame, frame + 1).points[0]
-        keys.append(Key(source.seconds(pts), worth, _view(editor, rgb, points, track.number)))
+        view = _view(editor, rgb, points, track.number)
+        keys.append(Key(source.seconds(pts), worth, view, _hair(editor, rgb, points)))
     return keys
+
+
+def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray) -> Hair | None:
+    """The hair of the face with these points, if it is to turn grey."""
+    if not editor.grey_hair or photo_ager_of(editor.age_direction()) is None:
+        return None
+    found = editor.detector.detect(rgb)
+    same = [face for face in found if np.hypot(*(face.points[2] - points[2])) < face.size / 8]
+    return find_hair(head_crop(rgb, same[0]), same[0], editor.person_finder) if same else None
 
 
 def frames_at(source: VideoSource, stamps: Sequence[int]) -> Iterator[np.ndarray]:
@@ -212,6 +236,15 @@ def _joint_look(
         edited = editor.synthesize((codes[i] + changes(strengths)).to(device))
         return view.compose(bases[i], toned(bases[i], edited, direction.colour), "delta")
 
+    def greyed(pictures: Sequence[Tensor], shares: tuple[float, ...]) -> list[Tensor]:
+        found = [key.hair and Greying(key.hair, shares) for key in keys]
+        return [key.view.greyed(p, g) for key, p, g in zip(keys, pictures, found, strict=True)]
+
+    def read_ages(pictures: Sequence[Tensor], bend: Bend | None) -> Tensor:
+        """What is read in each key's pictures `[N, 3, 128, 128]`, once bent, `[K, N]`."""
+        seen = [key.view.bent(p, bend) for key, p in zip(keys, pictures, strict=True)]
+        return torch.stack([editor.age_network.read(p)[0].cpu() for p in seen])
+
     @torch.no_grad()
     def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
         ages, similar = [], []
@@ -219,8 +252,11 @@ def _joint_look(
         for part in each.split(BATCH):
             pictures = [shown(i, part) for i in range(len(keys))]
             bend = None if ager is None else ager.bend(part, own)
-            seen = [key.view.bent(p, bend) for key, p in zip(keys, pictures, strict=True)]
-            ages.append(torch.stack([editor.age_network.read(p)[0].cpu() for p in seen]))
+            read = read_ages(pictures, bend)
+            if any(key.hair for key in keys):
+                shares = tuple(grey_share(own, age) for age in read.mean(0).tolist())
+                read = read_ages(greyed(pictures, shares), bend)
+            ages.append(read)
             likenesses = [
                 editor.likeness(editor.likeness.describe(p), d).cpu()
                 for p, d in zip(pictures, plain, strict=True)

@@ -17,6 +17,7 @@ from reage.images import to_tensor
 from reage.latents.agers import NeuralAger, photo_ager_of
 from reage.latents.faces import FEATHER, toned
 from reage.video.ageing import TrackEdit, codes_at
+from reage.video.greying import HairFollower
 from reage.video.journal import Journal
 from reage.video.planes import Planes, add_layer, bend_planes, rgb_to_ycc, sample_rgb
 from reage.video.scan import knot_stride
@@ -61,6 +62,7 @@ class Painter:
         self.strength = torch.tensor([edit.reached.strength])
         self.bend = None if self.ager is None else self.ager.bend(self.strength, edit.own.age)
         self.detail = None if self.ager is None else self.ager.detail(self.strength)
+        self.hair = HairFollower(editor, edit.grey) if edit.grey > 0 else None
         if self.ager is None:
             self.codes = codes_at(edit, journal, source, run, self.knots)
         self._layers: dict[int, np.ndarray] = {}  # by knot; only those still needed
@@ -110,6 +112,8 @@ class Painter:
             scale_detail(light, light, float(self.detail) ** weight, quad, mask * (1 - eyes))
         layer = self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), mask)
         add_layer(planes, layer, quad, weight)
+        if self.hair is not None:
+            self.hair.paint(planes, points[:5], weight)
 
     def _layer(self, frame: int) -> np.ndarray:
         """The change `[R, R, 3]` of Y'CbCr at a frame, under the mask."""

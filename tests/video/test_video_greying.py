@@ -1,0 +1,114 @@
+"""Hair in a video: followed, and grey in the frames' own samples."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+
+from made_video import write
+
+from reage.editor import Editor
+from reage.faces.alignment import face_quad
+from reage.faces.bands import LUMA
+from reage.faces.detection import FaceDetector
+from reage.faces.face import Face
+from reage.faces.greying import grey_hair
+from reage.faces.hair import HEAD_SCALE, HEAD_SHIFT, PersonFinder, find_hair, head_crop
+from reage.video.config import VideoConfig
+from reage.video.greying import EVERY, HairFollower, grey_planes
+from reage.video.planes import Planes, rgb_to_ycc
+from reage.video.run import edit_video
+
+ABOVE = np.s_[36:44, 120:140]  # hair of the astronaut
+
+
+def as_planes(rgb: np.ndarray, full_range: bool = False) -> Planes:
+    """A picture as a frame."""
+    luma, *colours = np.moveaxis(rgb_to_ycc(rgb.astype(np.float32), 5, full_range), -1, 0)
+    small = [c.reshape(len(c) // 2, 2, -1, 2).mean((1, 3)).ravel() + 128 for c in colours]
+    flat = np.concatenate([luma.ravel() + (0 if full_range else 16), *small])
+    return Planes(np.rint(flat).astype(np.uint8).reshape(-1, rgb.shape[1]), 5, full_range)
+
+
+@pytest.fixture(scope="module")
+def face(astronaut: np.ndarray) -> Face:
+    return FaceDetector().detect(astronaut)[0]
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+def test_a_frame_turns_grey_as_a_photo(astronaut: np.ndarray, face: Face, full_range: bool):
+    hair = find_hair(head_crop(astronaut, face), face, PersonFinder())
+    assert hair is not None
+    photo = astronaut.copy()
+    grey_hair(photo, hair, 0.8)
+    wanted, planes = as_planes(photo, full_range), as_planes(astronaut, full_range)
+    before = planes.copy()
+    grey_planes(planes, hair, 0.8)
+    for found, same, old in zip(planes.layers, wanted.layers, before.layers, strict=True):
+        change = np.abs(same.astype(int) - old).mean()
+        assert np.abs(found.astype(int) - same).mean() < 0.25 * change + 0.1
+    untouched = np.s_[200:, :]
+    assert np.array_equal(planes.layers[0][untouched], before.layers[0][untouched])
+    grey_planes(before, hair, 0.0)
+    assert np.array_equal(before.packed, as_planes(astronaut, full_range).packed)
+
+
+def test_hair_is_followed_without_flicker(editor: Editor, astronaut: np.ndarray, face: Face):
+    """Frames with noise of their own: what is added hardly differs between them."""
+    follower = HairFollower(editor, 1.0)
+    rng = np.random.default_rng(0)
+    added, without = [], []
+    for _ in range(2 * EVERY + 2):
+        noisy = np.clip(astronaut + rng.normal(0, 2, astronaut.shape), 0, 255)
+        planes = as_planes(noisy)
+        before = planes.layers[0][ABOVE].astype(float)
+        follower.paint(planes, face.points, 1.0)
+        added.append((planes.layers[0][ABOVE] - before).mean())
+        without.append(before.mean())
+    assert min(added) > 15
+    assert np.std(added) < 0.05 * np.mean(added) + np.std(without)
+
+
+def test_a_hidden_face_keeps_the_hair_that_was_seen(
+    editor: Editor, astronaut: np.ndarray, face: Face
+):
+    follower = HairFollower(editor, 1.0)
+    blank = as_planes(np.full_like(astronaut, 90))
+    nothing = blank.copy()
+    follower.paint(blank, face.points, 1.0)
+    assert np.array_equal(blank.packed, nothing.packed)  # none was seen yet
+    for _ in range(EVERY):
+        follower.paint(as_planes(astronaut), face.points, 1.0)
+    planes = as_planes(astronaut)
+    follower.paint(planes, face.points, 1.0)
+    assert (planes.layers[0][ABOVE] > as_planes(astronaut).layers[0][ABOVE]).mean() > 0.8
+    quad = face_quad(face.points, HEAD_SCALE, HEAD_SHIFT)
+    assert follower._latest is not None and follower._latest.quad.shape == quad.shape
+
+
+def test_a_whole_video(editor: Editor, astronaut: np.ndarray, tmp_path: Path):
+    frames = [np.roll(astronaut, step, axis=1) for step in range(8)]
+    clip = write(tmp_path / "clip.mp4", frames, [100 * i for i in range(8)])
+    results = [
+        edit_video(one, clip, tmp_path / f"{name}.mp4", VideoConfig(to={1: 75.0}))
+        for name, one in (("grey", editor), ("kept", replace(editor, grey_hair=False)))
+    ]
+    import av
+
+    pictures = []
+    for path in (clip, *(r.path for r in results)):
+        with av.open(str(path)) as container:
+            pictures.append(
+                next(container.decode(video=0)).to_ndarray(format="rgb24").astype(float)
+            )
+    before, grey, kept = pictures
+    changed = np.abs(grey - kept).max(-1) > 25
+    assert changed.sum() > 200
+    colour = [np.ptp(p[changed], axis=-1).mean() for p in (before, grey, kept)]
+    assert colour[1] < 0.6 * colour[0] and colour[2] > 0.8 * colour[0]
+    assert (grey[changed] @ LUMA).mean() > (before[changed] @ LUMA).mean() + 10
