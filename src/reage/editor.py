@@ -424,8 +424,8 @@ class Editor:
     ) -> FaceMover:
         encode = self.encode if self._adds(direction, paste) else None
         networks = (self.synthesize, encode, self.age_network, self.likeness)
-        finder = self.person_finder if self.grey_hair else None
-        return FaceMover(photo, direction, paste, *networks, self.device, self.dtype, finder)
+        finders = (self.person_finder, self.detector) if self.grey_hair else None
+        return FaceMover(photo, direction, paste, *networks, self.device, self.dtype, finders)
 
     def _adds(self, direction: object, paste: PasteMode) -> bool:
         """Whether a change is added to the photo that does not depend on the code of its face."""

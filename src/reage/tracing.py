@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from reage.faces.alignment import FaceCrop
+from reage.faces.detection import FaceDetector
 from reage.faces.greying import grey_share
-from reage.faces.hair import Hair, PersonFinder, find_hair, head_crop
+from reage.faces.hair import Hair, PersonFinder, faces_beside, find_hair, head_crop
 from reage.images import Photo, photo_from_array, to_tensor
 from reage.inputs import Target
 from reage.latents.agers import AnyAger, NeuralAger, PictureAger, photo_ager_of
@@ -57,7 +58,7 @@ class FaceMover:
     likeness: FeatureLikeness
     device: torch.device
     dtype: torch.dtype = torch.float32  # of a photo ager's maps
-    person_finder: PersonFinder | None = None  # None: hair keeps its colour
+    hair_finders: tuple[PersonFinder, FaceDetector] | None = None  # None: hair keeps its colour
     # What the likeness sees in the photo's own faces, by number: the same for every age.
     described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
     # By number: the encoder's code and what it shows.
@@ -81,7 +82,7 @@ class FaceMover:
             for part in strengths.split(BATCH):
                 moved = self._aged(face, part)
                 flat = face.view.compose(face.base, moved.pictures, self.paste)
-                moved = self._greying(face, moved, flat)
+                moved = self._greying(face, part, moved, flat)
                 shown = face.view.seen(face.base, moved, self.paste, flat)
                 ages.append(self.age_network.read(shown)[0].cpu())
                 # How a face grows is known; what is painted on it may make it somebody else's.
@@ -131,7 +132,7 @@ class FaceMover:
 
     def moved(self, face: AnyFace, strengths: Tensor) -> Moved:
         """A face at strengths `[N]`, and how its hair turns grey."""
-        return self._greying(face, self._aged(face, strengths))
+        return self._greying(face, strengths, self._aged(face, strengths))
 
     def _aged(self, face: AnyFace, strengths: Tensor) -> Moved:
         """A face at strengths `[N]`."""
@@ -164,7 +165,9 @@ class FaceMover:
         return Moved(shown + added, ager.bend(strengths, own), ager.detail(strengths))
 
     @torch.no_grad()
-    def _greying(self, face: AnyFace, moved: Moved, flat: Tensor | None = None) -> Moved:
+    def _greying(
+        self, face: AnyFace, strengths: Tensor, moved: Moved, flat: Tensor | None = None
+    ) -> Moved:
         """The same face with hair as grey as at the ages that are read in it, `flat` as in `seen`.
 
         Not by the strengths: to look ten years older, some faces have to be asked for twenty.
@@ -175,17 +178,20 @@ class FaceMover:
             return moved
         seen = view.seen(face.base, moved, self.paste, flat)
         ages = self.age_network.read(seen)[0].tolist()
-        shares = tuple(grey_share(view.reading.age, age) for age in ages)
+        own, pairs = view.reading.age, zip(ages, strengths.tolist(), strict=True)
+        shares = tuple(grey_share(own, age) if strength > 0 else 0.0 for age, strength in pairs)
         return replace(moved, greying=Greying(hair, shares))
 
     def _hair(self, view: FaceView) -> Hair | None:
         """A face's hair in the photo, if it is to turn grey."""
         ages = photo_ager_of(self.direction) is not None
-        if self.person_finder is None or self.paste == "none" or not ages:
+        if self.hair_finders is None or self.paste == "none" or not ages:
             return None
         if view.number not in self.hair:
             head = head_crop(self.photo.pixels, view.face)
-            self.hair[view.number] = find_hair(head, view.face, self.person_finder)
+            finder, detector = self.hair_finders
+            others = faces_beside(self.photo.pixels, view.face, detector)
+            self.hair[view.number] = find_hair(head, view.face, finder, others)
         return self.hair[view.number]
 
     def _code_change(

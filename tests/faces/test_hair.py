@@ -13,12 +13,15 @@ from reage.faces.bands import LUMA
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
 from reage.faces.greying import grey_crop, grey_hair, grey_share
-from reage.faces.hair import Hair, PersonFinder, find_hair, head_crop
+from reage.faces.hair import Hair, PersonFinder, faces_beside, find_hair, head_crop
 from reage.faces.parting import HEAD_SIDE, OUTLINE, box_mean, filled
 
 # Places of the astronaut's portrait, x and y: hair above and beside the face, and what is none.
 HAIR = [(128, 40), (100, 45), (160, 50), (85, 85), (175, 80)]
 OTHER = [(128, 110), (110, 125), (20, 20), (230, 30), (128, 210), (20, 220)]
+
+
+NOBODY = np.zeros((0, 3))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def face(astronaut: np.ndarray) -> Face:
 
 @pytest.fixture(scope="module")
 def hair(astronaut: np.ndarray, face: Face, finder: PersonFinder) -> Hair:
-    found = find_hair(head_crop(astronaut, face), face, finder)
+    found = find_hair(head_crop(astronaut, face), face, finder, NOBODY)
     assert found is not None
     return found
 
@@ -56,7 +59,7 @@ def test_it_is_found_in_a_turned_and_in_a_large_photo(
     for photo in (np.rot90(astronaut), astronaut.repeat(4, 0).repeat(4, 1)):
         photo = np.ascontiguousarray(photo)
         face = FaceDetector().detect(photo)[0]
-        found = find_hair(head_crop(photo, face), face, finder)
+        found = find_hair(head_crop(photo, face), face, finder, NOBODY)
         assert found is not None
         assert found.light == pytest.approx(hair.light, abs=0.04)
         assert np.abs(found.offset - hair.offset).mean() < 0.1
@@ -66,9 +69,9 @@ def test_none_is_found_where_none_can_be(
     astronaut: np.ndarray, face: Face, finder: PersonFinder, hair: Hair
 ):
     head = head_crop(astronaut, face)
-    assert find_hair(head, Face.from_points(face.points), finder) is None
+    assert find_hair(head, Face.from_points(face.points), finder, NOBODY) is None
     tight = crop_face(astronaut[60:170, 80:180], head.quad - [80, 60], HEAD_SIDE)
-    assert find_hair(tight, face, finder) is None
+    assert find_hair(tight, face, finder, NOBODY) is None
     # A bald head: the hair painted over with the skin of the forehead, grain and all.
     light = head.image @ LUMA / 255
     share = np.clip(box_mean(hair.slope * light + hair.offset, 3) * 3, 0, 1)
@@ -78,16 +81,61 @@ def test_none_is_found_where_none_can_be(
     noise = np.random.default_rng(0).normal(0, 4, (HEAD_SIDE, HEAD_SIDE, 1))
     bald = head.image + share[..., None] * (tone + noise - head.image)
     bald = FaceCrop(np.clip(bald, 0, 255).astype(np.uint8), head.mask, head.quad, HEAD_SIDE)
-    assert find_hair(bald, face, finder) is None
+    assert find_hair(bald, face, finder, NOBODY) is None
 
 
-def test_a_red_hat_is_no_hair(astronaut: np.ndarray, face: Face, finder: PersonFinder, hair: Hair):
+@pytest.mark.parametrize("colour", [(200, 25, 30), (30, 60, 200), (30, 140, 60)])
+def test_a_coloured_cap_is_no_hair(
+    astronaut: np.ndarray, face: Face, finder: PersonFinder, hair: Hair, colour: tuple[int, ...]
+):
+    """The fringe below it is."""
     head = head_crop(astronaut, face)
     light = head.image @ LUMA / 255
-    share = np.clip(hair.slope * light + hair.offset, 0, 1)[..., None]
-    hat = head.image * (1 - share) + share * light[..., None] * [255, 20, 20]
-    found = find_hair(replace(head, image=hat.astype(np.uint8)), face, finder)
-    assert found is None or (share_at(astronaut, found, HAIR) < 0.5).all()
+    share = np.clip(hair.slope * light + hair.offset, 0, 1)
+    rows = np.arange(HEAD_SIDE) < to_unit(np.array([[128, 58]]), head.quad)[0, 1] * HEAD_SIDE
+    share = (share * rows[:, None])[..., None]
+    cap = (head.image * (1 - share) + share * np.array(colour)).astype(np.uint8)
+    found = find_hair(replace(head, image=cap), face, finder, NOBODY)
+    if found is None:
+        return
+    light = cap @ LUMA / 255
+    still = np.clip(found.slope * light + found.offset, 0, 1)
+    assert still[share[..., 0] > 0.9].mean() < 0.1
+
+
+def test_a_neighbours_hair_is_their_own(astronaut: np.ndarray, finder: PersonFinder):
+    """Two heads side by side, as close as they can be: only the left one's hair is found."""
+    two = np.concatenate([astronaut[:, 75:190]] * 2, axis=1)
+    detector = FaceDetector()
+    left, right = sorted(detector.detect(two), key=lambda face: face.box[0])
+    others = faces_beside(two, left, detector)
+    assert others.shape == (1, 3)
+    box = np.array(right.box)
+    assert others[0, :2] == pytest.approx((box[:2] + box[2:]) / 2, abs=6)
+    alone, together = (find_hair(head_crop(two, left), left, finder, o) for o in (NOBODY, others))
+    assert alone is not None and together is not None
+    theirs = [(168, 40), (150, 50), (185, 60)]
+    assert share_at(two, alone, theirs[:1]).max() > 0.5  # unless somebody says whose it is
+    photo = two.copy()
+    grey_hair(photo, together, 1.0)
+    assert all(np.array_equal(photo[y, x], two[y, x]) for x, y in theirs)
+    assert not np.array_equal(photo[40, 53], two[40, 53])
+
+
+def test_hair_fades_out_at_the_edge_of_what_is_looked_at(hair: Hair):
+    """A straight cut through long hair would show."""
+    for layer in (hair.slope, hair.offset):
+        edges = np.concatenate([layer[0], layer[-1], layer[:, 0], layer[:, -1]])
+        assert np.abs(edges).max() < 0.3
+
+
+def test_a_photo_without_colours_stays_so(astronaut: np.ndarray, face: Face, finder: PersonFinder):
+    grey = np.rint(astronaut @ LUMA).astype(np.uint8)[..., None].repeat(3, axis=2)
+    found = find_hair(head_crop(grey, face), face, finder, NOBODY)
+    if found is not None:
+        photo = grey.copy()
+        grey_hair(photo, found, 1.0)
+        assert np.ptp(photo.astype(int), axis=-1).max() <= 1
 
 
 class TestGreying:
@@ -149,7 +197,10 @@ class TestEditor:
         assert np.ptp(old.photo.rgb8[patch].astype(int), axis=-1).mean() < 0.5 * coloured
         assert np.ptp(kept[0].photo.rgb8[patch].astype(int), axis=-1).mean() > 0.8 * coloured
         assert np.array_equal(young.photo.rgb8, kept[1].photo.rgb8)
-        assert old.faces[0].after.age == pytest.approx(75, abs=3)
+        own = old.faces[0].before.age
+        near = [replace(editor, grey_hair=g).edit(astronaut, own - 0.6) for g in (True, False)]
+        assert np.array_equal(*(result.edits[0].photo.rgb8 for result in near))
+        assert old.faces[0].after.age == pytest.approx(75, abs=4)
 
     def test_replace_greys_the_photos_hair_and_none_has_no_photo(
         self, editor: Editor, astronaut: np.ndarray

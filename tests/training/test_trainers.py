@@ -513,7 +513,7 @@ import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
 from reage.training.parallel import join_world
-from reage.training.run import RunOptions, Tick, run_training
+from reage.training.run import RunOptions, run_training
 from reage.training.settings import read_settings
 from reage.training.start import Machine, start
 folder = Path(sys.argv[1])

@@ -42,7 +42,7 @@ def face(astronaut: np.ndarray) -> Face:
 
 @pytest.mark.parametrize("full_range", [False, True])
 def test_a_frame_turns_grey_as_a_photo(astronaut: np.ndarray, face: Face, full_range: bool):
-    hair = find_hair(head_crop(astronaut, face), face, PersonFinder())
+    hair = find_hair(head_crop(astronaut, face), face, PersonFinder(), np.zeros((0, 3)))
     assert hair is not None
     photo = astronaut.copy()
     grey_hair(photo, hair, 0.8)
@@ -67,7 +67,7 @@ def test_hair_is_followed_without_flicker(editor: Editor, astronaut: np.ndarray,
         noisy = np.clip(astronaut + rng.normal(0, 2, astronaut.shape), 0, 255)
         planes = as_planes(noisy)
         before = planes.layers[0][ABOVE].astype(float)
-        follower.paint(planes, face.points, 1.0)
+        follower.paint(planes, planes.copy(), face.points, 1.0)
         added.append((planes.layers[0][ABOVE] - before).mean())
         without.append(before.mean())
     assert min(added) > 15
@@ -80,12 +80,12 @@ def test_a_hidden_face_keeps_the_hair_that_was_seen(
     follower = HairFollower(editor, 1.0)
     blank = as_planes(np.full_like(astronaut, 90))
     nothing = blank.copy()
-    follower.paint(blank, face.points, 1.0)
+    follower.paint(blank, nothing, face.points, 1.0)
     assert np.array_equal(blank.packed, nothing.packed)  # none was seen yet
     for _ in range(EVERY):
-        follower.paint(as_planes(astronaut), face.points, 1.0)
+        follower.paint(as_planes(astronaut), as_planes(astronaut), face.points, 1.0)
     planes = as_planes(astronaut)
-    follower.paint(planes, face.points, 1.0)
+    follower.paint(planes, planes.copy(), face.points, 1.0)
     assert (planes.layers[0][ABOVE] > as_planes(astronaut).layers[0][ABOVE]).mean() > 0.8
     quad = face_quad(face.points, HEAD_SCALE, HEAD_SHIFT)
     assert follower._latest is not None and follower._latest.quad.shape == quad.shape

@@ -32,7 +32,9 @@ class BatchTask:
 
     def described(self) -> dict[str, Any]:
         """As JSON would give it back."""
-        return {**asdict(self), "targets": list(self.targets)}
+        found = {**asdict(self), "targets": list(self.targets)}
+        # Batches that were begun before hair could turn grey go on with --hair keep.
+        return found | {"hair": "grey"} if found.pop("grey_hair") else found
 
 
 @dataclass(frozen=True)

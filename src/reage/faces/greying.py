@@ -24,7 +24,7 @@ WHITES = 0.35, 0.66
 SHADING = 0.45  # power of the hair's own shading that is left
 STRANDS, MOST = 0.55, 2.6  # power of the gain of light that strands get, and the most of it
 GLEAM, SHADE = 0.4, 0.8  # of the light of white hair: by which strands differ from it at most
-TINT = np.array([1.0, 0.995, 0.98], np.float32)
+TINT = np.array([0.0, -0.005, -0.02], np.float32)  # of white hair, of its light
 COLOUR = 0.12  # of the hair's colour that is left
 CERTAIN = 0.4, 0.9  # of a pixel that is hair: below the first nothing turns grey, above it all
 MIXED = 0.5  # how much later the darkest strands turn grey than the lightest
@@ -82,7 +82,7 @@ def _greyed(rgb: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: f
     share, shown = turned_grey(light, hair, layers, amount)
     at = share > 0
     before = rgb[at]
-    grey = shown[at][:, None] * TINT + COLOUR * (before - light[at][:, None])
+    grey = shown[at][:, None] * (1 + hair.warmth * TINT) + COLOUR * (before - light[at][:, None])
     out = rgb.copy()
     out[at] = before + share[at][:, None] * (grey - before)
     return out

@@ -11,18 +11,31 @@ from pathlib import Path
 import numpy as np
 
 from reage.errors import ModelError
-from reage.faces.alignment import FaceCrop, crop_face, face_quad, to_unit
+from reage.faces.alignment import FaceCrop, crop_face, face_quad, quad_side, to_unit
 from reage.faces.bands import LUMA
+from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
 from reage.faces.landmarker import LiteNetwork
 from reage.faces.parting import HEAD_SIDE, OUTLINE, box_mean, filled, share_of_hair
 
-__all__ = ["HEAD_SCALE", "HEAD_SHIFT", "Hair", "PersonFinder", "blended", "find_hair", "head_crop"]
+__all__ = [
+    "HEAD_SCALE",
+    "HEAD_SHIFT",
+    "Hair",
+    "PersonFinder",
+    "blended",
+    "faces_beside",
+    "find_hair",
+    "head_crop",
+    "others_in",
+]
 
-HEAD_SCALE, HEAD_SHIFT = 1.3, 0.1
-SHOWN = 0.45  # of that square at least: of a tight crop it cannot be told what is hair
+HEAD_SCALE, HEAD_SHIFT = 1.5, 0.5
+SHOWN = 0.33  # of that square at least: of a tight crop it cannot be told what is hair
 PERSON_FILE = Path(__file__).parent.parent / "assets" / "mediapipe" / "selfie_segmentation.tflite"
 
+FADE = 0.06  # of the square's side, over which hair ends at its edges
+WARM = 30.0  # levels of 255 between the channels of skin, from which on a photo has colours
 SMOOTH, EDGE = 3, 2e-4  # places and squared light: of the guided filter
 NEARBY = 9  # places on each side, over which the light of hair is evened
 
@@ -42,6 +55,7 @@ class Hair:
     light: float  # of all of it, the mean
     spread: float  # how far strands are from what is around them
     skin: float  # light of the brighter skin
+    warmth: float = 1.0  # 0: the photo has no colours
 
 
 class PersonFinder:
@@ -66,19 +80,22 @@ def head_crop(rgb: np.ndarray, face: Face) -> FaceCrop:
     return crop_face(rgb, face_quad(face, HEAD_SCALE, HEAD_SHIFT), HEAD_SIDE)
 
 
-def find_hair(head: FaceCrop, face: Face, finder: PersonFinder) -> Hair | None:
-    """Find the hair of a face in the square around its head; None where there is none to be seen.
+def find_hair(head: FaceCrop, face: Face, finder: PersonFinder, others: np.ndarray) -> Hair | None:
+    """Find the hair of a face in the square around its head; None where none is to turn grey.
 
-    That is so for bald heads, for photos that show too little of the head, and for faces that were
-    given by points alone.
+    That is so for bald and for grey heads, for photos that show too little of the head, and for
+    faces that were given by points alone. What is nearer to one of the `others` `[N, 3]`
+    (`faces_beside`) is that one's.
     """
     if face.landmarks is None or head.mask.mean() < SHOWN:
         return None
     mesh = to_unit(face.landmarks[:, :2], head.quad) * HEAD_SIDE - 0.5
     light = head.image.astype(np.float32) @ LUMA / 255
-    share = share_of_hair(head.image, finder(head.image) * head.mask, mesh)
+    person = finder(head.image) * head.mask * _own(head, mesh, others)
+    share = share_of_hair(head.image, person, mesh)
     if share is None:
         return None
+    share *= np.minimum(*np.meshgrid(*[_towards_edge()] * 2))
     slope, offset = _guided(light, share)
     weight = box_mean(share, NEARBY)
     mean = float((light * share).sum() / share.sum())
@@ -88,7 +105,50 @@ def find_hair(head: FaceCrop, face: Face, finder: PersonFinder) -> Hair | None:
     away = np.square(light - around) * share
     skin = float(np.percentile(light[filled(mesh[OUTLINE])], 90))
     spread = float(np.sqrt(away.sum() / share.sum()))
-    return Hair(head.quad, slope, offset, around.astype(np.float32), mean, spread, skin)
+    layers = slope, offset, around.astype(np.float32)
+    return Hair(head.quad, *layers, mean, spread, skin, _warmth(head.image[filled(mesh[OUTLINE])]))
+
+
+def faces_beside(rgb: np.ndarray, face: Face, detector: FaceDetector) -> np.ndarray:
+    """Middles and heights of other faces around a head in a photo, `[N, 3]` pixels."""
+    quad = face_quad(face, 2 * HEAD_SCALE, HEAD_SHIFT)
+    return others_in(crop_face(rgb, quad, HEAD_SIDE).image, quad, face.points, detector)
+
+
+def others_in(
+    image: np.ndarray, quad: np.ndarray, points: np.ndarray, detector: FaceDetector
+) -> np.ndarray:
+    """The same of faces in a square `quad` but for that with the five `points`, in the photo."""
+    found, scale = [], quad_side(quad) / len(image)
+    for face in detector.detect(image):
+        x0, y0, x1, y1 = face.box
+        unit = (np.array([x0 + x1, y0 + y1]) / 2 + 0.5) / len(image)
+        middle = quad[0] + unit[0] * (quad[3] - quad[0]) + unit[1] * (quad[1] - quad[0])
+        if np.hypot(*(middle - points.mean(0))) > (y1 - y0) * scale / 2:
+            found.append([*middle, (y1 - y0) * scale])
+    return np.array(found).reshape(-1, 3)
+
+
+def _own(head: FaceCrop, mesh: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """What is nearer to this face, by its height, than to any other, `[256, 256]` bool."""
+    y, x = np.mgrid[:HEAD_SIDE, :HEAD_SIDE]
+    low, high = mesh.min(0), mesh.max(0)
+    middles = to_unit(others[:, :2], head.quad) * HEAD_SIDE - 0.5
+    heights = others[:, 2] * HEAD_SIDE / quad_side(head.quad)
+    places = [((low + high) / 2, high[1] - low[1]), *zip(middles, heights, strict=True)]
+    away = np.stack([np.hypot(x - at[0], y - at[1]) / height for at, height in places])
+    return away.argmin(0) == 0
+
+
+def _towards_edge() -> np.ndarray:
+    """How much counts along a side of the square `[256]`: nothing ends in a straight cut."""
+    places = np.arange(HEAD_SIDE) + 0.5
+    return np.clip(np.minimum(places, HEAD_SIDE - places) / (FADE * HEAD_SIDE), 0, 1)
+
+
+def _warmth(skin: np.ndarray) -> float:
+    """0 for a photo without colours, 1 for usual ones, of pixels `[N, 3]` of a face."""
+    return float(np.clip(np.ptp(skin.astype(int), axis=-1).mean() / WARM, 0, 1))
 
 
 def blended(first: Hair, second: Hair, share: float, quad: np.ndarray) -> Hair:

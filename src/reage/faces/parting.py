@@ -35,8 +35,9 @@ DARK, PALE = 0.62, 0.7
 GREY = 0.35  # of the skin's redness: such hair is grey already
 GLEAM = 1.15  # times as light as the skin: a bald head's shine is pale, too
 LEAST_SEEDS = 0.2  # of what lies above the face; else the head is bald
-BLACK, BLUE_BLACK = 0.07, 0.35  # light below which redness says nothing, and black hair is bluish
-REDDER, BLUER = 1.8, 0.12  # than the skin, than grey: no hair, but a hat or a scarf
+BLACK = 0.35  # light below which black hair is bluish
+REDDEST = 1.6  # redness of hair; auburn has some 1.2
+VIVID, BLUER = 1.0, 0.12  # blueness and greenness that black hair has not, and lighter hair
 RAYS = 20  # directions a radian in which is looked for where hair begins
 RUN = 3  # places to each side that have to be hair where it begins
 CERTAINLY = 0.8  # share from which on colours are taken for the hair's
@@ -60,7 +61,7 @@ class _Place:
         The steps keep a running maximum from going on into the next ray.
         """
         away = np.hypot(self.up, self.aside).ravel()
-        ray = (np.arctan2(self.up, self.aside).ravel() * RAYS).astype(int)
+        ray = np.floor(np.arctan2(self.up, self.aside).ravel() * RAYS).astype(int)
         order = np.lexsort((away, ray))
         return order, 2 * ray[order]
 
@@ -106,10 +107,10 @@ class _Seen:
 
     @cached_property
     def odd(self) -> np.ndarray:
-        """Whether it has a colour that no hair has: as red as no hair is, or blue."""
-        reddest = REDDER * self.skin.mean[1] + 0.1
-        red = (self.colours[..., 1] > reddest) & (self.light > BLACK)
-        return red | ((self.colours[..., 2] < -BLUER) & (self.light > BLUE_BLACK))
+        """Whether it has a colour that no hair has: as red as none is, green, or blue."""
+        red, yellow = self.colours[..., 1], self.colours[..., 2]
+        blue = (yellow < -BLUER) & (self.light > BLACK)
+        return (red > REDDEST) | blue | (yellow < -VIVID) | (red < -VIVID)
 
     @cached_property
     def above(self) -> np.ndarray:
@@ -153,7 +154,7 @@ def _parted(seen: _Seen, examples: np.ndarray) -> np.ndarray:
     place, colours, person = seen.place, seen.colours, seen.person
     hair = _two_densities(colours, examples)
     by_colour = hair - seen.on_skin
-    odds = np.minimum(by_colour + _against_skin(place), hair + 8) - 6 * seen.odd
+    odds = np.minimum(by_colour + _against_skin(place), hair + 8) - 30 * seen.odd
     odds = np.where(_below_fringe(place, _sigmoid(odds) * person), by_colour - 1.5, odds)
     clothes_at = (person > 0.9) & (place.up < -0.95)
     below = _against_clothes(place, _sigmoid(odds) * person)
@@ -163,7 +164,8 @@ def _parted(seen: _Seen, examples: np.ndarray) -> np.ndarray:
         odds = np.minimum(odds, below + 8)
     share = _sigmoid(odds) * person
     # Gleams on fair hair look like skin: but beyond where hair begins no skin follows.
-    begun = np.clip((_met_from_within(place, box_mean(share, RUN)) - 0.7) / 0.2, 0, 1) * person
+    met = _met_from_within(place, box_mean(share, RUN))
+    begun = np.clip((met - 0.7) / 0.2, 0, 1) * person * ~seen.odd
     share = np.where(place.near | (place.up < 0.2), share, np.maximum(share, begun))
     return box_mean(share, 1)
 
@@ -197,7 +199,7 @@ def _met_from_within(place: _Place, share: np.ndarray) -> np.ndarray:
 
 def _against_clothes(place: _Place, share: np.ndarray) -> np.ndarray:
     """The same against clothes: only long hair, seen beside the cheeks, goes on below the chin."""
-    odds = np.interp(place.up, [-1.2, -0.9, -0.6, -0.3], [-3.0, -1.5, 1.0, 8.0])
+    odds = np.interp(place.up, [-1.5, -1.1, -0.7, -0.3], [-3.0, -1.5, 1.0, 8.0])
     width = np.abs(place.aside)
     cheeks = (place.up > -0.5) & (place.up < -0.15) & (width > 0.36)
     for side in (place.aside < 0, place.aside >= 0):

@@ -145,10 +145,14 @@ class FaceView:
         """The age network's square `[1 or N, 3, 128, 128]` with grey hair."""
         if greying is None or not any(greying.shares):
             return shown
-        images = shown.expand(len(greying.shares), -1, -1, -1).permute(0, 2, 3, 1)
-        colours = (images.float().cpu().numpy() + 1) / 2
-        found = grey_crop(colours, self.age_crop.quad, greying.hair, greying.shares)
-        return (torch.from_numpy(found).to(shown) * 2 - 1).permute(0, 3, 1, 2).clamp(-1, 1)
+        some = [i for i, share in enumerate(greying.shares) if share > 0]
+        pictures = shown.expand(len(greying.shares), -1, -1, -1).clone()
+        colours = (pictures[some].permute(0, 2, 3, 1).float().cpu().numpy() + 1) / 2
+        shares = [greying.shares[i] for i in some]
+        found = grey_crop(colours, self.age_crop.quad, greying.hair, shares)
+        made = torch.from_numpy(found).to(shown).permute(0, 3, 1, 2) * 2 - 1
+        pictures[some] = made.clamp(-1, 1)
+        return pictures
 
     def compose(self, base: Tensor, edited: Tensor, mode: PasteMode) -> Tensor:
         """What the age network's square would show after pasting, `[N, 3, 128, 128]`.

@@ -130,7 +130,7 @@ class GeneratorTrainer:
             wanted = self._describe(index, batch, reals)
         figures: dict[str, Tensor] = {}
 
-        self._warm_up(index)
+        self._set_rates(index)
         learns = self._learns(index)
         noise = 0.0 if learns else self.config.head_start_noise
         rng = seeded(self.config.seed, index, "disturbance")
@@ -313,7 +313,7 @@ class GeneratorTrainer:
         chosen = {name: self.optimizers[name] for name in names if name in self.optimizers}
         update(loss, chosen, vars(self.config), self.world)
 
-    def _warm_up(self, index: int) -> None:
+    def _set_rates(self, index: int) -> None:
         # Adam's first steps are as large as any, in directions that are mostly noise: an encoder
         # that meets a trained generator would throw both off.
         head_start = self.config.head_start_kimg

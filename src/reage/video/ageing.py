@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,46 +12,33 @@ from torch import Tensor
 from reage.editor import QUALITIES, Editor
 from reage.faces.alignment import face_mask
 from reage.faces.face import Face
-from reage.faces.greying import grey_share
-from reage.faces.hair import Hair, find_hair, head_crop
+from reage.faces.hair import Hair, faces_beside, find_hair, head_crop
 from reage.images import to_tensor
 from reage.latents.agers import photo_ager_of
-from reage.latents.aging import AgeReading, Look, Reached, reach_age, trace_curve
-from reage.latents.bending import Bend
+from reage.latents.aging import AgeReading, Reached, reach_age, trace_curve
 from reage.latents.faces import (
     FEATHER,
     FaceView,
-    Greying,
     crop_for_age,
     read_age,
-    toned,
     view_crop,
 )
-from reage.tracing import BATCH, LEAST_LIKENESS
+from reage.tracing import LEAST_LIKENESS
 from reage.video.config import VideoConfig
 from reage.video.journal import Journal
+from reage.video.looking import Key, KeyLook
 from reage.video.scan import encode_faces
 from reage.video.smoothing import local_polynomial
 from reage.video.source import VideoSource
 from reage.video.tracks import Run, Track, best_frames, load_motion
 
-__all__ = ["Key", "TrackEdit", "codes_at", "frames_at", "key_views", "prepare_track"]
+__all__ = ["TrackEdit", "codes_at", "frames_at", "key_views", "prepare_track"]
 
 KEYS = 3  # frames on which the age is tried and, without an encoder, the face is projected
 SAMPLES = 24  # frames whose encoded codes make the identity
 SHARE = 0.6  # of what a frame's code differs from the identity that is followed
 LARGEST = 0.5  # ... and the most of it, in distances of the identity from the average face
 CODE_STEADY = 0.35  # seconds on either side that codes are smoothed over
-
-
-@dataclass(frozen=True, eq=False)
-class Key:
-    """A good frame of one person."""
-
-    seconds: float
-    worth: float  # 0..1.5, how well the face is seen
-    view: FaceView
-    hair: Hair | None  # that is to turn grey
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +49,7 @@ class TrackEdit:
     reached: Reached
     own: AgeReading  # mean of the key frames
     grey: float  # share of the hair that turns grey, 0..1
+    hair: Hair | None  # in the best key frame
     identity: Tensor  # [num_ws, w_dim]
     change: Tensor  # [num_ws, w_dim] added to every frame's code
     colour: float  # share of the change's colour that is pasted
@@ -88,7 +76,7 @@ def prepare_track(
     config: VideoConfig,
 ) -> TrackEdit:
     """Find the identity of one person and the change that shows the asked age."""
-    keys = key_views(editor, source, journal, track)
+    keys = key_views(editor, source, journal, track, hair=True)
     codes = _key_codes(editor, keys, config)  # [K, num_ws, w_dim]
     worth = torch.tensor([key.worth for key in keys]).clamp_min(1e-3)
     identity = (codes * (worth / worth.sum())[:, None, None]).sum(0)
@@ -106,31 +94,38 @@ def prepare_track(
         start = identity[None].to(editor.device)
         return direction.moved(start, strengths, own.age).cpu() - identity
 
-    look, described = _joint_look(editor, keys, shown, changes, own.age)
+    seen = KeyLook(editor, keys, shown, changes, own.age)
     low, high = direction.allowed(identity[None].to(editor.device), own.age)
     allowed = (0.0, high) if asked > own.age else (low, 0.0)  # the other half is not used
-    curve = trace_curve(look, allowed, least_similarity=LEAST_LIKENESS, points=5)
-    reached = reach_age(look, curve, asked)
+    curve = trace_curve(seen.look, allowed, least_similarity=LEAST_LIKENESS, points=5)
+    reached = reach_age(seen.look, curve, asked)
     best = int(worth.argmax())
     return TrackEdit(
         track=track,
         reached=reached,
         own=own,
-        grey=grey_share(own.age, reached.age) if any(key.hair for key in keys) else 0.0,
+        grey=seen.grey_at(reached.strength),
+        hair=keys[best].hair or next((key.hair for key in keys if key.hair), None),
         identity=identity,
         change=changes(torch.tensor([reached.strength]))[0],
         colour=direction.colour,
         largest=largest,
         key_seconds=np.array([key.seconds for key in keys]),
         key_offsets=offsets,
-        described=described(best, reached.strength),
+        described=seen.described(best, reached.strength),
     )
 
 
 def key_views(
-    editor: Editor, source: VideoSource, journal: Journal, track: Track, count: int = KEYS
+    editor: Editor,
+    source: VideoSource,
+    journal: Journal,
+    track: Track,
+    count: int = KEYS,
+    *,
+    hair: bool = False,
 ) -> list[Key]:
-    """Cut out a person's best frames, in order of time."""
+    """Cut out a person's best frames, in order of time; with `hair`, find it in them."""
     found = best_frames(journal, track, min(count, track.frames))
     stamps = [int(journal.read_frames(frame, frame + 1)["pts"][0]) for frame, _, _ in found]
     pictures = frames_at(source, stamps)
@@ -139,7 +134,8 @@ def key_views(
         run = next(run for run in track.runs if run.start <= frame < run.stop)
         points = load_motion(journal, source, run, frame, frame + 1).points[0]
         view = _view(editor, rgb, points, track.number)
-        keys.append(Key(source.seconds(pts), worth, view, _hair(editor, rgb, points)))
+        found_hair = _hair(editor, rgb, points) if hair else None
+        keys.append(Key(source.seconds(pts), worth, view, found_hair))
     return keys
 
 
@@ -147,9 +143,13 @@ def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray) -> Hair | None:
     """The hair of the face with these points, if it is to turn grey."""
     if not editor.grey_hair or photo_ager_of(editor.age_direction()) is None:
         return None
-    found = editor.detector.detect(rgb)
-    same = [face for face in found if np.hypot(*(face.points[2] - points[2])) < face.size / 8]
-    return find_hair(head_crop(rgb, same[0]), same[0], editor.person_finder) if same else None
+    faces = editor.detector.detect(rgb)
+    away = [float(np.hypot(*(face.points[2] - points[2]))) / face.size for face in faces]
+    if not away or min(away) > 1 / 8:
+        return None
+    face = faces[int(np.argmin(away))]
+    others = faces_beside(rgb, face, editor.detector)
+    return find_hair(head_crop(rgb, face), face, editor.person_finder, others)
 
 
 def frames_at(source: VideoSource, stamps: Sequence[int]) -> Iterator[np.ndarray]:
@@ -208,67 +208,6 @@ def _limited(offset: np.ndarray, largest: float) -> np.ndarray:
     followed = SHARE * offset
     norm = float(np.linalg.norm(followed))
     return (followed * min(1.0, largest / max(norm, 1e-9))).astype(np.float32)
-
-
-def _joint_look(
-    editor: Editor,
-    keys: Sequence[Key],
-    codes: Tensor,
-    changes: Callable[[Tensor], Tensor],
-    own: float,
-) -> tuple[Look, Callable[[int, float], tuple[list[Tensor], list[Tensor]]]]:
-    """A look at the mean of all key frames at once, and descriptions of one of them."""
-    direction, device = editor.age_direction(), editor.device
-    ager = photo_ager_of(direction)
-    bases = [editor.synthesize(code[None].to(device)) for code in codes]
-    photos = [to_tensor(key.view.age_crop.image).to(device) for key in keys]
-    with torch.no_grad():
-        plain = [editor.likeness.describe(photo) for photo in photos]
-
-    def shown(i: int, strengths: Tensor) -> Tensor:
-        """A key's picture at strengths `[N]`, not bent yet."""
-        view = keys[i].view
-        if ager is not None:
-            crop = to_tensor(view.crop.image).to(device)
-            added = ager.added(crop, view.eyes, strengths, own, dtype=editor.dtype)
-            changed = crop + added
-            return view.compose(crop, changed, "delta")
-        edited = editor.synthesize((codes[i] + changes(strengths)).to(device))
-        return view.compose(bases[i], toned(bases[i], edited, direction.colour), "delta")
-
-    def greyed(pictures: Sequence[Tensor], shares: tuple[float, ...]) -> list[Tensor]:
-        found = [key.hair and Greying(key.hair, shares) for key in keys]
-        return [key.view.greyed(p, g) for key, p, g in zip(keys, pictures, found, strict=True)]
-
-    def read_ages(pictures: Sequence[Tensor], bend: Bend | None) -> Tensor:
-        """What is read in each key's pictures `[N, 3, 128, 128]`, once bent, `[K, N]`."""
-        seen = [key.view.bent(p, bend) for key, p in zip(keys, pictures, strict=True)]
-        return torch.stack([editor.age_network.read(p)[0].cpu() for p in seen])
-
-    @torch.no_grad()
-    def look(strengths: Tensor) -> tuple[Tensor, Tensor]:
-        ages, similar = [], []
-        each, places = torch.unique(strengths, return_inverse=True)  # 0 comes several times
-        for part in each.split(BATCH):
-            pictures = [shown(i, part) for i in range(len(keys))]
-            bend = None if ager is None else ager.bend(part, own)
-            read = read_ages(pictures, bend)
-            if any(key.hair for key in keys):
-                shares = tuple(grey_share(own, age) for age in read.mean(0).tolist())
-                read = read_ages(greyed(pictures, shares), bend)
-            ages.append(read)
-            likenesses = [
-                editor.likeness(editor.likeness.describe(p), d).cpu()
-                for p, d in zip(pictures, plain, strict=True)
-            ]
-            similar.append(torch.stack(likenesses))
-        return torch.cat(ages, 1).mean(0)[places], torch.cat(similar, 1).mean(0)[places]
-
-    @torch.no_grad()
-    def described(i: int, strength: float) -> tuple[list[Tensor], list[Tensor]]:
-        return plain[i], editor.likeness.describe(shown(i, torch.tensor([strength])))
-
-    return look, described
 
 
 def codes_at(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from reage.editor import Editor
-from reage.faces.alignment import FaceCrop, face_quad, pixels_within, to_unit
+from reage.faces.alignment import FaceCrop, face_quad, pixels_within, quad_side, to_unit
 from reage.faces.bands import enlarged, turned
 from reage.faces.face import Face
 from reage.faces.greying import COLOUR, turned_grey
-from reage.faces.hair import HEAD_SCALE, HEAD_SHIFT, Hair, blended, find_hair
+from reage.faces.hair import HEAD_SCALE, HEAD_SHIFT, Hair, blended, find_hair, others_in
 from reage.faces.parting import HEAD_SIDE
 from reage.video.planes import Planes, sample_luma, sample_rgb
 
@@ -21,19 +21,23 @@ EVERY = 6  # frames after which hair is looked for again, and over which it goes
 class HairFollower:
     """The hair of one person in the frames of one segment, which come in order."""
 
-    def __init__(self, editor: Editor, share: float):
+    def __init__(self, editor: Editor, share: float, known: Hair | None = None):
         self.editor, self.share = editor, share
+        self.known = known  # found in another frame, until it is found here
         self._seen = 0  # frames until now
         self._before: Hair | None = None
         self._latest: Hair | None = None
 
-    def paint(self, planes: Planes, points: np.ndarray, weight: float) -> None:
-        """Turn the hair grey in a frame; `points` `[5, 2]` are the face's, `weight` 0..1."""
+    def paint(self, planes: Planes, seen: Planes, points: np.ndarray, weight: float) -> None:
+        """Turn the hair grey in a frame, looking for it in the same frame as it was `seen`.
+
+        `points` `[5, 2]` are the face's, `weight` is 0..1.
+        """
         quad = face_quad(points, HEAD_SCALE, HEAD_SHIFT)
         at = self._seen % EVERY
         self._seen += 1
-        if at == 0:
-            found = self._find(planes, points, quad) or self._latest
+        if at == 0 or self._latest is None:
+            found = self._find(seen, points, quad) or self._latest or self.known
             self._before, self._latest = self._latest or found, found
         if self._before is None or self._latest is None:
             return
@@ -51,7 +55,13 @@ class HairFollower:
         if face is None:
             return None
         square = np.array([[0, 0], [0, 1], [1, 1], [1, 0]]) * HEAD_SIDE - 0.5
-        return find_hair(FaceCrop(rgb, shown, square, HEAD_SIDE), face, self.editor.person_finder)
+        head = FaceCrop(rgb, shown, square, HEAD_SIDE)
+        wide = face_quad(points, 2 * HEAD_SCALE, HEAD_SHIFT)
+        around = sample_rgb(planes, wide, HEAD_SIDE)
+        others = others_in(around, wide, points, self.editor.detector)
+        others[:, :2] = to_unit(others[:, :2], quad) * HEAD_SIDE - 0.5  # `square` is its own photo
+        others[:, 2] *= HEAD_SIDE / quad_side(quad)
+        return find_hair(head, face, self.editor.person_finder, others)
 
 
 def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:

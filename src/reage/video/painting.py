@@ -62,7 +62,7 @@ class Painter:
         self.strength = torch.tensor([edit.reached.strength])
         self.bend = None if self.ager is None else self.ager.bend(self.strength, edit.own.age)
         self.detail = None if self.ager is None else self.ager.detail(self.strength)
-        self.hair = HairFollower(editor, edit.grey) if edit.grey > 0 else None
+        self.hair = HairFollower(editor, edit.grey, edit.hair) if edit.grey > 0 else None
         if self.ager is None:
             self.codes = codes_at(edit, journal, source, run, self.knots)
         self._layers: dict[int, np.ndarray] = {}  # by knot; only those still needed
@@ -81,15 +81,18 @@ class Painter:
     def weight(self, frame: int) -> float:
         return float(self.motion.weight[self.motion.at(frame)])
 
-    def paint(self, planes: Planes, frame: int) -> bool:
-        """Add the change to a frame's planes; False where nothing of it shows."""
+    def paint(self, planes: Planes, seen: Planes, frame: int) -> bool:
+        """Add the change to a frame's planes; False where nothing of it shows.
+
+        `seen` is the frame as it was, before anybody was changed in it.
+        """
         weight = self.weight(frame)
         if weight <= 0:
             return False
         if self.ager is None:
             add_layer(planes, self._layer(frame), self.quad(frame), weight)
         else:
-            self._age_seen(self.ager, planes, frame, weight)
+            self._age_seen(self.ager, planes, seen, frame, weight)
         return True
 
     def bend_frame(self, planes: Planes, frame: int) -> None:
@@ -98,7 +101,9 @@ class Painter:
         if self.bend is not None and weight > 0:
             bend_planes(planes, self.bend.weighed(weight), self.quad(frame))
 
-    def _age_seen(self, ager: NeuralAger, planes: Planes, frame: int, weight: float) -> None:
+    def _age_seen(
+        self, ager: NeuralAger, planes: Planes, seen: Planes, frame: int, weight: float
+    ) -> None:
         """Age what a frame shows: its own detail, then what the photo ager adds to it."""
         side = self.editor.model.config.generator.resolution
         quad, points = self.quad(frame), self.points(frame)
@@ -113,7 +118,7 @@ class Painter:
         layer = self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), mask)
         add_layer(planes, layer, quad, weight)
         if self.hair is not None:
-            self.hair.paint(planes, points[:5], weight)
+            self.hair.paint(planes, seen, points[:5], weight)
 
     def _layer(self, frame: int) -> np.ndarray:
         """The change `[R, R, 3]` of Y'CbCr at a frame, under the mask."""

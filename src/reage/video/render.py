@@ -124,7 +124,7 @@ def _render(
             before = frame.planes()
             after = before.copy()
             here = [painter for painter in painters if painter.covers(number)]
-            watch.tally.edited += sum(painter.paint(after, number) for painter in here)
+            watch.tally.edited += sum(painter.paint(after, before, number) for painter in here)
             for painter in here:
                 painter.bend_frame(after, number)
             watch.see(number, before, after, painters)

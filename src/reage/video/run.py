@@ -19,9 +19,10 @@ from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
 from reage.inputs import Target, as_targets
 from reage.latents.directions import Direction
-from reage.video.ageing import Key, TrackEdit, key_views, prepare_track
+from reage.video.ageing import TrackEdit, key_views, prepare_track
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
 from reage.video.journal import Journal
+from reage.video.looking import Key
 from reage.video.metrics import VideoMetrics
 from reage.video.muxing import check_output, join_segments
 from reage.video.render import render_segments, segments_of
@@ -231,6 +232,7 @@ def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, 
         "direction": _direction_hash(editor),
         "precision": str(editor.dtype),
         "backend": editor.backend,
+        "grey_hair": editor.grey_hair,
     }
 
 
