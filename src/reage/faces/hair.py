@@ -92,10 +92,10 @@ def find_hair(head: FaceCrop, face: Face, finder: PersonFinder, others: np.ndarr
     mesh = to_unit(face.landmarks[:, :2], head.quad) * HEAD_SIDE - 0.5
     light = head.image.astype(np.float32) @ LUMA / 255
     person = finder(head.image) * head.mask * _own(head, mesh, others)
+    person *= np.minimum(*np.meshgrid(*[_towards_edge()] * 2))
     share = share_of_hair(head.image, person, mesh)
     if share is None:
         return None
-    share *= np.minimum(*np.meshgrid(*[_towards_edge()] * 2))
     slope, offset = _guided(light, share)
     weight = box_mean(share, NEARBY)
     mean = float((light * share).sum() / share.sum())
