@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image carries.
 	$(BIN)/python -c "import skimage.data as d; from PIL import Image; import os; \
 	os.makedirs('demo', exist_ok=True); Image.fromarray(d.astronaut()).save('demo/astronaut.png')"
-	$(BIN)/reage edit demo/astronaut.png --ages 20:50:10 --overwrite
+	$(BIN)/reage edit demo/astronaut.png --ages 20:80:20 --overwrite
 	@echo "The pictures are in $(CURDIR)/demo: start with astronaut-ages.png"
 
 test: $(VENV)/.installed  ## The tests, on tiny models: some minutes.
