@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reage.faces.alignment import FaceCrop
 from reage.faces.detection import FaceDetector
-from reage.faces.greying import grey_share
+from reage.faces.greying import grey_shares
 from reage.faces.hair import Hair, PersonFinder, faces_beside, find_hair, head_crop
 from reage.images import Photo, photo_from_array, to_tensor
 from reage.inputs import Target
@@ -168,18 +168,14 @@ class FaceMover:
     def _greying(
         self, face: AnyFace, strengths: Tensor, moved: Moved, flat: Tensor | None = None
     ) -> Moved:
-        """The same face with hair as grey as at the ages that are read in it, `flat` as in `seen`.
-
-        Not by the strengths: to look ten years older, some faces have to be asked for twenty.
-        """
+        """The face with hair as grey as at the ages that are read in it; `flat` is as in `seen`."""
         view = face.view
-        hair = self._hair(view)
+        hair = self._hair(view) if (strengths > 0).any() else None
         if hair is None:
             return moved
         seen = view.seen(face.base, moved, self.paste, flat)
         ages = self.age_network.read(seen)[0].tolist()
-        own, pairs = view.reading.age, zip(ages, strengths.tolist(), strict=True)
-        shares = tuple(grey_share(own, age) if strength > 0 else 0.0 for age, strength in pairs)
+        shares = grey_shares(view.reading.age, ages, strengths.tolist())
         return replace(moved, greying=Greying(hair, shares))
 
     def _hair(self, view: FaceView) -> Hair | None:

@@ -17,6 +17,7 @@ __all__ = [
     "eye_mask",
     "face_mask",
     "face_quad",
+    "from_unit",
     "outline_of",
     "pixels_within",
     "quad_side",
@@ -69,6 +70,12 @@ def to_unit(points: np.ndarray, quad: np.ndarray) -> np.ndarray:
     return (np.asarray(points, np.float64) - quad[0]) @ np.linalg.inv(axes).T
 
 
+def from_unit(points: np.ndarray, quad: np.ndarray) -> np.ndarray:
+    """Map places `[..., 2]` in the square, as `to_unit` gives them, to the photo."""
+    across, down = quad[3] - quad[0], quad[1] - quad[0]
+    return quad[0] + points[..., :1] * across + points[..., 1:] * down
+
+
 def pixels_within(
     quad: np.ndarray, units: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int]:
@@ -76,7 +83,7 @@ def pixels_within(
 
     `units` `[N, 2]` are places as `to_unit` gives them, `shape` the picture's, height first.
     """
-    corners = quad[0] + units[:, :1] * (quad[3] - quad[0]) + units[:, 1:] * (quad[1] - quad[0])
+    corners = from_unit(units, quad)
     limits = np.array(shape[1::-1])
     low = np.clip(np.floor(corners.min(0)).astype(int), 0, limits)
     high = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, limits)

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from reage.faces.alignment import pixels_within, to_unit
+from reage.faces.alignment import to_unit
 from reage.faces.bands import BAND, LUMA, enlarged, turned, units_of
 from reage.faces.hair import Hair
 from reage.faces.sampling import interpolate
 
-__all__ = ["COLOUR", "grey_crop", "grey_hair", "grey_share", "turned_grey"]
+__all__ = ["COLOUR", "grey_crop", "grey_hair", "grey_share", "grey_shares", "turned_grey"]
 
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012), as it is here.
@@ -39,15 +39,23 @@ def grey_share(own: float, wanted: float) -> float:
     return float(max(after - before, 0) / max(1 - before, 1e-6))
 
 
+def grey_shares(own: float, ages: Sequence[float], strengths: Sequence[float]) -> tuple[float, ...]:
+    """The shares at ages read in a face that was moved by those strengths.
+
+    By the ages and not by the strengths: to look ten years older, some faces have to be asked for
+    twenty. But somebody made younger whom the network reads as older does not turn grey.
+    """
+    pairs = zip(ages, strengths, strict=True)
+    return tuple(grey_share(own, age) if strength > 0 else 0.0 for age, strength in pairs)
+
+
 def grey_crop(
     images: np.ndarray, quad: np.ndarray, hair: Hair, amounts: Sequence[float]
 ) -> np.ndarray:
     """Squares of the photo `[N, R, R, 3]` of 0..1, each with that share of the hair grey."""
     side = images.shape[1]
     places = to_unit(quad, hair.quad) * hair.slope.shape[0] - 0.5
-    layers = [
-        interpolate(layer, places, (side, side)) for layer in (hair.slope, hair.offset, hair.around)
-    ]
+    layers = [interpolate(layer, places, (side, side)) for layer in hair.layers]
     pairs = zip(images, amounts, strict=True)
     return np.stack([_greyed(image, hair, layers, amount) for image, amount in pairs])
 
@@ -95,23 +103,18 @@ def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:
     """
     if amount <= 0:
         return
-    corners = np.array([[u, v] for u in (0.0, 1.0) for v in (0.0, 1.0)])
-    x0, y0, x1, y1 = region = pixels_within(hair.quad, corners, picture.shape)
+    x0, y0, x1, y1 = region = hair.region(picture.shape)
     if x0 >= x1 or y0 >= y1:
         return
     width, height = x1 - x0, y1 - y0
     full = np.float32(255) * units_of(picture)
-    # Beyond the square's edge nothing is known: there is no hair there.
-    inside = np.ones_like(hair.slope)
-    grids = [turned(layer, hair.quad, region) for layer in (hair.slope, hair.offset, hair.around)]
-    within = turned(inside, hair.quad, region)
+    grids = [turned(layer, hair.quad, region) for layer in hair.layers]  # 0 beyond the square
 
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))
-        slope, offset, around = (enlarged(grid, rows, width, height) for grid in grids)
-        known = enlarged(within, rows, width, height) > 0.99
+        layers = [enlarged(grid, rows, width, height) for grid in grids]
         band = picture[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
-        values = _greyed(band / full, hair, (slope * known, offset * known, around), amount)
+        values = _greyed(band / full, hair, layers, amount)
         band[...] = np.rint(np.clip(values, 0, 1) * full)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

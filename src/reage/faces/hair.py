@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from reage.errors import ModelError
-from reage.faces.alignment import FaceCrop, crop_face, face_quad, quad_side, to_unit
+from reage.faces.alignment import (
+    FaceCrop,
+    crop_face,
+    face_quad,
+    from_unit,
+    pixels_within,
+    quad_side,
+    to_unit,
+)
 from reage.faces.bands import LUMA
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
@@ -34,6 +42,7 @@ HEAD_SCALE, HEAD_SHIFT = 1.5, 0.5
 SHOWN = 0.33  # of that square at least: of a tight crop it cannot be told what is hair
 PERSON_FILE = Path(__file__).parent.parent / "assets" / "mediapipe" / "selfie_segmentation.tflite"
 
+UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 FADE = 0.06  # of the square's side, over which hair ends at its edges
 WARM = 30.0  # levels of 255 between the channels of skin, from which on a photo has colours
 SMOOTH, EDGE = 3, 2e-4  # places and squared light: of the guided filter
@@ -56,6 +65,14 @@ class Hair:
     spread: float  # how far strands are from what is around them
     skin: float  # light of the brighter skin
     warmth: float = 1.0  # 0: the photo has no colours
+
+    @property
+    def layers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.slope, self.offset, self.around
+
+    def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """x0, y0, x1, y1 (exclusive) of the pixels of a picture, height first, that it covers."""
+        return pixels_within(self.quad, UNIT_SQUARE, shape)
 
 
 class PersonFinder:
@@ -92,7 +109,8 @@ def find_hair(head: FaceCrop, face: Face, finder: PersonFinder, others: np.ndarr
     mesh = to_unit(face.landmarks[:, :2], head.quad) * HEAD_SIDE - 0.5
     light = head.image.astype(np.float32) @ LUMA / 255
     person = finder(head.image) * head.mask * _own(head, mesh, others)
-    person *= np.minimum(*np.meshgrid(*[_towards_edge()] * 2))
+    edge = _towards_edge()
+    person *= np.minimum(edge[:, None], edge)
     share = share_of_hair(head.image, person, mesh)
     if share is None:
         return None
@@ -103,10 +121,11 @@ def find_hair(head: FaceCrop, face: Face, finder: PersonFinder, others: np.ndarr
         weight > 0.01, box_mean(light * share, NEARBY) / np.maximum(weight, 0.01), mean
     )
     away = np.square(light - around) * share
-    skin = float(np.percentile(light[filled(mesh[OUTLINE])], 90))
+    face_at = filled(mesh[OUTLINE])
+    skin = float(np.percentile(light[face_at], 90))
     spread = float(np.sqrt(away.sum() / share.sum()))
     layers = slope, offset, around.astype(np.float32)
-    return Hair(head.quad, *layers, mean, spread, skin, _warmth(head.image[filled(mesh[OUTLINE])]))
+    return Hair(head.quad, *layers, mean, spread, skin, _warmth(head.image[face_at]))
 
 
 def faces_beside(rgb: np.ndarray, face: Face, detector: FaceDetector) -> np.ndarray:
@@ -118,12 +137,14 @@ def faces_beside(rgb: np.ndarray, face: Face, detector: FaceDetector) -> np.ndar
 def others_in(
     image: np.ndarray, quad: np.ndarray, points: np.ndarray, detector: FaceDetector
 ) -> np.ndarray:
-    """The same of faces in a square `quad` but for that with the five `points`, in the photo."""
+    """The same of faces in the picture of a square, but for that with the five `points`.
+
+    `quad`, `points` and what comes out are in the same pixels, whatever picture those are of.
+    """
     found, scale = [], quad_side(quad) / len(image)
     for face in detector.detect(image):
         x0, y0, x1, y1 = face.box
-        unit = (np.array([x0 + x1, y0 + y1]) / 2 + 0.5) / len(image)
-        middle = quad[0] + unit[0] * (quad[3] - quad[0]) + unit[1] * (quad[1] - quad[0])
+        middle = from_unit((np.array([x0 + x1, y0 + y1]) / 2 + 0.5) / len(image), quad)
         if np.hypot(*(middle - points.mean(0))) > (y1 - y0) * scale / 2:
             found.append([*middle, (y1 - y0) * scale])
     return np.array(found).reshape(-1, 3)

@@ -106,6 +106,12 @@ class _Seen:
         return np.where(self.place.up < -0.25, np.maximum(skin, shaded), skin)
 
     @cached_property
+    def on_clothes(self) -> np.ndarray | None:
+        """The same on clothes; None where none are seen below the chin."""
+        clothes_at = (self.person > 0.9) & (self.place.up < -0.95)
+        return _two_densities(self.colours, clothes_at) if clothes_at.sum() > 200 else None
+
+    @cached_property
     def odd(self) -> np.ndarray:
         """Whether it has a colour that no hair has: as red as none is, green, or blue."""
         red, yellow = self.colours[..., 1], self.colours[..., 2]
@@ -156,12 +162,10 @@ def _parted(seen: _Seen, examples: np.ndarray) -> np.ndarray:
     by_colour = hair - seen.on_skin
     odds = np.minimum(by_colour + _against_skin(place), hair + 8) - 30 * seen.odd
     odds = np.where(_below_fringe(place, _sigmoid(odds) * person), by_colour - 1.5, odds)
-    clothes_at = (person > 0.9) & (place.up < -0.95)
     below = _against_clothes(place, _sigmoid(odds) * person)
-    if clothes_at.sum() > 200:
-        odds = np.minimum(odds, hair - _two_densities(colours, clothes_at) + below)
-    else:
-        odds = np.minimum(odds, below + 8)
+    # Where no clothes are seen, the place alone says it.
+    against = 8 if seen.on_clothes is None else hair - seen.on_clothes
+    odds = np.minimum(odds, against + below)
     share = _sigmoid(odds) * person
     # Gleams on fair hair look like skin: but beyond where hair begins no skin follows.
     met = _met_from_within(place, box_mean(share, RUN))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from reage.editor import Editor
-from reage.faces.alignment import FaceCrop, face_quad, pixels_within, quad_side, to_unit
+from reage.faces.alignment import FaceCrop, face_quad, outline_of, to_unit
 from reage.faces.bands import enlarged, turned
 from reage.faces.face import Face
 from reage.faces.greying import COLOUR, turned_grey
@@ -54,34 +54,28 @@ class HairFollower:
         face = self.editor.detector.follow(rgb, middle, side, np.radians(guess.pose[2]))
         if face is None:
             return None
-        square = np.array([[0, 0], [0, 1], [1, 1], [1, 0]]) * HEAD_SIDE - 0.5
-        head = FaceCrop(rgb, shown, square, HEAD_SIDE)
-        wide = face_quad(points, 2 * HEAD_SCALE, HEAD_SHIFT)
-        around = sample_rgb(planes, wide, HEAD_SIDE)
-        others = others_in(around, wide, points, self.editor.detector)
-        others[:, :2] = to_unit(others[:, :2], quad) * HEAD_SIDE - 0.5  # `square` is its own photo
-        others[:, 2] *= HEAD_SIDE / quad_side(quad)
+        # The square is taken for a photo of its own: all places are in its pixels.
+        head = FaceCrop(rgb, shown, outline_of((0, 0, HEAD_SIDE, HEAD_SIDE)), HEAD_SIDE)
+        around = sample_rgb(planes, face_quad(points, 2 * HEAD_SCALE, HEAD_SHIFT), HEAD_SIDE)
+        wide = face_quad(there, 2 * HEAD_SCALE, HEAD_SHIFT)
+        others = others_in(around, wide, there, self.editor.detector)
         return find_hair(head, face, self.editor.person_finder, others)
 
 
 def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
     """Turn a share `amount` (0..1) of the hair in a frame grey, in place."""
-    corners = np.array([[u, v] for u in (0.0, 1.0) for v in (0.0, 1.0)])
     luma, *colours = planes.layers
-    x0, y0, x1, y1 = pixels_within(hair.quad, corners, luma.shape)
+    x0, y0, x1, y1 = hair.region(luma.shape)
     # Whole samples of colour, each of which lies over two by two of light.
     x0, y0, x1, y1 = x0 // 2 * 2, y0 // 2 * 2, (x1 + 1) // 2 * 2, (y1 + 1) // 2 * 2
     width, height = x1 - x0, y1 - y0
     if amount <= 0 or min(width, height) <= 0:
         return
     region = (x0, y0, x1, y1)
-    inside = np.ones_like(hair.slope)
     layers = [
         enlarged(turned(layer, hair.quad, region), (0, height), width, height)
-        for layer in (hair.slope, hair.offset, hair.around, inside)
+        for layer in hair.layers
     ]
-    known = layers.pop() > 0.99
-    layers[0], layers[1] = layers[0] * known, layers[1] * known
     start, span = (0.0, 255.0) if planes.full_range else (16.0, 219.0)
     target = luma[y0:y1, x0:x1]
     light = (target - np.float32(start)) / np.float32(span)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reage.editor import Editor
-from reage.faces.greying import grey_share
+from reage.faces.greying import grey_shares
 from reage.faces.hair import Hair
 from reage.images import to_tensor
 from reage.latents.agers import NeuralAger, photo_ager_of
@@ -106,8 +106,7 @@ class KeyLook:
         """How grey the hair gets, by the ages `[K, N]` that are read without that."""
         if not any(key.hair for key in self.keys):
             return (0.0,) * len(strengths)
-        pairs = zip(read.mean(0).tolist(), strengths.tolist(), strict=True)
-        return tuple(grey_share(self.own, age) if s > 0 else 0.0 for age, s in pairs)
+        return grey_shares(self.own, read.mean(0).tolist(), strengths.tolist())
 
     def _greyed(self, pictures: Sequence[Tensor], shares: tuple[float, ...]) -> list[Tensor]:
         found = [key.hair and Greying(key.hair, shares) for key in self.keys]
