@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from tiny_training import tiny_settings
 
 from reage.errors import ModelError, UsageError
 from reage.latents.agers import NeuralAger, load_ager
+from reage.latents.directions import Direction, load_direction, save_direction
 from reage.latents.finding import AGE_AGER, find_direction
 from reage.latents.people import PEOPLE, People, model_people, save_people
 from reage.models.checkpoints import load_model, seal
@@ -189,6 +191,9 @@ class TestGenerator:
         shape = (model.generator.num_ws, model.generator.config.w_dim)
         drawn = People(torch.zeros(shape), torch.ones(2, *shape), torch.ones(2), "", {})
         save_people(replace(drawn, generator_hash=model.generator_hash), folder / PEOPLE)
+        for name, of in (("smile", model.generator_hash), ("other", "0" * 64)):
+            direction = Direction(name, torch.ones(shape), generator_hash=of)
+            save_direction(direction, folder / f"{name}.direction.safetensors")
         seal(folder)
         chosen = settings(**still, model=folder)
         trainer = start(chosen, machine)
@@ -220,6 +225,9 @@ class TestGenerator:
         assert isinstance(ager, NeuralAger) and ager.photo is not None
         ager.check(made.generator_hash, *shape)
         assert model_people(made) is not None
+        smile = load_direction(new / "smile.direction.safetensors")
+        assert smile.generator_hash == made.generator_hash
+        assert not (new / "other.direction.safetensors").exists()  # of another generator
         with pytest.raises(UsageError, match="keeps a model's encoder"):
             start(settings(**still), machine)
 
@@ -295,6 +303,40 @@ class TestEncoder:
             changed = {k.split(".")[0] for k in after if not torch.equal(after[k], before[k])}
             assert "encoder" in changed
             assert ("generator" in changed) == (lr > 0)
+
+    def test_agers_go_on_where_the_generator_stays(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
+    ):
+        for lr in (0.0, 1e-3):
+            tuned = AdamSettings(lr, 0.0, 0.99)
+            chosen = settings("encoder", model=chain["photo-ager"], generator=tuned)
+            folder = tmp_path / str(lr) / "model"
+            export_model(start(chosen, machine), chosen, folder, kimg=0.008)
+            ager = find_direction(load_model(folder), None)
+            assert isinstance(ager, NeuralAger) == (lr == 0)
+
+    def test_weights_are_written_with_as_many_bits_as_asked_for(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
+    ):
+        sizes, models = {}, {}
+        for bits in (11, 6):
+            chosen = settings("encoder", model=chain["photo-ager"], significant_bits=bits)
+            folder = tmp_path / str(bits) / "model"
+            export_model(start(chosen, machine), chosen, folder, kimg=0.008)
+            models[bits] = load_model(folder)
+            files = [folder / n for n in ("generator.safetensors", "encoder.safetensors")]
+            sizes[bits] = sum(len(zlib.compress(file.read_bytes())) for file in files)
+        assert sizes[6] < 0.85 * sizes[11]
+        full, rounded = (models[bits].generator.state_dict() for bits in (11, 6))
+        assert torch.equal(full["mapping.w_avg"], rounded["mapping.w_avg"])
+        name = "synthesis.b8.conv0.weight"
+        off = (rounded[name] / full[name] - 1).abs().max()
+        assert 2**-9 < off <= 2**-6
+        assert find_direction(models[6], None) is not None  # the ager knows the rounded generator
+        again = settings("encoder", model=models[6].folder, significant_bits=6)
+        export_model(start(again, machine), again, tmp_path / "again" / "model", kimg=0.008)
+        made = load_model(tmp_path / "again" / "model")
+        assert made.generator_hash == models[6].generator_hash
 
     def test_what_is_exported_is_the_average(self, chain: dict[str, Path]):
         model = load_model(chain["encoder"])

@@ -152,6 +152,7 @@ def save_model(
     *,
     card: str,
     dtype: torch.dtype = torch.float16,
+    significant_bits: int | None = None,
     encoder: Mapping[str, Tensor] | None = None,
     discriminator: Part | None = None,
     overwrite: bool = False,
@@ -159,14 +160,21 @@ def save_model(
     """Write a model folder, whole or not at all; the checksums of `config` are made here.
 
     `card` is the text of README.md, `encoder` the tensors of encoder.safetensors, `discriminator`
-    what `describe_discriminator` gives; all networks are stored as `dtype`. Raises ModelError when
-    the folder is there and `overwrite` is not set.
+    what `describe_discriminator` gives; all networks are stored as `dtype`, their matrices rounded
+    to `significant_bits` (float16 has 11) where they are given, so that archives of the folder
+    shrink. Raises ModelError when the folder is there and `overwrite` is not set.
     """
     assert dtype in STORED_DTYPES, f"{dtype} is not a storage type"
     assert (encoder is None) == (config.encoder is None), "config.encoder describes the encoder"
     assert generator.config == config.generator, "the config is another generator's"
     if folder.exists() and not overwrite:
         raise ModelError(f"{folder} exists; choose another name or allow overwriting")
+
+    def stored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        if significant_bits is not None:
+            tensors = {n: _rounded(t.detach(), significant_bits) for n, t in tensors.items()}
+        return _as_stored(tensors, dtype)
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -175,14 +183,14 @@ def save_model(
     try:
         staged = temporary / "new"
         staged.mkdir()
-        tensors = _as_stored(generator.state_dict(), dtype)
+        tensors = stored(generator.state_dict())
         metadata = {"tensor_hash": tensor_hash(tensors)}
         save_tensors(staged / GENERATOR_FILE, tensors, metadata)
         if encoder is not None:
-            save_tensors(staged / ENCODER_FILE, _as_stored(encoder, dtype))
+            save_tensors(staged / ENCODER_FILE, stored(encoder))
         if discriminator is not None:
-            stored = _as_stored(discriminator.tensors, dtype)
-            save_tensors(staged / DISCRIMINATOR_FILE, stored, discriminator.settings)
+            judged = stored(discriminator.tensors)
+            save_tensors(staged / DISCRIMINATOR_FILE, judged, discriminator.settings)
         write_file(staged / CARD_FILE, card.encode())
         seal(staged, config)
         if folder.exists():
@@ -262,6 +270,14 @@ def _checksums(data: dict[str, Any], path: Path) -> dict[str, str]:
         if Path(name).name != name or not isinstance(value, str) or len(value) != 64:
             raise ModelError(f"{path}: sha256 of {name!r} is {value!r}, not 64 hexadecimal digits")
     return data
+
+
+def _rounded(tensor: Tensor, bits: int) -> Tensor:
+    """The nearest values of `bits` significant binary digits; vectors, being few, as they are."""
+    if tensor.ndim < 2:
+        return tensor
+    mantissa, exponent = torch.frexp(tensor.float())
+    return torch.ldexp((mantissa * 2**bits).round() / 2**bits, exponent)
 
 
 def _as_stored(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

@@ -73,6 +73,8 @@ class GeneratorTraining:
     ada_target: float = 0.6  # stylegan2: mean sign of D on real pictures; 0 = no augmentation
     ada_kimg: float = 100.0  # in which p could go from 0 to 1
     compile: bool = False  # torch.compile of the synthesis: a minute first, then a fifth faster
+    # Of the weights that are written: 11 are all that float16 has; with fewer, archives shrink.
+    significant_bits: int = 11
 
     @property
     def keeps_codes(self) -> bool:
@@ -97,6 +99,12 @@ class EncoderTraining:
     identity_weight: float = 0.0
     code_weight: float = 0.1  # on samples: mean squared difference to the known code
     offset_weight: float = 0.01
+    significant_bits: int = 11  # of the weights that are written, as a generator's run has it
+
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether the generator stays as it is: what agers know of its codes goes on."""
+        return self.generator.lr == 0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from reage.errors import ModelError
 from reage.latents.agers import NeuralAger, save_ager
+from reage.latents.directions import SUFFIX, load_direction, save_direction
 from reage.latents.finding import AGE_AGER, find_direction
 from reage.latents.people import PEOPLE, model_people, save_people
 from reage.models.checkpoints import (
@@ -71,16 +72,20 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
         card=_card(config, settings, kimg),
         encoder=None if encoder is None else encoder.state_dict(),
         discriminator=_discriminator_of(trainer, base),
+        significant_bits=trainer.config.significant_bits,
         overwrite=True,
     )
-    if isinstance(trainer, GeneratorTrainer) and trainer.config.keeps_codes:
-        assert base is not None
+    if base is not None and trainer.config.keeps_codes:
         _keep_beside(base, folder)
 
 
 def _keep_beside(base: Model, folder: Path) -> None:
-    """Where codes stayed, the base's ager and people go on fitting the new generator."""
+    """Where codes stayed, what the base knows of them goes on fitting: ager, directions, people."""
     made = load_model(folder).generator_hash
+    for file in sorted(base.folder.glob(f"*{SUFFIX}")) if base.folder else ():
+        direction = load_direction(file)
+        if direction.generator_hash == base.generator_hash:
+            save_direction(replace(direction, generator_hash=made), folder / file.name)
     ager = find_direction(base, None)
     if isinstance(ager, NeuralAger):
         save_ager(replace(ager, generator_hash=made), folder / AGE_AGER)
