@@ -218,6 +218,7 @@ class TestGenerator:
         export_model(trainer, chosen, tmp_path / "run" / "model", kimg=0.016)
         new, made = tmp_path / "run" / "model", load_model(tmp_path / "run" / "model")
         assert made.generator_hash != model.generator_hash
+        assert made.config.metrics == {"kimg": 0.0, "encoder_kimg": 0.0}  # the encoder's stays
         same = [load_tensors(f / "encoder.safetensors")[0] for f in (folder, new)]
         assert all(torch.equal(same[0][name], same[1][name]) for name in same[1])
         assert torch.equal(made.generator.mapping.w_avg, average)

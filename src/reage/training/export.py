@@ -115,11 +115,18 @@ def _metrics(
         return 0.0 if base is None else base.config.kimg(of)
 
     if isinstance(trainer, EncoderTrainer):
-        known = (
-            {} if base is None or "kimg" not in base.config.metrics else {"kimg": before("kimg")}
-        )
-        return known | {"encoder_kimg": round(before("encoder_kimg") + kimg, 1)}
-    return {"kimg": round(before("kimg") + _learnt(trainer, kimg), 1)}
+        kept = _kept(base)
+        if not trainer.config.keeps_codes:
+            kept = {of: value for of, value in kept.items() if of == "kimg"}
+        return kept | {"encoder_kimg": round(before("encoder_kimg") + kimg, 1)}
+    learnt = {"kimg": round(before("kimg") + _learnt(trainer, kimg), 1)}
+    return (_kept(base) if trainer.config.keeps_codes else {}) | learnt
+
+
+def _kept(base: Model | None) -> dict[str, float]:
+    """What the networks of the base have learnt from."""
+    metrics = {} if base is None else base.config.metrics
+    return {of: base.config.kimg(of) for of in metrics if base and of.endswith("kimg")}
 
 
 def _learnt(trainer: GeneratorTrainer | PhotoAgerTrainer, kimg: float) -> float:
