@@ -152,7 +152,7 @@ def save_model(
     *,
     card: str,
     dtype: torch.dtype = torch.float16,
-    significant_bits: int | None = None,
+    significant_bits: int = 0,
     encoder: Mapping[str, Tensor] | None = None,
     discriminator: Part | None = None,
     overwrite: bool = False,
@@ -161,8 +161,8 @@ def save_model(
 
     `card` is the text of README.md, `encoder` the tensors of encoder.safetensors, `discriminator`
     what `describe_discriminator` gives; all networks are stored as `dtype`, their matrices rounded
-    to `significant_bits` (float16 has 11) where they are given, so that archives of the folder
-    shrink. Raises ModelError when the folder is there and `overwrite` is not set.
+    to `significant_bits` (float16 has 11; 0: not rounded), so that archives of the folder shrink.
+    Raises ModelError when the folder is there and `overwrite` is not set.
     """
     assert dtype in STORED_DTYPES, f"{dtype} is not a storage type"
     assert (encoder is None) == (config.encoder is None), "config.encoder describes the encoder"
@@ -171,7 +171,7 @@ def save_model(
         raise ModelError(f"{folder} exists; choose another name or allow overwriting")
 
     def stored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        if significant_bits is not None:
+        if significant_bits:
             tensors = {n: _rounded(t.detach(), significant_bits) for n, t in tensors.items()}
         return _as_stored(tensors, dtype)
 

@@ -73,8 +73,8 @@ class GeneratorTraining:
     ada_target: float = 0.6  # stylegan2: mean sign of D on real pictures; 0 = no augmentation
     ada_kimg: float = 100.0  # in which p could go from 0 to 1
     compile: bool = False  # torch.compile of the synthesis: a minute first, then a fifth faster
-    # Of the weights that are written: 11 are all that float16 has; with fewer, archives shrink.
-    significant_bits: int = 11
+    # Of the weights that are written: 0 are all 11 of float16; with fewer, archives shrink.
+    significant_bits: int = 0
 
     @property
     def keeps_codes(self) -> bool:
@@ -99,7 +99,7 @@ class EncoderTraining:
     identity_weight: float = 0.0
     code_weight: float = 0.1  # on samples: mean squared difference to the known code
     offset_weight: float = 0.01
-    significant_bits: int = 11  # of the weights that are written, as a generator's run has it
+    significant_bits: int = 0  # of the weights that are written, as a generator's run has it
 
     @property
     def keeps_codes(self) -> bool:
