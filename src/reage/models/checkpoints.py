@@ -169,12 +169,6 @@ def save_model(
     assert generator.config == config.generator, "the config is another generator's"
     if folder.exists() and not overwrite:
         raise ModelError(f"{folder} exists; choose another name or allow overwriting")
-
-    def stored(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        if significant_bits:
-            tensors = {n: _rounded(t.detach(), significant_bits) for n, t in tensors.items()}
-        return _as_stored(tensors, dtype)
-
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -183,14 +177,14 @@ def save_model(
     try:
         staged = temporary / "new"
         staged.mkdir()
-        tensors = stored(generator.state_dict())
+        tensors = _as_stored(generator.state_dict(), dtype, significant_bits)
         metadata = {"tensor_hash": tensor_hash(tensors)}
         save_tensors(staged / GENERATOR_FILE, tensors, metadata)
         if encoder is not None:
-            save_tensors(staged / ENCODER_FILE, stored(encoder))
+            save_tensors(staged / ENCODER_FILE, _as_stored(encoder, dtype, significant_bits))
         if discriminator is not None:
-            judged = stored(discriminator.tensors)
-            save_tensors(staged / DISCRIMINATOR_FILE, judged, discriminator.settings)
+            stored = _as_stored(discriminator.tensors, dtype, significant_bits)
+            save_tensors(staged / DISCRIMINATOR_FILE, stored, discriminator.settings)
         write_file(staged / CARD_FILE, card.encode())
         seal(staged, config)
         if folder.exists():
@@ -273,15 +267,20 @@ def _checksums(data: dict[str, Any], path: Path) -> dict[str, str]:
 
 
 def _rounded(tensor: Tensor, bits: int) -> Tensor:
-    """The nearest values of `bits` significant binary digits; vectors, being few, as they are."""
-    if tensor.ndim < 2:
+    """The nearest values of `bits` significant binary digits; vectors, being few, as they are.
+
+    With 0 all are as they are.
+    """
+    if not bits or tensor.ndim < 2:
         return tensor
     mantissa, exponent = torch.frexp(tensor.float())
     return torch.ldexp((mantissa * 2**bits).round() / 2**bits, exponent)
 
 
-def _as_stored(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    stored = {name: tensor.detach().to(dtype) for name, tensor in tensors.items()}
+def _as_stored(
+    tensors: Mapping[str, Tensor], dtype: torch.dtype, significant_bits: int
+) -> dict[str, Tensor]:
+    stored = {n: _rounded(t.detach(), significant_bits).to(dtype) for n, t in tensors.items()}
     for name, tensor in stored.items():
         if tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
             raise ModelError(f"{name} has values beyond {dtype}; store the model as float32")

@@ -81,8 +81,10 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
 
 def _keep_beside(base: Model, folder: Path) -> None:
     """Where codes stayed, what the base knows of them goes on fitting: ager, directions, people."""
+    if base.folder is None:  # what a foreign file brings belongs to that file
+        return
     made = load_model(folder).generator_hash
-    for file in sorted(base.folder.glob(f"*{SUFFIX}")) if base.folder else ():
+    for file in sorted(base.folder.glob(f"*{SUFFIX}")):
         direction = load_direction(file)
         if direction.generator_hash == base.generator_hash:
             save_direction(replace(direction, generator_hash=made), folder / file.name)
@@ -110,23 +112,18 @@ def _metrics(
     trainer: GeneratorTrainer | EncoderTrainer, base: Model | None, kimg: float
 ) -> dict[str, float]:
     """How many thousands of pictures each network has learnt from, those of the base included."""
-
-    def before(of: str) -> float:
-        return 0.0 if base is None else base.config.kimg(of)
-
     if isinstance(trainer, EncoderTrainer):
-        kept = _kept(base)
-        if not trainer.config.keeps_codes:
-            kept = {of: value for of, value in kept.items() if of == "kimg"}
-        return kept | {"encoder_kimg": round(before("encoder_kimg") + kimg, 1)}
-    learnt = {"kimg": round(before("kimg") + _learnt(trainer, kimg), 1)}
-    return (_kept(base) if trainer.config.keeps_codes else {}) | learnt
-
-
-def _kept(base: Model | None) -> dict[str, float]:
-    """What the networks of the base have learnt from."""
-    metrics = {} if base is None else base.config.metrics
-    return {of: base.config.kimg(of) for of in metrics if base and of.endswith("kimg")}
+        of, learnt = "encoder_kimg", kimg
+    else:
+        of, learnt = "kimg", _learnt(trainer, kimg)
+    before = {}
+    if base is not None:
+        names = [name for name in base.config.metrics if name.endswith("kimg")]
+        before = {name: base.config.kimg(name) for name in names}
+    made = {of: round(before.get(of, 0.0) + learnt, 1)}
+    if not trainer.config.keeps_codes:  # the other networks no longer fit
+        before = {name: value for name, value in before.items() if name == "kimg"}
+    return before | made
 
 
 def _learnt(trainer: GeneratorTrainer | PhotoAgerTrainer, kimg: float) -> float:
