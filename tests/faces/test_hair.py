@@ -14,10 +14,11 @@ from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
 from reage.faces.greying import grey_crop, grey_hair, grey_share
 from reage.faces.hair import Hair, PersonFinder, faces_beside, find_hair, head_crop
-from reage.faces.parting import HEAD_SIDE, OUTLINE, box_mean, filled
+from reage.faces.parting import BROWS, HEAD_SIDE, OUTLINE, SKIN, box_mean, filled
 
 # Places of the astronaut's portrait, x and y: hair above and beside the face, and what is none.
 HAIR = [(128, 40), (100, 45), (160, 50), (85, 85), (175, 80)]
+SHADED = [(178, 96), (175, 93)]  # beside the temple, darker than hair elsewhere
 OTHER = [(128, 110), (110, 125), (20, 20), (230, 30), (128, 210), (20, 220)]
 
 
@@ -50,7 +51,26 @@ def share_at(photo: np.ndarray, hair: Hair, places: list[tuple[int, int]]) -> np
 
 def test_hair_is_found_and_nothing_else(astronaut: np.ndarray, hair: Hair):
     assert (share_at(astronaut, hair, HAIR) > 0.85).all()
+    assert (share_at(astronaut, hair, SHADED) > 0.75).all()
     assert (share_at(astronaut, hair, OTHER) < 0.15).all()
+
+
+def test_a_fringe_through_which_skin_shows_is_hair(
+    astronaut: np.ndarray, face: Face, finder: PersonFinder, hair: Hair
+):
+    """Dark hair hangs down to the brows, as red as the forehead below it."""
+    head = head_crop(astronaut, face)
+    light = head.image @ LUMA / 255
+    share = np.clip(hair.slope * light + hair.offset, 0, 1)[..., None]
+    mesh = to_unit(face.landmarks[:, :2], head.quad) * HEAD_SIDE
+    forehead = filled(mesh[OUTLINE]) & (np.arange(HEAD_SIDE)[:, None] < mesh[BROWS, 1].min() - 2)
+    dark = head.image * (1 - 0.65 * share)
+    dark = np.where(forehead[..., None], np.minimum(dark, 0.4 * head.image), dark).astype(np.uint8)
+    found = find_hair(replace(head, image=dark), face, finder, NOBODY)
+    assert found is not None
+    still = found.slope * (dark @ LUMA / 255) + found.offset
+    assert (still[forehead] > 0.8).mean() > 0.8
+    assert (still[filled(mesh[SKIN[0]])] < 0.15).all()
 
 
 def test_it_is_found_in_a_turned_and_in_a_large_photo(

@@ -18,15 +18,16 @@ __all__ = ["HEAD_SIDE", "OUTLINE", "box_mean", "filled", "share_of_hair"]
 
 HEAD_SIDE = 256  # pixels of the square around a head: what the network of persons takes
 
-# Of MediaPipe's mesh: the face's outline, places that show skin, brows, bridge of the nose.
+# Of MediaPipe's mesh: the face's outline, places that show skin (cheeks and nose, and between the
+# brows, unless a fringe hangs there), brows, bridge of the nose.
 OUTLINE = [10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377]
 OUTLINE += [152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109]
 SKIN = (
     [116, 117, 118, 119, 100, 142, 203, 206, 207, 187, 123],
     [345, 346, 347, 348, 329, 371, 423, 426, 427, 411, 352],
-    [107, 108, 151, 337, 336, 9],
     [6, 197, 195, 5, 4, 45, 275],
 )
+BETWEEN = [107, 108, 151, 337, 336, 9]
 BROWS = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
 BRIDGE, TOP, CHIN = 168, 10, 152
 
@@ -34,12 +35,18 @@ BRIDGE, TOP, CHIN = 168, 10, 152
 DARK, PALE = 0.62, 0.7
 GREY = 0.35  # of the skin's redness: such hair is grey already
 GLEAM = 1.15  # times as light as the skin: a bald head's shine is pale, too
+FRINGE = 0.75  # of the cheeks' light: what is darker between the brows is no skin
 LEAST_SEEDS = 0.2  # of what lies above the face; else the head is bald
 BLACK = 0.35  # light below which black hair is bluish
 REDDEST = 1.6  # redness of hair; auburn has some 1.2
 VIVID, BLUER = 1.0, 0.12  # blueness and greenness that black hair has not, and lighter hair
 RAYS = 20  # directions a radian in which is looked for where hair begins
 RUN = 3  # places to each side that have to be hair where it begins
+DEEP = 0.35  # of the skin's light: in darker shade colours say nothing
+VEIL = 4.0  # logarithm of how much likelier hair is on a forehead as dark as hair
+UNLIKE = 1.0  # by how much hair has to be likelier than skin where it is for certain
+# How much neighbours are alike, up to which place on each side, and how often they are asked.
+ALIKE, CLOSE, ROUNDS = 3.0, 4, 2
 CERTAINLY = 0.8  # share from which on colours are taken for the hair's
 LEAST_HAIR = 200  # places
 
@@ -88,16 +95,23 @@ class _Seen:
     colours: np.ndarray  # [256, 256, 3], see `_colours`
     person: np.ndarray  # probability
     skin_at: np.ndarray  # whether it is skin for certain
+    typical: float  # light of the skin
+    darkest: float  # that of the darkest of both cheeks and nose
     skin: _Gaussian
 
     @classmethod
     def of(cls, rgb: np.ndarray, person: np.ndarray, mesh: np.ndarray) -> _Seen:
         light = rgb.astype(np.float32) @ LUMA / 255
         colours = box_mean(_colours(rgb, light), 1).astype(np.float32)
-        skin_at = np.any([filled(mesh[part]) for part in SKIN], axis=0)
+        parts = [filled(mesh[part]) for part in SKIN]
+        skin_at = np.any(parts, axis=0)
+        skin_at |= filled(mesh[BETWEEN]) & (light > FRINGE * np.median(light[skin_at]))
+        darkest = min(float(np.median(light[part])) for part in parts if part.any())
+        typical = float(np.median(light[skin_at]))
         skin = _Gaussian.of(colours, skin_at)
         skin = skin.wider(0.02, *np.square(0.12 * skin.mean[1:]))  # foreheads differ from cheeks
-        return cls(_Place.of(mesh), light, colours, person, skin_at, skin)
+        place = _Place.of(mesh)
+        return cls(place, light, colours, person, skin_at, typical, darkest, skin)
 
     @cached_property
     def on_skin(self) -> np.ndarray:
@@ -110,6 +124,17 @@ class _Seen:
         """The same on clothes; None where none are seen below the chin."""
         clothes_at = (self.person > 0.9) & (self.place.up < -0.95)
         return _two_densities(self.colours, clothes_at) if clothes_at.sum() > 200 else None
+
+    @cached_property
+    def veiled(self) -> np.ndarray:
+        """Logarithm of how much likelier hair is on a forehead darker than cheeks and nose."""
+        forehead = self.place.near & (self.place.up > self.place.brows)
+        return VEIL * forehead * np.clip((DARK - self.light / max(self.darkest, 0.02)) / 0.15, 0, 1)
+
+    @cached_property
+    def deep(self) -> np.ndarray:
+        """What is so dark, beside the face or above it, that its colours say nothing."""
+        return (self.light < DEEP * self.typical) & (self.place.up > -0.3)
 
     @cached_property
     def odd(self) -> np.ndarray:
@@ -143,9 +168,8 @@ def share_of_hair(rgb: np.ndarray, person: np.ndarray, mesh: np.ndarray) -> np.n
 def _seeds(seen: _Seen) -> np.ndarray | None:
     """Where hair is by its colour alone; None for bald and for grey heads."""
     above, redness = seen.above & ~seen.odd, seen.colours[..., 1]
-    typical = float(np.median(seen.light[seen.skin_at]))
-    pale = (redness < PALE * seen.skin.mean[1]) & (seen.light < GLEAM * typical)
-    dark = above & (seen.light < DARK * typical)
+    pale = (redness < PALE * seen.skin.mean[1]) & (seen.light < GLEAM * seen.typical)
+    dark = above & (seen.light < DARK * seen.typical)
     least = max(LEAST_SEEDS * seen.above.sum(), 50)
     # Beside dark hair what is pale is a high forehead in the light.
     if dark.sum() > 2 * least:
@@ -160,18 +184,36 @@ def _parted(seen: _Seen, examples: np.ndarray) -> np.ndarray:
     place, colours, person = seen.place, seen.colours, seen.person
     hair = _two_densities(colours, examples)
     by_colour = hair - seen.on_skin
-    odds = np.minimum(by_colour + _against_skin(place), hair + 8) - 30 * seen.odd
-    odds = np.where(_below_fringe(place, _sigmoid(odds) * person), by_colour - 1.5, odds)
-    below = _against_clothes(place, _sigmoid(odds) * person)
+    # Where the cheeks look like hair as well, colour says less.
+    by_colour -= max(float(np.percentile(by_colour[seen.skin_at], 80)) + UNLIKE, 0)
+    by_colour += seen.veiled
+    # What no example looks like is none, unless it lies in deep shade.
+    alike = np.where(seen.deep, np.maximum(hair + 8, 2), hair + 8)
+    odds = np.minimum(by_colour + _against_skin(place), alike) - 30 * seen.odd
+    share = _settled(odds, person)
+    odds = np.where(_below_fringe(place, share), by_colour - 1.5, odds)
+    share = _settled(odds, person)
+    below = _against_clothes(place, share)
     # Where no clothes are seen, the place alone says it.
     against = 8 if seen.on_clothes is None else hair - seen.on_clothes
-    odds = np.minimum(odds, against + below)
-    share = _sigmoid(odds) * person
+    share = np.minimum(share, _sigmoid(against + below) * person)
     # Gleams on fair hair look like skin: but beyond where hair begins no skin follows.
     met = _met_from_within(place, box_mean(share, RUN))
     begun = np.clip((met - 0.7) / 0.2, 0, 1) * person * ~seen.odd
     share = np.where(place.near | (place.up < 0.2), share, np.maximum(share, begun))
     return box_mean(share, 1)
+
+
+def _settled(odds: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """Shares of hair by the logarithm of its odds, where neighbours are likely to be alike.
+
+    Mean field of an Ising model (Parisi 1988); what is no person's has no say.
+    """
+    share = _sigmoid(odds) * person
+    known = box_mean(person, CLOSE)
+    for _ in range(ROUNDS):
+        share = _sigmoid(odds + ALIKE * (2 * box_mean(share, CLOSE) - known)) * person
+    return share
 
 
 def _against_skin(place: _Place) -> np.ndarray:
@@ -203,7 +245,7 @@ def _met_from_within(place: _Place, share: np.ndarray) -> np.ndarray:
 
 def _against_clothes(place: _Place, share: np.ndarray) -> np.ndarray:
     """The same against clothes: only long hair, seen beside the cheeks, goes on below the chin."""
-    odds = np.interp(place.up, [-1.5, -1.1, -0.7, -0.3], [-3.0, -1.5, 1.0, 8.0])
+    odds = np.interp(place.up, [-1.5, -1.1, -0.7, -0.3, 0.0], [-3.0, -1.5, 1.0, 8.0, 30.0])
     width = np.abs(place.aside)
     cheeks = (place.up > -0.5) & (place.up < -0.15) & (width > 0.36)
     for side in (place.aside < 0, place.aside >= 0):
