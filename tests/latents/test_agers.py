@@ -143,23 +143,29 @@ def test_a_face_grows_older_by_lines_more_than_by_shading():
     assert torch.allclose(flat, expected, atol=1e-5)
 
 
-def test_light_has_the_colour_of_the_skin_around():
-    light = random(2, 1, 32, 32) * 0.1
-    plain = torch.tensor([0.5, 0.1, -0.2])[:, None, None].expand(2, 3, 32, 32)
-    after = plain + lit(plain, light)
-    shares = [(x + 1) / (x + 1).sum(1, keepdim=True) for x in (plain, after)]
-    assert torch.allclose(*shares, atol=1e-5)
-    # A red line on it is filled with the skin's colour.
-    line = plain.clone()
-    line[:, :, 16] = torch.tensor([0.2, -0.8, -0.8])[:, None]
-    filled = lit(line, light.abs() + 0.1)[:, :, 16]
-    assert (filled[:, 1] / filled[:, 0] > 0.55).all()  # of the line itself: 0.17; of the skin: 0.73
-    for photos in (plain, line, random(2, 3, 32, 32).clamp(-0.8, 1)):
-        assert torch.allclose(luma(lit(photos, light)), light, atol=1e-6)
-    # A grey change is nothing but light; black stays black instead of growing without bounds.
-    grey = photo_change(plain, light.expand_as(plain), torch.zeros(2, dtype=torch.bool))
-    assert torch.allclose(grey, lit(plain, 1.3 * light), atol=1e-6)
-    assert not lit(-torch.ones(1, 3, 16, 16), torch.ones(1, 1, 16, 16)).any()
+def test_light_has_the_colours_that_the_face_takes_from_shade_to_light():
+    lights = 0.3 * random(2, 1, 64, 64)
+    tints = torch.tensor([[0.2, -0.0623, -0.2], [-0.1, 0.0311, 0.1]])[:, :, None, None]
+    tints = tints - luma(tints)
+    colour = torch.tensor([0.2, -0.05, -0.1])[:, None, None]
+    photos = lights * (1 + tints) + colour - luma(colour[None])
+    light = random(2, 1, 64, 64) * 0.1
+    assert torch.allclose(lit(photos, light), light * (1 + tints), atol=2e-3)
+    # Lips and a fringe have colours of their own, and say little.
+    faces = photos.clone()
+    faces[:, :, 44:48, 24:40] += torch.tensor([0.3, -0.3, -0.2])[:, None, None]
+    faces[:, :, :10] = torch.tensor([-0.8, -0.9, -0.95])[:, None, None]
+    assert torch.allclose(lit(faces, light), light * (1 + tints), atol=0.01)
+    for seen in (photos, faces, random(2, 3, 64, 64).clamp(-0.8, 1)):
+        assert torch.allclose(luma(lit(seen, light)), light, atol=1e-6)
+    # A photo without colours gets grey light, as has a face of one colour.
+    grey = light.expand_as(photos)
+    for plain in (lights.expand_as(photos), colour.expand_as(photos), -torch.ones_like(photos)):
+        assert torch.allclose(lit(plain, light), grey, atol=1e-6)
+    # A grey change is nothing but light, and each photo has its own.
+    younger = torch.zeros(2, dtype=torch.bool)
+    assert torch.allclose(photo_change(photos, grey, younger), lit(photos, 1.3 * light), atol=1e-6)
+    assert torch.allclose(lit(photos[1:], light[1:]), lit(photos, light)[1:], atol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -62,8 +62,8 @@ LINE_WIDTH = 0.02  # of a crop's side: of the Gaussian that parts the two
 # By which the logarithm of the skin's finest detail grows each year: it is 1.8 times as strong
 # at 70 and more as in the twenties (docs/ageing.md).
 DETAIL_A_YEAR = 0.0125
-AROUND = 16  # part of a crop's side from which a place's skin takes its colour, to each side
-DARKEST = 0.1  # of 0..1: darker skin is lit as such of this lightness is
+TINT_ROUNDS = 4  # in which pixels of other colours than the skin's come to count less
+LEAST_SPREAD = 1e-4  # squared light: a face of one colour gets grey light
 BEYOND = 10.0  # years past the trained ages that may be asked of the network
 
 
@@ -223,14 +223,35 @@ def photo_change(photos: Tensor, change: Tensor, older: Tensor) -> Tensor:
 def lit(photos: Tensor, light: Tensor) -> Tensor:
     """What makes photos `[N, 3, R, R]` of -1..1 lighter by `light` `[N, 1, R, R]`, to be added.
 
-    It has the colour of the skin around, as a shadow takes it away and a filled line gives it back:
-    as much grey makes skin pale where it grows lighter and orange where it grows darker, and
-    a line's own colour, dark red, makes it a red one.
+    It has the colours that the face itself takes from shade to light: under a warm lamp, in the
+    sun's gleam and on dark skin they differ. As much grey, or as much of the skin's own colour,
+    makes patches of skin orange on some photos and grey or blue on others.
     """
-    side = photos.shape[-1] // AROUND * 2 + 1
-    padded = F.pad((photos + 1) / 2, (side // 2,) * 4, mode="reflect")
-    around = F.avg_pool2d(F.avg_pool2d(padded, (side, 1), 1), (1, side), 1)
-    return light * around / luma(around).clamp_min(DARKEST)
+    return light * (1 + _tint(photos))
+
+
+def _tint(photos: Tensor) -> Tensor:
+    """How the colours of faces (RGB less luma) change with their light, `[N, 3, 1, 1]`.
+
+    A regression on the pixels of the face, in which those far from it (lips, brows, a fringe)
+    count less and less (iteratively reweighted least squares, weights after Cauchy).
+    """
+    inside = photo_mask(photos.new_zeros(photos.shape[-2:]))
+    lights = luma(photos)
+    colours = photos - lights
+    weights = inside.expand_as(lights)
+    slope = photos.new_zeros(len(photos), 3, 1, 1)
+    for _ in range(TINT_ROUNDS):
+        weights = weights / weights.sum((2, 3), keepdim=True)
+        shade, colour = (
+            values - (weights * values).sum((2, 3), keepdim=True) for values in (lights, colours)
+        )
+        spread = (weights * shade.square()).sum((2, 3), keepdim=True)
+        slope = (weights * shade * colour).sum((2, 3), keepdim=True) / (spread + LEAST_SPREAD)
+        away = (colour - slope * shade).square().sum(1, keepdim=True)
+        typical = (weights * away).sum((2, 3), keepdim=True)
+        weights = inside / (1 + away / (typical + LEAST_SPREAD))
+    return slope
 
 
 def photo_mask(eyes: Tensor) -> Tensor:
