@@ -99,9 +99,10 @@ def test_settings_by_name():
     assert (config.batch, config.encoder.lr, config.stages, config.ema_kimg) == (
         16, 1e-4, ((1.0, 64),), 2.0,
     )  # fmt: skip
-    for wrong in ("batch", "batch=x", "batch=1.5", "encoder.x=1", "adversary=", "encoder=3"):
-        if wrong == "adversary=":
-            continue
+    for wrong in (
+        "batch", "batch=x", "batch=1.5", "batch=0", "batch=-4", "encoder.x=1", "encoder=3",
+        "encoder.lr=-1e-4", "ema_kimg=1e999", "significant_bits=-1",
+    ):  # fmt: skip
         with pytest.raises(UsageError, match="--set"):
             changed(GeneratorTraining(), (wrong,))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 from collections.abc import Callable
@@ -243,6 +244,10 @@ def _with(config: Any, path: list[str], value: str, text: str) -> Any:
         new = float(new)
     if type(new) is not type(old):
         raise UsageError(f"--set {text!r}: {path[0]} is like {old!r}")
+    if isinstance(new, int | float):
+        least = 1 if path[0] == "batch" else 0
+        if not least <= new < math.inf:
+            raise UsageError(f"--set {text!r}: {path[0]} is {least} or more")
     return replace(config, **{path[0]: new})
 
 
