@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 import reage.editor
 import reage.tracing
@@ -19,7 +20,9 @@ from reage.errors import FaceError, LatentError, ModelError, ReageError, UsageEr
 from reage.faces.alignment import to_unit
 from reage.images import read_photo, save_array
 from reage.inputs import as_photo, as_targets
+from reage.latents.aging import AgeReading
 from reage.latents.directions import Direction
+from reage.networks.age import AgeNetwork
 from reage.results import Edit, Result
 
 
@@ -113,6 +116,31 @@ def test_the_numbers_are_those_of_the_pictures(editor: Editor, result: Result):
     assert again.age == pytest.approx(old.after.age, abs=0.01)
     parts = [result.seconds[name] for name in ("detection", "inversion", "editing")]
     assert sum(parts) == pytest.approx(result.seconds["total"], rel=0.01)
+
+
+def test_an_age_that_the_finished_photo_misses_is_looked_for_again(
+    editor: Editor, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
+    """As where the small square of the search shows less than the photo."""
+    photo = as_photo(astronaut)
+    faces = editor.take(photo, editor.choose_faces(photo))
+    traced = editor.trace(photo, faces)
+    plain = traced.edit(60).faces[0]
+    read = reage.tracing.read_age
+
+    def older(network: AgeNetwork, shown: Tensor) -> AgeReading:
+        reading = read(network, shown)
+        return replace(reading, age=reading.age + 6)
+
+    monkeypatch.setattr(reage.tracing, "read_age", older)
+    again = traced.edit(60).faces[0]
+    assert plain.limit is None and again.limit is None
+    assert again.after.age == pytest.approx(60, abs=2)
+    assert again.strength < plain.strength
+    # Where that does not help either, it is said.
+    monkeypatch.setattr(reage.tracing, "read_age", lambda *_: AgeReading(30.0, 5.0))
+    missed = traced.edit(60).faces[0]
+    assert missed.after.age == 30 and "full size" in str(missed.limit)
 
 
 def test_the_same_call_gives_the_same_bytes(editor: Editor, result: Result, astronaut: np.ndarray):

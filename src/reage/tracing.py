@@ -17,7 +17,7 @@ from reage.faces.hair import Hair, PersonFinder, faces_beside, find_hair, head_c
 from reage.images import Photo, photo_from_array, to_tensor
 from reage.inputs import Target
 from reage.latents.agers import AnyAger, NeuralAger, PictureAger, photo_ager_of
-from reage.latents.aging import AgeCurve, Look, Reached, reach_age, trace_curve
+from reage.latents.aging import AgeCurve, Look, Reached, limit_in, reach_age, trace_curve
 from reage.latents.directions import Direction
 from reage.latents.faces import (
     AnyFace,
@@ -240,13 +240,14 @@ class FaceMover:
         else:
             shown = to_tensor(crop_for_age(pixels, view.face).image).to(self.device)
         similar = self.likeness(self.likeness.describe(shown), self._describe_photo(face))
+        after = read_age(self.age_network, shown)
         return AgedFace(
             number=view.number,
             asked=goal.asked,
             before=view.reading,
-            after=read_age(self.age_network, shown),
+            after=after,
             strength=goal.strength,
-            limit=goal.limit,
+            limit=limit_in(goal, after.age),
             likeness=float(similar[0]),
             psnr=float(face.inversion.psnr[0]) if isinstance(face, InvertedFace) else None,
         )
@@ -268,4 +269,26 @@ class TracedFaces:
             asked = target.get(number) if isinstance(target, Mapping) else target
             if asked is not None:
                 goals.append((face, reach_age(*self.curves[number], asked)))
-        return self.mover.apply(goals)
+        edit = self.mover.apply(goals)
+        # The finished photo may read otherwise than the small square in which the age was looked
+        # for: then what would have to be read there is looked for once more.
+        again = [
+            (face, self._corrected(face, goal, aged))
+            for (face, goal), aged in zip(goals, edit.faces, strict=True)
+        ]
+        if all(new is old for (_, new), (_, old) in zip(again, goals, strict=True)):
+            return edit
+        return min(edit, self.mover.apply(again), key=_missed)
+
+    def _corrected(self, face: AnyFace, goal: Reached, aged: AgedFace) -> Reached:
+        """The same goal, unless it was met in the search alone."""
+        if goal.asked is None or goal.limit is not None or aged.limit is None:
+            return goal
+        needed = goal.asked - (aged.after.age - goal.age)
+        found = reach_age(*self.curves[face.view.number], needed)
+        return replace(goal, strength=found.strength, age=found.age)
+
+
+def _missed(edit: Edit) -> float:
+    """Years between what was asked and what is read, of all faces."""
+    return sum(abs(face.after.age - face.asked) for face in edit.faces if face.asked is not None)

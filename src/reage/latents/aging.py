@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-__all__ = ["AgeCurve", "AgeReading", "Reached", "reach_age", "trace_curve"]
+__all__ = ["AgeCurve", "AgeReading", "Reached", "limit_in", "reach_age", "trace_curve"]
 
 # A fitted age counts as reached within this many years: half of the network's own error.
 TOLERANCE = 2.0
@@ -148,6 +148,15 @@ def reach_age(look: Look, curve: AgeCurve, asked: float, *, refinements: int = 3
             side = -1
     missed = None if abs(best[1]) <= TOLERANCE else "the age jumps there between two strengths"
     return Reached(best[0], best[1] + asked, asked, missed)
+
+
+def limit_in(goal: Reached, age: float) -> str | None:
+    """Why a finished photo in which `age` is read is not of the asked age; None: it is."""
+    if goal.asked is not None and abs(age - goal.asked) <= TOLERANCE:
+        return None
+    if goal.asked is None or goal.limit is not None:
+        return goal.limit
+    return "at the photo's full size it reads otherwise than in the search"
 
 
 def _towards(curve: AgeCurve, asked: float) -> AgeCurve:
