@@ -44,8 +44,10 @@ bench: $(VENV)/.installed  ## Time everything; ROSINALITY=PATH NVIDIA=PATH PADDL
 	$(BIN)/python benchmarks/report.py build/bench/*.json --table build/bench/bench.md \
 	--plot build/bench/bench.svg
 
-sheet: $(VENV)/.installed  ## docs/contact-sheet.jpg from the synthetic portraits in ../shared.
+sheet: $(VENV)/.installed  ## docs/contact-sheet*.jpg from the synthetic portraits in ../shared.
 	$(BIN)/python benchmarks/contact_sheet.py ../shared/portraits/synthetic docs/contact-sheet.jpg
+	$(BIN)/python benchmarks/contact_sheet.py ../shared/portraits/synthetic \
+	docs/contact-sheet-replace.jpg replace
 
 portraits: $(VENV)/.installed  ## docs/portraits.md: all portraits in ../shared at four ages.
 	$(BIN)/python benchmarks/portraits.py ../shared/portraits docs/portraits.md

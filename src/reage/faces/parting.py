@@ -191,7 +191,9 @@ def _parted(seen: _Seen, examples: np.ndarray) -> np.ndarray:
     alike = np.where(seen.deep, np.maximum(hair + 8, 2), hair + 8)
     odds = np.minimum(by_colour + _against_skin(place), alike) - 30 * seen.odd
     share = _settled(odds, person)
-    odds = np.where(_below_fringe(place, share), by_colour - 1.5, odds)
+    # The nearer to the lids, the likelier it is skin in the fringe's shade.
+    lower = np.clip((place.brows + 0.08 - place.up) / (place.brows + 0.02), 0, 1)
+    odds = np.where(_below_fringe(place, share), by_colour - 1.5 - 4 * lower, odds)
     share = _settled(odds, person)
     below = _against_clothes(place, share)
     # Where no clothes are seen, the place alone says it.
