@@ -286,7 +286,7 @@ class TracedFaces:
             return goal
         needed = goal.asked - (aged.after.age - goal.age)
         found = reach_age(*self.curves[face.view.number], needed)
-        return replace(goal, strength=found.strength, age=found.age)
+        return replace(found, asked=goal.asked)
 
 
 def _missed(edit: Edit) -> float:
