@@ -126,6 +126,11 @@ class _Seen:
         return _two_densities(self.colours, clothes_at) if clothes_at.sum() > 200 else None
 
     @cached_property
+    def persons_near(self) -> np.ndarray:
+        """How much of what is close to each place shows somebody."""
+        return box_mean(self.person, CLOSE)
+
+    @cached_property
     def veiled(self) -> np.ndarray:
         """Logarithm of how much likelier hair is on a forehead darker than cheeks and nose."""
         forehead = self.place.near & (self.place.up > self.place.brows)
@@ -190,11 +195,11 @@ def _parted(seen: _Seen, examples: np.ndarray) -> np.ndarray:
     # What no example looks like is none, unless it lies in deep shade.
     alike = np.where(seen.deep, np.maximum(hair + 8, 2), hair + 8)
     odds = np.minimum(by_colour + _against_skin(place), alike) - 30 * seen.odd
-    share = _settled(odds, person)
+    share = _settled(odds, seen)
     # The nearer to the lids, the likelier it is skin in the fringe's shade.
     lower = np.clip((place.brows + 0.08 - place.up) / (place.brows + 0.02), 0, 1)
     odds = np.where(_below_fringe(place, share), by_colour - 1.5 - 4 * lower, odds)
-    share = _settled(odds, person)
+    share = _settled(odds, seen)
     below = _against_clothes(place, share)
     # Where no clothes are seen, the place alone says it.
     against = 8 if seen.on_clothes is None else hair - seen.on_clothes
@@ -206,15 +211,15 @@ def _parted(seen: _Seen, examples: np.ndarray) -> np.ndarray:
     return box_mean(share, 1)
 
 
-def _settled(odds: np.ndarray, person: np.ndarray) -> np.ndarray:
+def _settled(odds: np.ndarray, seen: _Seen) -> np.ndarray:
     """Shares of hair by the logarithm of its odds, where neighbours are likely to be alike.
 
     Mean field of an Ising model (Parisi 1988); what is no person's has no say.
     """
-    share = _sigmoid(odds) * person
-    known = box_mean(person, CLOSE)
+    share = _sigmoid(odds) * seen.person
     for _ in range(ROUNDS):
-        share = _sigmoid(odds + ALIKE * (2 * box_mean(share, CLOSE) - known)) * person
+        around = 2 * box_mean(share, CLOSE) - seen.persons_near
+        share = _sigmoid(odds + ALIKE * around) * seen.person
     return share
 
 
