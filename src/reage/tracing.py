@@ -276,9 +276,7 @@ class TracedFaces:
             (face, self._corrected(face, goal, aged))
             for (face, goal), aged in zip(goals, edit.faces, strict=True)
         ]
-        if all(new is old for (_, new), (_, old) in zip(again, goals, strict=True)):
-            return edit
-        return min(edit, self.mover.apply(again), key=_missed)
+        return edit if again == goals else min(edit, self.mover.apply(again), key=_missed)
 
     def _corrected(self, face: AnyFace, goal: Reached, aged: AgedFace) -> Reached:
         """The same goal, unless it was met in the search alone."""

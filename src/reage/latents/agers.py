@@ -236,7 +236,7 @@ def _tint(photos: Tensor) -> Tensor:
     A regression on the pixels of the face, in which those far from it (lips, brows, a fringe)
     count less and less (iteratively reweighted least squares, weights after Cauchy).
     """
-    inside = photo_mask(photos.new_zeros(photos.shape[-2:]))
+    inside = oval_mask(photos.shape[-1]).to(photos)
     lights = luma(photos)
     colours = photos - lights
     weights = inside.expand_as(lights)
