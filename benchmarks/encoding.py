@@ -21,8 +21,8 @@ from reage.models.encoders import load_encoder
 from reage.models.export import EncoderGraph, export_part, parts_of
 from reage.models.graphs import open_graph
 from reage.models.registry import load
-from reage.networks.encoder import Encoder
-from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig
+from reage.networks.encoders.encoder import Encoder
+from reage.networks.encoders.style_encoder import StyleEncoder, StyleEncoderConfig
 from timing import (
     NAMES,
     Row,

@@ -25,7 +25,7 @@ from implementations import (
     our_generator,
 )
 from reage.models.registry import load
-from reage.networks.generator import Generator
+from reage.networks.stylegan2.generator import Generator
 from timing import (
     NAMES,
     Row,

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from reage.models.export import Part, SynthesisGraph, export_part
 from reage.models.graphs import GraphFormat, open_graph
-from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 from timing import Convolution, ours, precisions
 
 CHANNELS = {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}

@@ -27,10 +27,10 @@ import torch
 from torch import Tensor
 
 from implementations import generator_shapes, import_from, our_generator, rosinality
-from reage.latents.inversion import ProjectConfig, project
+from reage.inversion.projection import ProjectConfig, project
 from reage.models.pretrained import load_efficientnet
-from reage.networks.generator import Generator
-from reage.networks.perceptual import EfficientNetDistance, VGGDistance
+from reage.networks.judges.perceptual import EfficientNetDistance, VGGDistance
+from reage.networks.stylegan2.generator import Generator
 from timing import (
     NAMES,
     Row,

@@ -29,7 +29,9 @@ PORTRAITS = (
 )
 
 
-def commands(photos: list[Path], clip: Path | None, out: Path) -> Iterator[tuple[str, list[object]]]:
+def commands(
+    photos: list[Path], clip: Path | None, out: Path
+) -> Iterator[tuple[str, list[object]]]:
     """Name and arguments of each command; all write into the folder of their name."""
     first, second = photos[:2]
     for paste in ("delta", "replace", "none"):

@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from made import SMALL, Command, make_generator, random
+from reage.agers.direction import Direction
+from reage.agers.direction_files import save_direction
+from reage.agers.finder import AGE_DIRECTION
 from reage.cli import main
 from reage.editor import QUALITIES, Editor, load
-from reage.latents.directions import Direction, save_direction
-from reage.latents.finding import AGE_DIRECTION
 from reage.models.checkpoints import Alignment, Model, ModelConfig, load_model, save_model, seal
 from reage.models.pretrained import load_efficientnet
-from reage.networks.generator import Generator
-from reage.networks.perceptual import EfficientNetDistance
+from reage.networks.judges.perceptual import EfficientNetDistance
+from reage.networks.stylegan2.generator import Generator
 
 # One thread: the sums come in one order, and tests that share a machine do not wait for another.
 torch.set_num_threads(1)

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.latents.bending import Bend, bend_in_place
-from reage.networks.generator import Generator, GeneratorConfig
+from reage.compositing.warp import Bend, bend_in_place
+from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
 __all__ = ["SMALL", "Command", "bent_photo", "make_generator", "random", "within"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from reage.networks.fran import FRAN_CHANNELS, FranConfig, FranNormed, FranPlain
+from reage.networks.agers.fran import FRAN_CHANNELS, FranConfig, FranNormed, FranPlain
 from seeded import seeded
 
 __all__ = ["KNOWN_CHANGE", "NARROW", "known_fran", "save_graph", "save_state", "seeded_fran"]

@@ -20,14 +20,20 @@ from PIL import Image
 
 import reage.editor
 from made import Command
+from reage.agers.direction_files import load_direction
+from reage.agers.finder import AGE_DIRECTION
 from reage.cli.main import spread_values
-from reage.cli.models import parse_alignment
-from reage.cli.options import parse_ages, parse_face, parse_levels, parse_range, parse_targets
+from reage.cli.research.models import parse_alignment
+from reage.cli.shared.options import (
+    parse_ages,
+    parse_face,
+    parse_levels,
+    parse_range,
+    parse_targets,
+)
 from reage.errors import UsageError
 from reage.images import read_mark, read_photo
-from reage.latents.directions import load_direction
-from reage.latents.files import read_latents
-from reage.latents.finding import AGE_DIRECTION
+from reage.inversion.latent_files import read_latents
 from reage.models.checkpoints import load_model, seal
 
 
@@ -632,7 +638,7 @@ class TestModels:
     ):
         from reage.models.checkpoints import save_model
         from reage.models.encoders import describe_encoder, load_encoder
-        from reage.networks.encoder import Encoder, EncoderConfig
+        from reage.networks.encoders.encoder import Encoder, EncoderConfig
 
         model = load_model(small_folder)
         sizes = EncoderConfig(8, 32, 32, channels=(4, 4), blocks=(1, 1), hidden=8)
@@ -688,8 +694,9 @@ class TestAge:
 class TestFit:
     @pytest.fixture(autouse=True)
     def everywhere_a_face(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from reage.faces.face import Face
         from reage.latents import codes
+
+        from reage.faces.face import Face
 
         points = np.array([[10, 10], [20, 10], [15, 15], [11, 20], [19, 20]], float)
         found = SimpleNamespace(detect=lambda _: [Face.from_points(points)])

@@ -13,17 +13,17 @@ from PIL import Image
 from torch import Tensor
 
 import reage.editor
-import reage.tracing
+import reage.search.face_mover
+from reage.agers.direction import Direction
 from reage.devices import choose_device, choose_dtype
 from reage.editor import QUALITIES, Editor, load
 from reage.errors import FaceError, LatentError, ModelError, ReageError, UsageError
-from reage.faces.alignment import to_unit
+from reage.faces.readings import AgeReading
+from reage.faces.squares import to_unit
 from reage.images import read_photo, save_array
 from reage.inputs import as_photo, as_targets
-from reage.latents.aging import AgeReading
-from reage.latents.directions import Direction
-from reage.networks.age import AgeNetwork
-from reage.results import Edit, Result
+from reage.networks.judges.age import AgeNetwork
+from reage.types import Edit, Result
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def loaded(small_folder: Path) -> Editor:
 @pytest.fixture
 def small_editor(loaded: Editor, monkeypatch: pytest.MonkeyPatch) -> Editor:
     """A model that knows no faces; so nothing it makes is like the photo."""
-    monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", -2.0)
+    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
     monkeypatch.setitem(QUALITIES, "fast", replace(QUALITIES["fast"], step=3))  # type: ignore[arg-type]
     return loaded
 
@@ -108,8 +108,8 @@ def test_the_numbers_are_those_of_the_pictures(editor: Editor, result: Result):
         missed = abs(face.asked - face.after.age)
         assert missed <= 3 if face.limit is None else missed > 1
         assert f"-> {face.after.age:.0f} years" in face.summary
+    from reage.agers.faces import crop_for_age, read_age
     from reage.images import to_tensor
-    from reage.latents.faces import crop_for_age, read_age
 
     crop = crop_for_age(pixels(result.edits[1]), result.inverted[0].view.face)
     again = read_age(editor.age_network, to_tensor(crop.image))
@@ -126,19 +126,19 @@ def test_an_age_that_the_finished_photo_misses_is_looked_for_again(
     faces = editor.take(photo, editor.choose_faces(photo))
     traced = editor.trace(photo, faces)
     plain = traced.edit(60).faces[0]
-    read = reage.tracing.read_age
+    read = reage.search.face_mover.read_age
 
     def older(network: AgeNetwork, shown: Tensor) -> AgeReading:
         reading = read(network, shown)
         return replace(reading, age=reading.age + 6)
 
-    monkeypatch.setattr(reage.tracing, "read_age", older)
+    monkeypatch.setattr(reage.search.face_mover, "read_age", older)
     again = traced.edit(60).faces[0]
     assert plain.limit is None and again.limit is None
     assert again.after.age == pytest.approx(60, abs=2)
     assert again.strength < plain.strength
     # Where that does not help either, it is said.
-    monkeypatch.setattr(reage.tracing, "read_age", lambda *_: AgeReading(30.0, 5.0))
+    monkeypatch.setattr(reage.search.face_mover, "read_age", lambda *_: AgeReading(30.0, 5.0))
     missed = traced.edit(60).faces[0]
     assert missed.after.age == 30 and "full size" in str(missed.limit)
 

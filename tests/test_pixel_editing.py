@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from made_fran import KNOWN_CHANGE, NARROW, known_fran, save_graph, save_state, seeded_fran
+from reage.agers.faces import PhotoFace
 from reage.cli.main import main
 from reage.editor import Editor, load
 from reage.errors import ModelError, UsageError
 from reage.images import photo_from_array
-from reage.latents.faces import PhotoFace
-from reage.networks.fran import FranPlain
-from reage.tracing import PIXEL_EDGE
+from reage.networks.agers.fran import FranPlain
+from reage.search.face_mover import PIXEL_EDGE
 
 
 @pytest.fixture(scope="module")

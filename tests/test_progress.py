@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from reage.cli.progress import StageBar
+from reage.cli.shared.progress import StageBar
 
 
 class Terminal(io.StringIO):

@@ -20,7 +20,7 @@ from reage.errors import (
 
 if TYPE_CHECKING:
     from reage.editor import Editor, load
-    from reage.results import Result
+    from reage.types import Result
 
 __version__ = "0.1.0"
 
@@ -36,7 +36,7 @@ __all__ = [
     "load",
 ]
 
-_LAZY = {"Editor": "reage.editor", "load": "reage.editor", "Result": "reage.results"}
+_LAZY = {"Editor": "reage.editor", "load": "reage.editor", "Result": "reage.types"}
 
 
 def __getattr__(name: str) -> Any:

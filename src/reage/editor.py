@@ -14,19 +14,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from reage.devices import choose_device, choose_dtype
-from reage.errors import FaceError, ModelError, UsageError
-from reage.faces.alignment import FaceCrop
-from reage.faces.detection import FaceDetector
-from reage.faces.face import Face, left_to_right, select_faces
-from reage.faces.hair import PersonFinder
-from reage.images import Photo, to_tensor
-from reage.inputs import Target, as_photo, as_targets
-from reage.latents.agers import AnyAger, NeuralAger, PictureAger
-from reage.latents.aging import Reached
-from reage.latents.directions import Direction, for_generator
-from reage.latents.encoding import AnyEncoder, encode
-from reage.latents.faces import (
+from reage.agers.direction import Direction, for_generator
+from reage.agers.direction_scale import oriented
+from reage.agers.faces import (
     FEATHER,
     AnyFace,
     FaceView,
@@ -35,12 +25,21 @@ from reage.latents.faces import (
     age_square,
     view_face,
 )
-from reage.latents.finding import find_direction
-from reage.latents.hypertuning import hypertune
-from reage.latents.inversion import Inversion, ProjectConfig, ProjectStep, project
-from reage.latents.pixels import PixelAger, load_pixel_ager, photo_face
-from reage.latents.trust import oriented
-from reage.latents.tuning import TuneConfig, Tuned, tune
+from reage.agers.finder import find_direction
+from reage.agers.fran import PixelAger, load_pixel_ager, photo_face
+from reage.agers.neural import AnyAger, NeuralAger, PictureAger
+from reage.compositing.hair.segmentation import PersonFinder
+from reage.devices import choose_device, choose_dtype
+from reage.errors import FaceError, ModelError, UsageError
+from reage.faces.detection import FaceDetector
+from reage.faces.face import Face, left_to_right, select_faces
+from reage.faces.squares import FaceCrop
+from reage.images import Photo, to_tensor
+from reage.inputs import Target, as_photo, as_targets
+from reage.inversion.encoding import AnyEncoder, encode
+from reage.inversion.hypernetwork import hypertune
+from reage.inversion.projection import Inversion, ProjectConfig, ProjectStep, project
+from reage.inversion.tuning import TuneConfig, Tuned, tune
 from reage.models.backends import Graphs, open_graphs
 from reage.models.checkpoints import Model
 from reage.models.encoders import load_encoder
@@ -48,10 +47,11 @@ from reage.models.pixel_agers import is_pixel_ager
 from reage.models.pretrained import load_age_network, load_efficientnet, load_perceptual
 from reage.models.registry import find_model
 from reage.models.registry import load as load_any_model
-from reage.networks.age import AgeNetwork
-from reage.networks.identity import FeatureLikeness
-from reage.results import Edit, Result
-from reage.tracing import FaceMover, TracedFaces
+from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.likeness import FeatureLikeness
+from reage.search.age_search import Reached
+from reage.search.face_mover import FaceMover, TracedFaces
+from reage.types import Edit, Result
 
 __all__ = ["QUALITIES", "Editor", "load"]
 

@@ -25,8 +25,8 @@ from reage.evaluation.recogniser import chip_quad
 from reage.evaluation.report import check_output, write_report
 from reage.evaluation.run import Evaluation, evaluate, peak_memory
 from reage.evaluation.samples import draw_samples
-from reage.faces.alignment import crop_face, face_quad
 from reage.faces.detection import FaceDetector
+from reage.faces.squares import crop_face, face_quad
 from reage.images import read_mark
 
 FILES = {"report.md", "report.json", "samples-psi1.jpg", "inversion.jpg", "ageing.jpg", "pairs.jpg"}
@@ -169,7 +169,7 @@ def test_samples_are_the_same_for_the_same_seed(small_editor: Editor):
 
 
 def test_an_encoder_is_measured_alone(small_editor: Editor, judges: Judges, crops: Path):
-    from reage.datasets import open_dataset
+    from reage.datasets.reading import open_dataset
 
     generator = small_editor.model.generator
     average = generator.mapping.w_avg.expand(1, generator.num_ws, -1)
@@ -204,7 +204,7 @@ SQUARE = np.array([[-0.5, -0.5], [-0.5, 127.5], [127.5, 127.5], [127.5, -0.5]])
 def test_a_replaced_face_without_an_edit_is_the_reconstruction(
     small_editor: Editor, judges: Judges, astronaut: np.ndarray
 ):
-    from reage.datasets import FaceRow
+    from reage.datasets.reading import FaceRow
     from reage.images import photo_from_array
 
     still = replace(small_editor.age_direction(), vector=small_editor.direction.vector * 0)  # type: ignore[union-attr]

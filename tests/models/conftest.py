@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reage.models.checkpoints import Alignment, ModelConfig
-from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
 TINY = GeneratorConfig(
     resolution=32, channels=(16, 16, 16, 8), z_dim=12, w_dim=12, mapping_layers=2

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.networks.bilinear_generator import BilinearConfig
+from reage.networks.lucidrains.generator import BilinearConfig
 from seeded import seeded
 
 __all__ = ["CONFIGS", "GOLDEN", "lucidrains_file", "lucidrains_state"]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from reage.networks.generator import Generator
+from reage.networks.stylegan2.generator import Generator
 
 BUFFERS = ("noise_const", "w_avg", "resample_filter")
 FILTER = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64

@@ -24,7 +24,7 @@ from reage.models.checkpoints import (
     seal,
     tensor_hash,
 )
-from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from reage.models.checkpoints import (
 )
 from reage.models.discriminators import describe_discriminator, load_discriminator
 from reage.models.files import load_tensors, save_tensors
-from reage.networks.discriminator import Discriminator, DiscriminatorConfig
-from reage.networks.generator import Generator
+from reage.networks.stylegan2.discriminator import Discriminator, DiscriminatorConfig
+from reage.networks.stylegan2.generator import Generator
 
 
 @pytest.fixture

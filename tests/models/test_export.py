@@ -19,11 +19,11 @@ from reage.models.backends import BACKENDS, open_graphs
 from reage.models.checkpoints import Model, ModelConfig, save_model
 from reage.models.export import Part, export_part, export_parts, parts_of
 from reage.models.graphs import FILES, GraphFormat, open_graph
-from reage.networks.ager import Ager, AgerConfig
-from reage.networks.encoder import Encoder, EncoderConfig
-from reage.networks.generator import Generator
-from reage.networks.growth import Growth, GrowthConfig
-from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.networks.agers.growth import Growth, GrowthConfig
+from reage.networks.agers.latent_ager import Ager, AgerConfig
+from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.networks.encoders.encoder import Encoder, EncoderConfig
+from reage.networks.stylegan2.generator import Generator
 
 PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 

@@ -18,7 +18,7 @@ from reage.evaluation.second_age import load_second_age
 from reage.faces.face import Face
 from reage.models.face_networks import load_arcface, load_dex_age
 from reage.models.inspecting import inspect_model
-from reage.networks.dex_age import DexAge
+from reage.networks.judges.dex_age import DexAge
 from seeded import seeded, seeded_picture
 
 GOLDEN = Path(__file__).with_name("golden_face_networks.npz")  # widths of 16 to 48, and of 4 to 32

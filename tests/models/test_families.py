@@ -26,7 +26,7 @@ from reage.models.convert import ConvertedGenerator, ForeignFormat, read_foreign
 from reage.models.convert.converted import fir_kernel
 from reage.models.convert.mmgen import to_mmgen
 from reage.models.convert.paddle import to_paddlegan
-from reage.networks.generator import Generator
+from reage.networks.stylegan2.generator import Generator
 
 HERE = Path(__file__).parent
 CASES = {"a": (32, 2), "b": (64, 8), "c": (1024, 8), "d": (256, 2)}  # resolution, mapping layers

@@ -10,15 +10,15 @@ import torch
 from made_checkpoints import made_checkpoint, published
 from PIL import Image
 
-import reage.tracing
+import reage.search.face_mover
 from made import Command
+from reage.agers.neural import PictureAger
 from reage.editor import Editor
 from reage.editor import load as load_editor
-from reage.faces.alignment import FaceCrop
+from reage.faces.squares import FaceCrop
 from reage.images import to_array, to_tensor
 from reage.inputs import as_photo
-from reage.latents.agers import PictureAger
-from reage.latents.inversion import ProjectConfig
+from reage.inversion.projection import ProjectConfig
 from seeded import seeded
 
 STEPLESS = ProjectConfig(step=1)  # the code where the losses are taken first: the encoder's
@@ -27,7 +27,7 @@ STEPLESS = ProjectConfig(step=1)  # the code where the losses are taken first: t
 @pytest.fixture
 def run(reage_command: Command, two_steps: None, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run a command; inversions take few steps, and any likeness will do."""
-    monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", -2.0)
+    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
     return reage_command
 
 

@@ -23,7 +23,7 @@ from reage.models.convert import read_foreign
 from reage.models.convert.mmgen import write_mmgen
 from reage.models.convert.nvidia import write_nvidia
 from reage.models.convert.paddle import write_paddlegan
-from reage.networks.generator import Generator
+from reage.networks.stylegan2.generator import Generator
 
 
 class Calls:

@@ -18,7 +18,7 @@ from reage.models.checkpoints import ModelConfig, save_model
 from reage.models.convert.rosinality import write_rosinality
 from reage.models.files import tensor_hash
 from reage.models.registry import find_model, load
-from reage.networks.generator import Generator
+from reage.networks.stylegan2.generator import Generator
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from reage.editor import load as load_editor
 from reage.errors import ModelError
-from reage.faces.alignment import FaceCrop
+from reage.faces.squares import FaceCrop
 from reage.images import to_array
-from reage.latents.hypertuning import changed_names, hypertune
-from reage.latents.tuning import TuneConfig
+from reage.inversion.hypernetwork import changed_names, hypertune
+from reage.inversion.tuning import TuneConfig
 from reage.models.inspecting import inspect_model
 from reage.models.registry import load
 from seeded import seeded, seeded_picture

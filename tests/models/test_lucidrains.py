@@ -26,7 +26,7 @@ from reage.models.checkpoints import ModelConfig, build_generator, load_model, s
 from reage.models.convert import ForeignFormat, read_foreign, write_foreign
 from reage.models.files import save_tensors
 from reage.models.registry import load
-from reage.networks.bilinear_generator import BilinearGenerator
+from reage.networks.lucidrains.generator import BilinearGenerator
 
 STRIDES = {16: 1, 32: 1, 64: 3, 256: 15}  # of the stored pictures; first and last row are there
 COMPUTED = "the file has no mean latent: computed from 4096 samples"

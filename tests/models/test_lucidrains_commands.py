@@ -14,25 +14,25 @@ import torch
 from made_lucidrains import lucidrains_file, lucidrains_state
 from PIL import Image
 
-import reage.tracing
+import reage.search.face_mover
 from made import Command
 from reage.editor import Editor
 from reage.editor import load as load_editor
 from reage.faces.face import Face
-from reage.latents.files import read_latents
-from reage.latents.inversion import ProjectConfig, noise_autocorrelation
-from reage.latents.tuning import load_difference, tuned_generator
+from reage.inversion.latent_files import read_latents
+from reage.inversion.projection import ProjectConfig, noise_autocorrelation
+from reage.inversion.tuning import load_difference, tuned_generator
 from reage.models.checkpoints import load_model
 from reage.models.export import export_parts, parts_of
 from reage.models.graphs import open_graph
-from reage.networks.encoder import Encoder
+from reage.networks.encoders.encoder import Encoder
 from seeded import seeded, seeded_picture
 
 
 @pytest.fixture
 def run(reage_command: Command, two_steps: None, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Run a command; inversions take few steps, and any likeness will do."""
-    monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", -2.0)
+    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
     return reage_command
 
 
@@ -120,7 +120,7 @@ def test_a_search_comes_nearer(folder: Path):
     editor = editor_of(folder)
     generator = editor.model.generator
     wanted = generator.map(torch.from_numpy(seeded("somebody", (1, 24))))
-    from reage.latents.inversion import project
+    from reage.inversion.projection import project
 
     found = project(
         generator, generator.synthesize(wanted), torch.ones(1, 1, 32, 32),
@@ -135,7 +135,7 @@ def test_a_search_comes_nearer(folder: Path):
 
 def test_noise_that_is_optimised_keeps_the_values_that_the_network_knows(folder: Path):
     editor = editor_of(folder)
-    from reage.latents.inversion import project
+    from reage.inversion.projection import project
 
     generator, side = editor.model.generator, 32
     found = project(

@@ -35,7 +35,7 @@ from reage.errors import ModelError
 from reage.models.checkpoints import build_generator
 from reage.models.convert import ConvertedGenerator, read_foreign
 from reage.models.convert.nvidia import write_nvidia
-from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
 GOLDEN = Path(__file__).with_name("golden_nvidia.npz")
 

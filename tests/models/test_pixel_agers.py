@@ -16,7 +16,7 @@ from reage.errors import ModelError
 from reage.models.inspecting import inspect_model
 from reage.models.pixel_agers import PixelNetwork, is_pixel_ager, load_pixel_network
 from reage.models.registry import load
-from reage.networks.fran import FranNormed, FranPlain, fran_input
+from reage.networks.agers.fran import FranNormed, FranPlain, fran_input
 from seeded import seeded_picture
 
 KINDS = {"plain": FranPlain, "normed": FranNormed}

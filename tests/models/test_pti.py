@@ -17,7 +17,7 @@ from stub_networks import ATTRIBUTES, Stub, install_persistence, network, with_f
 
 from reage.errors import ModelError
 from reage.models.convert import read_foreign
-from reage.networks.generator import Generator
+from reage.networks.stylegan2.generator import Generator
 
 
 @pytest.fixture(autouse=True)

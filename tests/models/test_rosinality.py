@@ -18,7 +18,7 @@ from reage.errors import ModelError
 from reage.models.checkpoints import build_generator
 from reage.models.convert import read_foreign
 from reage.models.convert.rosinality import to_rosinality, write_rosinality
-from reage.networks.generator import Generator
+from reage.networks.stylegan2.generator import Generator
 
 GOLDEN = Path(__file__).with_name("golden_rosinality.npz")
 Saved = Callable[[Any], Path]

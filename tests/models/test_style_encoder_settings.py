@@ -8,8 +8,8 @@ import pytest
 
 from reage.errors import ModelError
 from reage.models.encoders import describe_encoder, style_encoder_config
-from reage.networks.resnet import ResNetConfig
-from reage.networks.style_encoder import StyleEncoderConfig
+from reage.networks.encoders.resnet import ResNetConfig
+from reage.networks.encoders.style_encoder import StyleEncoderConfig
 
 CARS = StyleEncoderConfig(
     16,

@@ -9,11 +9,11 @@ import torch
 from made_checkpoints import FAMILIES, RESNETS, golden, made_checkpoint, published
 from torch import Tensor
 
-from reage.latents.agers import picture_ager
-from reage.latents.encoding import encode
+from reage.agers.neural import picture_ager
+from reage.inversion.encoding import encode
 from reage.models.encoders import load_encoder
 from reage.models.registry import load
-from reage.networks.style_encoder import StyleEncoder
+from reage.networks.encoders.style_encoder import StyleEncoder
 from seeded import seeded_picture
 
 # Widths of 16, 24, 32 and 48 instead of 64, 128, 256 and 512, a generator of 32 px; all else is as

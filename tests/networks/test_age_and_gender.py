@@ -11,7 +11,7 @@ from torch import Tensor
 from made import random
 from reage.images import to_tensor
 from reage.models.pretrained import dlib_model_file, load_age_network, load_gender_network
-from reage.networks.age import age_moments
+from reage.networks.judges.age import age_moments
 
 
 def as_graph_input(images: Tensor, side: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from made import random
-from reage.networks.ager import Ager, AgerConfig, embed_age
+from reage.networks.agers.latent_ager import Ager, AgerConfig, embed_age
 
 
 @pytest.fixture

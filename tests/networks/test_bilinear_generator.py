@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from made import random
-from reage.latents.directions import factorize, sefa_direction
-from reage.networks.bilinear_generator import BilinearConfig, BilinearGenerator, blurred
+from reage.agers.direction import factorize, sefa_direction
 from reage.networks.generators import make_generator
+from reage.networks.lucidrains.generator import BilinearConfig, BilinearGenerator, blurred
 
 CONFIGS = {
     "plain": BilinearConfig(32, (16, 16, 8, 8), 12, 12, 2),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from made import random
-from reage.networks.encoder import Encoder, EncoderConfig
+from reage.networks.encoders.encoder import Encoder, EncoderConfig
 
 
 @pytest.fixture

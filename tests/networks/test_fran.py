@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from made_fran import KNOWN_CHANGE, NARROW, known_fran, seeded_fran
-from reage.networks.fran import FRAN_CHANNELS, FranNormed, FranPlain, fran_input
+from reage.networks.agers.fran import FRAN_CHANNELS, FranNormed, FranPlain, fran_input
 from seeded import seeded_picture
 
 GOLDEN = Path(__file__).with_name("golden_fran.npz")  # widths of 4 to 64

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from made import make_generator, random
 from reage.editor import Editor
-from reage.networks.generator import Generator, GeneratorConfig, NoiseMode, level_resolutions
+from reage.networks.stylegan2.generator import Generator, GeneratorConfig
+from reage.networks.stylegan2.synthesis import NoiseMode, level_resolutions
 
 
 @pytest.fixture

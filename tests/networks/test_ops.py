@@ -9,7 +9,7 @@ from torch import Tensor
 
 from made import random
 from reage.networks import ops
-from reage.networks.ops import (
+from reage.networks.stylegan2.ops import (
     demodulation,
     fold_fir,
     leaky_relu,

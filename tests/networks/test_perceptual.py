@@ -15,9 +15,9 @@ from reage.errors import ModelError
 from reage.images import to_tensor
 from reage.models import pretrained
 from reage.models.pretrained import load_efficientnet, load_perceptual
-from reage.networks.efficientnet import TAP_CHANNELS
-from reage.networks.identity import FeatureLikeness
-from reage.networks.perceptual import EfficientNetDistance, VGGDistance, masked_mse
+from reage.networks.judges.efficientnet import TAP_CHANNELS
+from reage.networks.judges.likeness import FeatureLikeness
+from reage.networks.judges.perceptual import EfficientNetDistance, VGGDistance, masked_mse
 
 Distance = Callable[[Tensor, Tensor, Tensor], Tensor]
 Weights = dict[str, Tensor]

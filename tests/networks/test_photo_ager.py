@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from made import random
-from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
 
 CONFIG = PhotoAgerConfig(16, widths=(8, 8, 8))
 

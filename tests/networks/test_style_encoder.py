@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from reage.networks.irse import Backbone, BackboneConfig
-from reage.networks.resnet import BasicBlock, ResNetConfig
-from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig, with_age
+from reage.networks.encoders.irse import Backbone, BackboneConfig
+from reage.networks.encoders.resnet import BasicBlock, ResNetConfig
+from reage.networks.encoders.style_encoder import StyleEncoder, StyleEncoderConfig, with_age
 from seeded import seeded, seeded_picture
 
 NARROW = BackboneConfig(stem=4, widths=(4, 6, 8, 8), units=(1, 2, 1, 1), squeeze=2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from made import random
-from reage.networks.discriminator import TextureCritic
+from reage.networks.stylegan2.discriminator import TextureCritic
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import torch
 from made import random
 from reage.errors import ModelError
 from reage.evaluation.second_age import load_second_age
-from reage.networks.xception_age import BLOCKS, XceptionAge, xception_state_dict
+from reage.networks.judges.xception_age import BLOCKS, XceptionAge, xception_state_dict
 
 
 def stored(network: XceptionAge) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 import reage.editor
-import reage.tracing
+import reage.search.face_mover
 from reage.cli import main
 from reage.editor import QUALITIES
 from reage.models.backends import BACKENDS, Graphs, open_graphs
@@ -60,7 +60,7 @@ def make(
 ) -> Callable[..., dict[str, np.ndarray]]:
     """Run a command with the small model; its pictures."""
     monkeypatch.setenv("REAGE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", -2.0)
+    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
     for name, config in QUALITIES.items():
         monkeypatch.setitem(QUALITIES, name, replace(config, step=2))  # type: ignore[arg-type]
     (tmp_path / "in").mkdir()

@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-import reage.tracing
+import reage.search.face_mover
 from made import Command, random
+from reage.agers.direction import Direction, move
 from reage.editor import load
 from reage.images import to_array
-from reage.latents.directions import Direction, move
-from reage.latents.files import Latents, Picture, read_latents, write_latents
+from reage.inversion.latent_files import Latents, Picture, read_latents, write_latents
 from reage.models.checkpoints import Model
 from reage.outputs import strip
 
@@ -26,7 +26,7 @@ WORDS = ("--device", "cpu", "--precision", "float32")
 
 @pytest.fixture(autouse=True)
 def any_likeness(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", -2.0)
+    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-import reage.tracing
+import reage.search.face_mover
 from made import Command
+from reage.agers.direction import Direction
+from reage.agers.direction_files import save_direction
 from reage.editor import Editor, load
 from reage.images import DIGITAL_SOURCE_TYPE, read_mark
-from reage.latents.directions import Direction, save_direction
 from reage.outputs import outcomes
 from reage.outputs.outcomes import Relative, plausible_outcomes, trait_directions
 
@@ -24,7 +25,7 @@ def run(
     reage_command: Command, two_steps: None, monkeypatch: pytest.MonkeyPatch, small_folder: Path
 ) -> Command:
     """Run a command with the small model, few steps and any likeness."""
-    monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", -2.0)
+    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
     monkeypatch.setattr(outcomes, "LEAST_LIKENESS", -2.0)
 
     options = ("--model", small_folder, "--precision", "float32")
@@ -113,7 +114,7 @@ class TestAnimate:
     def test_a_face_that_does_not_age(
         self, run: Command, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(reage.tracing, "LEAST_LIKENESS", 2.0)
+        monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", 2.0)
         status, _, err = run("animate", photos[0], "--ages", "5:80", "-o",
                              photos[0].with_name("a.gif"))  # fmt: skip
         assert status == 1

@@ -11,8 +11,9 @@ from torch import nn
 from made import SMALL, make_generator, random
 from reage.errors import UsageError
 from reage.models.pretrained import load_efficientnet
-from reage.networks.ager import Ager, AgerConfig
-from reage.networks.discriminator import (
+from reage.networks.agers.latent_ager import Ager, AgerConfig
+from reage.networks.encoders.encoder import Encoder, EncoderConfig
+from reage.networks.stylegan2.discriminator import (
     Discriminator,
     DiscriminatorConfig,
     FeatureHeads,
@@ -20,19 +21,18 @@ from reage.networks.discriminator import (
     TextureCritic,
     minibatch_stddev,
 )
-from reage.networks.encoder import Encoder, EncoderConfig
 from reage.training import losses
-from reage.training.adversaries import ProjectedAdversary
-from reage.training.augment import ada_augment, diff_augment, resharpened
-from reage.training.averaging import averaging_beta, update_average
 from reage.training.configs import AdamSettings
-from reage.training.data import age_bin
-from reage.training.draws import Draws
-from reage.training.encoder import random_masks
-from reage.training.generator import mixed_codes
-from reage.training.mapping import Folded, fold_offsets, lift, rebase, set_mapping
-from reage.training.parallel import World
-from reage.training.updating import update
+from reage.training.loop.averaging import averaging_beta, update_average
+from reage.training.loop.data import age_bin
+from reage.training.loop.draws import Draws
+from reage.training.loop.parallel import World
+from reage.training.loop.updating import update
+from reage.training.stylegan2.adversaries import ProjectedAdversary
+from reage.training.stylegan2.augment import ada_augment, diff_augment, resharpened
+from reage.training.stylegan2.encoder import random_masks
+from reage.training.stylegan2.generator import mixed_codes
+from reage.training.stylegan2.mapping import Folded, fold_offsets, lift, rebase, set_mapping
 
 
 class TestLosses:

@@ -9,16 +9,16 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 from tiny_training import write_faces
 
-from reage.datasets import open_dataset
+from reage.datasets.reading import open_dataset
 from reage.models.checkpoints import Alignment
-from reage.training.data import BatchSource, bins_of, even_shares
-from reage.training.glasses import (
+from reage.training.agers.glasses import (
     edges_around_eyes,
     glasses_lines,
     learn_from_the_clearest,
     wear_glasses,
 )
-from reage.training.parallel import World
+from reage.training.loop.data import BatchSource, bins_of, even_shares
+from reage.training.loop.parallel import World
 
 
 def face(seed: int, glasses: bool) -> np.ndarray:

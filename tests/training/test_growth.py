@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 from tiny_training import write_faces
 
-from reage.datasets import open_dataset
-from reage.faces.alignment import crop_face, face_quad
+from reage.datasets.reading import open_dataset
 from reage.faces.detection import FaceDetector
+from reage.faces.squares import crop_face, face_quad
 from reage.models.checkpoints import Alignment
-from reage.training.crops import lies
-from reage.training.growth import GROWTH, fit_growth, growth_shapes, mean_shapes
+from reage.training.agers.crops import lies
+from reage.training.agers.growth import GROWTH, fit_growth, growth_shapes, mean_shapes
 
 POINTS = 478
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from reage.agers.finder import AGE_AGER
+from reage.agers.neural import NeuralAger, load_ager
 from reage.cli import main
-from reage.cli.train import changed
+from reage.cli.research.train import changed
 from reage.errors import UsageError
-from reage.latents.agers import NeuralAger, load_ager
-from reage.latents.finding import AGE_AGER
 from reage.models.checkpoints import load_model
 from reage.training.configs import GeneratorTraining
 

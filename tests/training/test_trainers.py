@@ -17,23 +17,24 @@ import pytest
 import torch
 from tiny_training import tiny_settings
 
+from reage.agers.direction import Direction
+from reage.agers.direction_files import load_direction, save_direction
+from reage.agers.finder import AGE_AGER, find_direction
+from reage.agers.neural import NeuralAger, load_ager
 from reage.errors import ModelError, UsageError
-from reage.latents.agers import NeuralAger, load_ager
-from reage.latents.directions import Direction, load_direction, save_direction
-from reage.latents.finding import AGE_AGER, find_direction
-from reage.latents.people import PEOPLE, People, model_people, save_people
+from reage.fitting.people import PEOPLE, People, model_people, save_people
 from reage.models.checkpoints import load_model, seal
 from reage.models.encoders import load_encoder
 from reage.models.files import load_tensors
-from reage.networks.encoder import Encoder
-from reage.networks.growth import bent
+from reage.networks.agers.growth import bent
+from reage.networks.encoders.encoder import Encoder
+from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.configs import AdamSettings, EncoderTraining, GeneratorTraining
 from reage.training.export import export_model
-from reage.training.generator import GeneratorTrainer
-from reage.training.photo_ager import PhotoAgerTrainer
-from reage.training.run import RunOptions, Tick, run_training
+from reage.training.loop.run import RunOptions, Tick, run_training
 from reage.training.settings import RunSettings, open_run, read_settings
 from reage.training.start import AnyTrainer, Machine, start
+from reage.training.stylegan2.generator import GeneratorTrainer
 
 Settings = Callable[..., RunSettings]
 RECIPES = ("stylegan2", "projected", "projected+encoder", "stylegan2+encoder", "autoencoder")
@@ -555,8 +556,8 @@ SCRIPT = """
 import sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
-from reage.training.parallel import join_world
-from reage.training.run import RunOptions, run_training
+from reage.training.loop.parallel import join_world
+from reage.training.loop.run import RunOptions, run_training
 from reage.training.settings import read_settings
 from reage.training.start import Machine, start
 folder = Path(sys.argv[1])
@@ -595,7 +596,7 @@ def test_two_processes_train_as_one(
 
 LEAVING = """
 import atexit, sys, torch, torch.distributed as dist
-from reage.training.parallel import join_world
+from reage.training.loop.parallel import join_world
 atexit.register(lambda: sys.stdout.write("left\\n" if not dist.is_initialized() else "still\\n"))
 world = join_world(torch.device("cpu"))
 assert world.size == 2 and float(world.mean(torch.tensor(float(world.rank)))) == 0.5

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from reage.networks.generator import GeneratorConfig
+from reage.networks.stylegan2.generator import GeneratorConfig
 from reage.training.configs import (
     PRESETS,
     AgerTraining,

@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 from made_video import CUT, ENTERS, FRAMES, HEIGHT, LEAVES, RATE, WIDTH, Made, draw, write
 
+from reage.agers.faces import LUMA, luma
+from reage.agers.neural import NeuralAger
 from reage.cli.main import main
+from reage.compositing.planes import sample_luma
 from reage.editor import Editor
 from reage.errors import FaceError, ImageError, UsageError
-from reage.faces.alignment import face_quad, quad_side
-from reage.latents.agers import NeuralAger
-from reage.latents.aging import Reached
-from reage.latents.faces import LUMA, luma
-from reage.networks.ager import Ager, AgerConfig
-from reage.networks.encoder import Encoder, EncoderConfig
-from reage.networks.growth import Growth, GrowthConfig
-from reage.networks.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.faces.squares import face_quad, quad_side
+from reage.networks.agers.growth import Growth, GrowthConfig
+from reage.networks.agers.latent_ager import Ager, AgerConfig
+from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.networks.encoders.encoder import Encoder, EncoderConfig
+from reage.search.age_search import Reached
 from reage.video import ageing, render, scan
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
 from reage.video.journal import Journal
 from reage.video.metrics import flicker, landmark_jitter
-from reage.video.planes import sample_luma
 from reage.video.run import VideoResult, edit_video, list_tracks
 from reage.video.source import VideoSource
 from reage.video.tracks import Track, load_motion, read_tracks

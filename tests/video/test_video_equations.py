@@ -9,15 +9,22 @@ import pytest
 import torch
 
 from made import bent_photo
+from reage.compositing.paste import paste_delta
+from reage.compositing.planes import (
+    Planes,
+    add_layer,
+    bend_planes,
+    rgb_to_ycc,
+    sample_luma,
+    sample_rgb,
+)
+from reage.compositing.warp import Bend
 from reage.errors import FaceError, UsageError
-from reage.faces.alignment import face_quad
-from reage.faces.paste import paste_delta
-from reage.latents.bending import Bend
+from reage.faces.squares import face_quad
 from reage.video.config import Preview, parse_preview
 from reage.video.journal import FRAME, ROW, Journal
 from reage.video.metrics import Tally, VideoMetrics, flicker, landmark_jitter
 from reage.video.painting import knots_of
-from reage.video.planes import Planes, add_layer, bend_planes, rgb_to_ycc, sample_luma, sample_rgb
 from reage.video.smoothing import fade, is_cut, local_polynomial, picture_change
 from reage.video.tracks import Run, Track, choose_tracks
 

@@ -12,16 +12,22 @@ pytest.importorskip("av")
 
 from made_video import write
 
+from reage.compositing.bands import LUMA
+from reage.compositing.hair.greying import grey_hair
+from reage.compositing.hair.segmentation import (
+    HEAD_SCALE,
+    HEAD_SHIFT,
+    PersonFinder,
+    find_hair,
+    head_crop,
+)
+from reage.compositing.planes import Planes, rgb_to_ycc
 from reage.editor import Editor
-from reage.faces.alignment import face_quad
-from reage.faces.bands import LUMA
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
-from reage.faces.greying import grey_hair
-from reage.faces.hair import HEAD_SCALE, HEAD_SHIFT, PersonFinder, find_hair, head_crop
+from reage.faces.squares import face_quad
 from reage.video.config import VideoConfig
 from reage.video.greying import EVERY, HairFollower, grey_planes
-from reage.video.planes import Planes, rgb_to_ycc
 from reage.video.run import edit_video
 
 ABOVE = np.s_[36:44, 120:140]  # hair of the astronaut

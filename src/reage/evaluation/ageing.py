@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from reage.datasets import FaceDataset, FaceRow
+from reage.agers.faces import FaceView, InvertedFace, Moved, paste_faces
+from reage.datasets.reading import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.errors import FaceError
 from reage.evaluation.config import EvaluationConfig
@@ -18,9 +19,8 @@ from reage.evaluation.judges import Judges
 from reage.evaluation.looks import Look, distance
 from reage.evaluation.metrics import roughness
 from reage.evaluation.samples import Progress
-from reage.faces.alignment import to_unit
+from reage.faces.squares import to_unit
 from reage.images import Photo, photo_from_array
-from reage.latents.faces import FaceView, InvertedFace, Moved, paste_faces
 
 __all__ = ["AgedRow", "Ageing", "Subject", "age_photo", "measure_ageing", "reconstructed"]
 

@@ -10,18 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.datasets import FaceDataset, FaceRow
+from reage.agers.faces import aligned_crop
+from reage.datasets.reading import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.evaluation.config import EvaluationConfig
 from reage.evaluation.judges import Judges
 from reage.evaluation.metrics import bootstrap
 from reage.evaluation.samples import Progress
-from reage.faces.alignment import FaceCrop
 from reage.faces.face import Face
+from reage.faces.squares import FaceCrop
 from reage.images import to_array, to_tensor
-from reage.latents.faces import aligned_crop
-from reage.latents.inversion import ProjectConfig, masked_psnr
-from reage.networks.perceptual import masked_mse
+from reage.inversion.projection import ProjectConfig, masked_psnr
+from reage.networks.judges.perceptual import masked_mse
 
 __all__ = ["Inversions", "InvertedCrop", "measure_inversion"]
 

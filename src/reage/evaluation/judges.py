@@ -10,23 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reage.agers.faces import crop_for_age, read_age
 from reage.editor import Editor
 from reage.errors import ModelError
 from reage.evaluation.arcface import load_arcface_recogniser
 from reage.evaluation.looks import Look, bridge_edges, smile, tone
 from reage.evaluation.recogniser import FaceRecogniser, load_recogniser
 from reage.evaluation.second_age import HOW_TO_GET, SecondAge, find_second_age, load_second_age
-from reage.faces.alignment import crop_face, face_quad
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
+from reage.faces.squares import crop_face, face_quad
 from reage.images import to_tensor
-from reage.latents.faces import crop_for_age, read_age
 from reage.models.checkpoints import Alignment
 from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
-from reage.networks.age import AgeNetwork
-from reage.networks.dex_age import DexAge
-from reage.networks.gender import GenderNetwork
-from reage.networks.xception_age import XceptionAge
+from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.dex_age import DexAge
+from reage.networks.judges.gender import GenderNetwork
+from reage.networks.judges.xception_age import XceptionAge
 
 __all__ = ["Judges", "feature_spaces", "load_judges"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reage.compositing.bands import LUMA
 from reage.evaluation.metrics import typology_angle
 from reage.evaluation.recogniser import chip_quad
-from reage.faces.alignment import crop_face
-from reage.faces.bands import LUMA
 from reage.faces.face import Face
+from reage.faces.squares import crop_face
 
 __all__ = ["ATTRIBUTES", "Look", "bridge_edges", "distance", "smile", "tone"]
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from reage.errors import ModelError
-from reage.faces.alignment import crop_face
+from reage.faces.squares import crop_face
 
 __all__ = ["DlibRecogniser", "FaceRecogniser", "chip_quad", "load_recogniser"]
 

@@ -17,8 +17,8 @@ from reage.models.checkpoints import load_strictly
 from reage.models.face_networks import load_dex_age
 from reage.models.files import file_sha256, read_bytes
 from reage.models.registry import models_folder
-from reage.networks.dex_age import DexAge
-from reage.networks.xception_age import XceptionAge, xception_state_dict
+from reage.networks.judges.dex_age import DexAge
+from reage.networks.judges.xception_age import XceptionAge, xception_state_dict
 
 __all__ = ["HOW_TO_GET", "SecondAge", "find_second_age", "load_second_age"]
 

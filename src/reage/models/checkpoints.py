@@ -31,8 +31,8 @@ from reage.models.files import (
 )
 from reage.models.generator_configs import describe_generator, generator_config
 from reage.models.loading import Uninitialized, check_names, load_strictly
+from reage.networks.encoders.hypernet import HyperNetwork
 from reage.networks.generators import AnyGenerator, AnyGeneratorConfig, make_generator
-from reage.networks.hypernet import HyperNetwork
 
 __all__ = [
     "Alignment",

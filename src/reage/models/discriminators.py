@@ -12,7 +12,7 @@ from reage.errors import ModelError
 from reage.models.checkpoints import DISCRIMINATOR_FILE, Model, Part
 from reage.models.files import load_tensors
 from reage.models.loading import build_empty, check_names, load_strictly
-from reage.networks.discriminator import Discriminator, DiscriminatorConfig
+from reage.networks.stylegan2.discriminator import Discriminator, DiscriminatorConfig
 
 __all__ = ["describe_discriminator", "load_discriminator"]
 

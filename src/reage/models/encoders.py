@@ -13,11 +13,11 @@ from reage.errors import ModelError
 from reage.models.checkpoints import ENCODER_FILE, Model
 from reage.models.files import load_tensors
 from reage.models.loading import build_empty, check_names, load_strictly
-from reage.networks.encoder import Encoder, EncoderConfig
+from reage.networks.encoders.encoder import Encoder, EncoderConfig
+from reage.networks.encoders.irse import BackboneConfig
+from reage.networks.encoders.resnet import ResNetConfig
+from reage.networks.encoders.style_encoder import StyleEncoder, StyleEncoderConfig
 from reage.networks.generators import AnyGenerator, AnyGeneratorConfig
-from reage.networks.irse import BackboneConfig
-from reage.networks.resnet import ResNetConfig
-from reage.networks.style_encoder import StyleEncoder, StyleEncoderConfig
 
 __all__ = ["describe_encoder", "load_encoder", "make_style_encoder"]
 

@@ -21,11 +21,11 @@ from reage.errors import ModelError
 from reage.models.checkpoints import Model
 from reage.models.files import write_file
 from reage.models.graphs import FILES, Graph, GraphFormat, graph_files, import_openvino, open_graph
-from reage.networks.ager import Ager
-from reage.networks.encoder import Encoder
+from reage.networks.agers.growth import Growth
+from reage.networks.agers.latent_ager import Ager
+from reage.networks.agers.photo_ager import PhotoAger
+from reage.networks.encoders.encoder import Encoder
 from reage.networks.generators import AnyGenerator
-from reage.networks.growth import Growth
-from reage.networks.photo_ager import PhotoAger
 
 __all__ = ["Exported", "Part", "export_part", "export_parts", "parts_of"]
 

@@ -19,8 +19,8 @@ from reage.models.convert.torch_files import (
     state_dict_of,
 )
 from reage.models.loading import build_empty, check_shapes, load_strictly
-from reage.networks.dex_age import DEX_LAYERS, DexAge
-from reage.networks.irse import ArcFace
+from reage.networks.encoders.irse import ArcFace
+from reage.networks.judges.dex_age import DEX_LAYERS, DexAge
 
 __all__ = ["face_network_of", "load_arcface", "load_dex_age"]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from reage.errors import ModelError
 from reage.models.loading import check_names
-from reage.networks.bilinear_generator import BilinearConfig
-from reage.networks.generator import GeneratorConfig
 from reage.networks.generators import AnyGeneratorConfig
+from reage.networks.lucidrains.generator import BilinearConfig
+from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["MAX_WIDTH", "describe_generator", "generator_config"]
 

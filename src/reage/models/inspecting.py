@@ -22,9 +22,9 @@ from reage.models.hub import SCHEME, pinned
 from reage.models.loading import build_empty
 from reage.models.pixel_agers import is_pixel_ager, load_pixel_network
 from reage.models.registry import find_model
-from reage.networks.bilinear_generator import BilinearConfig
+from reage.networks.encoders.style_encoder import StyleEncoder
 from reage.networks.generators import AnyGeneratorConfig
-from reage.networks.style_encoder import StyleEncoder
+from reage.networks.lucidrains.generator import BilinearConfig
 
 __all__ = ["Inspection", "inspect_model"]
 

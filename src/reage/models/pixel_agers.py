@@ -24,7 +24,7 @@ from reage.models.convert.torch_files import (
 from reage.models.convert.torch_pickles import is_torch_file
 from reage.models.graphs import open_graph
 from reage.models.loading import build_empty, check_shapes, load_strictly
-from reage.networks.fran import FRAN_CHANNELS, FranConfig, FranNormed, FranPlain
+from reage.networks.agers.fran import FRAN_CHANNELS, FranConfig, FranNormed, FranPlain
 
 __all__ = ["PixelNetwork", "is_pixel_ager", "load_pixel_network", "pixel_ager_family"]
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from reage.errors import ModelError
-from reage.networks.age import AgeNetwork, age_state_dict
-from reage.networks.efficientnet import EfficientNetLite0, fold_batch_norms
-from reage.networks.gender import GenderNetwork, gender_state_dict
-from reage.networks.perceptual import EfficientNetDistance, VGGDistance
+from reage.networks.judges.age import AgeNetwork, age_state_dict
+from reage.networks.judges.efficientnet import EfficientNetLite0, fold_batch_norms
+from reage.networks.judges.gender import GenderNetwork, gender_state_dict
+from reage.networks.judges.perceptual import EfficientNetDistance, VGGDistance
 
 __all__ = [
     "dlib_model_file",

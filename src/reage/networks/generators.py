@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reage.networks.bilinear_generator import BilinearConfig, BilinearGenerator
-from reage.networks.generator import Generator, GeneratorConfig
+from reage.networks.lucidrains.generator import BilinearConfig, BilinearGenerator
+from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
 __all__ = ["AnyGenerator", "AnyGeneratorConfig", "make_generator"]
 

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from reage.errors import FaceError
-from reage.latents.pacing import PacedCurve, pace_curve
 from reage.outputs.lettering import fitting_size, font, plain
-from reage.tracing import TracedFaces
+from reage.search.face_mover import TracedFaces
+from reage.search.pacing import PacedCurve, pace_curve
 
 __all__ = ["AnimationPlan", "Timing", "plan_animation", "play", "time_ages"]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from torch import Tensor
 
+from reage.agers.faces import made_face, usual_points
 from reage.editor import Editor
 from reage.faces.face import Face, select_faces
 from reage.images import photo_from_array, to_array
 from reage.inputs import Target
-from reage.latents.faces import made_face, usual_points
 from reage.outputs.mixing import Person
-from reage.results import Result
+from reage.types import Result
 
 __all__ = ["edit_code", "move_code", "person_of_code"]
 

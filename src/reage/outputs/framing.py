@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
+from reage.agers.faces import InvertedFace
 from reage.faces.face import Face
 from reage.images import Photo, photo_from_array
-from reage.latents.faces import InvertedFace
 
 __all__ = ["face_square", "frame_inverted", "frame_photo"]
 

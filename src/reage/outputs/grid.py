@@ -10,7 +10,7 @@ from reage.faces.face import Face
 from reage.outputs.framing import face_square
 from reage.outputs.lettering import PAPER, plain
 from reage.outputs.strip import Panel, draw_strip
-from reage.results import Result
+from reage.types import Result
 
 __all__ = ["CELL", "cut_to_face", "draw_grid", "face_rows", "page_dpi"]
 

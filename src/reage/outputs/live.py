@@ -8,19 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from reage.editor import Editor
-from reage.images import Photo
-from reage.latents.aging import AgeReading
-from reage.latents.faces import (
+from reage.agers.faces import (
     InvertedFace,
     PasteMode,
     paste_faces,
     read_age,
     synthesized_picture,
 )
-from reage.latents.pacing import PacedCurve, pace_curve
+from reage.editor import Editor
+from reage.faces.readings import AgeReading
+from reage.images import Photo
 from reage.outputs.framing import frame_inverted
-from reage.tracing import TracedFaces
+from reage.search.face_mover import TracedFaces
+from reage.search.pacing import PacedCurve, pace_curve
 
 __all__ = ["Glance", "LiveFaces", "live_faces"]
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from reage.agers.faces import InvertedFace, PasteMode
 from reage.editor import Editor
 from reage.errors import UsageError
 from reage.images import Photo
-from reage.latents.faces import InvertedFace, PasteMode
-from reage.latents.mixing import mix
-from reage.latents.variation import named_levels
+from reage.inversion.mixing import mix
+from reage.inversion.variation import named_levels
 from reage.outputs.grid import cut_to_face
 from reage.outputs.lettering import plain
 from reage.outputs.strip import Panel
-from reage.results import Edit
+from reage.types import Edit
 
 __all__ = ["Person", "level_numbers", "mix_rows", "mixed"]
 

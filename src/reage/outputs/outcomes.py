@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from reage.agers.direction import Direction, for_generator, move
+from reage.agers.direction_files import load_direction
+from reage.agers.faces import InvertedFace
 from reage.editor import Editor
 from reage.images import Photo
-from reage.latents.directions import Direction, for_generator, load_direction, move
-from reage.latents.faces import InvertedFace
-from reage.latents.variation import random_codes, step_towards
-from reage.results import AgedFace, Edit
-from reage.tracing import LEAST_LIKENESS
+from reage.inversion.variation import random_codes, step_towards
+from reage.search.face_mover import LEAST_LIKENESS
+from reage.types import AgedFace, Edit
 
 __all__ = ["Outcome", "Relative", "plausible_outcomes", "trait_directions"]
 

@@ -22,13 +22,13 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
+from reage.agers.faces import InvertedFace
 from reage.editor import Editor
 from reage.errors import LatentError, ReageError, UsageError
 from reage.faces.face import Face
 from reage.images import Photo, decode_photo
 from reage.images.reading import MAX_PIXELS
-from reage.latents.faces import InvertedFace
-from reage.latents.inversion import Inversion
+from reage.inversion.projection import Inversion
 
 __all__ = ["Project", "open_project", "pack_project"]
 

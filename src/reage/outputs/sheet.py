@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from reage.agers.faces import InvertedFace
+from reage.faces.readings import AgeReading
 from reage.images import Photo
-from reage.latents.aging import AgeReading
-from reage.latents.faces import InvertedFace
 from reage.outputs.grid import cut_to_face
 from reage.outputs.lettering import FAINT, INK, PAPER, font, plain, wrapped, write
 from reage.outputs.months import Dates, said_age

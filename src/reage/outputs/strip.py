@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from reage.faces.face import Face
-from reage.results import Result
+from reage.types import Result
 
 __all__ = ["Panel", "draw_strip", "result_strip"]
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from reage.agers.direction_files import SUFFIX, load_direction, save_direction
+from reage.agers.finder import AGE_AGER, find_direction
+from reage.agers.neural import NeuralAger, save_ager
 from reage.errors import ModelError
-from reage.latents.agers import NeuralAger, save_ager
-from reage.latents.directions import SUFFIX, load_direction, save_direction
-from reage.latents.finding import AGE_AGER, find_direction
-from reage.latents.people import PEOPLE, model_people, save_people
+from reage.fitting.people import PEOPLE, model_people, save_people
 from reage.models.checkpoints import (
     CARD_FILE,
     DISCRIMINATOR_FILE,
@@ -29,14 +29,14 @@ from reage.models.checkpoints import (
 from reage.models.discriminators import describe_discriminator, load_discriminator
 from reage.models.encoders import describe_encoder
 from reage.models.registry import load as load_any_model
-from reage.networks.discriminator import Discriminator
-from reage.training.ager import AgerTrainer
-from reage.training.encoder import EncoderTrainer
-from reage.training.generator import GeneratorTrainer
-from reage.training.mapping import rebase
-from reage.training.photo_ager import PhotoAgerTrainer
+from reage.networks.stylegan2.discriminator import Discriminator
+from reage.training.agers.latent_ager import AgerTrainer
+from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.settings import RunSettings
 from reage.training.start import AnyTrainer
+from reage.training.stylegan2.encoder import EncoderTrainer
+from reage.training.stylegan2.generator import GeneratorTrainer
+from reage.training.stylegan2.mapping import rebase
 
 __all__ = ["export_model"]
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from reage.datasets import FaceDataset, FaceRow
+from reage.datasets.reading import FaceDataset, FaceRow
 from reage.errors import ModelError, UsageError
 from reage.models.checkpoints import Model
 from reage.models.encoders import load_encoder
 from reage.models.pretrained import load_efficientnet
-from reage.networks.encoder import Encoder
-from reage.networks.identity import FeatureLikeness
-from reage.training.adversaries import at_side
-from reage.training.data import BatchSource
-from reage.training.parallel import World
+from reage.networks.encoders.encoder import Encoder
+from reage.networks.judges.likeness import FeatureLikeness
+from reage.training.loop.data import BatchSource
+from reage.training.loop.parallel import World
 from reage.training.settings import AnyConfig
+from reage.training.stylegan2.adversaries import at_side
 
 __all__ = ["LIKENESS_SIDE", "Machine", "likeness_of", "own_encoder", "source_of"]
 

@@ -8,42 +8,42 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reage.datasets import FaceDataset, FaceRow, open_dataset
+from reage.datasets.reading import FaceDataset, FaceRow, open_dataset
 from reage.errors import ModelError, UsageError
 from reage.models.checkpoints import Model
 from reage.models.discriminators import load_discriminator
 from reage.models.pretrained import load_efficientnet
 from reage.models.registry import load as load_any_model
-from reage.networks.discriminator import (
+from reage.networks.encoders.encoder import Encoder, EncoderConfig
+from reage.networks.generators import AnyGenerator
+from reage.networks.stylegan2.discriminator import (
     Discriminator,
     DiscriminatorConfig,
     FeatureHeads,
     FeatureHeadsConfig,
     TextureCritic,
 )
-from reage.networks.encoder import Encoder, EncoderConfig
-from reage.networks.generator import Generator, GeneratorConfig
-from reage.networks.generators import AnyGenerator
-from reage.training.adversaries import (
-    Adversary,
-    NoAdversary,
-    ProjectedAdversary,
-    StyleganAdversary,
-)
-from reage.training.ager import AgerTrainer
+from reage.networks.stylegan2.generator import Generator, GeneratorConfig
+from reage.training.agers.latent_ager import AgerTrainer
+from reage.training.agers.photo_ager import PhotoAgerTrainer
+from reage.training.agers.start import start_ager, start_photo_ager
 from reage.training.configs import (
     EncoderTraining,
     GeneratorTraining,
     PhotoAgerTraining,
 )
-from reage.training.data import BatchSource
-from reage.training.encoder import EncoderTrainer
-from reage.training.generator import GeneratorTrainer
-from reage.training.mapping import fold_offsets, lift, set_mapping
+from reage.training.loop.data import BatchSource
 from reage.training.parts import Machine, likeness_of, own_encoder, source_of
-from reage.training.photo_ager import PhotoAgerTrainer
 from reage.training.settings import RunSettings
-from reage.training.start_agers import start_ager, start_photo_ager
+from reage.training.stylegan2.adversaries import (
+    Adversary,
+    NoAdversary,
+    ProjectedAdversary,
+    StyleganAdversary,
+)
+from reage.training.stylegan2.encoder import EncoderTrainer
+from reage.training.stylegan2.generator import GeneratorTrainer
+from reage.training.stylegan2.mapping import fold_offsets, lift, set_mapping
 
 __all__ = ["AnyTrainer", "Machine", "start"]
 

@@ -9,21 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.editor import QUALITIES, Editor
-from reage.faces.alignment import face_mask
-from reage.faces.face import Face
-from reage.faces.hair import Hair, faces_beside, find_hair, head_crop
-from reage.images import to_tensor
-from reage.latents.agers import photo_ager_of
-from reage.latents.aging import AgeReading, Reached, reach_age, trace_curve
-from reage.latents.faces import (
+from reage.agers.faces import (
     FEATHER,
     FaceView,
     crop_for_age,
     read_age,
     view_crop,
 )
-from reage.tracing import LEAST_LIKENESS
+from reage.agers.neural import photo_ager_of
+from reage.compositing.hair.segmentation import Hair, faces_beside, find_hair, head_crop
+from reage.editor import QUALITIES, Editor
+from reage.faces.face import Face
+from reage.faces.readings import AgeReading
+from reage.faces.squares import face_mask
+from reage.images import to_tensor
+from reage.search.age_search import Reached, reach_age, trace_curve
+from reage.search.face_mover import LEAST_LIKENESS
 from reage.video.config import VideoConfig
 from reage.video.journal import Journal
 from reage.video.looking import Key, KeyLook

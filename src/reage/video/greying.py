@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from reage.compositing.bands import enlarged, turned
+from reage.compositing.hair.greying import COLOUR, turned_grey
+from reage.compositing.hair.regions import HEAD_SIDE
+from reage.compositing.hair.segmentation import (
+    HEAD_SCALE,
+    HEAD_SHIFT,
+    Hair,
+    blended,
+    find_hair,
+    others_in,
+)
+from reage.compositing.planes import Planes, sample_luma, sample_rgb
 from reage.editor import Editor
-from reage.faces.alignment import FaceCrop, face_quad, outline_of, to_unit
-from reage.faces.bands import enlarged, turned
 from reage.faces.face import Face
-from reage.faces.greying import COLOUR, turned_grey
-from reage.faces.hair import HEAD_SCALE, HEAD_SHIFT, Hair, blended, find_hair, others_in
-from reage.faces.parting import HEAD_SIDE
-from reage.video.planes import Planes, sample_luma, sample_rgb
+from reage.faces.squares import FaceCrop, face_quad, outline_of, to_unit
 
 __all__ = ["HairFollower", "grey_planes"]
 

@@ -9,13 +9,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from reage.agers.faces import FaceView, Greying, toned
+from reage.agers.neural import NeuralAger, photo_ager_of
+from reage.compositing.hair.greying import grey_shares
+from reage.compositing.hair.segmentation import Hair
 from reage.editor import Editor
-from reage.faces.greying import grey_shares
-from reage.faces.hair import Hair
 from reage.images import to_tensor
-from reage.latents.agers import NeuralAger, photo_ager_of
-from reage.latents.faces import FaceView, Greying, toned
-from reage.tracing import BATCH
+from reage.search.face_mover import BATCH
 
 __all__ = ["Key", "KeyLook"]
 

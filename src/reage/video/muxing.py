@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
+from reage.compositing.planes import Planes
 from reage.errors import ImageError, UsageError
 from reage.video.config import VideoConfig
 from reage.video.journal import CHUNK, Journal
-from reage.video.planes import Planes
 from reage.video.source import (
     FULL,
     LIMITED,

@@ -10,16 +10,16 @@ from bisect import bisect_right
 import numpy as np
 import torch
 
+from reage.agers.faces import FEATHER, toned
+from reage.agers.neural import NeuralAger, photo_ager_of
+from reage.compositing.paste import scale_detail
+from reage.compositing.planes import Planes, add_layer, bend_planes, rgb_to_ycc, sample_rgb
 from reage.editor import Editor
-from reage.faces.alignment import eye_mask, face_mask, face_quad
-from reage.faces.paste import scale_detail
+from reage.faces.squares import eye_mask, face_mask, face_quad
 from reage.images import to_tensor
-from reage.latents.agers import NeuralAger, photo_ager_of
-from reage.latents.faces import FEATHER, toned
 from reage.video.ageing import TrackEdit, codes_at
 from reage.video.greying import HairFollower
 from reage.video.journal import Journal
-from reage.video.planes import Planes, add_layer, bend_planes, rgb_to_ycc, sample_rgb
 from reage.video.scan import knot_stride
 from reage.video.source import VideoSource
 from reage.video.tracks import Motion, Run, load_motion

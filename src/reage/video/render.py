@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from reage.agers.faces import crop_for_age
+from reage.compositing.planes import Planes, sample_luma
 from reage.errors import ImageError
-from reage.faces.alignment import face_mask
 from reage.faces.face import Face
+from reage.faces.squares import face_mask
 from reage.images import to_tensor
-from reage.latents.faces import crop_for_age
 from reage.video.ageing import TrackEdit
 from reage.video.config import Progress, VideoConfig
 from reage.video.journal import Journal
 from reage.video.metrics import Tally
 from reage.video.muxing import SegmentWriter
 from reage.video.painting import Painter
-from reage.video.planes import Planes, sample_luma
 from reage.video.source import Frame, VideoSource, av_module, written
 from reage.video.tracks import overlapping
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from reage.agers.direction import Direction
 from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
 from reage.inputs import Target, as_targets
-from reage.latents.directions import Direction
 from reage.video.ageing import TrackEdit, key_views, prepare_track
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
 from reage.video.journal import Journal

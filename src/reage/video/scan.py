@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from reage.faces.alignment import FaceCrop
+from reage.agers.faces import crop_for_age, view_crop
 from reage.faces.face import Face
+from reage.faces.squares import FaceCrop
 from reage.images import to_tensor
-from reage.latents.faces import crop_for_age, view_crop
 from reage.video.config import Preview, Progress
 from reage.video.journal import FRAME, Journal, face_row
 from reage.video.smoothing import is_cut, picture_change, thumbnail

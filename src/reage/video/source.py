@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reage.compositing.planes import Planes
 from reage.errors import ImageError, UsageError
-from reage.video.planes import Planes
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -13,13 +13,13 @@ import torch
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from reage.batch.run import run_batch
-from reage.batch.task import BatchTask, Done
+from reage.agers.faces import PasteMode
 from reage.editor import Editor
 from reage.errors import ImageError, ReageError, UsageError
 from reage.images import decode_photo, photo_from_array
 from reage.inputs import as_targets
-from reage.latents.faces import PasteMode
+from reage.jobs.batch.run import run_batch
+from reage.jobs.batch.task import BatchTask, Done
 from reage.outputs.animation import Timing, plan_animation, play
 from reage.outputs.live import LiveFaces, live_faces
 from reage.outputs.moving import check_moving, write_moving

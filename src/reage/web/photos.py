@@ -13,12 +13,12 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from reage.agers.direction import Direction
+from reage.agers.faces import InvertedFace
+from reage.agers.finder import find_direction
 from reage.errors import UsageError
 from reage.faces.face import parse_points
-from reage.latents.directions import Direction
-from reage.latents.faces import InvertedFace
-from reage.latents.finding import find_direction
-from reage.latents.variation import step_towards
+from reage.inversion.variation import step_towards
 from reage.outputs.framing import frame_inverted, frame_photo
 from reage.outputs.project import Project, open_project, pack_project
 from reage.web.answers import DirectionAnswer, JobAnswer, PhotoAnswer, about_job, about_photo

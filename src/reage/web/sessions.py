@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from reage.agers.faces import InvertedFace
 from reage.errors import UsageError
 from reage.faces.face import Face
+from reage.faces.readings import AgeReading
 from reage.images import Photo
-from reage.latents.aging import AgeReading
-from reage.latents.faces import InvertedFace
 from reage.outputs.live import LiveFaces
 
 __all__ = ["OpenPhoto", "ServerFull", "Session", "Sessions"]

@@ -14,12 +14,12 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from PIL import Image
 
+from reage.agers.faces import PasteMode
 from reage.editor import QUALITIES, Editor
 from reage.errors import UsageError
 from reage.images import Photo, decode_photo, encode_photo, to_array
 from reage.images.writing import FORMATS
-from reage.latents.faces import PasteMode
-from reage.latents.inversion import ProjectStep
+from reage.inversion.projection import ProjectStep
 from reage.outputs.live import LiveFaces, live_faces
 from reage.web.jobs import Job, JobQueue, QueueFull
 from reage.web.sessions import OpenPhoto, Sessions

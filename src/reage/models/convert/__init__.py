@@ -35,7 +35,7 @@ from reage.models.convert.torch_files import (
 from reage.models.convert.torch_load import load_torch
 from reage.models.convert.torch_pickles import is_torch_file
 from reage.models.files import load_tensors, read_bytes
-from reage.networks.generator import GeneratorConfig
+from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = [
     "ConvertedGenerator",

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import Part, build_generator
+from reage.networks.encoders.hypernet import HyperNetwork
 from reage.networks.generators import AnyGeneratorConfig
-from reage.networks.hypernet import HyperNetwork
 
 __all__ = ["ConvertedGenerator", "checked", "fir_kernel"]
 

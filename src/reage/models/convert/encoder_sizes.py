@@ -11,9 +11,9 @@ from reage.models.convert.torch_files import TorchFile
 from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.generator_configs import MAX_WIDTH
 from reage.models.loading import Shaped
-from reage.networks.irse import BackboneConfig
-from reage.networks.resnet import ResNetConfig
-from reage.networks.style_encoder import Reading, StyleEncoderConfig
+from reage.networks.encoders.irse import BackboneConfig
+from reage.networks.encoders.resnet import ResNetConfig
+from reage.networks.encoders.style_encoder import Reading, StyleEncoderConfig
 
 __all__ = [
     "OLD_COUNTER",

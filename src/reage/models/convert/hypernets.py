@@ -12,13 +12,13 @@ from reage.models.convert.encoder_sizes import Group, infer_groups
 from reage.models.convert.torch_files import TorchFile, load_all
 from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.loading import build_empty, check_shapes
-from reage.networks.generator import GeneratorConfig
-from reage.networks.hypernet import (
+from reage.networks.encoders.hypernet import (
     HyperNetwork,
     HyperNetworkConfig,
     LayerChange,
     generator_layers,
 )
+from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["HYPERSTYLE_PASSES", "load_hypernet", "w_encoder_beside"]
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from reage.errors import ModelError
 from reage.models.convert.converted import ConvertedGenerator, checked, fir_kernel
 from reage.models.loading import Shaped
-from reage.networks.generator import GeneratorConfig
+from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["Layout", "Row", "filter_keys", "from_layout", "infer_config", "key_table", "to_layout"]
 

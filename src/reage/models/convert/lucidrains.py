@@ -26,8 +26,8 @@ from reage.errors import ModelError
 from reage.models.convert.converted import ConvertedGenerator, checked
 from reage.models.generator_configs import MAX_WIDTH
 from reage.models.loading import Shaped
-from reage.networks.bilinear_generator import BLUR, BilinearConfig
-from reage.networks.linear_attention import HEAD_WIDTH, HEADS
+from reage.networks.lucidrains.generator import BLUR, BilinearConfig
+from reage.networks.lucidrains.linear_attention import HEAD_WIDTH, HEADS
 
 __all__ = ["file_version", "lucidrains_state", "mapping_factor", "read_lucidrains"]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reage.models.convert.layouts import Layout, to_layout
 from reage.models.files import write_file
-from reage.networks.generator import GeneratorConfig
+from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["MMGEN", "to_mmgen", "write_mmgen"]
 

@@ -24,7 +24,7 @@ from reage.models.convert.pickles import Interpreter, Record
 from reage.models.convert.torch_pickles import StoredTensor, interpret_torch
 from reage.models.files import write_file
 from reage.models.generator_configs import MAX_WIDTH
-from reage.networks.generator import GeneratorConfig
+from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["PERSISTENT", "from_network", "read_nvidia", "write_nvidia"]
 

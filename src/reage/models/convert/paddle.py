@@ -19,7 +19,7 @@ from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.families import convert_content
 from reage.models.convert.layouts import Layout, to_layout
 from reage.models.files import write_file
-from reage.networks.generator import GeneratorConfig
+from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["PADDLEGAN", "paddle_content", "read_paddlegan", "to_paddlegan", "write_paddlegan"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from reage.models.convert.converted import ConvertedGenerator
 from reage.models.convert.layouts import Layout, from_layout, to_layout
 from reage.models.files import save_tensors, write_file
-from reage.networks.generator import GeneratorConfig
+from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["LATENT_AVG", "ROSINALITY", "from_rosinality", "to_rosinality", "write_rosinality"]
 

@@ -36,8 +36,8 @@ from reage.models.convert.torch_files import (
 from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.encoders import describe_encoder
 from reage.models.loading import build_empty, check_shapes
-from reage.networks.generator import GeneratorConfig
-from reage.networks.style_encoder import StyleEncoder
+from reage.networks.encoders.style_encoder import StyleEncoder
+from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["GROUPS", "as_checkpoint", "family_of", "read_style_encoders"]
 

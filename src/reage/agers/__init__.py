@@ -1,0 +1,1 @@
+"""Agers: what changes a face along age, one file a kind; add yours beside them."""

@@ -1,0 +1,1 @@
+"""Commands that re-age photos and videos."""

@@ -1,0 +1,117 @@
+"""`reage batch`: folders of photos at other ages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reage.cli.shared.options import (
+    ages_option,
+    backend_option,
+    direction_option,
+    face_option,
+    hair_option,
+    model_options,
+    no_mark_option,
+    parse_face,
+    parse_same_ages,
+    quality_option,
+    ray_option,
+    seed_option,
+    workers_option,
+)
+from reage.cli.shared.progress import StageBar
+from reage.errors import ReageError
+
+if TYPE_CHECKING:
+    from reage.jobs.batch.task import BatchTask, Done
+
+SHOWN = 20  # errors in the table at the end; errors.csv has them all
+
+
+@click.command()
+@click.argument("source", metavar="IN")
+@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.option("--to", multiple=True, metavar="AGE...", help="Ages in years.")
+@ages_option
+@click.option("--list", "listed", type=click.Path(path_type=Path), metavar="FILE",
+              help="Only the photos that it names, one a line, relative to IN.")  # fmt: skip
+@workers_option
+@ray_option
+@click.option("--retry", is_flag=True, help="Try photos again that failed in an earlier run.")
+@click.option("--overwrite", is_flag=True, help="Begin anew, in a folder that is not empty, too.")
+@face_option
+@click.option("--paste", type=click.Choice(["delta", "replace", "none"]), default="delta",
+              show_default=True, help="As in edit.")  # fmt: skip
+@quality_option
+@model_options
+@backend_option
+@direction_option
+@hair_option
+@seed_option
+@no_mark_option
+def batch(source: str, output: Path, **options: Any) -> None:
+    """Show the faces of all photos in IN at other ages, in OUT.
+
+    IN is a folder tree, a ZIP, a photo or a glob in quotes; OUT a folder, or a ZIP by its name.
+    The same command goes on where a run was killed.
+
+    \b
+    reage batch photos aged --to 20 40 60 80
+    reage batch "photos/**/*.jpg" aged.zip --to 70 --workers 4
+    """
+    from reage.jobs.batch.run import run_batch
+
+    task = _task(options)
+    with StageBar("photos", resumed=True) as bar:
+
+        def on_done(done: Done, count: int, total: int) -> None:
+            bar.update("photos", count, total)
+            if done.error is not None:
+                bar.write(f"reage: {done.error}")
+
+        report = run_batch(
+            source,
+            output,
+            task,
+            listed=options["listed"],
+            workers=options["workers"],
+            ray=options["ray"],
+            retry=options["retry"],
+            overwrite=options["overwrite"],
+            on_done=on_done,
+        )
+    _say(report)
+
+
+def _task(options: dict[str, Any]) -> BatchTask:
+    from reage.jobs.batch.task import BatchTask
+
+    direction, lpips = options["direction"], options["lpips"]
+    names = ("paste", "quality", "seed", "model", "device", "precision", "backend")
+    return BatchTask(
+        tuple(parse_same_ages(options["to"], options["ages"])),
+        face=parse_face(options["face"]),
+        mark=not options["no_mark"],
+        grey_hair=options["hair"] == "grey",
+        direction=None if direction is None else str(direction),
+        lpips=None if lpips is None else str(lpips),
+        **{name: options[name] for name in names},
+    )
+
+
+def _say(report: Any) -> None:
+    earlier = f", {report.earlier} of them by earlier runs" if report.earlier else ""
+    good = report.photos - len(report.failed)
+    click.echo(f"{good} of {report.photos} photos done{earlier}")
+    for file in report.files:
+        click.echo(f"{file}")
+    if not any(file.suffix in (".parquet", ".zip") for file in report.files):
+        click.echo('note: pip install "reage[batch]" adds the manifest as Parquet', err=True)
+    if report.failed:
+        width = min(max(len(key) for key, _ in report.failed[:SHOWN]), 50)
+        for key, error in report.failed[:SHOWN]:
+            click.echo(f"{key:<{width}}  {error}")
+        raise ReageError(f"{len(report.failed)} of {report.photos} photos failed, see errors.csv")

@@ -1,0 +1,74 @@
+"""`reage edit --latent`: codes from files at other ages, without a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from reage.cli.edit.task import EditTask, Outputs
+from reage.cli.shared.options import open_editor
+from reage.errors import UsageError
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+    from reage.inversion.latent_files import Latents
+
+__all__ = ["edit_latent"]
+
+OF_PHOTOS = ("face", "points", "paste", "quality", "seed", "lpips")
+
+
+def edit_latent(file: Path, photos: Sequence[Path], task: EditTask) -> None:
+    """Show every code of a file at the ages of a task."""
+    _refuse_options_of_photos(photos)
+    if any(isinstance(target, dict) for target in task.targets):
+        raise UsageError("a code shows one face: give --to AGE, without FACE=")
+    from reage.inputs import as_targets
+    from reage.inversion.latent_checks import recall_latents
+    from reage.inversion.latent_files import split_choice
+
+    if task.targets:
+        task.targets = as_targets(task.targets)
+    editor = open_editor(task.options)
+    editor.checked_direction()  # what is missing is said before the work
+    latents, remarks = recall_latents(editor.model, file)
+    for remark in remarks:
+        click.echo(f"note: {remark}", err=True)
+    path = split_choice(file)[0]
+    folder = task.options["output"] or path.parent
+    names = _names(file, path, len(latents.ws))
+    outputs = [Outputs(folder, name, path, task.options) for name in names]
+    for one in outputs:
+        one.prepare(task.labels(), None)
+    for number, one in enumerate(outputs):
+        one.write(_result(editor, latents, number, one.name, task), task.labels(), editor)
+
+
+def _result(editor: Editor, latents: Latents, number: int, name: str, task: EditTask) -> Any:
+    from reage.outputs.codes import edit_code, move_code
+
+    ws = latents.ws[number][None]
+    if task.strengths is not None:
+        return move_code(editor, ws, task.strengths, name)
+    return edit_code(editor, ws, task.targets, name)
+
+
+def _names(file: Path, path: Path, count: int) -> list[str]:
+    """What the outputs of each code begin with: its file, and what chose it or its number."""
+    choice = str(file)[len(str(path)) + 1 :]
+    stem = f"{path.stem.removesuffix('.latents')}-{Path(choice).name}" if choice else path.stem
+    stem = stem.removesuffix(".latents")
+    return [stem] if count == 1 else [f"{stem}-{number}" for number in range(count)]
+
+
+def _refuse_options_of_photos(photos: Sequence[Path]) -> None:
+    if photos:
+        raise UsageError(f"--latent shows a code, not {photos[0]}; leave out one of them")
+    context = click.get_current_context()
+    for name in OF_PHOTOS:
+        if context.get_parameter_source(name) == ParameterSource.COMMANDLINE:
+            raise UsageError(f"--latent shows a code, nothing is inverted or pasted: no --{name}")

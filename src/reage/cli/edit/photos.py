@@ -1,0 +1,75 @@
+"""`reage edit`: photos at other ages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reage.cli.edit.latents import edit_latent
+from reage.cli.edit.task import EditTask
+from reage.cli.shared.options import (
+    ages_option,
+    backend_option,
+    direction_option,
+    each_file,
+    face_option,
+    hair_option,
+    model_options,
+    no_mark_option,
+    open_editor,
+    points_option,
+    quality_option,
+    seed_option,
+)
+from reage.errors import UsageError
+
+
+@click.command()
+@click.argument("photos", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--latent",
+    metavar="FILE[:NAME|:N]",
+    type=click.Path(path_type=Path),
+    help="No photo: a code (.npz, .npy, .pt, safetensors), shown by the model at other ages.",
+)
+@click.option("--to", multiple=True, metavar="AGE...", help="Ages in years, or FACE=AGE pairs.")
+@ages_option
+@face_option
+@points_option
+@model_options
+@backend_option
+@direction_option
+@hair_option
+@click.option("--strength", metavar="A:B:STEP", help="Move by strengths instead of to ages.")
+@click.option(
+    "--paste",
+    type=click.Choice(["delta", "replace", "none"]),
+    default="delta",
+    show_default=True,
+    help="Add the change to the photo, put the made face there, or write only that face.",
+)
+@quality_option
+@seed_option
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside the photo."
+)
+@click.option("--overwrite", is_flag=True, help="Replace earlier outputs.")
+@no_mark_option
+def edit(photos: tuple[Path, ...], **options: Any) -> None:
+    """Show the faces in PHOTOS at other ages.
+
+    \b
+    reage edit portrait.jpg --to 70
+    reage edit portrait.jpg --ages 10:80:10 --output ages
+    reage edit group.jpg --to 1=70 2=12
+    reage edit --latent projected_w.npz --model ffhq.pkl --direction age.npy --to 70 -o out
+    """
+    if options["latent"] is not None:
+        return edit_latent(options["latent"], photos, EditTask((), options))
+    if not photos:
+        raise UsageError("give PHOTOS, or a code with --latent FILE")
+    task = EditTask(photos, options)
+    editor = open_editor(options)
+    each_file(photos, lambda photo: task.run(editor, photo), "photos could not be edited")

@@ -1,0 +1,210 @@
+"""What one `reage edit` asks for, and where its files go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reage.cli.shared.options import parse_face, parse_range, parse_targets
+from reage.errors import UsageError
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+    from reage.types import Edit, Result
+
+__all__ = ["EditTask", "Outputs"]
+
+
+class EditTask:
+    """What the options of one command ask for, for any of its photos."""
+
+    def __init__(self, photos: Sequence[Path], options: dict[str, Any]):
+        from reage.faces.face import parse_points
+
+        self.options = options
+        self.strengths = None
+        self.targets: list[Any] = []
+        if options["strength"]:
+            if options["to"] or options["ages"] or not options["direction"]:
+                raise UsageError("--strength goes with --direction FILE, and without an age")
+            self.strengths = parse_range(options["strength"], "--strength")
+        else:
+            self.targets = parse_targets(options["to"], options["ages"])
+        self.face = parse_face(options["face"])
+        self.points = parse_points(options["points"]) if options["points"] else None
+        if self.points is not None and len(photos) > 1:
+            raise UsageError("--points belongs to one photo; edit the others without it")
+        self.names = _distinct_names(photos, apart=options["output"] is None)
+        self.photos = {photo.resolve() for photo in photos}
+        if len(set(self.labels())) < len(self.labels()):
+            raise UsageError("the same age is asked for twice; give each once")
+        for photo in photos:
+            self.outputs(photo).keep_apart_from(self.photos, self.labels())
+
+    def run(self, editor: Editor, path: Path) -> None:
+        """Edit one photo and write all that comes of it."""
+        from reage.images import read_photo
+        from reage.inputs import as_targets
+
+        if self.targets:
+            self.targets = as_targets(self.targets)
+        photo = read_photo(path)
+        for notice in photo.notices:
+            click.echo(f"note: {notice}", err=True)
+        outputs = self.outputs(path)
+        outputs.prepare(self.labels(), photo)
+        result = self.edited(editor, photo)
+        outputs.write(result, self.labels(), editor)
+
+    def outputs(self, path: Path) -> Outputs:
+        """Where the files of one photo go."""
+        folder = self.options["output"] or path.parent
+        return Outputs(folder, self.names[path], path, self.options)
+
+    def edited(self, editor: Editor, photo: Any) -> Result:
+        """Run the editor, with a bar on terminals."""
+        from reage.cli.shared.progress import step_bar
+
+        options = self.options
+        quality, paste, seed = options["quality"], options["paste"], options["seed"]
+        search = editor.search(quality, paste)
+        with step_bar(photo.path.name, search.step) as bar:
+            if self.strengths is None:
+                targets: Any = self.targets
+                return editor.edit(
+                    photo,
+                    targets[0] if len(targets) == 1 else targets,
+                    face=self.face,
+                    points=self.points,
+                    paste=paste,
+                    quality=quality,
+                    seed=seed,
+                    on_step=bar.update,
+                )
+            # What was given, perhaps not of age.
+            direction = editor.pixel_ager or editor.checked_direction()
+            faces = editor.choose_faces(photo, (), self.face, self.points)
+            taken = editor.take(
+                photo, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
+            )
+            edits = editor.move(photo, taken, direction, self.strengths, paste)
+            return editor.result(photo, taken, edits, {})
+
+    def labels(self) -> list[str]:
+        """The part of each output's name that says what it shows."""
+        if self.strengths is not None:
+            return [f"move{value:+g}" for value in self.strengths]
+        return [_label(target) for target in self.targets]
+
+
+class Outputs:
+    """Where the files of one photo go."""
+
+    def __init__(self, folder: Path, name: str, source: Path, options: dict[str, Any]):
+        self.folder, self.name, self.source, self.options = folder, name, source, options
+        self.overwrite = bool(options["overwrite"])
+
+    def prepare(self, labels: Sequence[str], photo: Any) -> None:
+        """Find out before the work whether all outputs can be written."""
+        from reage.errors import ImageError
+        from reage.images import check_target
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ImageError(
+                f"cannot make the folder {self.folder}: {error.strerror}; choose another --output"
+            ) from error
+        for label in labels:
+            check_target(self.picture(label), overwrite=self.overwrite)
+        for other in [self.report, *([self.strip] if len(labels) > 1 else [])]:
+            if other.exists() and not self.overwrite:
+                raise ImageError(f"{other} exists already; add --overwrite to replace it")
+
+    def keep_apart_from(self, photos: set[Path], labels: Sequence[str]) -> None:
+        """Raise UsageError where a photo that was given would be overwritten."""
+        for target in [*map(self.picture, labels), self.strip]:
+            if target.resolve() in photos:
+                raise UsageError(f"{target} is a photo to edit and a result; choose an --output")
+
+    def picture(self, label: str) -> Path:
+        suffix = CODES_AS if self.options["latent"] else self.source.suffix
+        return self.folder / f"{self.name}-{label}{suffix}"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / f"{self.name}-reage.json"
+
+    @property
+    def strip(self) -> Path:
+        suffix = CODES_AS if self.options["latent"] else self.source.suffix
+        suffix = suffix if suffix.lower() in _STRIPS else ".jpg"
+        return self.folder / f"{self.name}-ages{suffix}"
+
+    def write(self, result: Result, labels: Sequence[str], editor: Editor) -> None:
+        """Write pictures, the strip when there are several, and the report."""
+        from reage.cli.edit.report import edit_report
+        from reage.images import save_array, write_photo
+        from reage.models.files import write_file
+        from reage.outputs.strip import result_strip
+
+        files = []
+        for label, one in zip(labels, result.edits, strict=True):
+            mark = None if self.options["no_mark"] else _mark(one)
+            written = write_photo(
+                one.photo, self.picture(label), mark=mark, overwrite=self.overwrite
+            )
+            files.append(written.path)
+            _say(written.path, written.notices, one)
+        if len(result.edits) > 1:
+            mark = None if self.options["no_mark"] else "Made by reage: synthetic ages"
+            picture = result_strip(result, "code" if self.options["latent"] else "photo")
+            written = save_array(picture, self.strip, mark=mark, overwrite=self.overwrite)
+            click.echo(f"{written.path}")
+        report = edit_report(result, files, self.source, editor, self.options)
+        write_file(self.report, (json.dumps(report, indent=1) + "\n").encode())
+
+
+CODES_AS = ".png"  # what a code gives comes from no photo whose format it could keep
+_STRIPS = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def _say(path: Path, notices: Sequence[str], one: Edit) -> None:
+    for notice in notices:
+        click.echo(f"note: {notice}", err=True)
+    click.echo(f"{path}  {'; '.join(face.summary for face in one.faces)}")
+
+
+def _mark(one: Edit) -> str:
+    from reage import __version__
+
+    changes = "; ".join(
+        f"face {face.number} {face.before.age:.0f} to {face.after.age:.0f} years"
+        for face in one.faces
+    )
+    return f"Re-aged by reage {__version__}, partly synthetic: {changes}"
+
+
+def _label(target: Any) -> str:
+    if isinstance(target, dict):
+        return "age" + "-".join(f"{face}={age:g}" for face, age in sorted(target.items()))
+    return f"age{target:g}"
+
+
+def _distinct_names(photos: Sequence[Path], *, apart: bool) -> dict[Path, str]:
+    """Stem of each photo; with the format where two share one (`apart`: in the same folder)."""
+    stems: dict[tuple[Path | None, str], set[Path]] = {}
+    for photo in photos:
+        stems.setdefault((photo.parent if apart else None, photo.stem), set()).add(photo)
+    names = {}
+    for (_, stem), group in stems.items():
+        for photo in group:
+            names[photo] = stem if len(group) == 1 else f"{stem}-{photo.suffix[1:]}"
+    places = {(photo.parent if apart else None, name) for photo, name in names.items()}
+    if len(places) < len(names):
+        raise UsageError("two photos have the same name; edit them in two runs with two --output")
+    return names

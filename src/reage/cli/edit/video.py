@@ -1,0 +1,172 @@
+"""`reage video`: people of a video at other ages."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reage.cli.shared.options import (
+    backend_option,
+    direction_option,
+    hair_option,
+    model_options,
+    no_mark_option,
+    open_editor,
+    parse_face,
+    parse_targets,
+    seed_option,
+)
+from reage.cli.shared.progress import StageBar
+from reage.errors import UsageError
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+    from reage.video.config import Preview, Progress
+
+STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joining": "joining"}
+
+
+@click.command()
+@click.argument("video", type=click.Path(path_type=Path))
+@click.option("--to", multiple=True, metavar="AGE", help="Age in years, or PERSON=AGE pairs.")
+@click.option(
+    "--face",
+    default="largest",
+    show_default=True,
+    help="largest, all, or a person's number in order of appearance (see --list).",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File; default: VIDEO-ageAGE beside it."
+)
+@click.option("--preview", metavar="SECONDS[@START]", help="Only so much, such as 3s or 3s@12s.")
+@click.option("--list", "listing", is_flag=True, help="Say who is in it, with a picture of each.")
+@click.option(
+    "--quality",
+    type=click.Choice(["fast", "normal", "best"]),
+    default="fast",
+    show_default=True,
+    help="Of the inversion of some frames, where the model has no encoder.",
+)
+@click.option(
+    "--crf",
+    type=click.IntRange(0, 51),
+    default=18,
+    show_default=True,
+    help="Of H.264: lower is better and larger.",
+)
+@model_options
+@backend_option
+@direction_option
+@hair_option
+@seed_option
+@click.option("--overwrite", is_flag=True, help="Replace an earlier output.")
+@no_mark_option
+def video(video: Path, **options: Any) -> None:
+    """Show people in VIDEO at another age; sound and subtitles stay.
+
+    \b
+    reage video clip.mp4 --to 70
+    reage video clip.mp4 --list              who is in it, by number
+    reage video clip.mp4 --to 1=70 2=12 --preview 3s
+
+    A run that was stopped goes on where it stood when the same command is given again.
+    """
+    from reage.video.config import parse_preview
+    from reage.video.source import VideoSource
+
+    preview = parse_preview(options["preview"]) if options["preview"] else None
+    to: Any = None
+    if options["listing"]:
+        if options["to"]:
+            raise UsageError("--list changes nothing; leave out --to")
+    else:
+        targets = parse_targets(options["to"], None) if options["to"] else []
+        if len(targets) != 1:
+            raise UsageError("give one --to AGE, or one age a person: --to 1=70 2=12")
+        to = targets[0]
+    face = parse_face(options["face"])
+    VideoSource.open(video)  # what cannot be read is said before the model is loaded
+    editor = open_editor(options)
+    if options["listing"]:
+        _list(editor, video, preview, options)
+    else:
+        _edit(editor, video, to, face, preview, options)
+
+
+def _edit(
+    editor: Editor,
+    path: Path,
+    to: Any,
+    face: Any,
+    preview: Preview | None,
+    options: dict[str, Any],
+) -> None:
+    from reage import __version__
+    from reage.video.config import VideoConfig
+    from reage.video.run import edit_video
+
+    config = VideoConfig(
+        to=to,
+        which=face,
+        quality=options["quality"],
+        preview=preview,
+        crf=options["crf"],
+        seed=options["seed"],
+    )
+    output = options["output"] or _default_output(path, to, preview)
+    mark = None if options["no_mark"] else f"Re-aged by reage {__version__}, partly synthetic"
+    with StageBar(resumed=True) as bar:
+        result = edit_video(
+            editor,
+            path,
+            output,
+            config,
+            overwrite=options["overwrite"],
+            mark=mark,
+            on_progress=partial(_show, bar),
+        )
+    click.echo(f"{result.path}  {'; '.join(edit.summary for edit in result.edits)}")
+    for line in result.metrics.lines:
+        click.echo(line)
+
+
+def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str, Any]) -> None:
+    from reage.errors import FaceError
+    from reage.images import save_array
+    from reage.outputs.strip import Panel, draw_strip
+    from reage.video.run import list_tracks
+
+    picture = options["output"] or path.with_name(f"{path.stem}-people.jpg")
+    with StageBar(resumed=True) as bar:
+        listed = list_tracks(editor, path, preview, partial(_show, bar))
+    if not listed:
+        raise FaceError(f"no face found in {path}")
+    panels: list[Panel] = []
+    for one in listed:
+        age, first = one.key.view.reading.age, one.seconds[0][0]
+        spans = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in one.seconds[:4])
+        more = f" and {len(one.seconds) - 4} times more" if len(one.seconds) > 4 else ""
+        click.echo(
+            f"person {one.track.number}: about {age:.0f} years, eyes {one.track.size:.0f} px apart,"
+            f" seen {spans}{more}"
+        )
+        picture_of = one.key.view.age_crop.image
+        panels.append(Panel(picture_of, f"{one.track.number}", f"{first:.1f} s"))
+    written = save_array(draw_strip(panels), picture, overwrite=True)
+    click.echo(f"{written.path}")
+
+
+def _default_output(path: Path, to: Any, preview: Preview | None) -> Path:
+    from reage.video.muxing import CONTAINERS
+
+    ages = "-".join(f"{n}={a:g}" for n, a in sorted(to.items())) if isinstance(to, dict) else to
+    label = ages if isinstance(ages, str) else f"{ages:g}"
+    suffix = path.suffix.lower() if path.suffix.lower() in CONTAINERS else ".mkv"
+    return path.with_name(f"{path.stem}-age{label}{'-preview' if preview else ''}{suffix}")
+
+
+def _show(bar: StageBar, now: Progress) -> None:
+    bar.update(STAGES[now.stage], now.done, now.total)

@@ -1,0 +1,1 @@
+"""Commands that make pages, animations and mixes, and the web page."""

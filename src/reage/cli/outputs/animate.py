@@ -1,0 +1,117 @@
+"""`reage animate`: a face that ages and grows young again, as MP4, GIF or WebP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reage.cli.shared.options import (
+    backend_option,
+    direction_option,
+    face_option,
+    hair_option,
+    keep_inputs,
+    model_options,
+    open_editor,
+    output_options,
+    parse_face,
+    parse_range,
+    paste_option,
+    points_option,
+    quality_option,
+    seed_option,
+)
+from reage.errors import UsageError
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+    from reage.outputs.animation import AnimationPlan
+
+
+@click.command()
+@click.argument("photo", type=click.Path(path_type=Path))
+@click.option("--ages", required=True, metavar="FROM:TO", help="In years, such as 5:80.")
+@click.option("--seconds", default=6.0, show_default=True, type=click.FloatRange(0.2, 600))
+@click.option("--fps", default=25, show_default=True, type=click.IntRange(1, 60))
+@click.option("--size", default=720, show_default=True, type=click.IntRange(64, 4096),
+              help="Longest side, pixels.")  # fmt: skip
+@click.option("--whole", is_flag=True, help="Show the whole photo, not the square of the face.")
+@click.option("--label", is_flag=True, help="Write the age that the face looks.")
+@click.option("--once", is_flag=True, help="Not back again.")
+@click.option("--ease", is_flag=True, help="Start and stop gently.")
+@face_option
+@points_option
+@paste_option
+@quality_option
+@model_options
+@backend_option
+@direction_option
+@hair_option
+@seed_option
+@output_options("FILE.mp4|gif|webp")
+def animate(photo: Path, output: Path, **options: Any) -> None:
+    """Let the face in PHOTO age at constant speed, and back.
+
+    \b
+    reage animate portrait.jpg --ages 5:80 -o portrait.mp4
+    reage animate portrait.jpg --ages 20:70 --size 320 --fps 12 -o portrait.webp
+    """
+    from reage.outputs.animation import play
+    from reage.outputs.moving import check_moving, write_moving
+
+    ages = _two_ages(options["ages"])
+    keep_inputs(output, [photo])
+    check_moving(output, overwrite=options["overwrite"])
+    editor = open_editor(options)
+    editor.age_mover()
+    plan = _plan(editor, photo, ages, options)
+    shown = (float(plan.ages[0]), float(plan.ages[-1]))
+    mark = f"Animated by reage, partly synthetic: {shown[0]:.0f} to {shown[1]:.0f} years"
+    write_moving(
+        play(plan, label=options["label"]),
+        output,
+        options["fps"],
+        mark=None if options["no_mark"] else mark,
+        overwrite=options["overwrite"],
+    )
+    click.echo(f"{output}  {plan.frames} frames, {shown[0]:.0f} to {shown[1]:.0f} years")
+    if abs(shown[0] - ages[0]) > 2 or abs(shown[1] - ages[1]) > 2:
+        click.echo(f"note: asked for {ages[0]:g} to {ages[1]:g} years, the face reaches "
+                   f"{shown[0]:.0f} to {shown[1]:.0f} with this model", err=True)  # fmt: skip
+
+
+def _plan(
+    editor: Editor, path: Path, ages: tuple[float, float], options: dict[str, Any]
+) -> AnimationPlan:
+    """Find and invert the faces in the cut and shrunk photo, and look where the ages lie."""
+    from reage.cli.shared.progress import step_bar
+    from reage.faces.face import parse_points
+    from reage.images import read_photo
+    from reage.outputs.animation import Timing, plan_animation
+    from reage.outputs.framing import frame_photo
+
+    timing = Timing(options["fps"], options["seconds"], options["once"], options["ease"])
+    points = parse_points(options["points"]) if options["points"] else None
+    photo = read_photo(path)
+    faces = editor.choose_faces(photo, (), parse_face(options["face"]), points)
+    small, faces = frame_photo(photo, faces, options["size"], whole=options["whole"])
+    paste, quality, seed = options["paste"], options["quality"], options["seed"]
+    with step_bar(path.name, editor.search(quality, paste).step) as bar:
+        taken = editor.take(
+            small, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
+        )
+    return plan_animation(editor.trace(small, taken, paste), *ages, timing)
+
+
+def _two_ages(text: str) -> tuple[float, float]:
+    from reage.inputs import as_targets
+
+    if text.count(":") != 1:
+        raise UsageError(f"--ages {text!r} is not understood; give FROM:TO such as 5:80")
+    first, last = (parse_range(part, "--ages")[0] for part in text.split(":"))
+    as_targets([first, last])
+    if first == last:
+        raise UsageError(f"--ages {text!r} goes nowhere; give two different ages such as 5:80")
+    return first, last

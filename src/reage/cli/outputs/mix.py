@@ -1,0 +1,74 @@
+"""`reage mix`: style mixing of two people, by level."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reage.cli.outputs.one_face import invert_person
+from reage.cli.shared.options import (
+    backend_option,
+    keep_inputs,
+    model_options,
+    open_editor,
+    output_options,
+    quality_option,
+    seed_option,
+)
+
+
+@click.command()
+@click.argument("one", metavar="A", type=click.Path(path_type=Path))
+@click.argument("other", metavar="B", type=click.Path(path_type=Path))
+@click.option("--levels", metavar="coarse|middle|fine|0-3",
+              help="Write only A with these levels of B, at full size.")  # fmt: skip
+@click.option("--face", default="largest", show_default=True, help="Of A: largest or a number.")
+@click.option("--other-face", default="largest", show_default=True, help="Of B.")
+@click.option("--paste", type=click.Choice(["delta", "replace", "none"]), default="delta",
+              show_default=True, help="As in edit; none: the made face alone.")  # fmt: skip
+@click.option("--amount", default=0.5, show_default=True, type=click.FloatRange(0, 1),
+              help="How far to go; 1 is whole style mixing.")  # fmt: skip
+@quality_option
+@model_options
+@backend_option
+@seed_option
+@output_options("FILE.png|jpg|pdf")
+def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
+    """Mix the faces of A and B: coarse levels are shape and pose, fine ones colour and skin.
+
+    \b
+    reage mix ada.jpg bea.jpg -o mixed.png
+    reage mix ada.jpg bea.jpg --levels middle -o ada-with-features-of-bea.jpg
+    """
+    from reage.images import check_target, write_photo
+    from reage.outputs.grid import draw_grid, page_dpi
+    from reage.outputs.mixing import level_numbers, mix_rows, mixed
+    from reage.outputs.saving import check_page, save_page
+
+    keep_inputs(output, [one, other])
+    overwrite, levels = options["overwrite"], options["levels"]
+    check = check_page if levels is None else check_target
+    check(output, overwrite=overwrite)
+    editor = open_editor(options)
+    chosen = None
+    if levels is not None:
+        chosen = level_numbers(levels, editor.model.config.generator.num_ws)
+    first = invert_person(editor, one, options, options["face"])
+    second = invert_person(editor, other, options, options["other_face"])
+    mark = (
+        None if options["no_mark"] else f"Mixed by reage of {one.name} and {other.name}: synthetic"
+    )
+    if chosen is None:
+        picture = draw_grid(mix_rows(editor, first, second, options["paste"], options["amount"]))
+        save_page(picture, output, mark=mark, dpi=page_dpi(picture), title="reage: style mixing",
+                  overwrite=overwrite)  # fmt: skip
+        click.echo(f"{output}")
+        return
+    edit = mixed(editor, first, second, chosen, options["paste"], options["amount"])
+    written = write_photo(edit.photo, output, mark=mark, overwrite=overwrite)
+    for notice in written.notices:
+        click.echo(f"note: {notice}", err=True)
+    click.echo(f"{written.path}  levels {', '.join(map(str, chosen))} of {other.name}; "
+               f"reads {edit.faces[0].after.age:.0f}")  # fmt: skip

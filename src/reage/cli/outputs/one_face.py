@@ -1,0 +1,41 @@
+"""One face of one photo, inverted, for the commands that show a single person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reage.cli.shared.options import parse_face
+from reage.errors import UsageError
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+    from reage.outputs.mixing import Person
+
+__all__ = ["invert_person"]
+
+
+def invert_person(
+    editor: Editor, path: Path, options: dict[str, Any], face: str = "largest"
+) -> Person:
+    """Read a photo and invert one of its faces, with a bar on terminals."""
+    from reage.cli.shared.progress import step_bar
+    from reage.editor import QUALITIES
+    from reage.images import read_photo
+    from reage.outputs.mixing import Person
+
+    which = parse_face(face)
+    if which == "all":
+        raise UsageError("this command shows one face: give --face largest or a number from 1")
+    photo = read_photo(path)
+    for notice in photo.notices:
+        click.echo(f"note: {notice}", err=True)
+    faces = editor.choose_faces(photo, (), which)
+    quality = options["quality"]
+    with step_bar(path.name, QUALITIES[quality].step) as bar:
+        found = editor.invert(
+            photo, faces, quality=quality, seed=options["seed"], on_step=bar.update
+        )
+    return Person(path.stem, photo, found[0])

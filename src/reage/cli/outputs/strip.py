@@ -1,0 +1,84 @@
+"""`reage strip`: people at several ages side by side, a row for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reage.cli.shared.options import (
+    ages_option,
+    backend_option,
+    direction_option,
+    face_option,
+    hair_option,
+    keep_inputs,
+    model_options,
+    open_editor,
+    output_options,
+    parse_face,
+    parse_same_ages,
+    paste_option,
+    photos_argument,
+    quality_option,
+    seed_option,
+)
+from reage.errors import ReageError, UsageError
+
+
+@click.command()
+@photos_argument
+@click.option("--to", multiple=True, metavar="AGE...", help="Ages in years.")
+@ages_option
+@click.option("--cell", default=384, show_default=True, type=click.IntRange(64, 2048),
+              help="Side of a picture, pixels.")  # fmt: skip
+@face_option
+@paste_option
+@quality_option
+@model_options
+@backend_option
+@direction_option
+@hair_option
+@seed_option
+@output_options("strip.png|jpg|pdf")
+def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
+    """Draw a grid: each person in PHOTOS before and at several ages.
+
+    \b
+    reage strip portrait.jpg --ages 10:80:10 -o ages.png
+    reage strip ada.jpg bea.jpg --to 20 50 80 -o people.pdf
+    """
+    from reage.outputs.grid import draw_grid, face_rows, page_dpi
+    from reage.outputs.saving import check_page, save_page
+
+    targets = parse_same_ages(options["to"], options["ages"])
+    face = parse_face(options["face"])
+    keep_inputs(output, photos)
+    check_page(output, overwrite=options["overwrite"])
+    editor = open_editor(options)
+    rows, failed = [], 0
+    for path in photos:
+        try:
+            result = editor.edit(path, targets, face=face, paste=options["paste"],
+                                 quality=options["quality"], seed=options["seed"])  # fmt: skip
+        except UsageError:
+            raise
+        except ReageError as error:
+            if len(photos) == 1:
+                raise
+            click.echo(f"reage: {error}", err=True)
+            failed += 1
+            continue
+        rows += face_rows(result, path.stem)
+        for edit in result.edits:
+            click.echo(f"{path}  {'; '.join(face.summary for face in edit.faces)}")
+    if not rows:
+        raise ReageError(f"none of the {len(photos)} photos could be shown, see above")
+    picture = draw_grid(rows, options["cell"])
+    mark = None if options["no_mark"] else "Made by reage: synthetic ages"
+    save_page(picture, output, mark=mark, dpi=page_dpi(picture), title="reage: ages",
+              overwrite=options["overwrite"])  # fmt: skip
+    click.echo(f"{output}")
+    if failed:
+        raise ReageError(f"{failed} of {len(photos)} photos could not be shown, see above")

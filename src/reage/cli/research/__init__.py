@@ -1,0 +1,1 @@
+"""Commands for models and data: train, fit, evaluate, convert."""

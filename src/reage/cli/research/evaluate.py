@@ -1,0 +1,126 @@
+"""`reage evaluate`: how good a model is, as one report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reage.cli.shared.options import (
+    device_option,
+    direction_option,
+    hair_option,
+    lpips_option,
+    open_editor,
+    parse_range,
+    precision_option,
+    seed_option,
+)
+from reage.cli.shared.progress import StageBar
+from reage.errors import UsageError
+
+
+@click.command()
+@click.argument("model", default="faces128")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Dataset (reage prepare) of the model's square."
+)
+@click.option("--split", default="val", show_default=True, help="Of the dataset; never trained on.")
+@click.option(
+    "--portraits", type=click.Path(path_type=Path), help="Folder with pairs.csv: id, older, newer."
+)
+@click.option("--faces", default=64, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--samples",
+    default=1000,
+    show_default=True,
+    type=click.IntRange(2),
+    help="Of the generator, for FID and KID.",
+)
+@click.option(
+    "--steps",
+    default=100,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Of the inversions that are measured; 0: the encoder alone.",
+)
+@click.option("--quality", default="normal", show_default=True, help="Of the aged ones' inversion.")
+@click.option(
+    "--paste", type=click.Choice(["delta", "replace"]), default="delta", show_default=True
+)
+@click.option("--ages", default="10:80:10", show_default=True, help="Targets, FROM:TO:STEP.")
+@click.option(
+    "--older-year", default=2011.0, show_default=True, help="Of undated older photos of pairs."
+)
+@click.option(
+    "--second-age",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="age_gender_model.bin of the npm package @vladmandic/face-api, or DEX as a .pth.",
+)
+@click.option(
+    "--identity",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="ArcFace's model_ir_se50.pth in place of dlib's recogniser.",
+)
+@seed_option
+@direction_option
+@hair_option
+@device_option
+@precision_option
+@lpips_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder of the report; default: MODEL-evaluation.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an earlier report.")
+def evaluate(model: str, **options: Any) -> None:
+    """Measure MODEL: samples, inversion, ageing, and people photographed twice.
+
+    \b
+    reage evaluate --data faces --portraits portraits
+    reage evaluate my-model --data faces --faces 200 --second-age age_gender_model.bin
+
+    Writes report.md, report.json and pictures. What is not given is left out, and said.
+    """
+    folder = options["output"] or Path(f"{Path(model).name}-evaluation")
+    if not (options["data"] or options["portraits"]):
+        raise UsageError("give --data DATASET, --portraits FOLDER, or both")
+    from reage.evaluation.report import MARKDOWN, check_output, write_report
+
+    check_output(folder, overwrite=options["overwrite"])
+    found = _evaluation(model, options)
+    write_report(found, folder, overwrite=options["overwrite"])
+    for line in found.figures["missing"]:
+        click.echo(f"reage: {line}", err=True)
+    click.echo(f"{folder / MARKDOWN}")
+
+
+def _evaluation(model: str, options: dict[str, Any]) -> Any:
+    editor = open_editor({**options, "model": model})
+    from reage.editor import QUALITIES
+    from reage.evaluation.config import EvaluationConfig
+    from reage.evaluation.judges import load_judges
+    from reage.evaluation.run import evaluate as measure
+
+    if options["quality"] not in QUALITIES:
+        known = ", ".join(QUALITIES)
+        raise UsageError(f"--quality {options['quality']!r} is not known; choose {known}")
+    names = ("faces", "samples", "steps", "quality", "paste", "split", "seed", "older_year")
+    config = EvaluationConfig(
+        **{name: options[name] for name in names}, targets=parse_range(options["ages"], "--ages")
+    )
+    judges = load_judges(editor, options["second_age"], options["identity"])
+    with StageBar() as bar:
+        return measure(
+            editor,
+            judges,
+            config,
+            data=options["data"],
+            portraits=options["portraits"],
+            progress=bar.update,
+        )

@@ -1,0 +1,155 @@
+"""`reage models` and `reage convert`: which models there are, and checkpoints of other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reage.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from reage.models.checkpoints import Alignment
+
+LAYOUTS = {
+    ".pt": "rosinality",
+    ".pth": "rosinality",
+    ".pkl": "nvidia",
+    ".pdparams": "paddlegan",
+}
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.argument("file", required=False)
+def models(name: str | None, file: str | None) -> None:
+    """List the models, show the card of one, or say what a file is.
+
+    \b
+    reage models
+    reage models faces128
+    reage models inspect psp_ffhq_encode.pt
+    reage models inspect hf://owner/name
+    """
+    from reage.models.registry import list_models, model_card
+
+    if file is not None or name == "inspect":
+        if name != "inspect" or file is None:
+            raise UsageError(
+                "give one name of a model, or: reage models inspect FILE|hf://OWNER/NAME"
+            )
+        return _inspect(file)
+    if name is not None:
+        click.echo(model_card(name).rstrip())
+        return
+    for info in list_models():
+        size = f"{info.resolution} px" if info.resolution else ""
+        click.echo(f"{info.name:<16} {info.source:<10} {size:<8} {info.licence}")
+
+
+def _inspect(file: str) -> None:
+    from reage.models.inspecting import inspect_model
+
+    found = inspect_model(file)
+    click.echo(f"{found.path}  {found.family}")
+    for what, text in found.lines:
+        click.echo(f"  {what:<20}{text}")
+
+
+@click.command()
+@click.argument("source", metavar="IN")  # no Path: it would make hf:/ of hf://
+@click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
+@click.option(
+    "--layout",
+    type=click.Choice(["folder", "rosinality", "nvidia", "mmgen", "paddlegan"]),
+    help="Of OUT; default: .pt is rosinality's, .pkl NVIDIA's, .pdparams PaddleGAN's, "
+    "all else a model folder.",
+)
+@click.option(
+    "--alignment",
+    metavar="SCALE,SHIFT",
+    help="Face square of a new model folder; FFHQ's is 1.0,0.1.",
+)
+@click.option("--name", help="Of a new model folder; default: the folder's.")
+@click.option("--licence", default="unknown", help="Of the weights, for config.json.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT.")
+def convert(
+    source: str,
+    target: Path,
+    layout: str | None,
+    alignment: str | None,
+    name: str | None,
+    licence: str,
+    overwrite: bool,
+) -> None:
+    """Turn a StyleGAN2 checkpoint IN into OUT: a model folder or another program's file.
+
+    IN is a file, a model by name or folder, or hf://OWNER/NAME.
+
+    \b
+    reage convert ffhq.pkl my-model
+    reage convert my-model ffhq.pt
+    reage convert hf://owner/name my-model
+    """
+    from dataclasses import replace
+
+    import torch
+
+    from reage.agers.direction import Direction
+    from reage.agers.direction_files import save_direction
+    from reage.agers.finder import AGE_AGER, AGE_DIRECTION, find_direction
+    from reage.agers.neural import save_ager
+    from reage.models.checkpoints import save_model, seal
+    from reage.models.convert import write_foreign
+    from reage.models.encoders import load_encoder
+    from reage.models.hub import origin
+    from reage.models.registry import load
+
+    model = load(source)
+    layout = layout or LAYOUTS.get(target.suffix, "folder")
+    if target.exists() and not overwrite:
+        raise ModelError(f"{target} exists already; add --overwrite to replace it")
+    if layout == "folder":
+        config = replace(
+            model.config,
+            name=name or target.name,
+            alignment=parse_alignment(alignment) if alignment else model.config.alignment,
+            licence=licence if licence != "unknown" else model.config.licence,
+        )
+        card = f"# {config.name}\nConverted from {origin(source)}. Licence: {config.licence}.\n"
+        encoder, direction = load_encoder(model), find_direction(model, None)
+        save_model(
+            config,
+            model.generator,
+            target,
+            card=card,
+            dtype=torch.float32,
+            encoder=None if encoder is None else encoder.state_dict(),
+            overwrite=overwrite,
+        )
+        if model.hypernet is not None:
+            click.echo(f"note: the hypernetwork is in {source} only; use that to tune", err=True)
+        if isinstance(direction, Direction):  # it belongs to the tensors, and they are the same
+            save_direction(direction, target / AGE_DIRECTION)
+            seal(target)
+        elif direction is not None:
+            save_ager(direction, target / AGE_AGER)
+            seal(target)
+    else:
+        write_foreign(model, target, layout)  # type: ignore[arg-type]
+    size = model.config.generator
+    click.echo(f"{target}  {layout}, {size.resolution} px, {size.mapping_layers} mapping layers")
+
+
+def parse_alignment(text: str) -> Alignment:
+    """Read "0.70,0.22" as scale and shift."""
+    from reage.models.checkpoints import Alignment
+
+    try:
+        scale, shift = (float(part) for part in text.split(","))
+    except ValueError:
+        raise UsageError(f"--alignment {text!r} is not SCALE,SHIFT such as 1.0,0.1") from None
+    if not (0.2 <= scale <= 3 and -1 <= shift <= 1):
+        raise UsageError(f"--alignment {text!r}: scale is 0.2 to 3, shift -1 to 1")
+    return Alignment(scale, shift)

@@ -1,0 +1,254 @@
+"""`reage project`: the code of a face, found by optimisation in W+."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reage.cli.shared.options import (
+    each_file,
+    face_option,
+    model_options,
+    open_editor,
+    parse_face,
+    parse_levels,
+    points_option,
+    seed_option,
+)
+from reage.errors import ImageError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reage.editor import Editor
+    from reage.inversion.projection import Inversion, ProjectConfig
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--step", default=100, show_default=True, type=click.IntRange(1))
+@click.option("--start-lr", default=0.1, show_default=True, type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--final-lr", default=0.025, show_default=True, type=click.FloatRange(0, min_open=True)
+)
+@click.option("--latent-level", metavar="0-8|0,2,4", help="Levels of ws that move; default: all.")
+@click.option("--mse-weight", default=5.0, show_default=True, type=click.FloatRange(0))
+@click.option("--no-crop", is_flag=True, help="FILES are aligned; NAME.mask.EXT beside is a mask.")
+@click.option("--no-encoder", is_flag=True, help="Start from the average face.")
+@click.option("--optimize-noise", is_flag=True, help="Move the noise maps too.")
+@click.option(
+    "--tune",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Steps that tune the generator after.",
+)
+@click.option(
+    "--also",
+    multiple=True,
+    type=click.Choice(["npz", "npy", "pt"]),
+    help="The code for others too: NVIDIA's .npz, a bare .npy, rosinality's .pt; may be repeated.",
+)
+@click.option("--save-mp4", is_flag=True, help="A video of the steps, 30 fps, 5 s.")
+@click.option("--time-budget", type=click.FloatRange(0, min_open=True), help="Seconds a face.")
+@click.option(
+    "--plateau",
+    default=25,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Stop after so many idle steps; 0: no.",
+)
+@face_option
+@points_option
+@model_options
+@seed_option
+@click.option("--overwrite", is_flag=True, help="Replace earlier outputs.")
+def project(files: tuple[Path, ...], **options: Any) -> None:
+    """Find the codes of the faces in FILES and write them with their pictures.
+
+    \b
+    reage project portrait.jpg --output codes
+    reage project aligned.png --no-crop --step 300 --save-mp4 --output codes
+    """
+    config = _config(options)
+    editor = open_editor(options)
+    click.echo(f"perceptual loss: {editor.perceptual.name}", err=True)
+
+    def work(file: Path) -> None:
+        if _project_file(editor, file, config, options) == "interrupted":
+            raise KeyboardInterrupt
+
+    each_file(files, work, "files could not be projected")
+
+
+def _config(options: dict[str, Any]) -> ProjectConfig:
+    from reage.inversion.projection import ProjectConfig
+
+    return ProjectConfig(
+        step=options["step"],
+        start_lr=options["start_lr"],
+        final_lr=options["final_lr"],
+        latent_level=parse_levels(options["latent_level"]),
+        mse_weight=options["mse_weight"],
+        plateau=options["plateau"],
+        time_budget=options["time_budget"],
+        optimize_noise=options["optimize_noise"],
+        seed=options["seed"],
+    )
+
+
+def _project_file(
+    editor: Editor, file: Path, config: ProjectConfig, options: dict[str, Any]
+) -> str:
+    """Project every chosen face of a file; returns how the last one stopped."""
+    from reage.agers.faces import aligned_crop, view_crop
+    from reage.faces.face import parse_points
+    from reage.images import read_photo
+
+    levels, num_ws = config.latent_level, editor.model.config.generator.num_ws
+    if levels and max(levels) >= num_ws:
+        raise UsageError(f"--latent-level goes from 0 to {num_ws - 1} for this model")
+    photo = read_photo(file)
+    for notice in photo.notices:
+        click.echo(f"note: {notice}", err=True)
+    resolution = editor.model.config.generator.resolution
+    if options["no_crop"]:
+        crops = {file.stem: aligned_crop(photo.rgb8, _read_mask(file), resolution)}
+    else:
+        points = parse_points(options["points"]) if options["points"] else None
+        faces = editor.choose_faces(photo, (), parse_face(options["face"]), points)
+        alone = len(faces) == 1
+        crops = {
+            file.stem if alone else f"{file.stem}-face{number}": view_crop(
+                photo.pixels, face, editor.model.config.alignment, resolution
+            )
+            for number, face in faces.items()
+        }
+    stopped = "steps"
+    for name, crop in crops.items():
+        stopped = _project_face(editor, name, crop, config, options, file)
+        if stopped == "interrupted":
+            break
+    return stopped
+
+
+def _project_face(
+    editor: Editor, name: str, crop: Any, config: ProjectConfig, options: dict[str, Any], file: Path
+) -> str:
+    from reage.cli.shared.progress import step_bar
+    from reage.images import check_target, save_array, to_array
+    from reage.outputs.video import ProgressVideo
+
+    folder, overwrite = options["output"], options["overwrite"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(f"cannot make the folder {folder}: {error.strerror}") from error
+    picture = folder / f"{name}-projected.png"
+    latents = folder / f"{name}.latents.safetensors"
+    check_target(picture, overwrite=overwrite)
+    foreign = [latents.with_suffix(f".{suffix}") for suffix in dict.fromkeys(options["also"])]
+    others = [latents, *foreign]
+    others += [folder / f"{name}.mp4"] if options["save_mp4"] else []
+    if options["tune"]:
+        others += [folder / f"{name}.tuning.safetensors", folder / f"{name}-tuned.png"]
+    for other in others:
+        if other.exists() and not overwrite:
+            raise ImageError(f"{other} exists already; add --overwrite to replace it")
+    resolution = editor.model.config.generator.resolution
+    video = (
+        ProgressVideo(folder / f"{name}.mp4", resolution, config.step)
+        if options["save_mp4"]
+        else None
+    )
+    with step_bar(name, config.step) as bar, video or nullcontext():
+
+        def on_step(step: Any) -> None:
+            bar.update(step)
+            if video is not None:
+                video.add(step.index, to_array(step.images[:, :3])[0])
+
+        found = editor.project_crop(
+            crop, config, encoder=not options["no_encoder"], on_step=on_step
+        )
+        image = editor.synthesize(found.ws, noise=found.noise)
+        shown = to_array(image)[0]
+        if video is not None:
+            video.finish(shown)
+    _write_latents(editor, latents, found, config, file)
+    _write_foreign(editor, foreign, found, file, image)
+    save_array(
+        shown, picture, mark=f"Projected by reage: synthetic, of {name}", overwrite=overwrite
+    )
+    click.echo(
+        f"{latents}  {float(found.psnr[0]):.1f} dB after {found.steps} steps "
+        f"({found.stopped}, {found.seconds:.1f} s)"
+    )
+    if options["tune"] and found.stopped != "interrupted":
+        _tune(editor, name, crop, found, options)
+    return found.stopped
+
+
+def _write_latents(
+    editor: Editor, path: Path, found: Inversion, config: ProjectConfig, file: Path
+) -> None:
+    from dataclasses import asdict
+
+    import reage
+    from reage.inversion.latent_files import Latents, write_latents
+
+    provenance = {
+        "photo": file.name,
+        "model": editor.model.config.name,
+        "reage": reage.__version__,
+        "perceptual": found.perceptual,
+        "psnr": [round(float(v), 2) for v in found.psnr],
+        "steps": found.steps,
+        "stopped": found.stopped,
+        "config": asdict(config),
+    }
+    write_latents(path, Latents(found.ws, provenance, editor.model.generator_hash))
+
+
+def _write_foreign(
+    editor: Editor, places: Sequence[Path], found: Inversion, file: Path, image: Tensor
+) -> None:
+    """Write a code for other programs, which know neither its generator nor how it was found."""
+    from reage.inversion.latent_files import Latents, Picture, write_latents
+
+    noise = found.noise or editor.model.generator.stored_noise()
+    for place in places:
+        write_latents(place, Latents(found.ws), Picture(file.name, image[0], noise))
+        click.echo(f"{place}")
+
+
+def _tune(editor: Editor, name: str, crop: Any, found: Inversion, options: dict[str, Any]) -> None:
+    from reage.images import save_array, to_array
+    from reage.inversion.tuning import TuneConfig, save_difference
+
+    tuned = editor.tune_crop(crop, found.ws, TuneConfig(step=options["tune"]))
+    folder = options["output"]
+    difference = folder / f"{name}.tuning.safetensors"
+    save_difference(difference, tuned, editor.model.generator_hash)
+    shown = to_array(tuned.image)[0]
+    save_array(
+        shown,
+        folder / f"{name}-tuned.png",
+        mark=f"Projected by reage: synthetic, of {name}",
+        overwrite=options["overwrite"],
+    )
+    click.echo(f"{difference}  {tuned.psnr:.1f} dB after {tuned.steps} steps of tuning")
+
+
+def _read_mask(file: Path) -> Any:
+    from reage.images import read_photo
+
+    mask = file.with_name(f"{file.stem}.mask{file.suffix}")
+    if not mask.is_file():
+        return None
+    return read_photo(mask).rgb8[..., 0]

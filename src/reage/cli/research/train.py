@@ -1,0 +1,260 @@
+"""`reage train`: a generator, an encoder or its agers, from a prepared dataset."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reage.cli.shared.options import device_option, precision_option, split_option
+from reage.errors import UsageError
+
+if TYPE_CHECKING:
+    from reage.training.loop.run import Tick
+    from reage.training.settings import AnyConfig, RunSettings
+    from reage.training.start import Machine
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def run_options(command: Command) -> Command:
+    """Add the options that all trainings have."""
+    options = (
+        click.option("--data", type=click.Path(path_type=Path), help="Dataset (reage prepare)."),
+        click.option("--run", type=click.Path(path_type=Path), required=True, help="Run folder."),
+        split_option,
+        click.option(
+            "--kimg", type=click.FloatRange(min=0), help="Thousands of pictures in all (600)."
+        ),
+        click.option(
+            "--decay-kimg",
+            type=click.FloatRange(min=0),
+            help="The last of them, in which learning rates fall evenly to a tenth (0).",
+        ),
+        click.option("--minutes", type=float, help="Of this call, at most; --resume goes on."),
+        click.option("--snapshot-minutes", type=float, default=10.0, show_default=True),
+        click.option("--log-steps", type=click.IntRange(1), default=25, show_default=True),
+        click.option("--resume", is_flag=True, help="Go on with the run as it was set up."),
+        click.option(
+            "--set",
+            "settings",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A setting of the training, such as batch=16 or encoder.lr=0.0003.",
+        ),
+        click.option("--about", help="The data, in words, for the model card."),
+        click.option("--licence", help="Of the weights that come out."),
+        device_option,
+        precision_option,
+        click.option("--threads", type=click.IntRange(1), help="Of the processor."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group()
+def train() -> None:
+    """Train a generator, then its encoder, then its agers: of codes and of photos.
+
+    \b
+    reage train generator --data faces --run runs/g --minutes 60
+    reage train encoder runs/g/model --data faces --run runs/e --kimg 200
+    reage train ager runs/e/model --data faces --run runs/a --kimg 100
+    reage train photo-ager runs/a/model --data faces --run runs/p --kimg 100
+    reage train generator --run runs/g --resume
+    torchrun --nproc-per-node 2 -m -- reage train generator ...
+
+    A run folder has config.json, log.jsonl, curves, pictures and runs/NAME/model, which every
+    other command takes. Ctrl-C and SIGTERM save before they end it.
+    """
+
+
+@train.command()
+@click.option("--recipe", default="stylegan2+encoder", show_default=True, help="A preset's name.")
+@click.option("--from", "model", metavar="MODEL", help="Begin from a model instead of nothing.")
+@click.option("--alignment", default="0.70,0.22", show_default=True, help="The crops' SCALE,SHIFT.")
+@run_options
+def generator(recipe: str, model: str | None, alignment: str, **options: Any) -> None:
+    """Train a generator, alone or with an encoder in the loop."""
+    from reage.cli.research.models import parse_alignment
+    from reage.training.configs import PRESETS
+
+    if recipe not in PRESETS:
+        raise UsageError(f"recipe {recipe!r} is not known; choose {', '.join(PRESETS)}")
+    place = parse_alignment(alignment)
+    _train("generator", PRESETS[recipe], model, options, scale=place.scale, shift=place.shift)
+
+
+@train.command()
+@click.argument("model", required=False)
+@run_options
+def encoder(model: str | None, **options: Any) -> None:
+    """Train the encoder of MODEL; with --set generator.lr=0.0002 the generator along with it."""
+    from reage.training.configs import EncoderTraining
+
+    _train("encoder", EncoderTraining(), model, options)
+
+
+@train.command()
+@click.argument("model", required=False)
+@click.option("--agers-of", "agers", metavar="MODEL", help="Whose agers to go on from; its own.")
+@run_options
+def ager(model: str | None, agers: str | None, **options: Any) -> None:
+    """Train the ager of MODEL, which has to have an encoder.
+
+    It goes on from the ager that MODEL has. A generator that was trained on has none: --agers-of
+    names the model that it began from. The photo ager beside it is kept.
+    """
+    from reage.training.configs import AgerTraining
+
+    _train("ager", AgerTraining(), model, options, agers=agers)
+
+
+@train.command("photo-ager")
+@click.argument("model", required=False)
+@run_options
+def photo_ager(model: str | None, **options: Any) -> None:
+    """Train what ages pictures of faces, photos and made ones, beside MODEL's ager of codes."""
+    from reage.training.configs import PhotoAgerTraining
+
+    _train("photo-ager", PhotoAgerTraining(), model, options)
+
+
+def _train(
+    kind: str, preset: AnyConfig, model: str | None, options: dict[str, Any], **more: Any
+) -> None:
+    from reage.training.export import export_model
+    from reage.training.loop.run import RunOptions, run_training
+    from reage.training.settings import open_run
+    from reage.training.start import start
+
+    if bool(options["resume"]) == bool(options["data"]):
+        raise UsageError("give --data DATASET for a new run, or --resume for one that goes on")
+    machine = _machine(options)
+    new = None
+    if not options["resume"]:
+        new = _settings(kind, changed(preset, options["settings"]), model, options, more)
+    folder = options["run"]
+    settings = open_run(folder, new if machine.world.is_first else None)
+    if settings.kind != kind:
+        raise UsageError(f"{folder} is the run of a {settings.kind}, not of a {kind}")
+    trainer = start(settings, machine)
+
+    def snapshot(step: int) -> dict[str, float]:
+        from reage.training.loop.pictures import save_curves, save_grid
+
+        for name, images in trainer.pictures(step).items():
+            save_grid(images, folder / f"{name}.png", 7 if kind == "photo-ager" else 8)
+        if (folder / "log.jsonl").is_file():
+            save_curves(folder / "log.jsonl", folder / "curves.png")
+        export_model(trainer, settings, folder / "model", kimg=step * trainer.batch / 1000)
+        return {}
+
+    run = RunOptions(
+        _given(options, "kimg", settings.kimg),
+        _given(options, "decay_kimg", settings.decay_kimg),
+        options["minutes"],
+        options["snapshot_minutes"],
+        options["log_steps"],
+    )
+    report = run_training(
+        trainer, folder, run, world=machine.world, on_tick=_say, on_snapshot=snapshot
+    )
+    if machine.world.is_first:
+        click.echo(f"{report.kimg:.1f} kimg, {report.stopped}: {folder / 'model'}")
+    if report.stopped.startswith("SIG"):
+        sys.exit(128 + signal.Signals[report.stopped])
+
+
+def _settings(
+    kind: str,
+    config: AnyConfig,
+    model: str | None,
+    options: dict[str, Any],
+    more: dict[str, Any],
+) -> RunSettings:
+    import reage
+    from reage.training.settings import RunSettings
+
+    if kind != "generator" and model is None:
+        raise UsageError(f"name the model that the {kind} is trained for: reage train {kind} MODEL")
+    return RunSettings(
+        kind=kind,
+        config=config,
+        data=str(options["data"]),
+        split=options["split"],
+        model=model,
+        kimg=_given(options, "kimg", RunSettings.kimg),
+        decay_kimg=_given(options, "decay_kimg", RunSettings.decay_kimg),
+        licence=options["licence"],
+        about=options["about"],
+        version=reage.__version__,
+        **more,
+    )
+
+
+def _given(options: dict[str, Any], name: str, otherwise: float) -> float:
+    return otherwise if options[name] is None else options[name]
+
+
+def _machine(options: dict[str, Any]) -> Machine:
+    import torch
+
+    from reage.devices import choose_device, choose_dtype
+    from reage.training.loop.parallel import join_world
+    from reage.training.start import Machine
+
+    if options["threads"]:
+        torch.set_num_threads(options["threads"])
+    device = choose_device(options["device"])
+    return Machine(device, choose_dtype(options["precision"], device), join_world(device))
+
+
+def changed(preset: Any, settings: tuple[str, ...]) -> Any:
+    """A config with `NAME=VALUE` or `NAME.NAME=VALUE` changed; UsageError where it has no such."""
+    for text in settings:
+        name, found, value = text.partition("=")
+        if not found:
+            raise UsageError(f"--set {text!r} is not NAME=VALUE such as batch=16")
+        preset = _with(preset, name.split("."), value, text)
+    return preset
+
+
+def _with(config: Any, path: list[str], value: str, text: str) -> Any:
+    known = {f.name: getattr(config, f.name) for f in fields(config)}
+    if path[0] not in known:
+        raise UsageError(f"--set {text!r}: there is no {path[0]!r}; it has {', '.join(known)}")
+    old = known[path[0]]
+    if len(path) > 1:
+        return replace(config, **{path[0]: _with(old, path[1:], value, text)})
+    import ast
+
+    try:
+        new = value if isinstance(old, str) else ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        new = None
+    if isinstance(old, float) and isinstance(new, int):
+        new = float(new)
+    if type(new) is not type(old):
+        raise UsageError(f"--set {text!r}: {path[0]} is like {old!r}")
+    if isinstance(new, int | float):
+        least = 1 if path[0] == "batch" else 0
+        if not least <= new < math.inf:
+            raise UsageError(f"--set {text!r}: {path[0]} is {least} or more")
+    return replace(config, **{path[0]: new})
+
+
+def _say(tick: Tick) -> None:
+    minutes = int(tick.seconds_left // 60)
+    shown = " ".join(f"{name} {value:.3f}" for name, value in tick.figures.items())
+    click.echo(
+        f"{tick.kimg:.1f} kimg  {tick.images_per_second:.1f} img/s  {shown}  "
+        f"ETA {minutes // 60}:{minutes % 60:02d}"
+    )

@@ -1,0 +1,89 @@
+"""Bars on terminals: how far some work is, and how an inversion goes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from reage.inversion.projection import ProjectStep
+
+__all__ = ["StageBar", "StepBar", "step_bar"]
+
+
+class StageBar:
+    """A tqdm bar that starts anew for every kind of work; silent where stderr is no terminal.
+
+    With `what` it is there at once. `resumed`: the first that is told may stand on earlier runs,
+    which count for nothing in the time that is left.
+    """
+
+    def __init__(self, what: str = "", *, resumed: bool = False):
+        self.what, self.resumed = what, resumed
+        self.told = False
+        self.bar: Any = None
+        if what:
+            self._begin(what)
+
+    def update(self, what: str, done: int, total: int) -> None:
+        """Show how much is done of how much; `total` 0: not known."""
+        bar = self._begin(what) if self.bar is None or what != self.what else self.bar
+        if self.resumed and not self.told:
+            bar.initial = bar.n = max(done - 1, 0)
+        self.told, bar.total = True, total or None
+        bar.update(done - bar.n)
+
+    def write(self, line: str) -> None:
+        """Say something on stderr, above the bar."""
+        self.bar.write(line, file=sys.stderr)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def _begin(self, what: str) -> Any:
+        from tqdm import tqdm
+
+        self.__exit__()
+        # disable=None: silent where stderr is no terminal.
+        self.bar = tqdm(desc=what, disable=None, leave=False)
+        self.what, self.told = what, False
+        return self.bar
+
+
+class StepBar:
+    """A tqdm bar with the loss and the PSNR; starts again with every face."""
+
+    def __init__(self, name: str, steps: int):
+        self.name, self.steps = name, steps
+        self.bar: Any = None
+
+    def update(self, step: ProjectStep) -> None:
+        from tqdm import tqdm
+
+        if self.bar is None or step.index == 0:
+            self.close()
+            # disable=None: silent where stderr is no terminal.
+            self.bar = tqdm(total=self.steps, desc=self.name, disable=None, leave=False)
+        self.bar.update(step.index + 1 - self.bar.n)
+        self.bar.set_postfix_str(
+            f"loss {float(step.losses.mean()):.3f}, {float(step.psnr.mean()):.1f} dB"
+        )
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def __enter__(self) -> StepBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def step_bar(name: str, steps: int) -> StepBar:
+    """Make a bar for `steps` steps a face."""
+    return StepBar(name, steps)

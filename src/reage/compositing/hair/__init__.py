@@ -1,0 +1,1 @@
+"""Hair: where it is in a photo, and how it turns grey."""

@@ -1,0 +1,121 @@
+"""Hair that turns grey, at the photo's full size."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from reage.compositing.bands import BAND, LUMA, enlarged, turned, units_of
+from reage.compositing.hair.segmentation import Hair
+from reage.faces.sampling import interpolate
+from reage.faces.squares import to_unit
+
+__all__ = ["COLOUR", "grey_crop", "grey_hair", "grey_share", "grey_shares", "turned_grey"]
+
+# Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
+# over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012), as it is here.
+AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0
+GREY_AT = 0.0, 0.05, 0.15, 0.35, 0.7, 1.0
+WHITE = 0.78  # light of white hair, of the brighter skin's, within
+WHITES = 0.35, 0.66
+SHADING = 0.45  # power of the hair's own shading that is left
+STRANDS, MOST = 0.55, 2.6  # power of the gain of light that strands get, and the most of it
+GLEAM, SHADE = 0.4, 0.8  # of the light of white hair: by which strands differ from it at most
+TINT = np.array([0.0, -0.005, -0.02], np.float32)  # of white hair, of its light
+COLOUR = 0.12  # of the hair's colour that is left
+CERTAIN = 0.4, 0.9  # of a pixel that is hair: below the first nothing turns grey, above it all
+MIXED = 0.5  # how much later the darkest strands turn grey than the lightest
+
+
+def grey_share(own: float, wanted: float) -> float:
+    """The share of somebody's hair that turns grey between two ages in years, 0..1.
+
+    Of what had its colour at the `own` age. Nothing gets its colour back.
+    """
+    before, after = np.interp([own, wanted], AGES, GREY_AT)
+    return float(max(after - before, 0) / max(1 - before, 1e-6))
+
+
+def grey_shares(own: float, ages: Sequence[float], strengths: Sequence[float]) -> tuple[float, ...]:
+    """The shares at ages read in a face that was moved by those strengths.
+
+    By the ages and not by the strengths: to look ten years older, some faces have to be asked for
+    twenty. But somebody made younger whom the network reads as older does not turn grey.
+    """
+    pairs = zip(ages, strengths, strict=True)
+    return tuple(grey_share(own, age) if strength > 0 else 0.0 for age, strength in pairs)
+
+
+def grey_crop(
+    images: np.ndarray, quad: np.ndarray, hair: Hair, amounts: Sequence[float]
+) -> np.ndarray:
+    """Squares of the photo `[N, R, R, 3]` of 0..1, each with that share of the hair grey."""
+    side = images.shape[1]
+    places = to_unit(quad, hair.quad) * hair.slope.shape[0] - 0.5
+    layers = [interpolate(layer, places, (side, side)) for layer in hair.layers]
+    pairs = zip(images, amounts, strict=True)
+    return np.stack([_greyed(image, hair, layers, amount) for image, amount in pairs])
+
+
+def turned_grey(
+    light: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The share of each pixel that turns grey, and the light that it gets, both `[...]`.
+
+    `light` is the pixels', 0..1; `layers` are slope, offset and light around of `hair` at the same
+    places; `amount` is the share of all hair that turns grey.
+    """
+    slope, offset, around = layers
+    share = np.clip((slope * light + offset - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0, 1)
+    shown = light.copy()
+    at = share > 0  # a tenth of the square around a head
+    light, base = light[at], np.maximum(around[at], 0.02)
+    white = float(np.clip(WHITE * hair.skin, *WHITES))
+    goal = np.maximum(white * (base / max(hair.light, 0.02)) ** SHADING, base)
+    strands = (light - base) * np.minimum((goal / base) ** STRANDS, MOST)
+    room = np.where(strands > 0, GLEAM, SHADE) * goal
+    # Single strands turn grey one after the other, which shows on the lighter ones first.
+    rank = 0.5 + 0.5 * np.tanh((light - base) / (2 * max(hair.spread, 1e-3)))
+    share[at] *= np.clip(amount * (1 + MIXED) - (1 - rank) * MIXED, 0, 1)
+    shown[at] = goal + room * np.tanh(strands / room)
+    return share, shown
+
+
+def _greyed(rgb: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float) -> np.ndarray:
+    """Colours `[..., 3]` of 0..1 with a share `amount` of the hair in them turned grey."""
+    light = rgb @ LUMA
+    share, shown = turned_grey(light, hair, layers, amount)
+    at = share > 0
+    before = rgb[at]
+    grey = shown[at][:, None] * (1 + hair.warmth * TINT) + COLOUR * (before - light[at][:, None])
+    out = rgb.copy()
+    out[at] = before + share[at][:, None] * (grey - before)
+    return out
+
+
+def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:
+    """Turn a share `amount` (0..1) of somebody's hair in a photo grey, in place.
+
+    `picture` is `[H, W, 3 or 4]` uint8 or uint16; a fourth channel stays as it is.
+    """
+    if amount <= 0:
+        return
+    x0, y0, x1, y1 = region = hair.region(picture.shape)
+    if x0 >= x1 or y0 >= y1:
+        return
+    width, height = x1 - x0, y1 - y0
+    full = np.float32(255) * units_of(picture)
+    grids = [turned(layer, hair.quad, region) for layer in hair.layers]  # 0 beyond the square
+
+    def change(top: int) -> None:
+        rows = (top, min(top + BAND, height))
+        layers = [enlarged(grid, rows, width, height) for grid in grids]
+        band = picture[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
+        values = _greyed(band / full, hair, layers, amount)
+        band[...] = np.rint(np.clip(values, 0, 1) * full)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(change, range(0, height, BAND)))

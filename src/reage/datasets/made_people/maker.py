@@ -1,0 +1,141 @@
+"""Draws people who do not exist, and makes all pictures of one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import reage.editor
+from reage.agers.faces import InvertedFace, crop_for_age, made_face, read_age, usual_points
+from reage.datasets.made_people.conditions import PLAIN, draw_condition, take
+from reage.datasets.made_people.options import SynthesisOptions, seed_of
+from reage.datasets.made_people.recognising import recogniser_named
+from reage.datasets.made_people.records import Drawn, Made, Person, as_text
+from reage.datasets.made_people.settling import Looks, settle
+from reage.datasets.prepare.examining import sharpness
+from reage.editor import Editor
+from reage.faces.face import Face, select_faces
+from reage.fitting.people import draw_codes, model_people
+from reage.images import decode_photo, photo_from_array, to_array, to_tensor
+from reage.images.encoding import encode_photo
+from reage.inversion.variation import step_towards
+
+__all__ = ["Maker"]
+
+MAX_YAW = 30.0  # degrees; the age network and the recogniser want to see both eyes
+# Shares of a stranger's code: hair, skin and light are the fine levels', some of the features the
+# middle ones'.
+VARIED = {"middle": 0.35, "fine": 1.0}
+MARK = "Synthetic: a person who does not exist, made by reage"
+
+
+class Maker:
+    """Everything that making people needs, loaded once; holds nobody."""
+
+    def __init__(self, options: SynthesisOptions):
+        self.options = options
+        self.editor: Editor = reage.editor.load(
+            options.model,
+            device=options.device,
+            precision=options.precision,
+            direction=options.direction,
+            backend=options.backend,
+        )
+        self.editor.age_direction()  # what is missing is said before the work
+        self.people = model_people(self.editor.model)
+        self.recogniser = recogniser_named(options.recogniser, self.editor)
+
+    def do(self, task: int | Person) -> Drawn | Made:
+        """Draw a face by its number, or make a person."""
+        return self.make(task) if isinstance(task, Person) else self.draw(task)
+
+    def draw(self, draw: int) -> Drawn:
+        """Draw one face and describe who it is."""
+        rgb, face = self._seen(self._code(draw))
+        if face is None:
+            return Drawn(draw, None)
+        return Drawn(draw, as_text(self.recogniser.describe(rgb, face.points)))
+
+    def make(self, person: Person) -> Made:
+        """Make all pictures of a person."""
+        ws = self._code(person.draw)
+        face = self._unmoved(ws)
+        seeds = [
+            seed_of(self.options.seed, "picture", person.draw, age, condition)
+            for age in self.options.ages
+            for condition in range(self.options.conditions)
+        ]
+        asked = torch.tensor(self.options.ages).repeat_interleave(self.options.conditions)
+        changes = torch.cat([self._change(i, seed, ws) for i, seed in enumerate(seeds)])
+        looks = settle(self.editor, face, changes, asked)
+        taken = [self._taken(face, looks, i, seed) for i, seed in enumerate(seeds)]
+        own = {"draw": person.draw, "yaw": round(face.view.face.pose[0], 1),
+               "pitch": round(face.view.face.pose[1], 1)}  # fmt: skip
+        rows, vectors, pictures = zip(*taken, strict=True)
+        rows = [own | {"age": float(age)} | row for age, row in zip(asked, rows, strict=True)]
+        return Made(person, tuple(rows), vectors, pictures)
+
+    def _code(self, draw: int) -> Tensor:
+        seed = seed_of(self.options.seed, "person", draw)
+        return draw_codes(self.editor.model, self.people, seed).to(self.editor.device)
+
+    def _change(self, index: int, seed: int, ws: Tensor) -> Tensor:
+        """How the code differs in one picture, `[1, num_ws, w_dim]`; in a plain one not at all."""
+        if index % self.options.conditions == 0 or self.options.amount == 0:
+            return torch.zeros_like(ws)
+        stranger = draw_codes(self.editor.model, self.people, seed).to(ws)
+        centre = self.editor.model.generator.mapping.w_avg
+        if self.people is not None:
+            centre = self.people.mean.to(ws)
+        return step_towards(ws, ws + stranger - centre, VARIED, self.options.amount) - ws
+
+    def _seen(self, ws: Tensor) -> tuple[np.ndarray, Face | None]:
+        """A code's picture and the face that is found in it."""
+        rgb = to_array(self.editor.synthesize(ws))[0]
+        faces = self.editor.detector.detect(rgb)
+        if faces:
+            face = select_faces(faces, "largest")[0]
+            return rgb, face if abs(face.pose[0]) <= MAX_YAW else None
+        if self.options.unseen:
+            points = usual_points(self.editor.model.config.alignment, len(rgb))
+            return rgb, Face.from_points(points)
+        return rgb, None
+
+    def _unmoved(self, ws: Tensor) -> InvertedFace:
+        """The drawn face as an inversion of its own picture: nothing is lost."""
+        _, face = self._seen(ws)
+        assert face is not None, "it was seen when it was drawn"
+        image = self.editor.synthesize(ws)
+        return made_face(ws, image, face, self.editor.age_network)
+
+    def _taken(
+        self, face: InvertedFace, looks: Looks, index: int, seed: int
+    ) -> tuple[dict[str, Any], str, bytes]:
+        """Take one picture under its condition; what is stored is what is measured."""
+        rng = np.random.default_rng(seed)
+        number = index % self.options.conditions
+        condition = draw_condition(rng, self.options.amount) if number else PLAIN
+        rgb = to_array(looks.images[index : index + 1])[0]
+        shot = take(rgb, face.view.face.points, condition, rng)
+        photo = photo_from_array(shot.rgb)
+        picture, _ = encode_photo(photo, "WEBP", MARK)
+        stored = decode_photo(picture, "a picture").rgb8
+        posed = replace(Face.from_points(shot.points), pose=face.view.face.pose)
+        square = to_tensor(crop_for_age(stored, posed).image).to(self.editor.device)
+        reading = read_age(self.editor.age_network, square)
+        row: dict[str, Any] = {
+            "condition": number,
+            "seed": seed,
+            "apparent_age": round(reading.age, 1),
+            "apparent_age_spread": round(reading.spread, 1),
+            "padding": round(shot.padding, 3),
+            "sharpness": round(sharpness(stored), 1),
+            "strength": round(float(looks.strengths[index]), 3),
+            "share": round(float(looks.shares[index]), 2),
+            "made_by": condition.described(),
+        }
+        return row, as_text(self.recogniser.describe(stored, shot.points)), picture

@@ -1,0 +1,26 @@
+"""Pictures examined by several processes; what comes out does not depend on their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from reage.datasets.prepare.options import PrepareOptions
+from reage.datasets.prepare.records import Examined
+from reage.datasets.prepare.sources import Picture
+from reage.jobs.processes import in_processes
+
+__all__ = ["examine_all"]
+
+
+def examine_all(
+    pictures: list[Picture], options: PrepareOptions, processes: int
+) -> Iterator[Examined]:
+    """Examine pictures, in this process or in several new ones; in the order they get ready."""
+    return in_processes(pictures, partial(_make, options), processes, "--processes")
+
+
+def _make(options: PrepareOptions) -> Callable[[Picture], Examined]:
+    from reage.datasets.prepare.examining import Examiner
+
+    return Examiner(options).examine

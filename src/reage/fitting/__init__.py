@@ -1,0 +1,1 @@
+"""Directions and distributions of people, fitted on data."""

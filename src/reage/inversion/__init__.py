@@ -1,0 +1,1 @@
+"""Latent codes of real faces: found, tuned, mixed, kept in files."""

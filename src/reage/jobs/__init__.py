@@ -1,0 +1,1 @@
+"""Long work that survives a kill: journals, worker processes, a Ray cluster."""

@@ -1,0 +1,139 @@
+"""A whole batch: from the input to the outputs and their tables."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import zipfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from reage.errors import ImageError, ReageError, UsageError
+from reage.images.writing import check_place
+from reage.jobs.batch.inputs import find_items, with_outputs
+from reage.jobs.batch.journal import FOLDER, Journal
+from reage.jobs.batch.manifest import write_manifest
+from reage.jobs.batch.task import BatchTask, Done
+from reage.jobs.batch.workers import do_all
+from reage.jobs.ray_cluster import check_ray
+
+__all__ = ["BatchReport", "run_batch"]
+
+PART = re.compile(r"\.[0-9a-f]{32}\.part")  # of images/writing.py
+EPOCH = (1980, 1, 1, 0, 0, 0)  # of everything in a ZIP, so that its bytes are the same
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """How a batch ended."""
+
+    photos: int
+    earlier: int  # done by earlier runs
+    failed: tuple[tuple[str, str], ...]  # place and reason, of all runs
+    files: tuple[Path, ...]  # the tables, or the ZIP
+
+
+def run_batch(
+    source: str,
+    output: Path,
+    task: BatchTask,
+    *,
+    listed: Path | None = None,
+    workers: int | None = 1,
+    ray: str | None = None,
+    retry: bool = False,
+    overwrite: bool = False,
+    on_done: Callable[[Done, int, int], None] | None = None,
+) -> BatchReport:
+    """Edit all photos of `source` into a folder, or into a ZIP where `output` ends so.
+
+    `workers` None is one a core; `ray` is the address of a cluster, whose machines see both places.
+    A run that was killed goes on with the same call; `retry` tries failed photos again, and
+    `overwrite` begins anew. `on_done` gets each photo with how many are done, of how many. What
+    fails of single photos is in the report; raises ReageError for what stops all.
+    """
+    zipped = output.suffix.lower() == ".zip"
+    place = output.with_name(f"{output.name}{FOLDER}") if zipped else output
+    if ray is not None:
+        check_ray(ray)
+    found = find_items(source, listed, place)
+    items = with_outputs(found, [f"age{target:g}" for target in task.targets])
+    _prepare(source, output, place, overwrite, zipped)
+    described = {**task.described(), "input": str(Path(source).absolute())}
+    with Journal(place / FOLDER, described) as journal:  # from here on nobody else is at work
+        _sweep(place)
+        todo = [item for item in items if not journal.has(item, place, retry=retry)]
+        count = len(items) - len(todo)
+        by_key = {item.key: item for item in todo}
+        for done in do_all(todo, task, place, workers, ray):
+            journal.add(done)
+            if ray is not None and not journal.has(by_key[done.key], place, retry=False):
+                raise ReageError(
+                    f"what the cluster wrote is not in {place}: give an OUT on a disk that all its "
+                    "machines share under the same name"
+                )
+            count += 1
+            if on_done is not None:
+                on_done(done, count, len(items))
+        journal.finish(items)
+        all_done = list(journal.done.values())
+    files = write_manifest(place, all_done)
+    if zipped:
+        _pack(output, place, all_done, files)
+        files = [output]
+    failed = tuple((done.key, done.error) for done in all_done if done.error)
+    return BatchReport(len(items), len(items) - len(todo), failed, tuple(files))
+
+
+def _prepare(source: str, output: Path, place: Path, overwrite: bool, zipped: bool) -> None:
+    """Refuse an output that is not ours, before any work."""
+    ours = (place / FOLDER).is_dir()
+    if Path(source).exists() and Path(source).resolve() == output.resolve():
+        raise UsageError(f"{output} is the input, too; give another OUT")
+    if overwrite:
+        shutil.rmtree(place / FOLDER, ignore_errors=True)
+    elif zipped and not ours:
+        check_place(output, overwrite=False)
+    elif not zipped and not ours and output.is_dir() and any(output.iterdir()):
+        raise ReageError(
+            f"{output} is not empty: give another OUT, or --overwrite to write into it"
+        )
+    if place.is_file():
+        raise ReageError(f"{place} is a file; give a folder or a name that ends in .zip")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(f"the folder {place} cannot be made: {error.strerror}") from error
+
+
+def _sweep(place: Path) -> None:
+    """Remove the half-written files of a run that was killed."""
+    for part in place.rglob(".*.part"):
+        if PART.fullmatch(part.name):
+            part.unlink(missing_ok=True)
+
+
+def _pack(output: Path, place: Path, all_done: list[Done], tables: list[Path]) -> None:
+    """Put what was written into a ZIP beside the output, then move it there."""
+    names = [name for done in all_done for name in sorted(done.files)]
+    names += [table.name for table in tables]
+    partial = output.with_name(f".{uuid4().hex}.part")
+    try:
+        with zipfile.ZipFile(partial, "x") as archive:
+            for name in names:
+                info = zipfile.ZipInfo(name, EPOCH)
+                info.external_attr = 0o644 << 16
+                info.create_system = 3
+                if name.endswith(".csv"):
+                    info.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(info, (place / name).read_bytes())
+        partial.replace(output)
+    except OSError as error:
+        raise ImageError(f"{output} cannot be written ({error.strerror})") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+    shutil.rmtree(place, ignore_errors=True)

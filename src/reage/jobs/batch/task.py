@@ -1,0 +1,60 @@
+"""What is asked of every photo of a batch, and what came of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from reage.agers.faces import PasteMode
+from reage.editor import Which
+
+__all__ = ["BatchTask", "Done", "Item"]
+
+
+@dataclass(frozen=True)
+class BatchTask:
+    """The same for all photos; what is here decides the bytes that are written."""
+
+    targets: tuple[float, ...]  # years; one output each
+    face: Which = "largest"
+    paste: PasteMode = "delta"
+    quality: str = "normal"
+    seed: int = 0
+    mark: bool = True
+    model: str = "faces128"
+    device: str = "auto"
+    precision: str = "auto"
+    backend: str = "torch"
+    direction: str | None = None
+    lpips: str | None = None
+    grey_hair: bool = True
+
+    def described(self) -> dict[str, Any]:
+        """As JSON would give it back."""
+        found = {**asdict(self), "targets": list(self.targets)}
+        # Batches that were begun before hair could turn grey go on with --hair keep.
+        return found | {"hair": "grey"} if found.pop("grey_hair") else found
+
+
+@dataclass(frozen=True)
+class Item:
+    """One photo of the input."""
+
+    key: str  # its place in the input, with slashes; the output mirrors it
+    file: str  # the photo, or the ZIP it is in
+    member: str | None  # its name in the ZIP
+    stamp: str  # size and time (in a ZIP: checksum): another one is another photo
+    outputs: tuple[str, ...] = ()  # places in the output, one for each target
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of one photo."""
+
+    key: str
+    stamp: str
+    model: str  # hash of the generator, or of the ager of pixels, that was used
+    error: str | None  # one line; None: all went well
+    files: Mapping[str, int] = field(default_factory=dict)  # place in the output, bytes
+    rows: tuple[dict[str, Any], ...] = ()  # of the manifest

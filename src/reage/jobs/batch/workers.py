@@ -1,0 +1,43 @@
+"""Photos edited by several workers, here or on a cluster: their number changes no byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from reage.jobs.batch.task import BatchTask, Done, Item
+from reage.jobs.ray_cluster import shared_out
+
+__all__ = ["do_all"]
+
+
+def do_all(
+    items: Sequence[Item],
+    task: BatchTask,
+    output: Path,
+    workers: int | None,
+    ray: str | None = None,
+) -> Iterator[Done]:
+    """Do a task with all photos, in the order they get ready; `ray` is the address of a cluster.
+
+    `workers` None: one a core.
+    """
+    make = partial(_make, _with_full_names(task), output.absolute())
+    full = [replace(item, file=str(Path(item.file).absolute())) for item in items]
+    return shared_out(full, make, workers, ray)
+
+
+def _with_full_names(task: BatchTask) -> BatchTask:
+    """Files of another machine's worker are not relative to where this one was called."""
+    names = {name: getattr(task, name) for name in ("model", "direction", "lpips")}
+    return replace(
+        task, **{k: str(Path(v).absolute()) for k, v in names.items() if v and Path(v).exists()}
+    )
+
+
+def _make(task: BatchTask, output: Path) -> Callable[[Item], Done]:
+    from reage.jobs.batch.work import Worker
+
+    return Worker(task, output).do

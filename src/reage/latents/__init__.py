@@ -1,1 +1,0 @@
-"""Style codes of real faces: finding them (inversion) and moving them along age."""

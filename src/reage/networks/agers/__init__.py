@@ -1,0 +1,1 @@
+"""Networks that age: codes, photos, shapes."""

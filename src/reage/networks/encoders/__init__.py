@@ -1,0 +1,1 @@
+"""Encoders: a face's picture to its code."""

@@ -1,0 +1,1 @@
+"""Networks that judge a face: age, gender, likeness, perceptual distance."""

@@ -1,0 +1,47 @@
+"""The gender network of dlib-models, as a module: used only to see what an edit leaks into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reage.networks.judges.age import normalized
+from reage.networks.judges.onnx_layers import fold_affine
+
+__all__ = ["GenderNetwork", "gender_state_dict"]
+
+GENDER_INPUT = 32  # side of the picture that the network takes, pixels
+CONVOLUTIONS = ((3, 32), (32, 32), (32, 64), (64, 64))
+LAYERS = ((19, 18), (16, 15), (12, 11), (9, 8))  # the graph's numbers: (convolution, affine)
+SCALARS = ("layer_5_scalar", "layer_2_scalar")  # dlib's multiply layers before the two linear ones
+
+
+class GenderNetwork(nn.Module):
+    """Pictures `[N, 3, H, W]` in [-1, 1] to the probability of "male", `[N]`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(*shape, 3, padding=1) for shape in CONVOLUTIONS)
+        self.hidden = nn.Linear(4096, 16)
+        self.head = nn.Linear(16, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = normalized(images, GENDER_INPUT)
+        for i, conv in enumerate(self.convs):
+            x = F.relu(conv(x))
+            if i % 2 == 1:
+                x = F.avg_pool2d(x, 2)
+        return self.head(F.relu(self.hidden(x.flatten(1)))).softmax(1)[:, 1]
+
+
+def gender_state_dict(initializers: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Name the ONNX graph's constants as `GenderNetwork` does, its scalings folded in."""
+    state: dict[str, Tensor] = {}
+    for i, layers in enumerate(LAYERS):
+        state |= fold_affine(f"convs.{i}", layers, initializers)
+    for name, layer, scalar in zip(("hidden", "head"), (4, 1), SCALARS, strict=True):
+        weight = initializers[f"layer_{layer}_weights"].t() * initializers[scalar]
+        state |= {f"{name}.weight": weight, f"{name}.bias": initializers[f"layer_{layer}_bias"]}
+    return state

@@ -1,0 +1,1 @@
+"""The generator of lucidrains/stylegan2-pytorch."""

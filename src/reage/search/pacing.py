@@ -1,0 +1,71 @@
+"""Constant speed in read age: the strengths at which a row of ages is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.search.age_search import AgeCurve, Look
+
+__all__ = ["PacedCurve", "pace_curve"]
+
+# Years that the whole curve gains, where the read age stands still: a flat part is passed quickly
+# but not jumped over.
+SLOPE = 1.0
+FLAT = 0.1  # years that are no gain
+STEEP = 4.0  # years between two points, among which a straight line is no guide
+STEEP_ROUNDS = 2  # of looks there
+
+
+@dataclass(frozen=True, eq=False)
+class PacedCurve:
+    """A curve of ages that rises all along, so that each age in it has one strength."""
+
+    strengths: np.ndarray  # [K] ascending
+    ages: np.ndarray  # [K] years, ascending
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The youngest and the oldest age that are read along it, years."""
+        return float(self.ages[0]), float(self.ages[-1])
+
+    def at(self, ages: np.ndarray) -> Tensor:
+        """Strengths `[N]` for ages `[N]`; those out of reach are held at the nearer end."""
+        return torch.from_numpy(np.interp(ages, self.ages, self.strengths)).float()
+
+
+def pace_curve(look: Look, curve: AgeCurve) -> PacedCurve:
+    """Look between the points of a curve, again where it is steep, and make it rise all along.
+
+    Upwards from the photo's own age it never falls, downwards never rises: where the age network
+    takes an older look for a younger one, time does not run backwards.
+    """
+    strengths, ages = curve.strengths, curve.ages
+    for least in (0.0, *[STEEP] * STEEP_ROUNDS):
+        wide = (ages[1:] - ages[:-1]).abs() >= least
+        between = ((strengths[1:] + strengths[:-1]) / 2)[wide]
+        if not len(between):
+            break
+        strengths, order = torch.cat([strengths, between]).sort()
+        ages = torch.cat([ages, look(between)[0]])[order]
+    s, a = strengths.double().numpy(), ages.double().numpy()
+    own = int(np.abs(s).argmin())
+    kept = _within_extremes(a, own)
+    s, a, own = s[kept], a[kept], own - kept.start
+    rising = np.maximum.accumulate(a[own:])
+    falling = np.minimum.accumulate(a[: own + 1][::-1])[::-1]
+    level = np.concatenate([falling[:-1], rising])
+    width = s[-1] - s[0]
+    tilt = (s - s[own]) / width * SLOPE if width else np.zeros_like(s)
+    return PacedCurve(s, level + tilt)
+
+
+def _within_extremes(ages: np.ndarray, own: int) -> slice:
+    """Without the ends where a face changes and its age does not."""
+    above, below = ages[own:], ages[: own + 1][::-1]
+    last = own + int(np.argmax(above >= above.max() - FLAT))
+    first = own - int(np.argmax(below <= below.min() + FLAT))
+    return slice(first, last + 1)

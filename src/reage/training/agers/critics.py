@@ -1,0 +1,138 @@
+"""Who judges a pasted face: adversaries that know the real faces and the skin of each age, and a
+judge of age that learns from the labels. They learn along with what they judge."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reage.networks.judges.age_head import AgeJudge
+from reage.networks.stylegan2.discriminator import TextureCritic
+from reage.training.configs import AdamSettings
+from reage.training.loop.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
+from reage.training.loop.draws import Draws
+from reage.training.loop.parallel import World
+from reage.training.loop.updating import adam, held, update
+from reage.training.stylegan2.adversaries import Described, ProjectedAdversary
+from reage.training.stylegan2.losses import hinge_fake, hinge_generator, hinge_real
+
+__all__ = ["AgeCritics", "CriticSettings", "age_classes"]
+
+JUDGED = (BIN_MIDDLES[0], BIN_MIDDLES[-1])  # years that the judge can tell
+
+
+class CriticSettings(Protocol):
+    """What the critics take from a training's settings."""
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def discriminator(self) -> AdamSettings: ...
+
+    @property
+    def judge(self) -> AdamSettings: ...
+
+    @property
+    def judge_kimg(self) -> float: ...
+
+
+class AgeCritics:
+    """The adversary and the judge, what they say of pictures, and how they learn."""
+
+    def __init__(
+        self,
+        config: CriticSettings,
+        adversary: ProjectedAdversary,
+        judge: AgeJudge,
+        labelled: BatchSource,  # that the judge learns from beforehand
+        texture: TextureCritic | None = None,  # with `AdamSettings` of its own in `config`
+        *,
+        world: World,
+        device: torch.device,
+    ):
+        self.config, self.adversary, self.labelled = config, adversary, labelled
+        self.world, self.device = world, device
+        adversary.network.train().to(device)
+        self.judge = judge.train().to(device)
+        self.networks: dict[str, nn.Module] = {
+            "discriminator": adversary.network,
+            "judge": self.judge,
+        }
+        self.optimizers = {
+            "discriminator": adam(adversary.network, config.discriminator),
+            "judge": adam(self.judge, config.judge),
+        }
+        self.texture = texture
+        if texture is not None:
+            self.networks["texture"] = texture.train().to(device)
+            self.optimizers["texture"] = adam(texture, self._settings("texture"))
+
+    def describe(self, index: int, batch: FaceBatch, images: Tensor) -> Described:
+        """What both look at in pictures of a step, augmented alike."""
+        draws = Draws(self.config.seed, index, batch.places, purpose="augment", device=self.device)
+        return self.adversary.describe(self.adversary.augment(images, draws))
+
+    def losses(self, described: Described, wanted: Tensor) -> dict[str, Tensor]:
+        """Means over pictures that are to look `wanted` years old, `[N]`; the critics are held."""
+        assert described.features is not None
+        told = self.judge.read(described.features)
+        fooling = self.adversary.generator_loss(described, age_classes(wanted))
+        losses = {
+            "judge": (told - wanted.clamp(*JUDGED)).abs().mean() / 10,
+            "fooling": fooling.mean(),
+        }
+        if self.texture is not None:
+            with held(self.texture):
+                logits = self.texture(described.images, age_classes(wanted))
+            losses["texture"] = hinge_generator(logits).mean()
+        return losses
+
+    def learn(
+        self, real: Described, fake: Described, own: Tensor, wanted: Tensor, bins: Tensor
+    ) -> dict[str, Tensor]:
+        """One step of all on real faces of `own` years and made ones, `[N]`; returns figures."""
+        assert real.features is not None
+        classes = (age_classes(own), age_classes(wanted))
+        on_real, on_fake = self.adversary.losses(real, fake.detach(), classes)
+        self._update("discriminator", on_real.mean() + on_fake.mean())
+        judging = self._judging(real.features, bins)
+        self._update("judge", judging)
+        figures = {"d_real": on_real.mean(), "d_fake": on_fake.mean(), "judging": judging}
+        if self.texture is not None:
+            on_skin = hinge_real(self.texture(real.images, classes[0])).mean()
+            on_paint = hinge_fake(self.texture(fake.images.detach(), classes[1])).mean()
+            self._update("texture", on_skin + on_paint)
+            figures |= {"t_real": on_skin, "t_fake": on_paint}
+        return figures
+
+    def teach_judge(self) -> None:
+        """Let the judge learn from labelled faces before it is asked."""
+        for index in range(int(self.config.judge_kimg * 1000 / self.labelled.batch)):
+            batch = self.labelled.at(index)
+            with torch.no_grad():
+                features = self.describe(index, batch, batch.images.to(self.device)).features
+            assert features is not None
+            self._update("judge", self._judging(features, batch.bins.to(self.device)))
+
+    def _judging(self, features: list[Tensor], bins: Tensor) -> Tensor:
+        """Cross-entropy of the judge on real faces with labels."""
+        known = bins >= 0
+        logits = self.judge([f.detach()[known] for f in features])
+        return F.cross_entropy(logits, bins[known], reduction="sum") / known.sum().clamp_min(1)
+
+    def _update(self, name: str, loss: Tensor) -> None:
+        settings = {name: self._settings(name)}
+        update(loss, {name: self.optimizers[name]}, settings, self.world)
+
+    def _settings(self, name: str) -> AdamSettings:
+        return getattr(self.config, name)
+
+
+def age_classes(ages: Tensor) -> Tensor:
+    """Index of the bin that each age falls into, `[N]`."""
+    begins = ages.new_tensor(AGE_BINS)
+    return (ages[:, None] >= begins).sum(1) - 1

@@ -1,0 +1,176 @@
+"""Training a photo ager: real faces are sent to random ages, and what is pasted is judged."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reage.agers.faces import luma, usual_points
+from reage.agers.neural import SPINS, NeuralAger, lit, photo_change, photo_mask, shading_of, spun
+from reage.faces.squares import eye_mask
+from reage.models.checkpoints import Alignment
+from reage.networks.agers.growth import Growth, bent
+from reage.networks.agers.photo_ager import PhotoAger
+from reage.training.agers.critics import AgeCritics
+from reage.training.agers.face_networks import FaceNetworks, weighted
+from reage.training.agers.latent_ager import SHOWN_AGES, SHOWN_FACES
+from reage.training.configs import PhotoAgerTraining
+from reage.training.loop.averaging import averaging_beta, update_average
+from reage.training.loop.data import BatchSource
+from reage.training.loop.draws import Draws, seeded
+from reage.training.loop.parallel import World
+from reage.training.loop.states import restore, state_of
+from reage.training.loop.updating import adam, disturbed, set_rates, update
+from reage.training.stylegan2.augment import resharpened
+
+__all__ = ["PhotoAgerTrainer"]
+
+PEAK = 0.15  # by which light changes freely, of -1..1: lines and folds; spots and paint are more
+
+
+class PhotoAgerTrainer:
+    """A photo ager, its critics, and how one step changes them."""
+
+    name = "photo-ager"
+    rate_share = 1.0
+
+    def __init__(
+        self,
+        config: PhotoAgerTraining,
+        ager: PhotoAger,
+        beside: NeuralAger,  # the ager of codes that it is stored with
+        growth: Growth | None,
+        fit_growth: Callable[[], Tensor],  # its shapes, looked for before the first step
+        networks: FaceNetworks,
+        critics: AgeCritics,
+        source: BatchSource,
+        *,
+        world: World,
+        device: torch.device,
+        dtype: torch.dtype,
+        begun_kimg: float = 0.0,
+    ):
+        self.begun_kimg = begun_kimg  # what the ager has learnt from before
+        self.config, self.networks, self.source, self.world = config, networks, source, world
+        self.device, self.dtype, self.critics, self.beside = device, dtype, critics, beside
+        self.growth = growth and growth.to(device)
+        self.fit_growth = fit_growth
+        self.ager = ager.train().requires_grad_(True).to(device)
+        self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
+        self.optimizers = {"ager": adam(self.ager, config.ager)} | critics.optimizers
+        eyes = _usual_eyes(networks.alignment, ager.config.resolution)
+        self.mask = photo_mask(eyes).to(device)
+
+    @property
+    def batch(self) -> int:
+        return self.config.batch
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """Do one step on the ager and its critics; returns figures."""
+        set_rates(self.optimizers, vars(self.config), self.rate_share)
+        if index == 0:
+            self.critics.teach_judge()
+            if self.growth is not None:
+                self.growth.shapes.copy_(self.fit_growth())
+        batch = self.source.at(index)
+        bins = batch.bins.to(self.device)
+        draws = Draws(self.config.seed, index, batch.places, device=self.device)
+        wanted = draws.uniform(low=self.config.youngest, high=self.config.oldest)
+        amounts = draws.uniform(low=self.config.blurriest, high=self.config.sharpest)
+        photos = resharpened(batch.images.to(self.device), amounts)
+        with torch.no_grad():
+            own = self.networks.own_ages(photos, bins)
+            real = self.critics.describe(index, batch, photos)
+        begun = index * self.config.batch / 1000 >= self.config.head_start_kimg
+        noise = 0.0 if begun else self.config.head_start_noise
+        rng = seeded(self.config.seed, index, "disturbance")
+        with torch.set_grad_enabled(begun), disturbed(self.ager, noise, rng):
+            pasted, change, uneven = self._pasted(self.ager, photos, own, wanted, index)
+            described = self.critics.describe(index, batch, pasted)
+            older = (wanted > own)[:, None, None, None]
+            losses = self._losses(photos, pasted, change, wanted, older)
+            losses |= self.critics.losses(described, wanted) | {"grid": uneven.square().mean()}
+        if begun:
+            total = weighted(losses, self.config)
+            update(total, {"ager": self.optimizers["ager"]}, vars(self.config), self.world)
+
+        learnt = self.critics.learn(real, described, own, wanted, bins)
+        seen = self.begun_kimg + (index + 1) * self.config.batch / 1000
+        beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
+        update_average(self.average, self.ager, beta)
+        return {name: value.detach() for name, value in (losses | learnt).items()}
+
+    def _pasted(
+        self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor, index: int = 0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The photos with the change, pasted and bent as `delta` does, and the change.
+
+        Also how the light under each shift differs from that of their mean, `[S * N, 1, R, R]`.
+        """
+        # Half of the shifts that the editor takes, in turns: what none of them shows, both learn.
+        shifts = SPINS[index % len(SPINS)]
+        found = spun(ager, photos, own, wanted, shifts, dtype=self.dtype) * self.mask
+        change = photo_change(photos, found.mean(0), wanted > own)
+        uneven = luma((found - found.mean(0)).flatten(0, 1))
+        pasted = (photos + change).clamp(-1, 1)
+        if self.growth is None:
+            return pasted, change, uneven
+        moves = self.growth(own, wanted)
+        return bent(pasted, moves, self.growth.config.margin).clamp(-1, 1), change, uneven
+
+    def _losses(
+        self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor, older: Tensor
+    ) -> dict[str, Tensor]:
+        """The losses but for the critics', each a mean over the batch."""
+        networks = self.networks
+        with torch.no_grad():
+            before = networks.describe(photos)
+            male = networks.gender(photos)
+        like = networks.likeness(networks.describe(pasted), before)
+        light = F.avg_pool2d(change, change.shape[-1] // 8)
+        return {
+            "age": (networks.read(pasted) - wanted).abs().mean() / 10,
+            "identity": F.relu(self.config.least_likeness - like).mean(),
+            "gender": (networks.gender(pasted) - male).abs().mean(),
+            "light": light.square().mean(),
+            "hue": (change - lit(photos, luma(change))).square().mean(),
+            "size": change.square().mean(),
+            "shading": (shading_of(luma(change)) * older).square().mean(),
+            "peak": F.relu(luma(change).abs() - PEAK).square().mean(),
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a step changes."""
+        return state_of(self._trained(), self.optimizers)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        restore(state, self._trained(), self.optimizers)
+
+    def _trained(self) -> dict[str, nn.Module]:
+        found: dict[str, nn.Module] = {"ager": self.ager, "average": self.average}
+        if self.growth is not None:
+            found["growth"] = self.growth
+        return found | self.critics.networks
+
+    @torch.no_grad()
+    def pictures(self, index: int) -> dict[str, Tensor]:
+        """Rows of a face, and that at six ages."""
+        photos = self.source.fixed(SHOWN_FACES).to(self.device)
+        own = self.networks.read(photos)
+        columns = [photos]
+        for age in SHOWN_AGES:
+            columns.append(self._pasted(self.average, photos, own, torch.full_like(own, age))[0])
+        return {"pasted": torch.stack(columns, 1).flatten(0, 1)}
+
+
+def _usual_eyes(alignment: Alignment, side: int) -> Tensor:
+    """Where the eyes are in a typical crop, `[R, R]`."""
+    edge = side - 0.5
+    quad = np.array([[-0.5, -0.5], [-0.5, edge], [edge, edge], [edge, -0.5]])
+    return torch.from_numpy(eye_mask(usual_points(alignment, side), quad, side))

@@ -1,0 +1,66 @@
+"""What an edit gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from PIL import Image
+
+from reage.agers.faces import AnyFace
+from reage.faces.readings import AgeReading
+from reage.images import Photo
+
+__all__ = ["AgedFace", "Edit", "Result"]
+
+
+@dataclass(frozen=True)
+class AgedFace:
+    """What was done to one face."""
+
+    number: int  # from left to right, 1 is the first
+    asked: float | None  # years; None: a strength was asked for
+    before: AgeReading  # in the photo
+    after: AgeReading  # in the edited photo
+    strength: float  # along the direction
+    limit: str | None  # why it stopped short of the asked age; None: reached
+    likeness: float  # to the face in the photo, 1 = the same; `Result.likeness_by` says by what
+    psnr: float | None  # of the inversion, dB under the validity mask; None: nothing was inverted
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        line = f"face {self.number}: {self.before.age:.0f} -> {self.after.age:.0f} years"
+        if self.limit is None or self.asked is None:
+            return line
+        return f"{line} (asked {self.asked:g}, reached {self.after.age:.0f}: {self.limit})"
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """The photo with its faces at one asked age, or each at its own."""
+
+    photo: Photo
+    faces: tuple[AgedFace, ...]
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, 8 bit RGB."""
+        return Image.fromarray(self.photo.rgb8)
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """All edits of one photo."""
+
+    photo: Photo  # as it was read
+    inverted: tuple[AnyFace, ...]  # without a code where the ager works on pixels
+    edits: tuple[Edit, ...]  # in the order of the asked ages
+    seconds: Mapping[str, float]  # detection, inversion, editing, total
+    perceptual: str | None  # which feature distance the inversion used
+    likeness_by: str  # which network measured the likeness
+
+    @property
+    def image(self) -> Image.Image:
+        """The first edit's picture, 8 bit RGB."""
+        return self.edits[0].image

@@ -1,0 +1,456 @@
+"""A neural ager's file, whom it belongs to, and an edit with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from made import bent_photo, random
+from reage.agers.faces import (
+    Moved,
+    crop_for_age,
+    luma,
+    made_face,
+    paste_faces,
+    usual_points,
+)
+from reage.agers.finder import AGE_AGER
+from reage.agers.neural import NeuralAger, lit, load_ager, photo_change, save_ager
+from reage.compositing.masks import oval_mask
+from reage.compositing.warp import bend_in_place
+from reage.datasets.made_people.settling import settle
+from reage.editor import QUALITIES, load
+from reage.errors import LatentError, ModelError
+from reage.faces.face import Face
+from reage.faces.squares import to_unit
+from reage.images import to_array, to_tensor
+from reage.inputs import as_photo
+from reage.inversion.projection import ProjectConfig
+from reage.models.checkpoints import load_model, seal
+from reage.models.files import load_tensors, save_tensors
+from reage.networks.agers.growth import Growth, GrowthConfig, bent
+from reage.networks.agers.latent_ager import Ager, AgerConfig
+from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.networks.encoders.encoder import Encoder, EncoderConfig
+from reage.outputs.live import live_faces
+
+
+@pytest.fixture(scope="module")
+def ager(small_folder: Path) -> NeuralAger:
+    model = load_model(small_folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = AgerConfig(model.generator.num_ws, 32, projection=8, hidden=16, layers=1, rank=8)
+        network = Ager(config)
+    for parameter in network.parameters():  # as it comes back from float16
+        parameter.data = parameter.data.half().float()
+    network.eval().requires_grad_(False)
+    return NeuralAger(network, model.generator_hash, span=(5.0, 75.0), report={"kimg": 1.0})
+
+
+def test_it_comes_back_as_it_was(ager: NeuralAger, tmp_path: Path):
+    read = load_ager(save_ager(ager, tmp_path / AGE_AGER))
+    for name in ("generator_hash", "span", "report", "colour", "name"):
+        assert getattr(read, name) == getattr(ager, name)
+    ws, strengths = random(1, 8, 32), torch.tensor([-1.0, 0.0, 2.5])
+    assert torch.equal(read.moved(ws, strengths, 30.0), ager.moved(ws, strengths, 30.0))
+
+
+def test_strengths_count_decades_from_the_own_age(ager: NeuralAger):
+    ws = random(1, 8, 32)
+    moved = ager.moved(ws, torch.tensor([0.0, 3.0]), 30.0)
+    assert torch.equal(moved[:1], ws)
+    change = ager.network(ws, torch.tensor([30.0]), torch.tensor([60.0]))
+    assert torch.allclose(moved[1:] - ws, change, atol=1e-6)
+    assert ager.allowed(ws, 30.0) == (-3.5, 5.5)  # ten years beyond the trained ages
+    assert ager.allowed(ws, 99.0)[1] == 0.0
+
+
+@pytest.fixture(scope="module")
+def with_photo(ager: NeuralAger) -> NeuralAger:
+    """The same with a photo ager that has learnt something, it does not matter what."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        photo = PhotoAger(PhotoAgerConfig(32, widths=(8, 8)))
+        for parameter in photo.parameters():
+            parameter.data = (parameter + 0.1 * torch.randn_like(parameter)).half().float()
+    return replace(ager, photo=photo.eval().requires_grad_(False))
+
+
+def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path):
+    file = save_ager(with_photo, tmp_path / AGE_AGER)
+    read = load_ager(file)
+    assert isinstance(read, NeuralAger)
+    crop, strengths = random(1, 3, 32, 32), torch.tensor([-1.0, 0.0, 2.5])
+    eyes = np.zeros((32, 32), np.float32)
+    eyes[8:12] = 1
+    added = read.added(crop, eyes, strengths, 30.0)
+    assert torch.equal(added, with_photo.added(crop, eyes, strengths, 30.0))
+    assert not added[1].any() and added[0].any() and added[2].any()
+    assert not added[:, :, 8:12].any()  # eyes stay the photo's
+    tensors, metadata = load_tensors(file)
+    known = json.loads(metadata["ager"])
+    sizes = known["photo"]
+    for changed, error in (
+        ({"patch": 0}, LatentError),
+        ({"widths": [8, -8]}, LatentError),
+        ({"resolution": 34}, LatentError),
+        ({"widths": [8, 9]}, ModelError),
+        ({"more": 1}, ModelError),
+    ):
+        save_tensors(file, tensors, {"ager": json.dumps(known | {"photo": sizes | changed})})
+        with pytest.raises(error):
+            load_ager(file)
+
+
+def test_what_follows_the_grid_of_patches_fades(with_photo: NeuralAger):
+    """The mean over the shifts of the photo and of its mirror image."""
+    photo, crop = with_photo.photo, random(1, 3, 32, 32)
+    assert photo is not None and photo.config.patch == 2
+    own, wanted = torch.tensor([30.0]), torch.tensor([55.0])
+    found = []
+    for seen, shifts in ((crop, ((0, 0), (1, 1))), (crop.flip(-1), ((0, 1), (1, 0)))):
+        changes = [photo(seen.roll(s, (2, 3)), own, wanted).roll((-s[0], -s[1]), (2, 3))
+                   for s in shifts]  # fmt: skip
+        assert not torch.allclose(*changes, atol=1e-4)
+        found.append(sum(changes) / 2)
+    mean = (found[0] + found[1].flip(-1)) / 2
+    added = with_photo.added(crop, np.zeros((32, 32), np.float32), torch.tensor([2.5]), 30.0)
+    changed = photo_change(crop, mean, torch.tensor([True]))
+    assert torch.allclose(added, changed * oval_mask(32), atol=1e-6)
+
+
+def test_a_face_grows_older_by_lines_more_than_by_shading():
+    photos = torch.zeros(2, 3, 128, 128)
+    older = torch.tensor([True, False])
+    across = torch.arange(128.0).expand(2, 3, 128, 128)
+    for period, gains in ((4, (2.1, 1.3)), (64, (1.0, 1.3))):
+        stripes = 0.1 * torch.cos(2 * torch.pi * across / period)
+        added = photo_change(photos, stripes, older)
+        for i, gain in enumerate(gains):
+            inner = (i, slice(None), slice(None), slice(16, -16))
+            assert torch.allclose(added[inner], gain * stripes[inner], atol=0.01), (period, i)
+    # What is light alone stays so, and even light changes evenly up to the edges.
+    flat = photo_change(photos, torch.full_like(photos, 0.1), older)
+    expected = torch.tensor([0.1, 0.13])[:, None, None, None].expand_as(flat)
+    assert torch.allclose(flat, expected, atol=1e-5)
+
+
+def test_light_has_the_colours_that_the_face_takes_from_shade_to_light():
+    lights = 0.3 * random(2, 1, 64, 64)
+    tints = torch.tensor([[0.2, -0.0623, -0.2], [-0.1, 0.0311, 0.1]])[:, :, None, None]
+    tints = tints - luma(tints)
+    colour = torch.tensor([0.2, -0.05, -0.1])[:, None, None]
+    photos = lights * (1 + tints) + colour - luma(colour[None])
+    light = random(2, 1, 64, 64) * 0.1
+    assert torch.allclose(lit(photos, light), light * (1 + tints), atol=2e-3)
+    # Lips and a fringe have colours of their own, and say little.
+    faces = photos.clone()
+    faces[:, :, 44:48, 24:40] += torch.tensor([0.3, -0.3, -0.2])[:, None, None]
+    faces[:, :, :10] = torch.tensor([-0.8, -0.9, -0.95])[:, None, None]
+    assert torch.allclose(lit(faces, light), light * (1 + tints), atol=0.01)
+    for seen in (photos, faces, random(2, 3, 64, 64).clamp(-0.8, 1)):
+        assert torch.allclose(luma(lit(seen, light)), light, atol=1e-6)
+    # A photo without colours gets grey light, as has a face of one colour.
+    grey = light.expand_as(photos)
+    for plain in (lights.expand_as(photos), colour.expand_as(photos), -torch.ones_like(photos)):
+        assert torch.allclose(lit(plain, light), grey, atol=1e-6)
+    # A grey change is nothing but light, and each photo has its own.
+    younger = torch.zeros(2, dtype=torch.bool)
+    assert torch.allclose(photo_change(photos, grey, younger), lit(photos, 1.3 * light), atol=1e-6)
+    assert torch.allclose(lit(photos[1:], light[1:]), lit(photos, light)[1:], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def growing(with_photo: NeuralAger) -> NeuralAger:
+    """The same with a growth under which the middle of older faces lies lower."""
+    growth = Growth(GrowthConfig((10.0, 50.0), side=10))
+    growth.shapes[1, 1, 3:7, 3:7] = 0.0625
+    return replace(with_photo, growth=growth.eval().requires_grad_(False))
+
+
+def test_a_growth_comes_back_with_it(growing: NeuralAger, tmp_path: Path):
+    file = save_ager(growing, tmp_path / AGE_AGER)
+    read = load_ager(file)
+    assert isinstance(read, NeuralAger)
+    bend, known = (a.bend(torch.tensor([-1.0, 0.0, 2.0]), 20.0) for a in (read, growing))
+    assert bend is not None and known is not None and bend.margin == known.margin == 0.3
+    assert torch.equal(bend.moves, known.moves)
+    assert bend.moves[0].any() and not bend.moves[1].any() and bend.moves[2].any()
+    tensors, metadata = load_tensors(file)
+    settings = json.loads(metadata["ager"])
+    sizes = settings["growth"]
+    for changed, error in (
+        ({"side": 0}, LatentError),
+        ({"side": 1 << 40}, LatentError),
+        ({"ages": [float("nan"), 50.0]}, LatentError),
+        ({"side": 11}, LatentError),
+        ({"ages": [50.0, 10.0]}, LatentError),
+        ({"ages": ["ten", 50.0]}, LatentError),
+        ({"margin": -1.0}, LatentError),
+        ({"more": 1}, ModelError),
+    ):
+        save_tensors(file, tensors, {"ager": json.dumps(settings | {"growth": sizes | changed})})
+        with pytest.raises(error):
+            load_ager(file)
+    del tensors["growth.shapes"]
+    save_tensors(file, tensors, metadata)
+    with pytest.raises(LatentError):
+        load_ager(file)
+
+
+def test_what_a_face_stands_in_is_bent_and_nothing_else(
+    growing: NeuralAger, with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    photo = as_photo(astronaut)
+    (face,) = editor.take(photo, editor.choose_faces(photo))
+    strength = torch.tensor([1.5])
+    mover = editor.trace(photo, [face]).mover
+    moved = mover.moved(face, strength)
+    flat = replace(mover, direction=with_photo).moved(face, strength)
+    assert moved.bend is not None and flat.bend is None
+    assert torch.equal(moved.pictures, flat.pictures)
+    pasted, unbent = (paste_faces(photo.pixels, [(face, m)], "delta") for m in (moved, flat))
+    quad = face.view.crop.quad
+    y, x = np.nonzero((pasted != unbent).any(2))
+    unit = to_unit(np.stack([x, y], 1), quad)
+    assert len(y) > 1000 and unit.min() > -0.31 and unit.max() < 1.31
+    # The look at the age sees what is pasted.
+    without = face.view.compose(face.base, moved.pictures, "delta")
+    seen = face.view.bent(without, moved.bend)
+    there = to_tensor(crop_for_age(pasted, face.view.face).image)
+    assert (seen - there).abs().mean() < 0.25 * (without - there).abs().mean()
+
+    # So it is around a made face, and in its own picture where there is no photo around it.
+    moved = editor.trace(photo, [face], "replace").mover.moved(face, strength)
+    assert moved.bend is not None and moved.detail is None
+    (alone,) = editor.move(photo, [face], growing, [1.5], "none")
+    (plain,) = editor.move(photo, [face], with_photo, [1.5], "none")
+    bend = moved.bend
+    wanted = to_array(bent(to_tensor(plain.photo.rgb8), bend.moves, bend.margin))[0]
+    near = np.abs(alone.photo.rgb8.astype(int) - wanted)
+    assert near.mean() < 1 and (alone.photo.rgb8 != plain.photo.rgb8).any()
+    mover = editor.trace(photo, [face], "none").mover
+    (frame,) = mover.frames([(face, strength)])
+    assert np.array_equal(frame, alone.photo.rgb8)
+    assert mover.moved(face, strength).bend is not None  # the likeness is looked at before it
+
+
+def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
+    growing: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    alpha = np.full(astronaut.shape[:2], 255, np.uint8)
+    alpha[::2] = 0
+    photo = replace(as_photo(astronaut), alpha=alpha)
+    (face,) = editor.take(photo, editor.choose_faces(photo))
+    beside = replace(
+        face,
+        view=replace(
+            face.view,
+            crop=replace(face.view.crop, quad=face.view.crop.quad + np.array([70.0, 0.0])),
+        ),
+    )
+    mover = editor.trace(photo, [face]).mover
+    pairs = [(f, mover.moved(f, torch.tensor([1.5]))) for f in (face, beside)]
+    pasted = paste_faces(photo.pixels, pairs, "delta")
+    flat = paste_faces(photo.pixels, [(f, Moved(m.pictures)) for f, m in pairs], "delta")
+    for f, moved in pairs:
+        assert moved.bend is not None
+        flat = bent_photo(flat, moved.bend, f.view.crop.quad)
+    assert np.array_equal(pasted, flat)
+    (edit,) = editor.move(photo, [face], growing, [1.5])
+    assert edit.photo.alpha is not None and np.array_equal(photo.alpha, alpha)
+    moved = mover.moved(face, torch.tensor([1.5]))
+    bend = moved.bend
+    assert bend is not None
+    weighed = paste_faces(photo.pixels, [(face, replace(moved, bend=None))], "delta")
+    bend_in_place(weighed, bend, face.view.crop.quad, alpha)
+    assert np.array_equal(edit.photo.pixels, weighed)
+    wanted = bent_photo(alpha[..., None].repeat(3, 2), bend, face.view.crop.quad)[..., 0]
+    assert np.array_equal(edit.photo.alpha, wanted) and (wanted != alpha).any()
+
+
+def test_people_who_do_not_exist_are_aged_as_photos(growing: NeuralAger, small_folder: Path):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    ws = random(1, 8, 32)
+    points = Face.from_points(usual_points(editor.model.config.alignment, 32))
+    face = made_face(ws, editor.synthesize(ws), points, editor.age_network)
+    changes = torch.cat([torch.zeros_like(ws), 0.3 * random(1, 8, 32, seed=1)])
+    looks = settle(editor, face, changes, torch.tensor([20.0, 60.0]))
+    own, eyes = face.view.reading.age, face.view.eyes
+    plain = editor.synthesize(ws + changes * looks.shares[:, None, None])
+    added = growing.added(plain.clamp(-1, 1), eyes, looks.strengths, own)
+    assert added.abs().amax() > 1e-3
+    wanted = Moved(plain + added, growing.bend(looks.strengths, own)).alone()
+    assert torch.allclose(looks.images, wanted, atol=1e-4)
+
+
+def test_the_photos_own_detail_grows_with_age(
+    with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    still = replace(with_photo, photo=PhotoAger(PhotoAgerConfig(32, widths=(8, 8))))  # adds nothing
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=still)
+    rng = np.random.default_rng(3)
+    side = 3 * len(astronaut)
+    large = np.asarray(Image.fromarray(astronaut).resize((side, side)), int)
+    large += rng.integers(0, 8, (side, side, 1))
+    photo = as_photo(large.clip(0, 255).astype(np.uint8))
+    (face,) = editor.take(photo, editor.choose_faces(photo))
+    edits = editor.move(photo, [face], still, [-2.0, 0.0, 4.0])
+    nose = face.view.face.points[2].round().astype(int)
+    part = np.s_[nose[1] - 20 : nose[1] + 20, nose[0] - 20 : nose[0] + 20]
+    rough = [float(np.diff(e.photo.rgb8[part][..., 1].astype(float)).std()) for e in edits]
+    assert rough[0] < 0.9 * rough[1] < 0.7 * rough[2]
+    assert np.array_equal(edits[1].photo.pixels, photo.pixels)
+    gains = still.detail(torch.tensor([0.0, 5.0]))
+    assert gains is not None and gains.tolist() == pytest.approx([1.0, 1.868], abs=1e-3)
+    # What a code changes brings its own skin.
+    assert replace(still, photo=None).detail(torch.tensor([1.0])) is None
+
+
+def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
+    growing: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    large = as_photo(astronaut.repeat(3, 0).repeat(3, 1))
+    faces = editor.take(large, editor.choose_faces(large))
+    live = live_faces(editor, large, faces, size=400)
+    (face,) = live.traced.faces
+    strength = torch.tensor([2.0])
+    moved = live.traced.mover.moved(face, strength)
+    composed = face.view.bent(face.view.compose(face.base, moved.pictures, "delta"), moved.bend)
+    pasted = paste_faces(live.traced.mover.photo.pixels, [(face, moved)], "delta")
+    there = to_tensor(crop_for_age(pasted, face.view.face).image)
+    before = to_tensor(face.view.age_crop.image)
+    assert (composed - there).abs().mean() < 0.5 * (before - there).abs().mean()
+
+
+def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: NeuralAger):
+    red = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
+    red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels
+    lids, both = np.zeros((32, 32), np.float32), replace(ager, photo=red)
+    for strength, gain, share in ((3.0, 1.0, 0.0), (-2.0, 1.3, 0.13)):
+        own, wanted = torch.tensor([30.0]), torch.tensor([30 + 10 * strength])
+        change = red(torch.zeros(1, 3, 32, 32), own, wanted)[0, :, 16, 16]
+        assert change[0] > 0.1 and not change[1:].any()
+        whole = both.added(torch.zeros(1, 3, 32, 32), lids, torch.tensor([strength]), 30.0)[0]
+        light = 0.299 * change[0]  # a whole red face is shading
+        wanted = gain * light + share * (change - light)
+        assert torch.allclose(whole[:, 16, 16], wanted, atol=1e-6)
+        assert whole[:, 0, 0].abs().max() < 1e-3  # outside the oval nothing was ever learnt
+
+
+def test_what_a_photo_ager_adds_depends_on_the_picture_alone(
+    with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=with_photo)
+    assert editor.encoder is None
+    assert editor.search("best", "delta").step == 1
+    photo = as_photo(astronaut)
+    (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
+    own, strengths = face.view.reading.age, torch.tensor([0.0, 2.0])
+    mover = editor.trace(photo, [face], "delta").mover
+    added = with_photo.added(to_tensor(face.view.crop.image), face.view.eyes, strengths, own)
+    assert torch.allclose(mover.moved(face, strengths).pictures, face.base + added, atol=1e-5)
+    # Where the made face is shown, it is the photo.
+    for paste in ("replace", "none"):
+        mover = editor.trace(photo, [face], paste).mover
+        shown = mover.moved(face, strengths).pictures - face.base
+        made = with_photo.added(face.base.clamp(-1, 1), face.view.eyes, strengths, own)
+        assert torch.allclose(shown, made, atol=1e-5) and not torch.allclose(made, added)
+    # What else was done to the face stays.
+    mixed = replace(face, ws=face.ws + 0.3)
+    mover = editor.trace(photo, [mixed], "delta").mover
+    wanted = editor.synthesize(mixed.ws) + added
+    assert torch.allclose(mover.moved(mixed, strengths).pictures, wanted, atol=1e-5)
+
+
+def test_it_belongs_to_one_generator(ager: NeuralAger):
+    ager.check(ager.generator_hash, 8, 32)
+    with pytest.raises(LatentError, match="belongs to the generator"):
+        ager.check("0" * 64, 8, 32)
+    with pytest.raises(LatentError, match=r"takes codes \[8, 32\], this model's are \[10, 32\]"):
+        ager.check(ager.generator_hash, 10, 32)
+
+
+def test_files_that_are_none(ager: NeuralAger, tmp_path: Path):
+    file = save_ager(ager, tmp_path / AGE_AGER)
+    tensors, metadata = load_tensors(file)
+    known = json.loads(metadata["ager"])
+    sizes = known["network"]
+    for changed, error in (
+        ({"kind": "x"}, LatentError),
+        ({"format": 9}, LatentError),
+        ({"network": sizes | {"hidden": -1}}, LatentError),
+        ({"network": sizes | {"hidden": 17}}, ModelError),
+        ({"network": sizes | {"more": 1}}, ModelError),
+        ({"span": 3}, LatentError),
+    ):
+        save_tensors(file, tensors, {"ager": json.dumps(known | changed)})
+        with pytest.raises(error):
+            load_ager(file)
+    save_tensors(file, tensors, {})
+    with pytest.raises(LatentError, match="is not an ager's file"):
+        load_ager(file)
+
+
+def test_the_editor_takes_it_before_the_direction(
+    ager: NeuralAger, small_folder: Path, tmp_path: Path, astronaut: np.ndarray
+):
+    folder = tmp_path / "with-ager"
+    shutil.copytree(small_folder, folder)
+    save_ager(ager, folder / AGE_AGER)
+    seal(folder)
+    editor = load(folder)
+    assert isinstance(editor.age_direction(), NeuralAger)
+    result = editor.edit(astronaut, to=[20, 70], quality="fast")
+    for edit, asked in zip(result.edits, (20, 70), strict=True):
+        assert edit.faces[0].asked == asked
+        assert edit.image.size == (256, 256)
+    assert isinstance(load(folder, direction=folder / AGE_AGER).direction, NeuralAger)
+
+
+def test_a_change_that_is_added_comes_from_the_encoders_code(
+    ager: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = load(small_folder, device="cpu", precision="float32")
+    encoder = Encoder(EncoderConfig(8, 32, 32, channels=(4,), blocks=(1,), hidden=8))
+    editor = replace(editor, direction=ager)
+    editor.__dict__["encoder"] = encoder.eval().requires_grad_(False)  # what is cached there
+    assert editor.search("best", "delta").step == 1
+    assert editor.search("best", "replace") == QUALITIES["best"]
+    photo = as_photo(astronaut)
+    (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
+    code = editor.encode([face.view.crop])
+    assert not torch.equal(code, face.ws)
+    own, strength = face.view.reading.age, torch.tensor([2.0])
+    change = editor.synthesize(ager.moved(code, strength, own)) - editor.synthesize(code)
+    for paste, wanted in (
+        ("delta", face.base + change),
+        ("replace", editor.synthesize(ager.moved(face.ws, strength, own))),
+    ):
+        mover = editor.trace(photo, [face], paste).mover
+        assert torch.allclose(mover.moved(face, strength).pictures, wanted, atol=1e-5)
+    assert not torch.allclose(face.base + change, wanted, atol=1e-3)
+
+
+def test_without_an_encoder_the_face_s_own_code_is_aged(
+    ager: NeuralAger, small_folder: Path, astronaut: np.ndarray
+):
+    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=ager)
+    assert editor.search("fast", "delta") == QUALITIES["fast"]
+    photo = as_photo(astronaut)
+    (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
+    own, strength = face.view.reading.age, torch.tensor([2.0])
+    mover = editor.trace(photo, [face], "delta").mover
+    wanted = editor.synthesize(ager.moved(face.ws, strength, own))
+    assert torch.allclose(mover.moved(face, strength).pictures, wanted, atol=1e-5)

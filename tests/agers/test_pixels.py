@@ -1,0 +1,100 @@
+"""Agers of pixels: ranges, sizes, windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reage.agers.fran import PixelAger
+from reage.models.pixel_agers import PixelNetwork
+from seeded import seeded_picture
+
+
+def ager(
+    run: Callable[[Tensor], Tensor], *, signed: bool = False, side: int | None = None
+) -> PixelAger:
+    return PixelAger(PixelNetwork(run, "made", signed, (10.0, 90.0), side), "made", "0" * 64)
+
+
+def years(x: Tensor) -> Tensor:
+    """The wanted age less the own, / 100, in each colour."""
+    return (x[:, 4:] - x[:, 3:4]).expand(-1, 3, -1, -1)
+
+
+def colours(x: Tensor) -> Tensor:
+    return x[:, :3]
+
+
+PICTURE = torch.from_numpy(seeded_picture("face", 64))
+
+
+@pytest.mark.parametrize(("signed", "step"), [(False, 2.0), (True, 1.0)])
+def test_a_strength_is_a_decade(signed: bool, step: float):
+    found = ager(years, signed=signed).moved(PICTURE, torch.tensor([0.0, 1.0, -2.5]), 40.0)
+    assert found.shape == (3, 3, 64, 64)
+    for one, decades in zip(found, (0.0, 1.0, -2.5), strict=True):
+        assert torch.allclose(one - PICTURE[0], torch.tensor(step * decades / 10), atol=1e-6)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_colours_come_in_the_network_s_range(signed: bool):
+    change = ager(colours, signed=signed).change(PICTURE, 40.0, 50.0)
+    assert torch.allclose(change, PICTURE if signed else PICTURE + 1, atol=1e-6)
+
+
+def test_what_is_allowed_ends_at_the_ages_it_knows():
+    made = ager(years)
+    assert made.allowed(30.0) == (-2.0, 6.0)
+    assert made.allowed(95.0) == (-8.5, 0.0)
+    assert made.allowed(5.0) == (0.0, 8.5)
+
+
+def test_a_face_is_worked_on_at_its_own_size_within_limits():
+    made = ager(years)
+    assert [made.side_for(s, "normal") for s in (40, 500, 1000, 5000)] == [256, 512, 1008, 1024]
+    assert [made.side_for(s, "fast") for s in (40, 300, 5000)] == [256, 304, 512]
+    assert made.side_for(300, "best") == 1024
+
+
+@pytest.mark.parametrize("side", [528, 768, 1024])
+def test_windows_join_without_a_seam(side: int):
+    sizes = []
+
+    def local(x: Tensor) -> Tensor:
+        sizes.append(x.shape[-1])
+        return x[:, :3] * x[:, 4:]
+
+    picture = F.interpolate(PICTURE, size=side)
+    found = ager(local, signed=True, side=512).change(picture, 20.0, 80.0)
+    assert set(sizes) == {512} and len(sizes) == (4 if side <= 896 else 9)
+    assert torch.allclose(found, picture * 0.8, atol=1e-5)
+
+
+def test_wrong_borders_of_windows_fade_out():
+    def bordered(x: Tensor) -> Tensor:
+        change = torch.zeros_like(x[:, :3])
+        change[..., :2] = change[..., -2:] = 1.0
+        return change
+
+    found = ager(bordered, signed=True, side=512).change(torch.zeros(1, 3, 768, 768), 20.0, 80.0)
+    assert found[..., 8:-8].abs().max() < 0.05  # where another window knows better
+    assert found[..., 0].min() > 0.9
+
+
+def test_a_network_of_one_size_gets_it():
+    sizes = []
+
+    def local(x: Tensor) -> Tensor:
+        sizes.append(x.shape[-1])
+        return years(x)
+
+    made = ager(local, signed=True, side=128)
+    for side in (64, 128, 192):
+        found = made.change(F.interpolate(PICTURE, size=side), 20.0, 70.0)
+        assert found.shape == (1, 3, side, side)
+        assert torch.allclose(found, torch.tensor(0.5), atol=1e-4)
+    assert set(sizes) == {128}

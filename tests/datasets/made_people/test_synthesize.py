@@ -1,0 +1,230 @@
+"""`reage synthesize`: the same seed makes the same bytes, and the lists keep what they promise."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import reage.datasets.made_people.run
+from made import Command
+from reage.datasets.made_people.journal import Journal
+from reage.datasets.made_people.maker import Maker
+from reage.datasets.made_people.options import SynthesisOptions
+from reage.datasets.made_people.records import Drawn, Made, Person
+from reage.datasets.made_people.run import synthesize
+from reage.datasets.reading import open_dataset
+from reage.errors import ReageError, UsageError
+from reage.images import read_mark
+
+Files = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def options(small_folder: Path) -> SynthesisOptions:
+    """The small model makes no faces: they are taken unseen, and told apart by features."""
+    return SynthesisOptions(
+        people=4, ages=(20.0, 30.0, 50.0), conditions=2, apart=0.0, recogniser="features",
+        unseen=True, pairs=5, model=str(small_folder), precision="float32",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(options: SynthesisOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an undisturbed run makes."""
+    folder = tmp_path_factory.mktemp("synthesis") / "people"
+    synthesize(folder, options, workers=1)
+    return folder
+
+
+def tree(folder: Path) -> Files:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_dataset_opens(whole: Path):
+    dataset = open_dataset(whole)
+    assert len(dataset.rows) == 4 * 3 * 2
+    assert {row.person for row in dataset.rows} == {f"person{i:06}" for i in (1, 2, 3, 4)}
+    assert {row.age_range for row in dataset.rows} == {(20, 20), (30, 30), (50, 50)}
+    sides = {split: {row.person for row in dataset.rows if row.split == split}
+             for split in ("train", "val")}  # fmt: skip
+    assert len(sides["train"]) == len(sides["val"]) == 2
+    assert not sides["train"] & sides["val"]
+    pictures = [dataset.read(row) for row in dataset.rows]
+    assert {picture.shape for picture in pictures} == {(32, 32, 3)}
+    assert len({picture.tobytes() for picture in pictures}) > 12  # one person at one age differs
+
+
+def test_the_labels(whole: Path):
+    with (whole / "people.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    first = rows[:6]
+    assert [row["age"] for row in first] == ["20.0", "20.0", "30.0", "30.0", "50.0", "50.0"]
+    assert [row["condition"] for row in first] == ["0", "1"] * 3
+    assert len({row["seed"] for row in rows}) == len(rows)
+    assert first[2]["original"] == "person000001/person000001_0003.webp"
+    assert all(0 <= float(row["apparent_age"]) <= 100 for row in rows)
+    card = (whole / "README.md").read_text()
+    assert "24 pictures of 4 people who do not exist" in card and "CC0" in card
+    figures = json.loads((whole / "people-figures.json").read_text())
+    errors = [abs(float(row["apparent_age"]) - float(row["age"])) for row in rows]
+    assert figures["age"]["all"]["mean_error"] == pytest.approx(np.mean(errors), abs=0.006)
+    assert figures["age"]["plain"]["pictures"] == 12
+
+
+def test_pictures_carry_the_mark(whole: Path, tmp_path: Path):
+    dataset = open_dataset(whole)
+    shard, offset, size = dataset.places[dataset.rows[0].file]
+    picture = tmp_path / "one.webp"
+    picture.write_bytes(shard.read_bytes()[offset : offset + size])
+    assert "does not exist" in str(read_mark(picture))
+
+
+def test_two_workers_write_the_same(whole: Path, options: SynthesisOptions, tmp_path: Path):
+    synthesize(tmp_path / "people", options, workers=2)
+    assert tree(tmp_path / "people") == tree(whole)
+
+
+@pytest.mark.slow  # a local cluster takes 15 s to begin
+def test_a_ray_cluster_writes_the_same(whole: Path, options: SynthesisOptions, tmp_path: Path):
+    pytest.importorskip("ray.data", reason="Ray is not installed: pip install 'reage[ray]'")
+    synthesize(tmp_path / "people", options, workers=2, ray="local")
+    assert tree(tmp_path / "people") == tree(whole)
+
+
+@pytest.mark.parametrize("stop", [3, 9])
+def test_a_stopped_run_goes_on(whole: Path, options: SynthesisOptions, tmp_path: Path, stop: int):
+    seen: list[object] = []
+    plain = Maker.do
+
+    def do(self: Maker, task: int | Person) -> Drawn | Made:
+        if len(seen) == stop:
+            raise KeyboardInterrupt
+        seen.append(task)
+        return plain(self, task)
+
+    out = tmp_path / "people"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Maker, "do", do)
+        with pytest.raises(KeyboardInterrupt):
+            synthesize(out, options, workers=1)
+    # What a kill leaves: half a line, and pictures that no line tells of.
+    with (out / ".synthesize" / "records.jsonl").open("ab") as file:
+        file.write(b'{"made": {"person"')
+    with (out / ".synthesize" / "pictures.bin").open("ab") as file:
+        file.write(b"half a picture")
+    with pytest.raises(ReageError, match=r"begun with other options \(seed\)"):
+        synthesize(out, replace(options, seed=1), workers=1)
+    stop = 100
+    first, seen[:] = list(seen), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Maker, "do", do)
+        synthesize(out, options, workers=1)
+    assert not set(map(str, first)) & set(map(str, seen))  # nothing twice
+    assert tree(out) == tree(whole)
+
+
+def test_another_seed_makes_other_people(whole: Path, options: SynthesisOptions, tmp_path: Path):
+    small = replace(options, people=2, ages=(20.0, 30.0), seed=1)
+    synthesize(tmp_path / "people", small, workers=1)
+    known = {open_dataset(whole).read(row).tobytes() for row in open_dataset(whole).rows}
+    other = open_dataset(tmp_path / "people")
+    assert not known & {other.read(row).tobytes() for row in other.rows}
+
+
+def test_a_full_disk_is_said_and_nothing_lost(
+    whole: Path, options: SynthesisOptions, tmp_path: Path
+):
+    out, plain, count = tmp_path / "people", Journal.add, [0]
+
+    def add(self: Journal, found: Drawn | Made) -> None:
+        count[0] += 1
+        if count[0] == 10:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(self, found)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "add", add)
+        with pytest.raises(ReageError, match=r"^the disk of [^\n]* is full[^\n]*$"):
+            synthesize(out, options, workers=1)
+    synthesize(out, options, workers=1)
+    assert tree(out) == tree(whole)
+
+
+class TestChoosing:
+    def drawn(self, *places: float | None) -> dict[int, Drawn]:
+        from reage.datasets.made_people.records import as_text
+
+        return {
+            i: Drawn(i, None if x is None else as_text(np.array([x, 0.0])))
+            for i, x in enumerate(places)
+        }
+
+    def test_who_is_like_an_earlier_one_is_left_out(self):
+        drawn = self.drawn(0.0, None, 0.25, 1.0, 0.75, 2.0)
+        taken = reage.datasets.made_people.run._taken
+        assert [p.draw for p in taken(drawn, 6, 0.5, 9)] == [0, 3, 5]
+        assert [p.draw for p in taken(drawn, 6, 0.1, 9)] == [0, 2, 3, 4, 5]
+        assert [p.draw for p in taken(drawn, 6, 0.1, 2)] == [0, 2]
+        assert [p.number for p in taken(drawn, 6, 0.5, 9)] == [1, 2, 3]
+
+    def test_a_model_that_has_no_more(self, options: SynthesisOptions, tmp_path: Path):
+        with pytest.raises(ReageError, match=r"^only 1 of \d+ drawn faces [^\n]*$"):
+            synthesize(tmp_path / "out", replace(options, people=2, apart=9.0), workers=1)
+
+
+class TestCommand:
+    @pytest.fixture
+    def run(self, reage_command: Command) -> Command:
+        return partial(reage_command, "synthesize")
+
+    def test_the_whole_way(self, run, small_folder: Path, tmp_path: Path):
+        status, out, err = run(
+            "--people", 2, "--ages", "20:40:20", "--conditions", 2, "--model", small_folder,
+            "--recogniser", "features", "--apart", 0, "--unseen", "--workers", 1,
+            "-o", tmp_path / "out",
+        )  # fmt: skip
+        assert (status, err) == (0, "")
+        assert "8 pictures of 2 people" in out
+        assert "pairs-gap20.txt" in out
+        status, _, err = run("--people", 2, "--model", small_folder, "-o", tmp_path / "out")
+        assert (status, len(err.splitlines())) == (1, 1)
+        assert "is not empty" in err
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("--people", 1),
+            ("--people", "many"),
+            ("--ages", "ten"),
+            ("--ages", "100:200:10"),
+            ("--ages", "30", "--conditions", 1),
+            ("--conditions", 0),
+            ("--amount", -1),
+            ("--pairs", 0),
+            ("--ray", "nonsense"),
+            ("--recogniser", "me"),
+        ],
+    )
+    def test_bad_arguments(self, run, arguments: tuple[object, ...], tmp_path: Path):
+        status, _, err = run(*arguments, "-o", tmp_path / "out")
+        assert (status, len(err.splitlines())) == (2, 1), err
+        assert not (tmp_path / "out").exists()
+
+    def test_nothing_to_write_to(self, run, tmp_path: Path):
+        assert run("--people", 2)[0] == 2
+
+
+def test_options_refuse_ages_given_twice():
+    with pytest.raises(UsageError, match="twice"):
+        SynthesisOptions(ages=(10.0, 10.0))

@@ -1,0 +1,126 @@
+"""Pivotal tuning: nearer to the photo, small on disk, and of one generator only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from made import random
+from reage.errors import LatentError, ReageError
+from reage.inversion.projection import masked_psnr
+from reage.inversion.tuning import (
+    TuneConfig,
+    Tuned,
+    load_difference,
+    save_difference,
+    tune,
+    tuned_generator,
+)
+from reage.models.files import save_tensors
+from reage.networks.judges.perceptual import EfficientNetDistance, masked_mse
+from reage.networks.stylegan2.generator import Generator
+
+CONFIG = TuneConfig(step=15, lr=5e-3, first_resolution=16)
+MASK = torch.ones(1, 1, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def target(small: Generator) -> Tensor:
+    image = small.synthesize(small.map(random(1, 32, seed=9), truncation_psi=0.5))
+    return (image + 0.2 * random(1, 3, 32, 32, seed=1)).clamp(-1, 1)
+
+
+@pytest.fixture(scope="module")
+def ws(small: Generator) -> Tensor:
+    return small.map(random(1, 32, seed=9), truncation_psi=0.6).clone()
+
+
+@pytest.fixture(scope="module")
+def tuned(small: Generator, target: Tensor, ws: Tensor, distance: EfficientNetDistance) -> Tuned:
+    return tune(small, target, MASK, ws, distance, CONFIG)
+
+
+def psnr(image: Tensor, target: Tensor) -> float:
+    return float(masked_psnr(masked_mse(image, target, MASK))[0])
+
+
+def test_the_photo_comes_nearer_and_the_generator_stays(
+    small: Generator, target: Tensor, ws: Tensor, tuned: Tuned
+):
+    with torch.no_grad():
+        before = psnr(small.synthesize(ws), target)
+        bent = tuned_generator(small, tuned.difference)
+        assert torch.allclose(bent.synthesize(ws), tuned.image, atol=1e-5)
+    assert tuned.psnr == pytest.approx(psnr(tuned.image, target), abs=0.01)
+    assert tuned.psnr > before + 1
+    assert not any(p.requires_grad or p.grad is not None for p in small.parameters())
+    assert not any(p.requires_grad for p in bent.parameters())
+
+
+def test_only_layers_from_the_first_resolution_on_move(small: Generator, tuned: Tuned):
+    known = dict(small.named_parameters())
+    for name, change in tuned.difference.items():
+        _, block, layer, leaf = name.split(".")
+        assert int(block[1:]) >= 16
+        assert layer in ("conv0", "conv1", "torgb")
+        assert leaf in ("weight", "bias")
+        assert change.shape == known[name].shape
+        assert change.abs().max() > 0
+    assert len(tuned.difference) == 12  # two blocks, three layers, two tensors each
+
+
+def test_masked_pixels_have_no_influence(
+    small: Generator, target: Tensor, ws: Tensor, distance: EfficientNetDistance
+):
+    mask = MASK.clone()
+    mask[..., 20:] = 0
+    config = TuneConfig(step=3, first_resolution=16)
+    other = torch.where(mask == 0, torch.tensor(9.0), target)
+    one, two = (tune(small, t, mask, ws, distance, config) for t in (target, other))
+    assert torch.equal(one.image, two.image)
+    assert one.psnr == two.psnr
+
+
+def test_difference_file_round_trip_in_half_precision(
+    small: Generator, ws: Tensor, tuned: Tuned, tmp_path: Path
+):
+    file = tmp_path / "face.tuning.safetensors"
+    save_difference(file, tuned, "a" * 64)
+    found = load_difference(file, "a" * 64)
+    assert found.keys() == tuned.difference.keys()
+    for name, change in found.items():
+        assert change.dtype == torch.float32
+        assert torch.equal(change, tuned.difference[name].half().float())
+    numbers = sum(change.numel() for change in found.values())
+    assert file.stat().st_size < 2 * numbers + 4000
+    with torch.no_grad():
+        again = tuned_generator(small, found).synthesize(ws)
+    assert psnr(again, tuned.image) > 50
+
+
+def test_a_difference_of_another_generator_is_refused(
+    small: Generator, tuned: Tuned, tmp_path: Path
+):
+    file = tmp_path / "face.tuning.safetensors"
+    save_difference(file, tuned, "a" * 64)
+    with pytest.raises(LatentError, match=r"^[^\n]*is no tuning of this generator[^\n]*$"):
+        load_difference(file, "b" * 64)
+    save_tensors(file, {"ws": torch.zeros(1)})
+    with pytest.raises(LatentError, match="is no tuning"):
+        load_difference(file, "a" * 64)
+    for wrong in ({"synthesis.b64.conv0.weight": torch.zeros(1)},
+                  {"synthesis.b32.conv0.weight": torch.zeros(3)}):  # fmt: skip
+        with pytest.raises(LatentError, match="which this generator does not have"):
+            tuned_generator(small, wrong)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"hello"])
+def test_a_file_that_is_none_is_one_line(tmp_path: Path, content: bytes | None):
+    file = tmp_path / "face.tuning.safetensors"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ReageError, match=r"^[^\n]*$"):
+        load_difference(file, "a" * 64)
