@@ -152,7 +152,7 @@ def alone(mover, face) -> float:
 
 
 def picture_alone(editor, ws) -> float:
-    works = {"picture": clocked(lambda: editor.synthesize(ws))}
+    works = {"picture": clocked(lambda: editor.latents.synthesize(ws))}
     return in_turns(works, 9, 5)[0]["picture"]
 
 

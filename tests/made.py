@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.compositing.warp import Bend, bend_in_place
+from reage.compositing.warp import Warp, warp_in_place
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
 __all__ = ["SMALL", "Command", "bent_photo", "make_generator", "random", "within"]
@@ -35,10 +35,10 @@ def make_generator(config: GeneratorConfig, seed: int = 1000) -> Generator:
     return generator
 
 
-def bent_photo(photo: np.ndarray, bend: Bend, quad: np.ndarray) -> np.ndarray:
+def bent_photo(photo: np.ndarray, bend: Warp, quad: np.ndarray) -> np.ndarray:
     """A bent copy of a photo `[H, W, 3 or 4]`; a fourth channel stays."""
     out = photo.copy()
-    bend_in_place(out[..., :3], bend, quad)
+    warp_in_place(out[..., :3], bend, quad)
     return out
 
 

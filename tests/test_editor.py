@@ -108,7 +108,7 @@ def test_the_numbers_are_those_of_the_pictures(editor: Editor, result: Result):
         missed = abs(face.asked - face.after.age)
         assert missed <= 3 if face.limit is None else missed > 1
         assert f"-> {face.after.age:.0f} years" in face.summary
-    from reage.agers.faces import crop_for_age, read_age
+    from reage.compositing.view import crop_for_age, read_age
     from reage.images import to_tensor
 
     crop = crop_for_age(pixels(result.edits[1]), result.inverted[0].view.face)
@@ -123,7 +123,7 @@ def test_an_age_that_the_finished_photo_misses_is_looked_for_again(
 ):
     """As where the small square of the search shows less than the photo."""
     photo = as_photo(astronaut)
-    faces = editor.take(photo, editor.choose_faces(photo))
+    faces = editor.prepare(photo, editor.choose_faces(photo))
     traced = editor.trace(photo, faces)
     plain = traced.edit(60).faces[0]
     read = reage.search.face_mover.read_age
@@ -217,7 +217,7 @@ def test_moving_by_nothing_changes_nothing_but_what_is_replaced(
     photo = as_photo(astronaut)
     faces = small_editor.choose_faces(photo)
     inverted = small_editor.invert(photo, faces, quality="fast")
-    direction = small_editor.age_direction()
+    direction = small_editor.required_ager()
     edits = small_editor.move(photo, inverted, direction, [0, 1, -1])
     assert np.array_equal(pixels(edits[0]), astronaut)
     assert not np.array_equal(pixels(edits[1]), pixels(edits[2]))
@@ -279,7 +279,7 @@ class TestRefusals:
         assert "reage fit small" in self.refused(ModelError, bare, astronaut, 70)
 
     def test_a_direction_of_another_generator(self, small_editor: Editor, astronaut: np.ndarray):
-        foreign = replace(small_editor.age_direction(), generator_hash="b" * 64)
+        foreign = replace(small_editor.required_ager(), generator_hash="b" * 64)
         editor = replace(small_editor, direction=foreign)
         assert "belongs to the generator" in self.refused(LatentError, editor, astronaut, 70)
 
@@ -314,7 +314,7 @@ class TestRefusals:
 def test_loading(small_folder: Path, tmp_path: Path):
     editor = load(small_folder)
     assert editor.direction is not None
-    assert editor.age_direction().name == "age"
+    assert editor.required_ager().name == "age"
     with pytest.raises(LatentError, match="does not exist"):
         load(small_folder, direction=tmp_path / "absent.npy")
     with pytest.raises(ModelError, match="no model 'absent'"):

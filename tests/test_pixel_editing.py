@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from made_fran import KNOWN_CHANGE, NARROW, known_fran, save_graph, save_state, seeded_fran
-from reage.agers.faces import PhotoFace
+from reage.agers.base import PreparedFace
 from reage.cli.main import main
 from reage.editor import Editor, load
 from reage.errors import ModelError, UsageError
 from reage.images import photo_from_array
 from reage.networks.agers.fran import FranPlain
-from reage.search.face_mover import PIXEL_EDGE
+
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def photo_file(astronaut: np.ndarray, tmp_path_factory: pytest.TempPathFactory) 
 def moved(editor: Editor, rgb: np.ndarray, strength: float) -> np.ndarray:
     """What a strength changes, `[H, W, 3]` in steps of the photo."""
     photo = photo_from_array(rgb)
-    faces = editor.take(photo, editor.choose_faces(photo))
+    faces = editor.prepare(photo, editor.choose_faces(photo))
     assert editor.pixel_ager is not None
     edit = editor.move(photo, faces, editor.pixel_ager, [strength])[0]
     return edit.photo.pixels.astype(int) - rgb
@@ -67,7 +67,7 @@ def test_no_face_is_inverted_and_the_report_says_what_was_read(
     known: Editor, astronaut: np.ndarray
 ):
     result = known.edit(astronaut, [20, 60], quality="fast")
-    assert all(isinstance(face, PhotoFace) for face in result.inverted)
+    assert all(isinstance(face, PreparedFace) for face in result.inverted)
     assert result.perceptual is None
     for edit, asked in zip(result.edits, (20, 60), strict=True):
         face = edit.faces[0]

@@ -5,52 +5,46 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
-from reage.agers.direction import Direction, for_generator
-from reage.agers.direction_scale import oriented
-from reage.agers.faces import (
-    FEATHER,
-    AnyFace,
-    FaceView,
-    InvertedFace,
-    PasteMode,
-    age_square,
-    view_face,
+from reage.agers.base import Ager, PreparedFace, StillAger
+from reage.agers.direction_ager import DirectionAger
+from reage.agers.finder import AgerSource, find_ager
+from reage.agers.fran import load_fran
+from reage.compositing.change import PasteMode
+from reage.compositing.hair.segmentation import (
+    Hair,
+    PersonFinder,
+    faces_beside,
+    find_hair,
+    head_crop,
 )
-from reage.agers.finder import find_direction
-from reage.agers.fran import PixelAger, load_pixel_ager, photo_face
-from reage.agers.neural import AnyAger, NeuralAger, PictureAger
-from reage.compositing.hair.segmentation import PersonFinder
+from reage.compositing.view import FaceView, view_face
 from reage.devices import choose_device, choose_dtype
 from reage.errors import FaceError, ModelError, UsageError
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face, left_to_right, select_faces
-from reage.faces.squares import FaceCrop
+from reage.faces.squares import face_quad, quad_side
 from reage.images import Photo, to_tensor
 from reage.inputs import Target, as_photo, as_targets
-from reage.inversion.encoding import AnyEncoder, encode
-from reage.inversion.hypernetwork import hypertune
-from reage.inversion.projection import Inversion, ProjectConfig, ProjectStep, project
-from reage.inversion.tuning import TuneConfig, Tuned, tune
-from reage.models.backends import Graphs, open_graphs
-from reage.models.checkpoints import Model
-from reage.models.encoders import load_encoder
+from reage.inversion.projection import ProjectConfig, ProjectStep
+from reage.inversion.space import LatentSpace
+from reage.models.checkpoints import Model, ModelConfig, load_config
+from reage.models.files import fingerprint_of
 from reage.models.pixel_agers import is_pixel_ager
-from reage.models.pretrained import load_age_network, load_efficientnet, load_perceptual
+from reage.models.pretrained import load_age_network, load_likeness
 from reage.models.registry import find_model
 from reage.models.registry import load as load_any_model
 from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import Reached
-from reage.search.face_mover import FaceMover, TracedFaces
+from reage.search.photo_search import PhotoSearch, TracedFaces
 from reage.types import Edit, Result
 
 __all__ = ["QUALITIES", "Editor", "load"]
@@ -69,56 +63,89 @@ AS_ENCODED = ProjectConfig(step=1, plateau=0)
 
 @dataclass(frozen=True, eq=False)
 class Editor:
-    """Everything that an edit needs, loaded once. Holds no photo."""
+    """Everything that an edit needs; what an edit does not need is never loaded. Holds no photo.
 
-    model: Model
-    direction: Direction | AnyAger | None = None  # along age; None: the model has none
-    dtype: torch.dtype = torch.float32  # of the maps of generator, encoder and photo ager
+    Made by `load`. Safe to use from several threads, except for the first call.
+    """
+
+    ager: Ager | None  # what ages faces; None: the model has nothing that does
+    config: ModelConfig | None = None  # of the model; None: there is an ager alone
+    load_latents: Callable[[], LatentSpace] | None = None  # generator and encoder; None: none
+    dtype: torch.dtype = torch.float32  # of the networks' maps
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
     backend: str = "torch"  # what runs the networks where no gradients are needed
-    pixel_ager: PixelAger | None = None  # in place of the direction: no face is inverted
-    grey_hair: bool = True  # whether a photo ager lets hair turn grey, too
+    grey_hair: bool = True  # whether hair turns grey where the ager leaves that to the editor
 
     @cached_property
     def detector(self) -> FaceDetector:
+        """Finds faces in photos."""
         return FaceDetector()
 
     @cached_property
     def person_finder(self) -> PersonFinder:
+        """Says which pixels show a person."""
         return PersonFinder()
 
     @cached_property
-    def encoder(self) -> AnyEncoder | None:
-        encoder = load_encoder(self.model)
-        return None if encoder is None else encoder.to(self.device)
-
-    @cached_property
-    def graphs(self) -> Graphs | None:
-        """What runs synthesis and encoder instead of PyTorch; None where that does."""
-        return open_graphs(
-            self.model, self.encoder, self.backend, bfloat16=self.dtype == torch.bfloat16
-        )
-
-    @property
-    def hash(self) -> str:
-        """Of the tensors that make the pictures: the generator's, or the ager's of pixels."""
-        ager = self.pixel_ager
-        return self.model.generator_hash if ager is None else ager.sha256
-
-    @cached_property
     def age_network(self) -> AgeNetwork:
+        """Reads apparent ages."""
         return load_age_network().to(self.device)
 
     @cached_property
-    def perceptual(self):
-        return load_perceptual(self.vgg16).to(self.device)
+    def likeness(self) -> FeatureLikeness:
+        """Compares an aged face with the photo's."""
+        return load_likeness(self.device)
 
     @cached_property
-    def likeness(self) -> FeatureLikeness:
-        average = age_square(self.synthesize(self._average), self.model.config.alignment)
-        with torch.no_grad():
-            return FeatureLikeness(load_efficientnet().to(self.device), average)
+    def latents(self) -> LatentSpace:
+        """The model's generator and encoder. Raises ModelError where there is none."""
+        if self.load_latents is None:
+            raise ModelError(
+                f"{self.name} is an ager that works on photos, without latent codes of faces; "
+                "edit, batch, strip and animate can use it, this needs a model with a generator"
+            )
+        return self.load_latents()
+
+    @property
+    def model(self) -> Model:
+        """The model with its generator. Raises ModelError where there is none."""
+        return self.latents.model
+
+    @property
+    def name(self) -> str:
+        """The model's, or the ager's where that stands alone."""
+        return self.given_ager().name if self.config is None else self.config.name
+
+    def fingerprint(self, paste: PasteMode = "delta") -> str:
+        """SHA-256 over every tensor that paints in one way of pasting.
+
+        Reports name it; a resumed batch or video compares it.
+        """
+        ager = self.given_ager()
+        parts = [ager.fingerprint]
+        if ager.greys_hair and self.grey_hair and paste != "none":
+            parts.append(self.person_finder.sha256)
+        if self._makes_faces(paste):
+            encoder = self.latents.model.config.sha256.get("encoder.safetensors", "")
+            parts += [self.latents.model.generator_hash, encoder]
+        return fingerprint_of(*parts)
+
+    def given_ager(self) -> Ager:
+        """The ager, of age or not. Raises ModelError where there is none."""
+        if self.ager is None:
+            name = "the model" if self.config is None else self.config.name
+            raise ModelError(
+                f"the model {name} has no age direction; fit one with: reage fit {name}, "
+                "or give one with --direction FILE"
+            )
+        return self.ager
+
+    def required_ager(self) -> Ager:
+        """The ager. Raises ModelError where there is none, LatentError where it is not of age."""
+        ager = self.given_ager()
+        if isinstance(ager, DirectionAger):
+            _ = ager.older
+        return ager
 
     def edit(
         self,
@@ -134,24 +161,29 @@ class Editor:
     ) -> Result:
         """Show the faces of a photo at other ages.
 
-        `to` is an age in years, several (one edit each), or an age for each face's number, from
-        left to right (one edit). `face` chooses the faces where `to` does not; `points` `[5, 2]`
-        gives one by hand. Raises ImageError, FaceError, UsageError or ModelError.
+        `image` is a file, an array `[H, W, 3]` RGB of uint8 or uint16, or a Pillow image. `to` is
+        an age in years, several (one edit each), or an age for each face's number, from left to
+        right (one edit). `face` chooses the faces where `to` does not; `points` `[5, 2]` gives one
+        by hand, in pixels. `paste` adds the change to the photo (delta), puts the made face there
+        (replace) or writes that face alone (none). Raises ImageError, FaceError, UsageError,
+        LatentError or ModelError.
         """
         targets = as_targets(to)
-        self.age_mover()  # what is missing is said before the work
+        self.required_ager()  # what is missing is said before the work
         began = time.perf_counter()
         photo = as_photo(image)
         faces = self.choose_faces(photo, targets, face, points)
         found = time.perf_counter()
-        taken = self.take(photo, faces, paste=paste, quality=quality, seed=seed, on_step=on_step)
+        prepared = self.prepare(
+            photo, faces, paste=paste, quality=quality, seed=seed, on_step=on_step
+        )
         ready = time.perf_counter()
-        traced = self.trace(photo, taken, paste)
+        traced = self.trace(photo, prepared, paste)
         edits = [traced.edit(target) for target in targets]
         done = time.perf_counter()
         names = ("detection", "inversion", "editing", "total")
         spent = (found - began, ready - found, done - ready, done - began)
-        return self.result(photo, taken, edits, dict(zip(names, spent, strict=True)))
+        return self.result(photo, prepared, edits, dict(zip(names, spent, strict=True)))
 
     def choose_faces(
         self,
@@ -160,7 +192,7 @@ class Editor:
         which: Which = "largest",
         points: np.ndarray | None = None,
     ) -> dict[int, Face]:
-        """Find faces and pick those to edit, by number from left to right."""
+        """Find faces and pick those to edit, by number from left to right; FaceError for none."""
         wanted = sorted({n for target in targets if isinstance(target, Mapping) for n in target})
         if points is not None:
             if wanted not in ([], [1]):
@@ -181,16 +213,7 @@ class Editor:
         numbered = enumerate(left_to_right(faces), 1)
         return {n: face for n, face in numbered if any(face is p for p in picked)}
 
-    def search(self, quality: str, paste: PasteMode) -> ProjectConfig:
-        """How a code is searched for that is only to be aged; UsageError if not known.
-
-        What reage's own agers add to a photo they find from the photo itself or from the
-        encoder's code (docs/ageing.md): then a look at that one is all.
-        """
-        _check_quality(quality)
-        return AS_ENCODED if self._adds(self.direction, paste) else QUALITIES[quality]
-
-    def take(
+    def prepare(
         self,
         photo: Photo,
         faces: Mapping[int, Face],
@@ -199,28 +222,36 @@ class Editor:
         quality: str = "normal",
         seed: int = 0,
         on_step: Callable[[ProjectStep], None] | None = None,
-    ) -> Sequence[AnyFace]:
-        """Make faces ready to be aged: inverted, or as they are for an ager of pixels."""
-        if self.pixel_ager is None:
-            search = self.search(quality, paste)
-            return self.invert(photo, faces, config=search, seed=seed, on_step=on_step)
+    ) -> list[PreparedFace]:
+        """Make faces, by their numbers, ready to be aged.
+
+        They are inverted where the ager or the way of pasting needs a latent code, and only then.
+        """
         _check_quality(quality)
+        if self._makes_faces(paste):
+            config = self.search_of(quality, paste)
+            return self.invert(photo, faces, paste=paste, config=config, seed=seed, on_step=on_step)
         return [
-            photo_face(photo.pixels, face, number, self.pixel_ager, quality, self.age_network)
+            self.prepare_view(self.view(photo, number, face, quality), paste)
             for number, face in faces.items()
         ]
+
+    def prepare_view(self, view: FaceView, paste: PasteMode = "delta") -> PreparedFace:
+        """A face to be aged from the photo's own crop."""
+        return PreparedFace(view, paste, to_tensor(view.crop.image).to(self.device))
 
     def invert(
         self,
         photo: Photo,
         faces: Mapping[int, Face],
         *,
+        paste: PasteMode = "delta",
         quality: str = "normal",
         config: ProjectConfig | None = None,
         seed: int = 0,
         on_step: Callable[[ProjectStep], None] | None = None,
         keep_stopped: bool = False,
-    ) -> list[InvertedFace]:
+    ) -> list[PreparedFace]:
         """Find the codes of faces, one after the other; `config` overrules `quality`.
 
         KeyboardInterrupt, also when `on_step` raises it, ends all, unless `keep_stopped`: then
@@ -229,209 +260,110 @@ class Editor:
         _check_quality(quality)
         config = replace(config or QUALITIES[quality], seed=seed)
         return [
-            self._invert_one(photo, n, face, config, on_step, keep_stopped)
+            self._invert_one(photo, n, face, paste, config, on_step, keep_stopped)
             for n, face in faces.items()
         ]
 
-    def view(self, photo: Photo, number: int, face: Face) -> FaceView:
-        """Cut a face out as this model and the age network want it, and read its age."""
-        settings = self.model.config
-        size = settings.generator.resolution
-        return view_face(
-            photo.pixels, face, number, settings.alignment, size, self.age_network, FEATHER
-        )
+    def search_of(self, quality: str, paste: PasteMode) -> ProjectConfig | None:
+        """How long a code is searched for that is only to be aged; None: none is needed.
+
+        What an ager of codes adds to a photo, it finds from the encoder's code (docs/ageing.md):
+        then a look at that one is all.
+        """
+        _check_quality(quality)
+        if not self._makes_faces(paste):
+            return None
+        encoded = paste == "delta" and not isinstance(self.ager, DirectionAger)
+        return AS_ENCODED if encoded and self.latents.encoder is not None else QUALITIES[quality]
+
+    def view(self, photo: Photo, number: int, face: Face, quality: str = "normal") -> FaceView:
+        """Cut a face out as the ager and the age network want it, and read its age."""
+        ager = self.given_ager()
+        square = ager.alignment
+        pixels = quad_side(face_quad(face, square.scale, square.shift))
+        side = ager.side(pixels, quality)
+        return view_face(photo.pixels, face, number, square, side, self.age_network)
 
     def trace(
-        self, photo: Photo, faces: Sequence[AnyFace], paste: PasteMode = "delta"
+        self, photo: Photo, faces: Sequence[PreparedFace], paste: PasteMode = "delta"
     ) -> TracedFaces:
-        """Look at faces all along the age direction, so that any age can be shown at once."""
-        mover = self._mover(photo, self.age_mover(), paste)
-        curves = {face.view.number: mover.trace(face) for face in faces}
-        return TracedFaces(mover, faces, curves)
+        """Look at faces all along the ages in reach, so that any age can be shown at once."""
+        return TracedFaces.of(self._search(photo, self.required_ager(), paste), faces)
 
     def move(
         self,
         photo: Photo,
-        faces: Sequence[AnyFace],
-        direction: Direction | AnyAger | PixelAger,
+        faces: Sequence[PreparedFace],
+        ager: Ager,
         strengths: Iterable[float],
         paste: PasteMode = "delta",
     ) -> list[Edit]:
-        """Make one edit of each strength along any direction of this generator.
-
-        With an ager, a strength counts decades.
-        """
-        config = self.model.config.generator
-        if isinstance(direction, Direction):
-            direction = for_generator(direction, config.num_ws)
-        if not isinstance(direction, PixelAger):
-            direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
-        mover = self._mover(photo, direction, paste)
+        """Make one edit of each strength: of a direction its own, else decades."""
+        search = self._search(photo, ager, paste, of_age=not isinstance(ager, DirectionAger))
         return [
-            mover.apply([(face, Reached(s, 0.0, None, None)) for face in faces]) for s in strengths
+            search.apply([(face, Reached(s, 0.0, None, None)) for face in faces]) for s in strengths
         ]
 
-    def show(self, photo: Photo, faces: Sequence[InvertedFace], paste: PasteMode = "delta") -> Edit:
-        """Paste faces with the codes that they have now: replace `ws` to mix or vary them."""
-        config = self.model.config.generator
-        nowhere = Direction("none", torch.zeros(config.num_ws, config.w_dim), sign="none")
-        return self.move(photo, faces, nowhere, [0.0], paste)[0]
+    def show(self, photo: Photo, faces: Sequence[PreparedFace], paste: PasteMode = "delta") -> Edit:
+        """Paste faces with the codes that they have now (`with_code`), at their own ages."""
+        search = self._search(photo, StillAger(), paste)
+        return search.apply([(face, Reached(0.0, 0.0, None, None)) for face in faces])
 
     def result(
         self,
         photo: Photo,
-        faces: Sequence[AnyFace],
+        faces: Sequence[PreparedFace],
         edits: Sequence[Edit],
         seconds: Mapping[str, float],
     ) -> Result:
         """Bundle what was made with what it was made by."""
-        searched = any(
-            isinstance(face, InvertedFace) and face.inversion.perceptual != "none" for face in faces
-        )
-        names = (self.perceptual.name if searched else None, self.likeness.name)
-        return Result(photo, tuple(faces), tuple(edits), seconds, *names)
+        searched = any(face.searched for face in faces)
+        paste = faces[0].paste if faces else "delta"
+        names = (self.latents.perceptual.name if searched else None, self.likeness.name)
+        return Result(photo, tuple(faces), tuple(edits), seconds, self.fingerprint(paste), *names)
 
-    def project_crop(
-        self,
-        crop: FaceCrop,
-        config: ProjectConfig,
-        *,
-        encoder: bool = True,
-        on_step: Callable[[ProjectStep], None] | None = None,
-    ) -> Inversion:
-        """Find the code of one crop of this model's square, from the encoder's first guess on."""
-        self._check_codes()
-        target, mask = self._targets(crop)
-        return project(
-            self.model.generator,
-            target,
-            mask,
-            self.encode([crop]) if encoder else self._average,
-            self.perceptual,
-            config,
-            dtype=self.dtype,
-            on_step=on_step,
-        )
+    def find_hair(self, photo: Photo, face: Face) -> Hair | None:
+        """The hair of a face, if it is to turn grey."""
+        if not self.grey_hair:
+            return None
+        others = faces_beside(photo.pixels, face, self.detector)
+        return find_hair(head_crop(photo.pixels, face), face, self.person_finder, others)
 
-    def tune_crop(self, crop: FaceCrop, ws: Tensor, config: TuneConfig) -> Tuned:
-        """Bend a copy of the generator to one crop and its code: by a hypernetwork, or `config`."""
-        target, mask = self._targets(crop)
-        hypernet = self.model.hypernet
-        if hypernet is not None:
-            hypernet.to(self.device)
-            return hypertune(hypernet, self.model.generator, target, mask, ws)
-        return tune(self.model.generator, target, mask, ws, self.perceptual, config)
-
-    @torch.no_grad()
-    def synthesize(self, ws: Tensor, *, noise: list[Tensor] | None = None) -> Tensor:
-        """RGB pictures `[N, 3, R, R]` in about [-1, 1] of ws `[N, num_ws, w_dim]`."""
-        if self.graphs is not None and noise is None:
-            return self.graphs.synthesis(ws)[:, :3]
-        return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
-
-    @torch.no_grad()
-    def encode(self, crops: Sequence[FaceCrop]) -> Tensor:
-        """The encoder's codes `[N, num_ws, w_dim]` of crops of this model's square.
-
-        Without an encoder they are the average face's.
-        """
-        if self.encoder is None:
-            return self._average.repeat(len(crops), 1, 1)
-        images = to_tensor(np.stack([crop.image for crop in crops])).to(self.device)
-        masks = torch.from_numpy(np.stack([crop.mask for crop in crops]))[:, None].to(images)
-        if self.graphs is not None and self.graphs.encoder is not None:
-            return self.graphs.encoder(images, masks)
-        return encode(self.encoder, self.model.generator, images, masks, dtype=self.dtype)
-
-    def age_mover(self) -> Direction | AnyAger | PixelAger:
-        """Return what changes ages, of codes or of pixels; raises as `age_direction`."""
-        return self.age_direction() if self.pixel_ager is None else self.pixel_ager
-
-    def age_direction(self) -> Direction | AnyAger:
-        """Return the model's ager or age direction, along which + is older.
-
-        Raises ModelError where it has none, LatentError where it is another generator's or not
-        of age.
-        """
-        self.checked_direction()
-        return self._older
-
-    def checked_direction(self) -> Direction | AnyAger:
-        """Return what was given or is the model's, of whatever it is; raises as the above."""
-        self._check_codes()
-        if self.direction is None:
-            name = self.model.config.name
-            raise ModelError(
-                f"the model {name} has no age direction; fit one with: reage fit {name}, "
-                "or give one with --direction FILE"
-            )
-        config = self.model.config.generator
-        self.direction.check(self.model.generator_hash, config.num_ws, config.w_dim)
-        return self.direction
-
-    def _check_codes(self) -> None:
-        """Raise ModelError where faces have no codes."""
-        if self.pixel_ager is not None:
-            raise ModelError(
-                f"{self.pixel_ager.name} is an ager that works on pixels, without codes of faces; "
-                "edit, batch, strip and animate can use it, this needs a model with a generator"
-            )
-
-    @cached_property
-    def _older(self) -> Direction | AnyAger:
-        """The direction with a sign that is known: + is older."""
-        assert self.direction is not None
-        if not isinstance(self.direction, Direction):
-            return self.direction
-        return oriented(self.direction, self._average, self._ages_of)
-
-    @torch.no_grad()
-    def _ages_of(self, ws: Tensor) -> Tensor:
-        """Ages read on the pictures of codes `[N, num_ws, w_dim]`, `[N]` years."""
-        squares = age_square(self.synthesize(ws), self.model.config.alignment)
-        return self.age_network.read(squares)[0]
-
-    @property
-    def _average(self) -> Tensor:
-        """The average face's code, `[1, num_ws, w_dim]`."""
-        generator = self.model.generator
-        return generator.mapping.w_avg.expand(1, generator.num_ws, -1)
-
-    def _targets(self, crop: FaceCrop) -> tuple[Tensor, Tensor]:
-        """A crop as the generator's picture and validity mask."""
-        target = to_tensor(crop.image).to(self.device)
-        if self.model.config.generator.image_channels == 4:  # a photo has no holes
-            target = torch.cat([target, torch.ones_like(target[:, :1])], 1)
-        return target, torch.from_numpy(crop.mask)[None, None].to(self.device)
+    def _makes_faces(self, paste: PasteMode) -> bool:
+        """Whether the generator takes part: for agers of codes, and for made faces."""
+        if self.ager is None or self.ager.needs == "latent":
+            return True
+        if paste == "delta" or self.load_latents is None or self.config is None:
+            return False
+        return self.ager.alignment == self.config.alignment
 
     def _invert_one(
         self,
         photo: Photo,
         number: int,
         face: Face,
+        paste: PasteMode,
         config: ProjectConfig,
         on_step: Callable[[ProjectStep], None] | None,
         keep_stopped: bool,
-    ) -> InvertedFace:
-        view = self.view(photo, number, face)
-        found = self.project_crop(view.crop, config, on_step=on_step)
+    ) -> PreparedFace:
+        space = self.latents
+        square, side = space.alignment, space.resolution
+        view = view_face(photo.pixels, face, number, square, side, self.age_network)
+        found = space.project(view.crop, config, on_step=on_step)
         if found.stopped == "interrupted" and not keep_stopped:
             raise KeyboardInterrupt  # who stops an edit wants no half-found face in it
-        return InvertedFace(view, found.ws, self.synthesize(found.ws, noise=found.noise), found)
+        base = space.synthesize(found.ws, noise=found.noise)
+        return PreparedFace(view, paste, base, space, found, found.ws)
 
-    def _mover(
-        self, photo: Photo, direction: Direction | AnyAger | PixelAger, paste: PasteMode
-    ) -> FaceMover:
-        encode = self.encode if self._adds(direction, paste) else None
-        networks = (self.synthesize, encode, self.age_network, self.likeness)
-        finders = (self.person_finder, self.detector) if self.grey_hair else None
-        return FaceMover(photo, direction, paste, *networks, self.device, self.dtype, finders)
+    def _search(
+        self, photo: Photo, ager: Ager, paste: PasteMode, *, of_age: bool = True
+    ) -> PhotoSearch:
+        def hair(face: PreparedFace) -> Hair | None:
+            return self.find_hair(photo, face.view.face) if greys else None
 
-    def _adds(self, direction: object, paste: PasteMode) -> bool:
-        """Whether a change is added to the photo that does not depend on the code of its face."""
-        if paste != "delta" or not isinstance(direction, NeuralAger):
-            return False
-        return direction.photo is not None or self.encoder is not None
+        greys = ager.greys_hair and paste != "none"
+        return PhotoSearch(photo, ager, paste, self.age_network, self.likeness, hair, of_age)
 
 
 def _check_quality(quality: str) -> None:
@@ -442,6 +374,7 @@ def _check_quality(quality: str) -> None:
 def load(
     model: str | Path = DEFAULT_MODEL,
     *,
+    ager: Ager | str | Path | None = None,
     device: str = "auto",
     precision: str = "auto",
     direction: str | Path | None = None,
@@ -449,33 +382,37 @@ def load(
     backend: str = "torch",
     grey_hair: bool = True,
 ) -> Editor:
-    """Load an editor: a model by name, folder or file, with its age direction.
+    """Load an editor: a model by name, folder or file, with what ages faces.
 
-    An ager that works on pixels may take the place of either; then faces are not inverted.
-
-    `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; `backend` torch, or
-    onnxruntime or openvino for what needs no gradients; without `grey_hair` hair keeps its colour.
-    Raises ModelError, LatentError or UsageError.
+    `ager` is an object of the protocol `reage.agers.base.Ager`, or a file: a direction, an ager of
+    codes or of photos, or "sefa:N"; `direction` is another name for it. Without one, the model's
+    own is taken. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; `backend`
+    torch, or onnxruntime or openvino for what needs no gradients; without `grey_hair` hair keeps
+    its colour. Raises ModelError, LatentError or UsageError.
     """
     place = choose_device("cpu" if backend != "torch" and device == "auto" else device)
     if backend != "torch" and place.type != "cpu":
         raise UsageError(f"the backend {backend} runs on the CPU here; leave out the device")
     dtype = choose_dtype(precision, place)
-    path, pixels = find_model(model), None if direction is None else Path(direction)
+    given = direction if ager is None else ager
+    path = find_model(model)
     if is_pixel_ager(path):
-        if direction is not None:
+        if given is not None:
             raise UsageError(f"{path} is an ager itself; leave out the direction")
-        path, pixels = find_model(DEFAULT_MODEL), path
-    loaded = load_any_model(path)
-    loaded.generator.to(place)
-    if pixels is not None and is_pixel_ager(pixels):
-        ager = load_pixel_ager(pixels, place, dtype)
-        editor = Editor(loaded, None, dtype, place, vgg16, backend, ager, grey_hair)
-    else:
-        found = find_direction(loaded, direction)
-        if isinstance(found, NeuralAger | PictureAger):
-            found.to(place)
-        editor = Editor(loaded, found, dtype, place, vgg16, backend, grey_hair=grey_hair)
+        return Editor(load_fran(path, place, dtype), None, None, dtype, place, backend, grey_hair)
+
+    @cache
+    def latents() -> LatentSpace:
+        loaded = load_any_model(path)
+        loaded.generator.to(place)
+        return LatentSpace(loaded, dtype, place, vgg16, backend)
+
+    folder = path if path.is_dir() else None
+    config = latents().model.config if folder is None else load_config(folder)
+    source = AgerSource(config, folder, latents, place, dtype)
+    found = find_ager(source, given) if given is None or isinstance(given, str | Path) else given
+    if not isinstance(found, Ager | None):
+        raise UsageError(f"{found!r} is not an ager: see reage.agers.base.Ager")
     if backend != "torch":
-        _ = editor.graphs  # a runtime that is missing is said before the work
-    return editor
+        _ = latents().graphs  # a runtime that is missing is said before the work
+    return Editor(found, config, latents, dtype, place, backend, grey_hair)

@@ -1,4 +1,4 @@
-"""What an edit gives back."""
+"""What an edit takes and gives back."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from reage.agers.faces import AnyFace
+from reage.agers.base import PreparedFace
 from reage.faces.readings import AgeReading
 from reage.images import Photo
+from reage.inputs import Target
+from reage.inversion.projection import ProjectStep
 
-__all__ = ["AgedFace", "Edit", "Result"]
+__all__ = ["AgeReading", "AgedFace", "Edit", "ProjectStep", "Result", "Target"]
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,11 @@ class AgedFace:
     """What was done to one face."""
 
     number: int  # from left to right, 1 is the first
-    asked: float | None  # years; None: a strength was asked for
+    asked: float | None  # target age, years; None: a strength was asked for
     before: AgeReading  # in the photo
     after: AgeReading  # in the edited photo
-    strength: float  # along the direction
-    limit: str | None  # why it stopped short of the asked age; None: reached
+    strength: float  # decades that the ager was asked for; of a direction, its own
+    limit: str | None  # why it stopped short of the target age; None: reached
     likeness: float  # to the face in the photo, 1 = the same; `Result.likeness_by` says by what
     psnr: float | None  # of the inversion, dB under the validity mask; None: nothing was inverted
 
@@ -38,7 +40,7 @@ class AgedFace:
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """The photo with its faces at one asked age, or each at its own."""
+    """The photo with its faces at one target age, or each at its own."""
 
     photo: Photo
     faces: tuple[AgedFace, ...]
@@ -54,13 +56,19 @@ class Result:
     """All edits of one photo."""
 
     photo: Photo  # as it was read
-    inverted: tuple[AnyFace, ...]  # without a code where the ager works on pixels
-    edits: tuple[Edit, ...]  # in the order of the asked ages
-    seconds: Mapping[str, float]  # detection, inversion, editing, total
-    perceptual: str | None  # which feature distance the inversion used
+    prepared: tuple[PreparedFace, ...]  # the faces that were edited
+    edits: tuple[Edit, ...]  # in the order of the target ages
+    seconds: Mapping[str, float]  # detection, preparing, editing, total
+    fingerprint: str  # SHA-256 of everything that painted
+    perceptual: str | None  # which feature distance the inversion used; None: none
     likeness_by: str  # which network measured the likeness
 
     @property
     def image(self) -> Image.Image:
         """The first edit's picture, 8 bit RGB."""
         return self.edits[0].image
+
+    @property
+    def inverted(self) -> tuple[PreparedFace, ...]:
+        """The faces for which a latent code was searched."""
+        return tuple(face for face in self.prepared if face.searched)

@@ -13,18 +13,15 @@ import torch
 from PIL import Image
 
 from made import bent_photo, random
-from reage.agers.faces import (
-    Moved,
-    crop_for_age,
-    luma,
-    made_face,
-    paste_faces,
-    usual_points,
-)
+from reage.agers.made import made_face
+from reage.compositing.change import Change, luma
+from reage.compositing.render import render_photo
+from reage.compositing.view import crop_for_age, usual_points
 from reage.agers.finder import AGE_AGER
-from reage.agers.neural import NeuralAger, lit, load_ager, photo_change, save_ager
+from reage.agers.files import StoredAger, read_ager, save_ager
+from reage.agers.photo import add_photo_change, relight
 from reage.compositing.masks import oval_mask
-from reage.compositing.warp import bend_in_place
+from reage.compositing.warp import warp_in_place
 from reage.datasets.made_people.settling import settle
 from reage.editor import QUALITIES, load
 from reage.errors import LatentError, ModelError
@@ -35,7 +32,7 @@ from reage.inputs import as_photo
 from reage.inversion.projection import ProjectConfig
 from reage.models.checkpoints import load_model, seal
 from reage.models.files import load_tensors, save_tensors
-from reage.networks.agers.growth import Growth, GrowthConfig, bent
+from reage.networks.agers.growth import Growth, GrowthConfig, warp_images
 from reage.networks.agers.latent_ager import Ager, AgerConfig
 from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.networks.encoders.encoder import Encoder, EncoderConfig
@@ -43,7 +40,7 @@ from reage.outputs.live import live_faces
 
 
 @pytest.fixture(scope="module")
-def ager(small_folder: Path) -> NeuralAger:
+def ager(small_folder: Path) -> StoredAger:
     model = load_model(small_folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -52,18 +49,18 @@ def ager(small_folder: Path) -> NeuralAger:
     for parameter in network.parameters():  # as it comes back from float16
         parameter.data = parameter.data.half().float()
     network.eval().requires_grad_(False)
-    return NeuralAger(network, model.generator_hash, span=(5.0, 75.0), report={"kimg": 1.0})
+    return StoredAger(network, model.generator_hash, span=(5.0, 75.0), report={"kimg": 1.0})
 
 
-def test_it_comes_back_as_it_was(ager: NeuralAger, tmp_path: Path):
-    read = load_ager(save_ager(ager, tmp_path / AGE_AGER))
+def test_it_comes_back_as_it_was(ager: StoredAger, tmp_path: Path):
+    read = read_ager(save_ager(ager, tmp_path / AGE_AGER))
     for name in ("generator_hash", "span", "report", "colour", "name"):
         assert getattr(read, name) == getattr(ager, name)
     ws, strengths = random(1, 8, 32), torch.tensor([-1.0, 0.0, 2.5])
     assert torch.equal(read.moved(ws, strengths, 30.0), ager.moved(ws, strengths, 30.0))
 
 
-def test_strengths_count_decades_from_the_own_age(ager: NeuralAger):
+def test_strengths_count_decades_from_the_own_age(ager: StoredAger):
     ws = random(1, 8, 32)
     moved = ager.moved(ws, torch.tensor([0.0, 3.0]), 30.0)
     assert torch.equal(moved[:1], ws)
@@ -74,7 +71,7 @@ def test_strengths_count_decades_from_the_own_age(ager: NeuralAger):
 
 
 @pytest.fixture(scope="module")
-def with_photo(ager: NeuralAger) -> NeuralAger:
+def with_photo(ager: StoredAger) -> StoredAger:
     """The same with a photo ager that has learnt something, it does not matter what."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
@@ -84,10 +81,10 @@ def with_photo(ager: NeuralAger) -> NeuralAger:
     return replace(ager, photo=photo.eval().requires_grad_(False))
 
 
-def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path):
+def test_a_photo_ager_comes_back_with_it(with_photo: StoredAger, tmp_path: Path):
     file = save_ager(with_photo, tmp_path / AGE_AGER)
-    read = load_ager(file)
-    assert isinstance(read, NeuralAger)
+    read = read_ager(file)
+    assert isinstance(read, StoredAger)
     crop, strengths = random(1, 3, 32, 32), torch.tensor([-1.0, 0.0, 2.5])
     eyes = np.zeros((32, 32), np.float32)
     eyes[8:12] = 1
@@ -107,10 +104,10 @@ def test_a_photo_ager_comes_back_with_it(with_photo: NeuralAger, tmp_path: Path)
     ):
         save_tensors(file, tensors, {"ager": json.dumps(known | {"photo": sizes | changed})})
         with pytest.raises(error):
-            load_ager(file)
+            read_ager(file)
 
 
-def test_what_follows_the_grid_of_patches_fades(with_photo: NeuralAger):
+def test_what_follows_the_grid_of_patches_fades(with_photo: StoredAger):
     """The mean over the shifts of the photo and of its mirror image."""
     photo, crop = with_photo.photo, random(1, 3, 32, 32)
     assert photo is not None and photo.config.patch == 2
@@ -123,7 +120,7 @@ def test_what_follows_the_grid_of_patches_fades(with_photo: NeuralAger):
         found.append(sum(changes) / 2)
     mean = (found[0] + found[1].flip(-1)) / 2
     added = with_photo.added(crop, np.zeros((32, 32), np.float32), torch.tensor([2.5]), 30.0)
-    changed = photo_change(crop, mean, torch.tensor([True]))
+    changed = add_photo_change(crop, mean, torch.tensor([True]))
     assert torch.allclose(added, changed * oval_mask(32), atol=1e-6)
 
 
@@ -133,12 +130,12 @@ def test_a_face_grows_older_by_lines_more_than_by_shading():
     across = torch.arange(128.0).expand(2, 3, 128, 128)
     for period, gains in ((4, (2.1, 1.3)), (64, (1.0, 1.3))):
         stripes = 0.1 * torch.cos(2 * torch.pi * across / period)
-        added = photo_change(photos, stripes, older)
+        added = add_photo_change(photos, stripes, older)
         for i, gain in enumerate(gains):
             inner = (i, slice(None), slice(None), slice(16, -16))
             assert torch.allclose(added[inner], gain * stripes[inner], atol=0.01), (period, i)
     # What is light alone stays so, and even light changes evenly up to the edges.
-    flat = photo_change(photos, torch.full_like(photos, 0.1), older)
+    flat = add_photo_change(photos, torch.full_like(photos, 0.1), older)
     expected = torch.tensor([0.1, 0.13])[:, None, None, None].expand_as(flat)
     assert torch.allclose(flat, expected, atol=1e-5)
 
@@ -150,36 +147,36 @@ def test_light_has_the_colours_that_the_face_takes_from_shade_to_light():
     colour = torch.tensor([0.2, -0.05, -0.1])[:, None, None]
     photos = lights * (1 + tints) + colour - luma(colour[None])
     light = random(2, 1, 64, 64) * 0.1
-    assert torch.allclose(lit(photos, light), light * (1 + tints), atol=2e-3)
+    assert torch.allclose(relight(photos, light), light * (1 + tints), atol=2e-3)
     # Lips and a fringe have colours of their own, and say little.
     faces = photos.clone()
     faces[:, :, 44:48, 24:40] += torch.tensor([0.3, -0.3, -0.2])[:, None, None]
     faces[:, :, :10] = torch.tensor([-0.8, -0.9, -0.95])[:, None, None]
-    assert torch.allclose(lit(faces, light), light * (1 + tints), atol=0.01)
+    assert torch.allclose(relight(faces, light), light * (1 + tints), atol=0.01)
     for seen in (photos, faces, random(2, 3, 64, 64).clamp(-0.8, 1)):
-        assert torch.allclose(luma(lit(seen, light)), light, atol=1e-6)
+        assert torch.allclose(luma(relight(seen, light)), light, atol=1e-6)
     # A photo without colours gets grey light, as has a face of one colour.
     grey = light.expand_as(photos)
     for plain in (lights.expand_as(photos), colour.expand_as(photos), -torch.ones_like(photos)):
-        assert torch.allclose(lit(plain, light), grey, atol=1e-6)
+        assert torch.allclose(relight(plain, light), grey, atol=1e-6)
     # A grey change is nothing but light, and each photo has its own.
     younger = torch.zeros(2, dtype=torch.bool)
-    assert torch.allclose(photo_change(photos, grey, younger), lit(photos, 1.3 * light), atol=1e-6)
-    assert torch.allclose(lit(photos[1:], light[1:]), lit(photos, light)[1:], atol=1e-6)
+    assert torch.allclose(add_photo_change(photos, grey, younger), relight(photos, 1.3 * light), atol=1e-6)
+    assert torch.allclose(relight(photos[1:], light[1:]), relight(photos, light)[1:], atol=1e-6)
 
 
 @pytest.fixture(scope="module")
-def growing(with_photo: NeuralAger) -> NeuralAger:
+def growing(with_photo: StoredAger) -> StoredAger:
     """The same with a growth under which the middle of older faces lies lower."""
     growth = Growth(GrowthConfig((10.0, 50.0), side=10))
     growth.shapes[1, 1, 3:7, 3:7] = 0.0625
     return replace(with_photo, growth=growth.eval().requires_grad_(False))
 
 
-def test_a_growth_comes_back_with_it(growing: NeuralAger, tmp_path: Path):
+def test_a_growth_comes_back_with_it(growing: StoredAger, tmp_path: Path):
     file = save_ager(growing, tmp_path / AGE_AGER)
-    read = load_ager(file)
-    assert isinstance(read, NeuralAger)
+    read = read_ager(file)
+    assert isinstance(read, StoredAger)
     bend, known = (a.bend(torch.tensor([-1.0, 0.0, 2.0]), 20.0) for a in (read, growing))
     assert bend is not None and known is not None and bend.margin == known.margin == 0.3
     assert torch.equal(bend.moves, known.moves)
@@ -199,26 +196,26 @@ def test_a_growth_comes_back_with_it(growing: NeuralAger, tmp_path: Path):
     ):
         save_tensors(file, tensors, {"ager": json.dumps(settings | {"growth": sizes | changed})})
         with pytest.raises(error):
-            load_ager(file)
+            read_ager(file)
     del tensors["growth.shapes"]
     save_tensors(file, tensors, metadata)
     with pytest.raises(LatentError):
-        load_ager(file)
+        read_ager(file)
 
 
 def test_what_a_face_stands_in_is_bent_and_nothing_else(
-    growing: NeuralAger, with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
+    growing: StoredAger, with_photo: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
     photo = as_photo(astronaut)
-    (face,) = editor.take(photo, editor.choose_faces(photo))
+    (face,) = editor.prepare(photo, editor.choose_faces(photo))
     strength = torch.tensor([1.5])
     mover = editor.trace(photo, [face]).mover
     moved = mover.moved(face, strength)
     flat = replace(mover, direction=with_photo).moved(face, strength)
     assert moved.bend is not None and flat.bend is None
     assert torch.equal(moved.pictures, flat.pictures)
-    pasted, unbent = (paste_faces(photo.pixels, [(face, m)], "delta") for m in (moved, flat))
+    pasted, unbent = (render_photo(photo.pixels, [(face, m)], "delta") for m in (moved, flat))
     quad = face.view.crop.quad
     y, x = np.nonzero((pasted != unbent).any(2))
     unit = to_unit(np.stack([x, y], 1), quad)
@@ -245,13 +242,13 @@ def test_what_a_face_stands_in_is_bent_and_nothing_else(
 
 
 def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
-    growing: NeuralAger, small_folder: Path, astronaut: np.ndarray
+    growing: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
     alpha = np.full(astronaut.shape[:2], 255, np.uint8)
     alpha[::2] = 0
     photo = replace(as_photo(astronaut), alpha=alpha)
-    (face,) = editor.take(photo, editor.choose_faces(photo))
+    (face,) = editor.prepare(photo, editor.choose_faces(photo))
     beside = replace(
         face,
         view=replace(
@@ -261,8 +258,8 @@ def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
     )
     mover = editor.trace(photo, [face]).mover
     pairs = [(f, mover.moved(f, torch.tensor([1.5]))) for f in (face, beside)]
-    pasted = paste_faces(photo.pixels, pairs, "delta")
-    flat = paste_faces(photo.pixels, [(f, Moved(m.pictures)) for f, m in pairs], "delta")
+    pasted = render_photo(photo.pixels, pairs, "delta")
+    flat = render_photo(photo.pixels, [(f, Change(m.pictures)) for f, m in pairs], "delta")
     for f, moved in pairs:
         assert moved.bend is not None
         flat = bent_photo(flat, moved.bend, f.view.crop.quad)
@@ -272,30 +269,30 @@ def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
     moved = mover.moved(face, torch.tensor([1.5]))
     bend = moved.bend
     assert bend is not None
-    weighed = paste_faces(photo.pixels, [(face, replace(moved, bend=None))], "delta")
-    bend_in_place(weighed, bend, face.view.crop.quad, alpha)
+    weighed = render_photo(photo.pixels, [(face, replace(moved, bend=None))], "delta")
+    warp_in_place(weighed, bend, face.view.crop.quad, alpha)
     assert np.array_equal(edit.photo.pixels, weighed)
     wanted = bent_photo(alpha[..., None].repeat(3, 2), bend, face.view.crop.quad)[..., 0]
     assert np.array_equal(edit.photo.alpha, wanted) and (wanted != alpha).any()
 
 
-def test_people_who_do_not_exist_are_aged_as_photos(growing: NeuralAger, small_folder: Path):
+def test_people_who_do_not_exist_are_aged_as_photos(growing: StoredAger, small_folder: Path):
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
     ws = random(1, 8, 32)
     points = Face.from_points(usual_points(editor.model.config.alignment, 32))
-    face = made_face(ws, editor.synthesize(ws), points, editor.age_network)
+    face = made_face(ws, editor.latents.synthesize(ws), points, editor.age_network)
     changes = torch.cat([torch.zeros_like(ws), 0.3 * random(1, 8, 32, seed=1)])
     looks = settle(editor, face, changes, torch.tensor([20.0, 60.0]))
     own, eyes = face.view.reading.age, face.view.eyes
-    plain = editor.synthesize(ws + changes * looks.shares[:, None, None])
+    plain = editor.latents.synthesize(ws + changes * looks.shares[:, None, None])
     added = growing.added(plain.clamp(-1, 1), eyes, looks.strengths, own)
     assert added.abs().amax() > 1e-3
-    wanted = Moved(plain + added, growing.bend(looks.strengths, own)).alone()
+    wanted = Change(plain + added, growing.bend(looks.strengths, own)).alone()
     assert torch.allclose(looks.images, wanted, atol=1e-4)
 
 
 def test_the_photos_own_detail_grows_with_age(
-    with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
+    with_photo: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
     still = replace(with_photo, photo=PhotoAger(PhotoAgerConfig(32, widths=(8, 8))))  # adds nothing
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=still)
@@ -304,7 +301,7 @@ def test_the_photos_own_detail_grows_with_age(
     large = np.asarray(Image.fromarray(astronaut).resize((side, side)), int)
     large += rng.integers(0, 8, (side, side, 1))
     photo = as_photo(large.clip(0, 255).astype(np.uint8))
-    (face,) = editor.take(photo, editor.choose_faces(photo))
+    (face,) = editor.prepare(photo, editor.choose_faces(photo))
     edits = editor.move(photo, [face], still, [-2.0, 0.0, 4.0])
     nose = face.view.face.points[2].round().astype(int)
     part = np.s_[nose[1] - 20 : nose[1] + 20, nose[0] - 20 : nose[0] + 20]
@@ -318,23 +315,23 @@ def test_the_photos_own_detail_grows_with_age(
 
 
 def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
-    growing: NeuralAger, small_folder: Path, astronaut: np.ndarray
+    growing: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
     large = as_photo(astronaut.repeat(3, 0).repeat(3, 1))
-    faces = editor.take(large, editor.choose_faces(large))
+    faces = editor.prepare(large, editor.choose_faces(large))
     live = live_faces(editor, large, faces, size=400)
     (face,) = live.traced.faces
     strength = torch.tensor([2.0])
     moved = live.traced.mover.moved(face, strength)
     composed = face.view.bent(face.view.compose(face.base, moved.pictures, "delta"), moved.bend)
-    pasted = paste_faces(live.traced.mover.photo.pixels, [(face, moved)], "delta")
+    pasted = render_photo(live.traced.mover.photo.pixels, [(face, moved)], "delta")
     there = to_tensor(crop_for_age(pasted, face.view.face).image)
     before = to_tensor(face.view.age_crop.image)
     assert (composed - there).abs().mean() < 0.5 * (before - there).abs().mean()
 
 
-def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: NeuralAger):
+def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: StoredAger):
     red = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
     red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels
     lids, both = np.zeros((32, 32), np.float32), replace(ager, photo=red)
@@ -350,11 +347,11 @@ def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: Neural
 
 
 def test_what_a_photo_ager_adds_depends_on_the_picture_alone(
-    with_photo: NeuralAger, small_folder: Path, astronaut: np.ndarray
+    with_photo: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=with_photo)
-    assert editor.encoder is None
-    assert editor.search("best", "delta").step == 1
+    assert editor.latents.encoder is None
+    assert editor.search_of("best", "delta").step == 1
     photo = as_photo(astronaut)
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
     own, strengths = face.view.reading.age, torch.tensor([0.0, 2.0])
@@ -370,11 +367,11 @@ def test_what_a_photo_ager_adds_depends_on_the_picture_alone(
     # What else was done to the face stays.
     mixed = replace(face, ws=face.ws + 0.3)
     mover = editor.trace(photo, [mixed], "delta").mover
-    wanted = editor.synthesize(mixed.ws) + added
+    wanted = editor.latents.synthesize(mixed.ws) + added
     assert torch.allclose(mover.moved(mixed, strengths).pictures, wanted, atol=1e-5)
 
 
-def test_it_belongs_to_one_generator(ager: NeuralAger):
+def test_it_belongs_to_one_generator(ager: StoredAger):
     ager.check(ager.generator_hash, 8, 32)
     with pytest.raises(LatentError, match="belongs to the generator"):
         ager.check("0" * 64, 8, 32)
@@ -382,7 +379,7 @@ def test_it_belongs_to_one_generator(ager: NeuralAger):
         ager.check(ager.generator_hash, 10, 32)
 
 
-def test_files_that_are_none(ager: NeuralAger, tmp_path: Path):
+def test_files_that_are_none(ager: StoredAger, tmp_path: Path):
     file = save_ager(ager, tmp_path / AGE_AGER)
     tensors, metadata = load_tensors(file)
     known = json.loads(metadata["ager"])
@@ -397,46 +394,46 @@ def test_files_that_are_none(ager: NeuralAger, tmp_path: Path):
     ):
         save_tensors(file, tensors, {"ager": json.dumps(known | changed)})
         with pytest.raises(error):
-            load_ager(file)
+            read_ager(file)
     save_tensors(file, tensors, {})
     with pytest.raises(LatentError, match="is not an ager's file"):
-        load_ager(file)
+        read_ager(file)
 
 
 def test_the_editor_takes_it_before_the_direction(
-    ager: NeuralAger, small_folder: Path, tmp_path: Path, astronaut: np.ndarray
+    ager: StoredAger, small_folder: Path, tmp_path: Path, astronaut: np.ndarray
 ):
     folder = tmp_path / "with-ager"
     shutil.copytree(small_folder, folder)
     save_ager(ager, folder / AGE_AGER)
     seal(folder)
     editor = load(folder)
-    assert isinstance(editor.age_direction(), NeuralAger)
+    assert isinstance(editor.required_ager(), StoredAger)
     result = editor.edit(astronaut, to=[20, 70], quality="fast")
     for edit, asked in zip(result.edits, (20, 70), strict=True):
         assert edit.faces[0].asked == asked
         assert edit.image.size == (256, 256)
-    assert isinstance(load(folder, direction=folder / AGE_AGER).direction, NeuralAger)
+    assert isinstance(load(folder, direction=folder / AGE_AGER).direction, StoredAger)
 
 
 def test_a_change_that_is_added_comes_from_the_encoders_code(
-    ager: NeuralAger, small_folder: Path, astronaut: np.ndarray
+    ager: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
     editor = load(small_folder, device="cpu", precision="float32")
     encoder = Encoder(EncoderConfig(8, 32, 32, channels=(4,), blocks=(1,), hidden=8))
     editor = replace(editor, direction=ager)
     editor.__dict__["encoder"] = encoder.eval().requires_grad_(False)  # what is cached there
-    assert editor.search("best", "delta").step == 1
-    assert editor.search("best", "replace") == QUALITIES["best"]
+    assert editor.search_of("best", "delta").step == 1
+    assert editor.search_of("best", "replace") == QUALITIES["best"]
     photo = as_photo(astronaut)
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
-    code = editor.encode([face.view.crop])
+    code = editor.latents.encode([face.view.crop])
     assert not torch.equal(code, face.ws)
     own, strength = face.view.reading.age, torch.tensor([2.0])
-    change = editor.synthesize(ager.moved(code, strength, own)) - editor.synthesize(code)
+    change = editor.latents.synthesize(ager.moved(code, strength, own)) - editor.latents.synthesize(code)
     for paste, wanted in (
         ("delta", face.base + change),
-        ("replace", editor.synthesize(ager.moved(face.ws, strength, own))),
+        ("replace", editor.latents.synthesize(ager.moved(face.ws, strength, own))),
     ):
         mover = editor.trace(photo, [face], paste).mover
         assert torch.allclose(mover.moved(face, strength).pictures, wanted, atol=1e-5)
@@ -444,13 +441,13 @@ def test_a_change_that_is_added_comes_from_the_encoders_code(
 
 
 def test_without_an_encoder_the_face_s_own_code_is_aged(
-    ager: NeuralAger, small_folder: Path, astronaut: np.ndarray
+    ager: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
     editor = replace(load(small_folder, device="cpu", precision="float32"), direction=ager)
-    assert editor.search("fast", "delta") == QUALITIES["fast"]
+    assert editor.search_of("fast", "delta") == QUALITIES["fast"]
     photo = as_photo(astronaut)
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
     own, strength = face.view.reading.age, torch.tensor([2.0])
     mover = editor.trace(photo, [face], "delta").mover
-    wanted = editor.synthesize(ager.moved(face.ws, strength, own))
+    wanted = editor.latents.synthesize(ager.moved(face.ws, strength, own))
     assert torch.allclose(mover.moved(face, strength).pictures, wanted, atol=1e-5)

@@ -165,11 +165,11 @@ def test_the_editor_measures_directions_of_age_only(
     direction = scaled(FOREIGN, generator)
     editor = Editor(model, direction)
     monkeypatch.setattr(Editor, "_ages_of", lambda _, ws: 40 - 5 * direction.position(ws))
-    assert editor.checked_direction() is direction  # by strengths, whatever it is
-    turned = editor.age_direction()
+    assert editor.given_ager() is direction  # by strengths, whatever it is
+    turned = editor.required_ager()
     assert isinstance(turned, Direction)
     assert torch.equal(turned.vector, -direction.vector)
-    assert editor.age_direction() is turned  # measured once
+    assert editor.required_ager() is turned  # measured once
 
 
 def test_z_codes_are_mapped_or_refused(tmp_path: Path, generator: Generator):

@@ -6,17 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from reage.agers.faces import (
-    AGE_ALIGNMENT,
-    AGE_SIDE,
-    InvertedFace,
-    Moved,
-    PasteMode,
-    aligned_crop,
-    crop_for_age,
-    paste_faces,
-    view_face,
-)
+from reage.agers.base import PreparedFace
+from reage.compositing.change import Change, PasteMode
+from reage.compositing.render import render_photo
+from reage.compositing.view import AGE_ALIGNMENT, AGE_SIDE, aligned_crop, crop_for_age, view_face
 from reage.editor import Editor
 from reage.errors import ImageError
 from reage.images import to_array, to_tensor
@@ -78,8 +71,8 @@ def test_what_is_composed_is_what_the_pasted_photo_shows(
     window = torch.outer(torch.hann_window(128), torch.hann_window(128)) ** 2
     edited = (base + 0.5 * window * torch.sin(x + y)).clamp(-1, 1)
     found = Inversion(torch.zeros(1), torch.zeros(1), torch.zeros(1), 0, "steps", 0, "")
-    inverted = InvertedFace(view, torch.zeros(1), base, found)
-    pasted = paste_faces(astronaut, [(inverted, Moved(edited))], mode)
+    inverted = PreparedFace(view, torch.zeros(1), base, found)
+    pasted = render_photo(astronaut, [(inverted, Change(edited))], mode)
     shown = crop_for_age(pasted, face).image.astype(float)
     composed = to_array(view.compose(base, edited, mode))[0].astype(float)
     assert composed.shape == (AGE_SIDE, AGE_SIDE, 3)

@@ -9,15 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reage.agers.fran import PixelAger
+from reage.agers.fran import FranAger
 from reage.models.pixel_agers import PixelNetwork
 from seeded import seeded_picture
 
 
 def ager(
     run: Callable[[Tensor], Tensor], *, signed: bool = False, side: int | None = None
-) -> PixelAger:
-    return PixelAger(PixelNetwork(run, "made", signed, (10.0, 90.0), side), "made", "0" * 64)
+) -> FranAger:
+    return FranAger(PixelNetwork(run, "made", signed, (10.0, 90.0), side), "made", "0" * 64)
 
 
 def years(x: Tensor) -> Tensor:

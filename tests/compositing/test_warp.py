@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from made import bent_photo
-from reage.compositing.warp import Bend, bend_in_place
+from reage.compositing.warp import Warp, warp_in_place
 from reage.faces.squares import crop_face
 from reage.images import to_array, to_tensor
-from reage.networks.agers.growth import bent
+from reage.networks.agers.growth import warp_images
 
 MARGIN = 0.3
 SIDE = 40
@@ -25,14 +25,14 @@ def square(x: float, y: float, side: float, turn: float = 0.0) -> np.ndarray:
                      middle + across + down, middle + across - down])  # fmt: skip
 
 
-def bump(right: float, below: float, width: float = 0.25) -> Bend:
+def bump(right: float, below: float, width: float = 0.25) -> Warp:
     """A bend that is strongest in the middle and 0 at its border."""
     axis = ((np.arange(SIDE) + 0.5) / SIDE - 0.5) * (1 + 2 * MARGIN)
     hill = np.exp(-(axis[:, None] ** 2 + axis[None] ** 2) / (2 * width**2))
     edge = np.clip((0.5 + MARGIN - np.abs(axis)) / 0.2, 0, 1)
     hill *= edge[:, None] * edge[None]
     moves = np.stack([right * hill, below * hill])[None]
-    return Bend(torch.from_numpy(moves).float(), MARGIN)
+    return Warp(torch.from_numpy(moves).float(), MARGIN)
 
 
 def ramp(height: int, width: int, right: float, below: float, dtype: type = np.uint16):
@@ -59,7 +59,7 @@ def test_nothing_changes_outside_nor_where_nothing_moves():
     reach = 80 * (0.5 + MARGIN) + 1
     assert len(changed) > 1000 and np.abs(changed - 100).max() <= reach
     assert np.array_equal(out[..., 3], photo[..., 3])
-    still = bent_photo(photo, Bend(torch.zeros(1, 2, SIDE, SIDE), MARGIN), quad)
+    still = bent_photo(photo, Warp(torch.zeros(1, 2, SIDE, SIDE), MARGIN), quad)
     assert np.array_equal(still, photo)
 
 
@@ -117,14 +117,14 @@ def test_colours_of_transparent_pixels_do_not_come_in(dtype: type):
     alpha[:, 55:] = white
     bend, quad = bump(0.06, 0.05), square(60, 60, 60)
     mixed, kept, clear = photo.copy(), photo.copy(), alpha.copy()
-    bend_in_place(mixed, bend, quad)
-    bend_in_place(kept, bend, quad, alpha)
+    warp_in_place(mixed, bend, quad)
+    warp_in_place(kept, bend, quad, alpha)
     assert np.array_equal(clear, alpha)
-    bend_in_place(clear, bend, quad)
+    warp_in_place(clear, bend, quad)
     edge = (clear > white / 50) & (clear < white)
     assert edge.sum() > 20
     assert mixed[edge][:, 1].max() > white / 2
     assert kept[edge][:, 1].max() <= 0.01 * white and kept[edge][:, 0].min() >= 0.99 * white
     solid = photo.copy()
-    bend_in_place(solid, bend, quad, np.full_like(alpha, white))
+    warp_in_place(solid, bend, quad, np.full_like(alpha, white))
     assert np.array_equal(solid, mixed)

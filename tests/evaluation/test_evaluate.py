@@ -181,8 +181,8 @@ def test_an_encoder_is_measured_alone(small_editor: Editor, judges: Judges, crop
         encoder=object(),  # there is one
         encode=lambda crops: average.repeat(len(crops), 1, 1),
         project_crop=lambda crop, config: SimpleNamespace(ws=average),
-        synthesize=small_editor.synthesize,
-        perceptual=small_editor.perceptual,
+        synthesize=small_editor.latents.synthesize,
+        perceptual=small_editor.latents.perceptual,
     )
     dataset = open_dataset(crops)
     found = measure_inversion(
@@ -192,7 +192,7 @@ def test_an_encoder_is_measured_alone(small_editor: Editor, judges: Judges, crop
     by = {crop.way: crop for crop in found.crops}
     assert by.keys() == {"encoder alone", "2 steps"}
     assert by["encoder alone"].psnr == by["2 steps"].psnr
-    image = small_editor.synthesize(average).clamp(-1, 1)
+    image = small_editor.latents.synthesize(average).clamp(-1, 1)
     wanted = crop_face(dataset.read(dataset.rows[0]), SQUARE, 32).image / 127.5 - 1
     mse = np.square(image[0].permute(1, 2, 0).numpy() - wanted).mean()
     assert by["encoder alone"].psnr == pytest.approx(10 * np.log10(4 / mse), abs=0.01)
@@ -207,7 +207,7 @@ def test_a_replaced_face_without_an_edit_is_the_reconstruction(
     from reage.datasets.reading import FaceRow
     from reage.images import photo_from_array
 
-    still = replace(small_editor.age_direction(), vector=small_editor.direction.vector * 0)  # type: ignore[union-attr]
+    still = replace(small_editor.required_ager(), vector=small_editor.direction.vector * 0)  # type: ignore[union-attr]
     editor = replace(small_editor, direction=still)
     row = FaceRow("a", "val", None, "", "", {})
     config = replace(CONFIG, paste="replace", targets=(60.0,))

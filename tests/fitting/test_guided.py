@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.agers.direction import Direction
-from reage.agers.faces import LUMA, MOST_LIGHT, toned
+from reage.compositing.change import limit_tone
 from reage.fitting.guided_direction import GuidedConfig, refine_direction
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
@@ -81,15 +81,15 @@ def test_what_is_known_of_the_direction_stays(
 def test_toned_keeps_faint_light_limits_strong_light_and_keeps_a_share_of_colour() -> None:
     base, edited = torch.rand(2, 1, 3, 8, 8)
     luma = torch.tensor(LUMA)[:, None, None]
-    grey = toned(base, edited, 0.0) - base
+    grey = limit_tone(base, edited, 0.0) - base
     assert torch.allclose(grey, grey[:, :1].expand_as(grey), atol=1e-6)
     asked = ((edited - base) * luma).sum(1)
     for colour in (0.0, 0.3):
-        light = ((toned(base, edited, colour) - base) * luma).sum(1)
+        light = ((limit_tone(base, edited, colour) - base) * luma).sum(1)
         assert (light.abs() <= MOST_LIGHT).all()
         assert (light.abs() <= asked.abs() + 1e-6).all()
         assert (light * asked >= 0).all()
     faint = base + 0.02 * (edited - base)
-    kept = ((toned(base, faint, 0.3) - base) * luma).sum(1)
+    kept = ((limit_tone(base, faint, 0.3) - base) * luma).sum(1)
     assert torch.allclose(kept, 0.02 * asked, rtol=0.01, atol=1e-6)
-    assert torch.equal(toned(base, edited, 1.0), edited)
+    assert torch.equal(limit_tone(base, edited, 1.0), edited)

@@ -152,9 +152,9 @@ def test_the_editor_takes_its_pictures_from_the_backend(
     editor = Editor(model, backend=backend)
     ws = torch.randn(1, 8, 12, generator=torch.Generator().manual_seed(2))
     expected = Editor(model).synthesize(ws)
-    assert editor.graphs is not None  # made here
+    assert editor.latents.graphs is not None  # made here
     monkeypatch.setattr(Generator, "synthesize", None)  # PyTorch has no part in it
-    assert torch.allclose(editor.synthesize(ws), expected, atol=2e-3)
+    assert torch.allclose(editor.latents.synthesize(ws), expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("backend", list(BACKENDS))

@@ -12,7 +12,7 @@ from PIL import Image
 
 import reage.search.face_mover
 from made import Command
-from reage.agers.neural import PictureAger
+from reage.agers.latent import SamAger
 from reage.editor import Editor
 from reage.editor import load as load_editor
 from reage.faces.squares import FaceCrop
@@ -58,8 +58,8 @@ def test_a_model_folder_made_of_it_does_the_same(
     assert not torch.equal(ws, first.project_crop(crop, STEPLESS, encoder=False).ws)
     if family == "sam":
         ager, again = first.age_direction(), second.age_direction()
-        assert isinstance(ager, PictureAger)
-        assert isinstance(again, PictureAger)
+        assert isinstance(ager, SamAger)
+        assert isinstance(again, SamAger)
         strengths = torch.tensor([1.0, -2.0])
         assert torch.equal(ager.moved(ws, strengths, 40.0), again.moved(ws, strengths, 40.0))
 
@@ -72,13 +72,13 @@ def test_a_photo_is_edited_with_sam_s_file_as_it_is(run: Command, portrait: Path
 
 def test_sam_looks_at_the_photo_not_at_what_was_made_of_it(tmp_path: Path, astronaut: np.ndarray):
     editor = load_editor(made_checkpoint("sam", tmp_path), precision="float32")
-    photo, ager = as_photo(astronaut), editor.age_direction()
-    assert isinstance(ager, PictureAger)
+    photo, ager = as_photo(astronaut), editor.required_ager()
+    assert isinstance(ager, SamAger)
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=STEPLESS)
     own = face.view.reading.age
     ages = torch.tensor([own + 20, own])
     older, same = ager.codes(to_tensor(face.view.crop.image), face.ws, ages)
-    picture = editor.synthesize(face.ws + older - same)
+    picture = editor.latents.synthesize(face.ws + older - same)
     moved = editor.move(photo, [face], ager, [2.0], "none")[0].photo.pixels
     assert np.abs(moved.astype(int) - to_array(picture)[0].astype(int)).max() <= 1
     assert np.abs(moved.astype(int) - to_array(face.base)[0].astype(int)).max() > 1

@@ -85,14 +85,14 @@ def test_the_w_encoder_beside_it_finds_the_code_and_tuning_uses_the_network(tmp_
     assert load(file).config.encoder is None
     saved(start | {"state_dict": encoder | decoder}, tmp_path / "faces_w_encoder.pt")
     editor = load_editor(file, precision="float32")
-    assert editor.encoder is not None
+    assert editor.latents.encoder is not None
     picture = to_array(torch.from_numpy(seeded_picture("photo", 256)))[0]
     crop = FaceCrop(picture, np.ones((256, 256), np.float32), np.zeros((4, 2)), 256)
-    ws = editor.encode([crop])
+    ws = editor.latents.encode([crop])
     assert torch.equal(ws, ws[:, :1].expand_as(ws))  # one code for all levels
-    tuned = editor.tune_crop(crop, ws, TuneConfig(step=0))
+    tuned = editor.latents.tune(crop, ws, TuneConfig(step=0))
     assert tuned.steps == 2
-    assert not torch.allclose(tuned.image, editor.synthesize(ws), atol=1e-2)
+    assert not torch.allclose(tuned.image, editor.latents.synthesize(ws), atol=1e-2)
 
 
 def test_inspect_says_that_it_is_one(tmp_path: Path):

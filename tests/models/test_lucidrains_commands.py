@@ -124,7 +124,7 @@ def test_a_search_comes_nearer(folder: Path):
 
     found = project(
         generator, generator.synthesize(wanted), torch.ones(1, 1, 32, 32),
-        generator.mapping.w_avg.expand(1, 4, -1), editor.perceptual,
+        generator.mapping.w_avg.expand(1, 4, -1), editor.latents.perceptual,
         ProjectConfig(step=60, start_lr=0.05, final_lr=0.01),
     )  # fmt: skip
     start = generator.synthesize(generator.mapping.w_avg.expand(1, 4, -1))
@@ -140,7 +140,7 @@ def test_noise_that_is_optimised_keeps_the_values_that_the_network_knows(folder:
     generator, side = editor.model.generator, 32
     found = project(
         generator, target(side), torch.ones(1, 1, side, side),
-        generator.mapping.w_avg.expand(1, 4, -1), editor.perceptual,
+        generator.mapping.w_avg.expand(1, 4, -1), editor.latents.perceptual,
         ProjectConfig(step=5, optimize_noise=True),
     )  # fmt: skip
     assert found.noise is not None and len(found.noise) == 1
@@ -215,8 +215,8 @@ def test_its_encoder_and_ager_are_trained_it_is_not(run: Command, folder: Path, 
     halves = {name: tensor.half().float() for name, tensor in before.items()}
     assert all(torch.equal(t, halves[n]) for n, t in made.generator.state_dict().items())
     editor = editor_of(tmp_path / "e" / "model")
-    assert isinstance(editor.encoder, Encoder)
-    assert editor.encoder.config.num_ws == 4
+    assert isinstance(editor.latents.encoder, Encoder)
+    assert editor.latents.encoder.config.num_ws == 4
     status, _, err = run(
         *("train", "encoder", folder, "--run", tmp_path / "t", *data, "--kimg", 0.008),
         *("--set", "generator.lr=0.01"),

@@ -9,7 +9,7 @@ import torch
 from made_checkpoints import FAMILIES, RESNETS, golden, made_checkpoint, published
 from torch import Tensor
 
-from reage.agers.neural import picture_ager
+from reage.agers.finder import picture_ager
 from reage.inversion.encoding import encode
 from reage.models.encoders import load_encoder
 from reage.models.registry import load

@@ -73,11 +73,11 @@ def test_every_format_gives_the_same_pictures(
     for others in found.values():
         assert all(np.array_equal(first[name], others[name]) for name in first)
     editor = load(small_folder, device="cpu", precision="float32")
-    assert np.array_equal(first["code-move+0.png"], to_array(editor.synthesize(code))[0])
-    direction = editor.checked_direction()
+    assert np.array_equal(first["code-move+0.png"], to_array(editor.latents.synthesize(code))[0])
+    direction = editor.given_ager()
     assert isinstance(direction, Direction)
     assert not np.array_equal(first["code-move+0.png"], first["code-move+1.png"])
-    moved = to_array(editor.synthesize(move(code, direction, 1.0)))[0].astype(int)
+    moved = to_array(editor.latents.synthesize(move(code, direction, 1.0)))[0].astype(int)
     # The edit keeps a direction's colours in bounds, so the picture is near to it, not the same.
     still = abs(first["code-move+0.png"].astype(int) - moved).mean()
     assert abs(first["code-move+1.png"].astype(int) - moved).mean() < still

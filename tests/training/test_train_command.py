@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from reage.agers.finder import AGE_AGER
-from reage.agers.neural import NeuralAger, load_ager
+from reage.agers.files import StoredAger, read_ager
 from reage.cli import main
 from reage.cli.research.train import changed
 from reage.errors import UsageError
@@ -65,8 +65,8 @@ def test_from_a_dataset_to_an_ageing_model(
         "train", "ager", tmp_path / "on" / "model", "--agers-of", previous,
         "--run", tmp_path / "again", *data, "--kimg", 0.008, *less,
     ) == 0  # fmt: skip
-    before, after = (load_ager(f / AGE_AGER) for f in (previous, tmp_path / "again" / "model"))
-    assert isinstance(before, NeuralAger) and isinstance(after, NeuralAger)
+    before, after = (read_ager(f / AGE_AGER) for f in (previous, tmp_path / "again" / "model"))
+    assert isinstance(before, StoredAger) and isinstance(after, StoredAger)
     assert after.generator_hash != before.generator_hash
     assert before.photo is not None and after.photo is not None and after.growth is not None
     was = before.photo.state_dict()

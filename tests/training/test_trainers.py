@@ -20,13 +20,13 @@ from tiny_training import tiny_settings
 from reage.agers.direction import Direction
 from reage.agers.direction_files import load_direction, save_direction
 from reage.agers.finder import AGE_AGER, find_direction
-from reage.agers.neural import NeuralAger, load_ager
+from reage.agers.files import StoredAger, read_ager
 from reage.errors import ModelError, UsageError
 from reage.fitting.people import PEOPLE, People, model_people, save_people
 from reage.models.checkpoints import load_model, seal
 from reage.models.encoders import load_encoder
 from reage.models.files import load_tensors
-from reage.networks.agers.growth import bent
+from reage.networks.agers.growth import warp_images
 from reage.networks.encoders.encoder import Encoder
 from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.configs import AdamSettings, EncoderTraining, GeneratorTraining
@@ -224,7 +224,7 @@ class TestGenerator:
         assert all(torch.equal(same[0][name], same[1][name]) for name in same[1])
         assert torch.equal(made.generator.mapping.w_avg, average)
         ager = find_direction(made, None)
-        assert isinstance(ager, NeuralAger) and ager.photo is not None
+        assert isinstance(ager, StoredAger) and ager.photo is not None
         ager.check(made.generator_hash, *shape)
         assert model_people(made) is not None
         smile = load_direction(new / "smile.direction.safetensors")
@@ -315,7 +315,7 @@ class TestEncoder:
             folder = tmp_path / str(lr) / "model"
             export_model(start(chosen, machine), chosen, folder, kimg=0.008)
             ager = find_direction(load_model(folder), None)
-            assert isinstance(ager, NeuralAger) == (lr == 0)
+            assert isinstance(ager, StoredAger) == (lr == 0)
 
     def test_weights_are_written_with_as_many_bits_as_asked_for(
         self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
@@ -361,7 +361,7 @@ class TestAger:
 
     def test_the_exported_model_ages(self, chain: dict[str, Path]):
         model = load_model(chain["ager"])
-        ager = load_ager(chain["ager"] / AGE_AGER)
+        ager = read_ager(chain["ager"] / AGE_AGER)
         ager.check(model.generator_hash, model.generator.num_ws, model.config.generator.w_dim)
         ws = model.generator.mapping.w_avg.expand(1, model.generator.num_ws, -1)
         moved = ager.moved(ws, torch.tensor([0.0, 3.0]), 30.0)
@@ -371,8 +371,8 @@ class TestAger:
     def test_training_goes_on_from_a_models_ager(
         self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
     ):
-        ager = load_ager(chain["photo-ager"] / AGE_AGER)
-        assert isinstance(ager, NeuralAger) and ager.photo is not None
+        ager = read_ager(chain["photo-ager"] / AGE_AGER)
+        assert isinstance(ager, StoredAger) and ager.photo is not None
         on = settings("ager", model=chain["encoder"])
         on = replace(on, agers=str(chain["photo-ager"]))
         trainer = start(on, machine)
@@ -381,8 +381,8 @@ class TestAger:
                 assert torch.equal(tensor, weights(trainer)[f"ager.{name}"]), name
         folder = tmp_path / "run" / "model"
         export_model(trainer, on, folder, kimg=0.5)
-        after = load_ager(folder / AGE_AGER)
-        assert isinstance(after, NeuralAger) and after.photo is not None
+        after = read_ager(folder / AGE_AGER)
+        assert isinstance(after, StoredAger) and after.photo is not None
         assert after.report["kimg"] == 0.5 and after.report["photo"] == ager.report["photo"]
 
     def test_agers_of_other_codes_are_refused(
@@ -437,8 +437,8 @@ class TestPhotoAger:
         assert isinstance(none, PhotoAgerTrainer) and none.growth is None
 
     def test_the_ager_of_codes_stays_as_it_was(self, chain: dict[str, Path]):
-        plain, both = (load_ager(chain[kind] / AGE_AGER) for kind in ("ager", "photo-ager"))
-        assert isinstance(plain, NeuralAger) and isinstance(both, NeuralAger)
+        plain, both = (read_ager(chain[kind] / AGE_AGER) for kind in ("ager", "photo-ager"))
+        assert isinstance(plain, StoredAger) and isinstance(both, StoredAger)
         assert plain.photo is None and both.photo is not None
         for name, tensor in plain.network.state_dict().items():
             assert torch.equal(tensor, both.network.state_dict()[name]), name
@@ -448,8 +448,8 @@ class TestPhotoAger:
         self, chain: dict[str, Path], settings: Settings, machine: Machine
     ):
         trainer = start(settings("photo-ager", model=chain["photo-ager"]), machine)
-        ager = load_ager(chain["photo-ager"] / AGE_AGER)
-        assert isinstance(ager, NeuralAger) and ager.photo is not None
+        ager = read_ager(chain["photo-ager"] / AGE_AGER)
+        assert isinstance(ager, StoredAger) and ager.photo is not None
         for name, tensor in ager.photo.state_dict().items():
             assert torch.equal(tensor, weights(trainer)[f"ager.{name}"]), name
 
@@ -470,8 +470,8 @@ class TestPhotoAger:
         trainer.begun_kimg = 100.0
         folder = tmp_path / "run" / "model"
         export_model(trainer, chosen, folder, kimg=1 + batch)
-        ager = load_ager(folder / AGE_AGER)
-        assert isinstance(ager, NeuralAger) and ager.report["photo"]["kimg"] == 101.0
+        ager = read_ager(folder / AGE_AGER)
+        assert isinstance(ager, StoredAger) and ager.report["photo"]["kimg"] == 101.0
         assert start(replace(chosen, model=str(folder)), machine).begun_kimg == 101.0
 
     def test_a_model_without_ager_is_refused(

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from made_video import CUT, ENTERS, FRAMES, HEIGHT, LEAVES, RATE, WIDTH, Made, draw, write
 
-from reage.agers.faces import LUMA, luma
-from reage.agers.neural import NeuralAger
+from reage.compositing.change import luma
+from reage.agers.files import StoredAger
 from reage.cli.main import main
 from reage.compositing.planes import sample_luma
 from reage.editor import Editor
@@ -98,12 +98,12 @@ def edited(
         return edit_video(small_editor, made.path, output, BOTH, mark="made by a test")
 
 
-def with_photo_ager(editor: Editor, growth: Growth | None = None) -> NeuralAger:
+def with_photo_ager(editor: Editor, growth: Growth | None = None) -> StoredAger:
     """An ager whose photo ager changes nothing yet."""
     config = editor.model.config.generator
     ager = Ager(AgerConfig(config.num_ws, config.w_dim, hidden=8)).eval()
     photo = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
-    return NeuralAger(ager, editor.model.generator_hash, photo=photo, growth=growth)
+    return StoredAger(ager, editor.model.generator_hash, photo=photo, growth=growth)
 
 
 class TestReading:
@@ -252,7 +252,7 @@ class TestEdit:
         config = small_editor.model.config.generator
         torch.manual_seed(0)
         ager = Ager(AgerConfig(config.num_ws, config.w_dim, hidden=8))
-        direction = NeuralAger(ager.eval(), small_editor.model.generator_hash)
+        direction = StoredAger(ager.eval(), small_editor.model.generator_hash)
         editor = replace(small_editor, direction=direction)
         shape = EncoderConfig(config.num_ws, config.w_dim, 32, 4, (8, 8), (1, 1), 16)
         vars(editor)["encoder"] = Encoder(shape).eval()

@@ -13,12 +13,12 @@ from reage.compositing.paste import paste_delta
 from reage.compositing.planes import (
     Planes,
     add_layer,
-    bend_planes,
+    warp_planes,
     rgb_to_ycc,
     sample_luma,
     sample_rgb,
 )
-from reage.compositing.warp import Bend
+from reage.compositing.warp import Warp
 from reage.errors import FaceError, UsageError
 from reage.faces.squares import face_quad
 from reage.video.config import Preview, parse_preview
@@ -141,7 +141,7 @@ class TestPlanes:
         bend = Bend(torch.zeros(1, 2, 16, 16), 0.3)
         bend.moves[..., 4:12, 4:12] = 0.1
         before = [plane.copy() for plane in planes.layers]
-        bend_planes(planes, bend, quad)
+        warp_planes(planes, bend, quad)
         wanted = bent_photo(luma[..., None].repeat(3, 2), bend, quad)[..., 0]
         assert np.array_equal(planes.layers[0], wanted) and not np.array_equal(wanted, luma)
         cb = planes.layers[1][25, 25].astype(int)  # four pixels to the left it was, two of its own

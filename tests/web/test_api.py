@@ -16,7 +16,7 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 from web_client import API, RAW, finished, inverted, opened
 
-from reage.agers.faces import crop_for_age, read_age
+from reage.compositing.view import crop_for_age, read_age
 from reage.editor import Editor
 from reage.images import decode_photo, to_tensor
 from reage.web.app import create_app

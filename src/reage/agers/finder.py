@@ -2,33 +2,118 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from reage.agers.direction import Direction, for_generator, sefa_direction
+import torch
+
+from reage.agers.base import Ager
+from reage.agers.direction import for_generator, sefa_direction
+from reage.agers.direction_ager import DirectionAger
 from reage.agers.direction_files import load_direction
 from reage.agers.direction_scale import scaled
-from reage.agers.neural import AnyAger, load_ager, picture_ager
-from reage.models.checkpoints import Model
+from reage.agers.files import StoredAger, read_ager, read_sam_ager
+from reage.agers.fran import load_fran
+from reage.agers.latent import SamAger
+from reage.inversion.space import LatentSpace
+from reage.models.checkpoints import Model, ModelConfig
+from reage.models.encoders import make_style_encoder
+from reage.models.pixel_agers import is_pixel_ager
 
-__all__ = ["AGE_AGER", "AGE_DIRECTION", "find_direction"]
+__all__ = [
+    "AGE_AGER",
+    "AGE_DIRECTION",
+    "AgerSource",
+    "find_ager",
+    "find_direction",
+    "stored_ager",
+]
 
 AGE_DIRECTION = "age.direction.safetensors"
 AGE_AGER = "age.ager.safetensors"
 
 
-def find_direction(model: Model, given: str | Path | None) -> Direction | AnyAger | None:
-    """What was given (a file, or "sefa:N"), else the folder's ager, else its age direction."""
-    if str(given).startswith("sefa:"):
-        return sefa_direction(model.generator, model.generator_hash, str(given))
-    if str(given).endswith(".ager.safetensors"):
-        return load_ager(Path(str(given)), model.generator)
+@dataclass(frozen=True, eq=False)
+class AgerSource:
+    """The model that an ager is looked for in. Its generator is loaded where an ager needs it."""
+
+    config: ModelConfig
+    folder: Path | None  # None: converted in memory from a foreign file
+    latents: Callable[[], LatentSpace]
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+
+    @classmethod
+    def of(cls, latents: LatentSpace) -> AgerSource:
+        """The model of a latent space that is there already."""
+        model = latents.model
+        return cls(model.config, model.folder, lambda: latents, latents.device, latents.dtype)
+
+
+def find_ager(source: AgerSource, given: str | Path | None = None) -> Ager | None:
+    """What was given (a file, or "sefa:N"), else the folder's ager, else its age direction.
+
+    Raises LatentError or ModelError where it cannot be read or belongs to another generator.
+    """
     if given is not None:
-        loaded = for_generator(load_direction(Path(given)), model.config.generator.num_ws)
-        return scaled(loaded, model.generator)
-    if model.ager is not None:
-        return picture_ager(model)
-    if model.folder is not None and (model.folder / AGE_AGER).is_file():
-        return load_ager(model.folder / AGE_AGER, model.generator)
-    if model.folder is None or not (model.folder / AGE_DIRECTION).is_file():
+        return _given(source, str(given))
+    if source.folder is None:
+        return _foreign(source)
+    if (source.folder / AGE_AGER).is_file():
+        return _of_file(source, source.folder / AGE_AGER)
+    if (source.folder / AGE_DIRECTION).is_file():
+        return find_direction(source.latents(), source.folder / AGE_DIRECTION)
+    return None
+
+
+def stored_ager(model: Model) -> StoredAger | None:
+    """What the file of reage's own agers in a model's folder holds; None where there is none."""
+    file = None if model.folder is None else model.folder / AGE_AGER
+    found = None if file is None or not file.is_file() else read_ager(file)
+    return found if isinstance(found, StoredAger) else None
+
+
+def find_direction(latents: LatentSpace, given: str | Path) -> DirectionAger:
+    """A direction by its file, or "sefa:N"; LatentError where it is another generator's."""
+    model, config = latents.model, latents.model.config.generator
+    if str(given).startswith("sefa:"):
+        direction = sefa_direction(model.generator, model.generator_hash, str(given))
+    else:
+        direction = for_generator(load_direction(Path(given)), config.num_ws)
+        direction = scaled(direction, model.generator)
+    direction.check(model.generator_hash, config.num_ws, config.w_dim)
+    return DirectionAger(direction, latents)
+
+
+def _given(source: AgerSource, given: str) -> Ager:
+    """Each kind of file has its line here."""
+    path = Path(given)
+    if given.endswith(".ager.safetensors"):
+        return _of_file(source, path)
+    if not given.startswith("sefa:") and is_pixel_ager(path):
+        return load_fran(path, source.device, source.dtype)
+    return find_direction(source.latents(), given)
+
+
+def _of_file(source: AgerSource, path: Path) -> Ager:
+    found = read_ager(path)
+    if not isinstance(found, StoredAger):
+        return read_sam_ager(found, source.latents(), path)
+    if found.photo is None:
+        return found.on_codes(source.latents())
+    if source.folder is None or path.parent.resolve() != source.folder.resolve():
+        model, config = source.latents().model, source.config.generator
+        found.check(model.generator_hash, config.num_ws, config.w_dim)
+    return found.on_photos(source.config.alignment, source.device, source.dtype)
+
+
+def _foreign(source: AgerSource) -> Ager | None:
+    """The ager that came with a foreign file, in memory."""
+    latents = source.latents()
+    part = latents.model.ager
+    if part is None:
         return None
-    return load_direction(model.folder / AGE_DIRECTION)
+    name = f"{source.config.name}: its ager"
+    network = make_style_encoder(part.settings, part.tensors, latents.model.generator, name)
+    return SamAger(network.to(latents.device), latents)

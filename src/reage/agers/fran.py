@@ -1,4 +1,4 @@
-"""Agers that work on pixels: they change the face's picture itself, so nothing is inverted."""
+"""FRAN's agers: U-Nets on the photo itself, so nothing is inverted."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reage.agers.faces import FEATHER, PhotoFace, view_face
-from reage.faces.face import Face
-from reage.faces.squares import face_quad, quad_side
-from reage.images import to_tensor
+from reage.agers.base import Ager, PreparedFace
+from reage.compositing.change import Change
 from reage.models.checkpoints import Alignment
 from reage.models.files import file_sha256
 from reage.models.pixel_agers import PixelNetwork, load_pixel_network
 from reage.networks.agers.fran import FRAN_STEP, fran_input
-from reage.networks.judges.age import AgeNetwork
 
-__all__ = ["PIXEL_SIDES", "PixelAger", "load_pixel_ager", "photo_face"]
+__all__ = ["PIXEL_SIDES", "FranAger", "load_fran"]
 
 # Sides at which a face is worked on, pixels: by its size in the photo, between these.
 PIXEL_SIDES = {"fast": (256, 512), "normal": (256, 1024), "best": (1024, 1024)}
@@ -30,7 +26,7 @@ OVERLAP = 0.25  # of neighbouring windows at least, of their side
 
 
 @dataclass(frozen=True, eq=False)
-class PixelAger:
+class FranAger(Ager):
     """A network that says how the colours of an aligned face change from one age to another."""
 
     network: PixelNetwork
@@ -38,31 +34,33 @@ class PixelAger:
     sha256: str  # of its file
     # FFHQ's square: the pictures that such networks are trained on are made of it.
     alignment: Alignment = field(default_factory=Alignment)
+    needs = "photo"
+    looks = 3  # each costs a whole U-Net
+    edge = "the edge of the ages that the network knows"
 
-    def allowed(self, own: float) -> tuple[float, float]:
-        """Lowest and highest strength for a face of `own` years."""
-        low, high = self.network.span
-        return min(low - own, 0.0) / 10, max(high - own, 0.0) / 10
+    @property
+    def span(self) -> tuple[float, float]:  # type: ignore[override]
+        return self.network.span
 
-    def side_for(self, side: float, quality: str) -> int:
-        """At how many pixels a square of `side` pixels in the photo is worked on."""
+    @property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        return self.sha256
+
+    def side(self, pixels: float, quality: str) -> int:
         low, high = PIXEL_SIDES[quality]
-        return FRAN_STEP * ceil(min(max(side, low), high) / FRAN_STEP)
+        return FRAN_STEP * ceil(min(max(pixels, low), high) / FRAN_STEP)
 
     @torch.no_grad()
-    def moved(self, picture: Tensor, strengths: Tensor, own: float) -> Tensor:
-        """A face's picture `[1, 3, R, R]` at strengths `[N]`, decades from its own age.
+    def change(self, face: PreparedFace, ages: Tensor) -> Change:
+        """What comes out may exceed [-1, 1]: the photo it is added to decides."""
+        picture, own = face.picture, face.own_age
+        return Change(torch.cat([self.change_picture(picture, own, age) for age in ages.tolist()]))
 
-        What comes out is `[N, 3, R, R]` and may exceed [-1, 1]: the photo it is added to decides.
-        """
-        ages = (own + 10 * strength for strength in strengths.tolist())
-        return torch.cat([picture + self.change(picture, own, age) for age in ages])
-
-    def change(self, picture: Tensor, own: float, wanted: float) -> Tensor:
+    def change_picture(self, picture: Tensor, own: float, wanted: float) -> Tensor:
         """What is added to one picture `[1, 3, R, R]`, in the same range of [-1, 1]."""
         network = self.network
         if network.side is not None and picture.shape[-1] < network.side:
-            large = self.change(_resized(picture, network.side), own, wanted)
+            large = self.change_picture(_resized(picture, network.side), own, wanted)
             return _resized(large, picture.shape[-1])
         ages = picture.new_tensor([own]), picture.new_tensor([wanted])
         x = fran_input(picture if network.signed else (picture + 1) / 2, *ages)
@@ -70,20 +68,10 @@ class PixelAger:
         return changes if network.signed else 2 * changes
 
 
-def photo_face(
-    rgb: np.ndarray, face: Face, number: int, ager: PixelAger, quality: str, age_network: AgeNetwork
-) -> PhotoFace:
-    """Cut a face out of a photo `[H, W, 3]` as such an ager wants it, and read its age."""
-    square = ager.alignment
-    side = ager.side_for(quad_side(face_quad(face, square.scale, square.shift)), quality)
-    view = view_face(rgb, face, number, square, side, age_network, FEATHER)
-    return PhotoFace(view, to_tensor(view.crop.image).to(age_network.ages.device))
-
-
-def load_pixel_ager(path: Path, device: torch.device, dtype: torch.dtype) -> PixelAger:
+def load_fran(path: Path, device: torch.device, dtype: torch.dtype) -> FranAger:
     """Load a FRAN U-Net of a torch file or an ONNX graph; ModelError where it is none."""
     network = load_pixel_network(path, device, dtype)
-    return PixelAger(network, path.stem, file_sha256(path))
+    return FranAger(network, path.stem, file_sha256(path))
 
 
 def _resized(layers: Tensor, side: int) -> Tensor:

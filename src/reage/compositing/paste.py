@@ -13,7 +13,7 @@ from reage.compositing.bands import BAND, LUMA, enlarged, resized, turned, units
 from reage.faces.sampling import LANCZOS
 from reage.faces.squares import crop_face, pixels_within, quad_side
 
-__all__ = ["paste_delta", "paste_replace", "scale_detail"]
+__all__ = ["add_relief", "paste_delta", "paste_replace", "scale_detail"]
 
 MATCH_GRID = 32  # cells across the square in which colours are matched
 DETAIL = 0.012  # of the square's side: what is finer than two of these is detail
@@ -92,6 +92,31 @@ def scale_detail(
         band = target[rows[0] : rows[1]]
         values = band + added[..., None]
         band[...] = np.clip(np.rint(values, out=values), 0, highest, out=values)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(change, range(0, height, BAND)))
+
+
+def add_relief(picture: np.ndarray, relief: np.ndarray, quad: np.ndarray) -> None:
+    """Add `relief` `[S, S]` over the square `quad` to the logarithm of the light, in place.
+
+    All channels are multiplied alike, so hues stay; a fourth channel stays as it is. `picture` is
+    `[H, W]` or `[H, W, 3 or 4]` uint8 or uint16, `relief` 0 at the square's border.
+    """
+    quad = np.asarray(quad, np.float64)
+    region = x0, y0, x1, y1 = _region(picture, quad, relief != 0)
+    width, height = x1 - x0, y1 - y0
+    if width <= 0 or height <= 0:
+        return
+    grid = turned(relief.astype(np.float32), quad, region)
+    highest = np.iinfo(picture.dtype).max
+    layers = picture if picture.ndim == 3 else picture[..., None]
+
+    def change(top: int) -> None:
+        rows = (top, min(top + BAND, height))
+        gain = np.exp(enlarged(grid, rows, width, height))[..., None]
+        band = layers[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
+        band[...] = np.clip(np.rint(band * gain), 0, highest)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(change, range(0, height, BAND)))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from reage.compositing.warp import Bend, bend_in_place
+from reage.compositing.warp import Warp, warp_in_place
 from reage.faces.sampling import interpolate
 from reage.faces.squares import outline_of, pixels_within, quad_side, to_unit
 
-__all__ = ["Planes", "add_layer", "bend_planes", "rgb_to_ycc", "sample_luma", "sample_rgb"]
+__all__ = ["Planes", "add_layer", "rgb_to_ycc", "sample_luma", "sample_rgb", "warp_planes"]
 
 LUMA_WEIGHTS = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}  # red, blue
 BT601_WEIGHTS = (0.299, 0.114)  # FFmpeg's numbers 5 and 6, and whatever is rare
@@ -84,11 +84,11 @@ def add_layer(planes: Planes, layer: np.ndarray, quad: np.ndarray, weight: float
         _add_to_plane(plane, layer[..., channel] * np.float32(weight), place, support)
 
 
-def bend_planes(planes: Planes, bend: Bend, quad: np.ndarray) -> None:
+def warp_planes(planes: Planes, warp: Warp, quad: np.ndarray) -> None:
     """Move what a frame shows around the square `quad` `[4, 2]`, in place."""
     for channel, plane in enumerate(planes.layers):
         place = quad if channel == 0 else _chroma_place(quad)
-        bend_in_place(plane, bend, place)
+        warp_in_place(plane, warp, place)
 
 
 def _add_to_plane(

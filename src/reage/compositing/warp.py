@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reage.faces.squares import outline_of, pixels_within, to_unit
 
-__all__ = ["Bend", "affine_of", "bend_in_place"]
+__all__ = ["Warp", "affine_of", "warp_in_place"]
 
 BAND = 512  # rows worked on at a time, so that a large face costs little memory
 FINER = 4  # times that the moves are refined (bicubic) before they are read in between (linear)
@@ -23,35 +23,35 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
-class Bend:
-    """How the picture that a face stands in is bent (`networks.growth`)."""
+class Warp:
+    """How the picture around a face is bent (`networks.growth`)."""
 
     moves: Tensor  # [N, 2, S, S] to the right and down, in sides of the generator's square
     margin: float  # by which they reach beyond that square, in its sides
 
-    def one(self, index: int) -> Bend:
+    def one(self, index: int) -> Warp:
         """One of them."""
-        return Bend(self.moves[index : index + 1], self.margin)
+        return Warp(self.moves[index : index + 1], self.margin)
 
-    def weighed(self, share: float) -> Bend:
+    def scaled(self, share: float) -> Warp:
         """That share of all moves."""
-        return Bend(self.moves * share, self.margin)
+        return Warp(self.moves * share, self.margin)
 
 
-def bend_in_place(
-    layer: np.ndarray, bend: Bend, quad: np.ndarray, alpha: np.ndarray | None = None
+def warp_in_place(
+    layer: np.ndarray, warp: Warp, quad: np.ndarray, alpha: np.ndarray | None = None
 ) -> None:
     """Move places of a photo or of one layer of it, `[H, W (, C)]` uint8 or uint16.
 
-    `bend` holds one bend of the face's square `quad` `[4, 2]`. Outside of what it reaches, and
+    `warp` holds one warp of the face's square `quad` `[4, 2]`. Outside of what it reaches, and
     where nothing moves, pixels keep their values. Bicubic. By `alpha` `[H, W]` of the same type,
     which stays as it is, colours are weighed: nobody sees those of transparent pixels.
     """
-    assert len(bend.moves) == 1, len(bend.moves)
+    assert len(warp.moves) == 1, len(warp.moves)
     quad = np.asarray(quad, np.float64)
-    moves = bend.moves.float().cpu()
+    moves = warp.moves.float().cpu()
     axes = np.stack([quad[3] - quad[0], quad[1] - quad[0]])  # [2, 2] pixels
-    x0, y0, x1, y1 = _region(layer.shape, moves, bend.margin, quad)
+    x0, y0, x1, y1 = _region(layer.shape, moves, warp.margin, quad)
     if x0 >= x1 or y0 >= y1:
         return
     moves = F.interpolate(moves, scale_factor=float(FINER), mode="bicubic")
@@ -71,7 +71,7 @@ def bend_in_place(
         rows = slice(first - low[1], last - low[1])
         start = np.array([low[0], first])
         within = None if opacity is None else opacity[rows]
-        found, moved = _fetched(source[rows], within, start, box, moves, bend.margin, quad)
+        found, moved = _fetched(source[rows], within, start, box, moves, warp.margin, quad)
         np.copyto(target, found, where=moved if layer.ndim == 2 else moved[..., None])
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+import torch
 from PIL import Image
 
-from reage.agers.faces import FaceView, InvertedFace, Moved, paste_faces
+from reage.agers.base import PreparedFace
+from reage.compositing.change import Change
+from reage.compositing.render import render_photo
+from reage.compositing.view import FaceView
 from reage.datasets.reading import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.errors import FaceError
@@ -19,8 +23,10 @@ from reage.evaluation.judges import Judges
 from reage.evaluation.looks import Look, distance
 from reage.evaluation.metrics import roughness
 from reage.evaluation.samples import Progress
+from reage.faces.face import Face
 from reage.faces.squares import to_unit
 from reage.images import Photo, photo_from_array
+from reage.inversion.projection import ProjectConfig
 
 __all__ = ["AgedRow", "Ageing", "Subject", "age_photo", "measure_ageing", "reconstructed"]
 
@@ -100,14 +106,15 @@ def age_photo(
     """Edit one photo's largest face; also the pictures: photo, reconstruction, targets."""
     began = time.perf_counter()
     faces = editor.choose_faces(photo)
-    search = editor.search(config.quality, config.paste)
-    inverted = editor.invert(photo, faces, config=search, seed=config.seed)
-    traced = editor.trace(photo, inverted, config.paste)
+    prepared = editor.prepare(
+        photo, faces, paste=config.paste, quality=config.quality, seed=config.seed
+    )
+    traced = editor.trace(photo, prepared, config.paste)
     edits = {target: traced.edit(target) for target in config.targets}
     seconds = time.perf_counter() - began
-    face = inverted[0]
+    face = prepared[0]
     made = {target: edit.photo.rgb8 for target, edit in edits.items()}
-    unedited = reconstructed(photo, face)
+    unedited = reconstructed(photo, _made(editor, photo, faces, face, config))
     aged = {target: judges.look(rgb, face.view.face) for target, rgb in made.items()}
     subject = Subject(
         row=row,
@@ -122,12 +129,28 @@ def age_photo(
     return subject, [photo.rgb8, unedited, *made.values()]
 
 
-def reconstructed(photo: Photo, face: InvertedFace) -> np.ndarray:
+def _made(
+    editor: Editor,
+    photo: Photo,
+    faces: Mapping[int, Face],
+    face: PreparedFace,
+    config: EvaluationConfig,
+) -> PreparedFace:
+    """The face as the generator shows it, by the encoder where the edit needed no code."""
+    if face.code is not None or editor.load_latents is None:
+        return face
+    steps = ProjectConfig(step=1, plateau=0)
+    return editor.invert(photo, faces, config=steps, seed=config.seed)[0]
+
+
+def reconstructed(photo: Photo, face: PreparedFace) -> np.ndarray:
     """The photo with the generator's own, unedited face in it, `[H, W, 3]` uint8.
 
     Always in the way of `replace`: with `delta`, no edit leaves the photo as it is.
     """
-    return photo.with_pixels(paste_faces(photo.pixels, [(face, Moved(face.base))], "replace")).rgb8
+    still = Change(torch.zeros_like(face.base))
+    layer = replace(face.layer(still), picture=face.base)
+    return photo.with_pixels(render_photo(photo.pixels, [layer])).rgb8
 
 
 def _neighbours(targets: Sequence[float]) -> list[tuple[float, float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reage.agers.faces import PasteMode
+from reage.compositing.change import PasteMode
 
 __all__ = ["EvaluationConfig"]
 

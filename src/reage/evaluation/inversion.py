@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.agers.faces import aligned_crop
+from reage.compositing.view import aligned_crop
 from reage.datasets.reading import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.evaluation.config import EvaluationConfig
@@ -91,23 +91,23 @@ def measure_inversion(
             began = time.perf_counter()
             ws = invert(crop)
             seconds = time.perf_counter() - began
-            image = editor.synthesize(ws)
+            image = editor.latents.synthesize(ws)
             found.append(_measured(editor, judges, row.file, name, crop, face, image, seconds))
             shown.append(to_array(image)[0])
         pictures.append(shown)
         progress("inversion", done, len(rows))
     recogniser = judges.recogniser
     threshold = None if recogniser is None else recogniser.threshold
-    return Inversions(found, editor.perceptual.name, pictures, threshold)
+    return Inversions(found, editor.latents.perceptual.name, pictures, threshold)
 
 
 def _ways(editor: Editor, config: EvaluationConfig) -> Mapping[str, Invert]:
     steps = ProjectConfig(step=config.steps, plateau=0, seed=config.seed)
     ways: dict[str, Invert] = {}
-    if editor.encoder is not None:
-        ways["encoder alone"] = lambda crop: editor.encode([crop])
+    if editor.latents.encoder is not None:
+        ways["encoder alone"] = lambda crop: editor.latents.encode([crop])
     if config.steps:
-        ways[f"{config.steps} steps"] = lambda crop: editor.project_crop(crop, steps).ws
+        ways[f"{config.steps} steps"] = lambda crop: editor.latents.project(crop, steps).ws
     return ways
 
 
@@ -127,7 +127,7 @@ def _measured(
     mask = torch.ones_like(wanted[:, :1])
     image = image.clamp(-1, 1)
     psnr = masked_psnr(masked_mse(image, wanted, mask))
-    perceptual = editor.perceptual(image, wanted, mask)
+    perceptual = editor.latents.perceptual(image, wanted, mask)
     apart = None
     if judges.recogniser is not None and face is not None:
         describe = judges.recogniser.describe

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.agers.faces import crop_for_age, read_age
+from reage.compositing.view import crop_for_age, read_age
 from reage.editor import Editor
 from reage.errors import ModelError
 from reage.evaluation.arcface import load_arcface_recogniser

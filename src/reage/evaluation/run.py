@@ -120,7 +120,7 @@ class _Course:
         tiles = [picture for row in found.rows[: 2 * self.config.rows] for picture in row]
         if tiles:
             self.pictures["inversion.jpg"] = grid(tiles, 2 * len(found.rows[0]))
-        note = {} if self.editor.encoder else {"note": "the model has no encoder"}
+        note = {} if self.editor.latents.encoder else {"note": "the model has no encoder"}
         return found.figures() | {"crops": [asdict(crop) for crop in found.crops]} | note
 
     def ageing(self) -> dict[str, Any]:
@@ -171,7 +171,7 @@ class _Course:
 
     def _no_ageing(self) -> str | None:
         try:
-            self.editor.age_direction()
+            self.editor.required_ager()
         except ModelError as error:
             return f"left out: {error}"
         return None
@@ -195,8 +195,8 @@ def _model(editor: Editor) -> dict[str, Any]:
         "generator_hash": editor.model.generator_hash,
         "files": dict(config.sha256),
         "resolution": config.generator.resolution,
-        "encoder": editor.encoder is not None,
-        "ageing_by": type(editor.direction).__name__ if editor.direction else None,
+        "encoder": editor.latents.encoder is not None,
+        "ageing_by": type(editor.ager).__name__ if editor.ager else None,
         "precision": str(editor.dtype).removeprefix("torch."),
         "device": str(editor.device),
     }

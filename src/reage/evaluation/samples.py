@@ -76,7 +76,7 @@ def draw_samples(
     for part in z.split(BATCH):
         with torch.no_grad():
             ws = generator.map(part.to(editor.device), truncation_psi=psi)
-        pictures.append(to_array(editor.synthesize(ws)))
+        pictures.append(to_array(editor.latents.synthesize(ws)))
         progress(f"samples, psi {psi:g}", sum(map(len, pictures)), count)
     return np.concatenate(pictures)
 

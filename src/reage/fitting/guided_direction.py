@@ -17,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.agers.direction import Direction, move
-from reage.agers.faces import AGE_ALIGNMENT, age_square, toned
+from reage.compositing.change import limit_tone
 from reage.compositing.masks import oval_mask
+from reage.compositing.view import AGE_ALIGNMENT, age_square
 from reage.inversion.adam import Adam
 from reage.models.checkpoints import Alignment
 from reage.networks.generators import AnyGenerator
@@ -91,7 +92,7 @@ def refine_direction(
         )
         with torch.no_grad():
             base = generator.synthesize(ws[chosen])[:, :3]
-        edited = toned(base, generator.synthesize(codes)[:, :3], config.colour)
+        edited = limit_tone(base, generator.synthesize(codes)[:, :3], config.colour)
         change = (edited - base) * mask
         pasted = (images[chosen] + change).clamp(-1, 1)
         read = age_network.read(age_square(pasted, alignment))[0]
@@ -153,7 +154,7 @@ def _effect(
         for codes, pictures in zip(ws.split(8), images.split(8), strict=True):
             base = generator.synthesize(codes)[:, :3]
             edited = generator.synthesize(move(codes, direction, strength))[:, :3]
-            change = toned(base, edited, direction.colour) - base
+            change = limit_tone(base, edited, direction.colour) - base
             pasted = (pictures + change * mask).clamp(-1, 1)
             parts.append(age_network.read(age_square(pasted, alignment))[0])
         found[f"{strength:+g}"] = round(float((torch.cat(parts) - ages).mean()), 2)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.agers.faces import age_square
+from reage.compositing.view import age_square
 from reage.datasets.reading import FaceDataset, FaceRow
 from reage.errors import LatentError
 from reage.faces.detection import FaceDetector

@@ -17,7 +17,15 @@ from torch import Tensor
 
 from reage.errors import ModelError
 
-__all__ = ["file_sha256", "load_tensors", "read_bytes", "save_tensors", "tensor_hash", "write_file"]
+__all__ = [
+    "file_sha256",
+    "fingerprint_of",
+    "load_tensors",
+    "read_bytes",
+    "save_tensors",
+    "tensor_hash",
+    "write_file",
+]
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -97,6 +105,15 @@ def tensor_hash(tensors: Mapping[str, Tensor]) -> str:
         tensor = tensors[name].detach().to("cpu", torch.float32).contiguous()
         digest.update(f"{name} {list(tensor.shape)}\n".encode())
         digest.update(tensor.numpy().data)
+    return digest.hexdigest()
+
+
+def fingerprint_of(*parts: str | Mapping[str, Tensor]) -> str:
+    """SHA-256 over texts and tensors, in this order: another part anywhere gives another one."""
+    digest = hashlib.sha256()
+    for part in parts:
+        text = part if isinstance(part, str) else tensor_hash(part)
+        digest.update(f"{len(text)} {text}\n".encode())
     return digest.hexdigest()
 
 

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from reage.errors import ModelError
+from reage.models.files import load_tensors
 from reage.networks.judges.age import AgeNetwork, age_state_dict
 from reage.networks.judges.efficientnet import EfficientNetLite0, fold_batch_norms
 from reage.networks.judges.gender import GenderNetwork, gender_state_dict
+from reage.networks.judges.likeness import FeatureLikeness
 from reage.networks.judges.perceptual import EfficientNetDistance, VGGDistance
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "load_age_network",
     "load_efficientnet",
     "load_gender_network",
+    "load_likeness",
     "load_perceptual",
 ]
 
@@ -32,6 +35,8 @@ UNUSABLE = (
     *(OSError, RuntimeError, KeyError, ValueError, EOFError, AttributeError, TypeError),
     pickle.UnpicklingError,
 )
+# The generator faces128's average face in the age network's square, [1, 3, 128, 128].
+AVERAGE_FACE = Path(__file__).parent.parent / "assets" / "average_face.safetensors"
 VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
 
 
@@ -65,6 +70,13 @@ def load_efficientnet() -> EfficientNetLite0:
     network = EfficientNetLite0()
     network.load_state_dict(fold_batch_norms(state))
     return _frozen(network)
+
+
+def load_likeness(device: torch.device) -> FeatureLikeness:
+    """Load the likeness, with the average face's features that it takes away; frozen."""
+    average = load_tensors(AVERAGE_FACE)[0]["average"].float().to(device)
+    with torch.no_grad():
+        return FeatureLikeness(load_efficientnet().to(device), average)
 
 
 def load_perceptual(vgg16: Path | None = None) -> EfficientNetDistance | VGGDistance:

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 
 from reage.errors import FaceError
 from reage.outputs.lettering import fitting_size, font, plain
-from reage.search.face_mover import TracedFaces
-from reage.search.pacing import PacedCurve, pace_curve
+from reage.search.pacing import PacedCurve
+from reage.search.photo_search import TracedFaces, paced
 
 __all__ = ["AnimationPlan", "Timing", "plan_animation", "play", "time_ages"]
 
@@ -55,7 +55,7 @@ def plan_animation(traced: TracedFaces, first: float, last: float, timing: Timin
 
     FaceError where no face reaches any part of it.
     """
-    curves = {number: pace_curve(*seen) for number, seen in traced.curves.items()}
+    curves = paced(traced)
     low = min(curve.reach[0] for curve in curves.values())
     high = max(curve.reach[1] for curve in curves.values())
     start, end = (float(np.clip(age, low, high)) for age in (first, last))
@@ -77,7 +77,7 @@ def time_ages(start: float, end: float, timing: Timing) -> np.ndarray:
 
 def play(plan: AnimationPlan, *, label: bool = False) -> Iterator[np.ndarray]:
     """Make the frames `[H, W, 3]` uint8, one after the other."""
-    size = plan.traced.mover.photo.pixels.nbytes
+    size = plan.traced.search.photo.pixels.nbytes
     if plan.timing.once or len(plan.ages) * size > KEPT:
         yield from _frames(plan, plan.order, label)
         return
@@ -91,7 +91,7 @@ def play(plan: AnimationPlan, *, label: bool = False) -> Iterator[np.ndarray]:
 def _frames(plan: AnimationPlan, order: list[int], label: bool) -> Iterator[np.ndarray]:
     ages = plan.ages[order]
     paths = [(face, plan.curves[face.view.number].at(ages)) for face in plan.traced.faces]
-    for age, frame in zip(ages, plan.traced.mover.frames(paths), strict=True):
+    for age, frame in zip(ages, plan.traced.search.frames(paths), strict=True):
         yield _labelled(frame, f"looks {age:.0f}") if label else frame
 
 

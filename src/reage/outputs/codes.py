@@ -8,7 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reage.agers.faces import made_face, usual_points
+from reage.agers.made import made_face
+from reage.compositing.view import usual_points
 from reage.editor import Editor
 from reage.faces.face import Face, select_faces
 from reage.images import photo_from_array, to_array
@@ -25,18 +26,19 @@ def person_of_code(editor: Editor, ws: Tensor, name: str) -> Person:
     Where no face is found in the picture, it is where the model's alignment puts it.
     """
     ws = ws.to(editor.device)
-    image = editor.synthesize(ws)
+    image = editor.latents.synthesize(ws)
     rgb = to_array(image)[0]
     faces = editor.detector.detect(rgb)
     points = usual_points(editor.model.config.alignment, len(rgb))
     face = select_faces(faces, "largest")[0] if faces else Face.from_points(points)
     photo = replace(photo_from_array(rgb), path=Path(name))
-    return Person(name, photo, made_face(ws, image, face, editor.age_network))
+    made = made_face(editor.latents, ws, image, face, editor.age_network)
+    return Person(name, photo, made)
 
 
 def edit_code(editor: Editor, ws: Tensor, targets: Sequence[Target], name: str) -> Result:
     """Show a code at other ages: whole pictures of the generator, nothing is pasted."""
-    editor.age_direction()  # what is missing is said before the work
+    editor.required_ager()  # what is missing is said before the work
     person = person_of_code(editor, ws, name)
     traced = editor.trace(person.photo, [person.face], "none")
     edits = [traced.edit(target) for target in targets]
@@ -45,7 +47,7 @@ def edit_code(editor: Editor, ws: Tensor, targets: Sequence[Target], name: str) 
 
 def move_code(editor: Editor, ws: Tensor, strengths: Sequence[float], name: str) -> Result:
     """Show a code's face moved along the given direction by strengths."""
-    direction = editor.checked_direction()  # perhaps not of age
+    ager = editor.given_ager()  # perhaps not of age
     person = person_of_code(editor, ws, name)
-    edits = editor.move(person.photo, [person.face], direction, strengths, "none")
+    edits = editor.move(person.photo, [person.face], ager, strengths, "none")
     return editor.result(person.photo, [person.face], edits, {})

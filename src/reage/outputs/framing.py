@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from PIL import Image
 
-from reage.agers.faces import InvertedFace
+from reage.agers.base import PreparedFace
 from reage.faces.face import Face
 from reage.images import Photo, photo_from_array
 
-__all__ = ["face_square", "frame_inverted", "frame_photo"]
+__all__ = ["face_square", "frame_photo", "frame_prepared"]
 
 AROUND = 1.6  # side of the square, in FFHQ squares: head and shoulders
 
@@ -40,9 +40,9 @@ def frame_photo(
     return small, {n: _moved(face, place) for n, face in faces.items()}
 
 
-def frame_inverted(
-    photo: Photo, faces: Sequence[InvertedFace], size: int, *, whole: bool = False
-) -> tuple[Photo, list[InvertedFace]]:
+def frame_prepared(
+    photo: Photo, faces: Sequence[PreparedFace], size: int, *, whole: bool = False
+) -> tuple[Photo, list[PreparedFace]]:
     """As `frame_photo` for faces that are inverted already: what they are does not change."""
     small, place = _framed(photo, [face.view.face for face in faces], size, whole)
     moved = []
@@ -51,7 +51,7 @@ def frame_inverted(
             replace(seen, quad=place(seen.quad)) for seen in (face.view.crop, face.view.age_crop)
         )
         view = replace(face.view, crop=crop, age_crop=age_crop, face=_moved(face.view.face, place))
-        moved.append(replace(face, view=view))
+        moved.append(face.with_view(view))
     return small, moved
 
 

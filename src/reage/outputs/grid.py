@@ -23,9 +23,9 @@ MARGIN = 0.4  # inches that a printer leaves white
 def face_rows(result: Result, name: str) -> list[list[Panel]]:
     """A row of panels for each face: the photo under its name, then each asked age."""
     rows = []
-    for index, face in enumerate(result.inverted):
+    for index, face in enumerate(result.prepared):
         square = face.view.face
-        label = name if len(result.inverted) == 1 else f"{name}, face {face.view.number}"
+        label = name if len(result.prepared) == 1 else f"{name}, face {face.view.number}"
         reads = f"reads {face.view.reading.age:.0f}"
         row = [Panel(cut_to_face(result.photo.rgb8, square), plain(label), reads)]
         for edit in result.edits:

@@ -8,19 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from reage.agers.faces import (
-    InvertedFace,
-    PasteMode,
-    paste_faces,
-    read_age,
-    synthesized_picture,
-)
+from reage.agers.base import PreparedFace
+from reage.compositing.change import PasteMode
+from reage.compositing.preview import preview
+from reage.compositing.view import read_age
 from reage.editor import Editor
 from reage.faces.readings import AgeReading
 from reage.images import Photo
-from reage.outputs.framing import frame_inverted
-from reage.search.face_mover import TracedFaces
-from reage.search.pacing import PacedCurve, pace_curve
+from reage.outputs.framing import frame_prepared
+from reage.search.pacing import PacedCurve
+from reage.search.photo_search import TracedFaces, paced
 
 __all__ = ["Glance", "LiveFaces", "live_faces"]
 
@@ -36,7 +33,7 @@ class Glance:
 
 @dataclass(frozen=True, eq=False)
 class LiveFaces:
-    """Inverted faces of a photo shown small, with the strengths at which each age is read.
+    """Faces of a photo shown small, with the strengths at which each age is read.
 
     The search of `Editor.edit` is left out: ages are interpolated in curves looked at before.
     """
@@ -47,38 +44,34 @@ class LiveFaces:
     @torch.no_grad()
     def at(self, ages: Mapping[int, float]) -> tuple[np.ndarray, dict[int, Glance]]:
         """Show faces at ages by number, the others as they are: `[H, W, 3]` uint8, and readings."""
-        mover = self.traced.mover
-        glances, made, pairs = {}, [], []
+        search = self.traced.search
+        glances, pairs = {}, []
         for face in self.traced.faces:
             number, view = face.view.number, face.view
             asked = ages.get(number)
-            if asked is None and mover.paste != "none":
+            if asked is None and search.paste != "none":
                 continue
             curve = self.curves[number]
             strengths = curve.at(np.array([view.reading.age if asked is None else asked]))
-            moved = mover.moved(face, strengths if asked is not None else strengths * 0)
-            reading = read_age(mover.age_network, view.seen(face.base, moved, mover.paste))
+            change = search.change(face, strengths if asked is not None else strengths * 0)
+            pairs.append((face, change))
             if asked is not None:
+                shown = preview(view, face.picture, change, search.paste)
+                reading = read_age(search.age_network, shown)
                 glances[number] = Glance(asked, reading, curve.reach)
-            if mover.paste == "none":
-                made.append(synthesized_picture(moved))
-            else:
-                pairs.append((face, moved))
-        if made:
-            return np.concatenate(made, axis=1), glances
-        return paste_faces(mover.photo.pixels, pairs, mover.paste), glances
+        return search.show(pairs), glances
 
 
 def live_faces(
     editor: Editor,
     photo: Photo,
-    inverted: Sequence[InvertedFace],
+    faces: Sequence[PreparedFace],
     paste: PasteMode = "delta",
     *,
     size: int = 1024,
     whole: bool = True,
 ) -> LiveFaces:
-    """Look at faces all along the age direction, in a photo of at most `size` pixels a side."""
-    small, faces = frame_inverted(photo, inverted, size, whole=whole)
-    traced = editor.trace(small, faces, paste)
-    return LiveFaces(traced, {number: pace_curve(*seen) for number, seen in traced.curves.items()})
+    """Look at faces all along the ages in reach, in a photo of at most `size` pixels a side."""
+    small, framed = frame_prepared(photo, faces, size, whole=whole)
+    traced = editor.trace(small, framed, paste)
+    return LiveFaces(traced, paced(traced))

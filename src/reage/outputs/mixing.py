@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from reage.agers.faces import InvertedFace, PasteMode
+from reage.agers.base import PreparedFace
+from reage.compositing.change import PasteMode
 from reage.editor import Editor
 from reage.errors import UsageError
 from reage.images import Photo
@@ -27,7 +28,7 @@ class Person:
 
     name: str
     photo: Photo
-    face: InvertedFace
+    face: PreparedFace
 
 
 def mixed(
@@ -40,7 +41,7 @@ def mixed(
 ) -> Edit:
     """Show one person with some levels of another's code, or an `amount` of the way there."""
     ws = one.face.ws.lerp(mix(one.face.ws, other.face.ws, levels), amount)
-    return editor.show(one.photo, [replace(one.face, ws=ws)], paste)
+    return editor.show(one.photo, [one.face.with_code(ws)], paste)
 
 
 def mix_rows(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from reage.agers.base import PreparedFace
 from reage.agers.direction import Direction, for_generator, move
 from reage.agers.direction_files import load_direction
-from reage.agers.faces import InvertedFace
 from reage.editor import Editor
 from reage.images import Photo
 from reage.inversion.variation import random_codes, step_towards
-from reage.search.face_mover import LEAST_LIKENESS
+from reage.search.looker import LEAST_LIKENESS
 from reage.types import AgedFace, Edit
 
 __all__ = ["Outcome", "Relative", "plausible_outcomes", "trait_directions"]
@@ -36,7 +36,7 @@ class Relative:
     """A relative's inverted face."""
 
     name: str
-    face: InvertedFace
+    face: PreparedFace
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class _Change:
 def plausible_outcomes(
     editor: Editor,
     photo: Photo,
-    face: InvertedFace,
+    face: PreparedFace,
     age: float,
     *,
     count: int = 8,
@@ -102,7 +102,7 @@ def trait_directions(editor: Editor) -> dict[str, Direction]:
 
 def _changes(
     editor: Editor,
-    face: InvertedFace,
+    face: PreparedFace,
     count: int,
     amount: float,
     relatives: Sequence[Relative],
@@ -132,7 +132,7 @@ def _changes(
 
 
 def _outcome(
-    editor: Editor, photo: Photo, face: InvertedFace, change: _Change, age: float
+    editor: Editor, photo: Photo, face: PreparedFace, change: _Change, age: float
 ) -> Outcome:
     """Show a change, with as much of it as leaves the face the same person's."""
     for share in LESS[:-1]:
@@ -143,7 +143,7 @@ def _outcome(
 
 
 def _shown(
-    editor: Editor, photo: Photo, face: InvertedFace, change: _Change, share: float, age: float
+    editor: Editor, photo: Photo, face: PreparedFace, change: _Change, share: float, age: float
 ) -> Outcome:
-    varied = replace(face, ws=torch.lerp(face.ws, change.ws, share))
+    varied = face.with_code(torch.lerp(face.ws, change.ws, share))
     return Outcome(change.label(share), editor.trace(photo, [varied]).edit(age))

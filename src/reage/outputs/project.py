@@ -22,7 +22,7 @@ from safetensors.torch import load as parse_safetensors
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from reage.agers.faces import InvertedFace
+from reage.agers.base import PreparedFace
 from reage.editor import Editor
 from reage.errors import LatentError, ReageError, UsageError
 from reage.faces.face import Face
@@ -45,7 +45,7 @@ class Project:
     name: str  # of the photo's file
     data: bytes  # that file
     photo: Photo
-    inverted: Sequence[InvertedFace]
+    inverted: Sequence[PreparedFace]
     edits: Mapping[str, Any] = field(default_factory=dict)  # ages, paste mode, history, ...
     quality: str = "normal"
     seed: int = 0
@@ -57,6 +57,7 @@ def pack_project(editor: Editor, project: Project) -> bytes:
     faces = []
     for face in project.inverted:
         view, found, key = face.view, face.inversion, f"{face.view.number}."
+        assert found is not None, "a face without a code"
         landmarks = view.face.landmarks
         tensors[f"{key}ws"] = face.ws.float().cpu().contiguous()
         tensors[f"{key}mask"] = torch.from_numpy(view.mask.copy())
@@ -145,7 +146,7 @@ def _members(data: bytes) -> tuple[dict[str, Any], bytes, dict[str, Tensor]]:
 
 def _face(
     editor: Editor, photo: Photo, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> InvertedFace:
+) -> PreparedFace:
     number = int(facts["number"])
     settings = editor.model.config.generator
     ws, mask, marks = (tensors[f"{number}.{name}"] for name in ("ws", "mask", "landmarks"))
@@ -170,4 +171,5 @@ def _face(
         seconds=float(facts["seconds"]),
         perceptual=str(facts["perceptual"]),
     )
-    return InvertedFace(view, found.ws, editor.synthesize(found.ws), found)
+    base = editor.latents.synthesize(found.ws)
+    return PreparedFace(view, "delta", base, editor.latents, found, found.ws)

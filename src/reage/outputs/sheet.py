@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from reage.agers.faces import InvertedFace
+from reage.agers.base import PreparedFace
 from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.outputs.grid import cut_to_face
@@ -42,7 +42,7 @@ class SheetFacts:
     name: str  # "" where it is not to be given
     dates: Dates
     photo: Photo
-    face: InvertedFace
+    face: PreparedFace
     asked: float  # years, of which the program was to show the face
     outcomes: Sequence[Outcome]  # the first is the main one
     made_by: str  # program, model, seed

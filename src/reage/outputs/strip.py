@@ -30,9 +30,9 @@ class Panel:
 
 def result_strip(result: Result, source: str = "photo") -> np.ndarray:
     """What was edited, named `source`, and its edits side by side; one face is cut out."""
-    readings = [face.view.reading.age for face in result.inverted]
+    readings = [face.view.reading.age for face in result.prepared]
     before = ", ".join(f"{age:.0f}" for age in readings)
-    box = _around(result.inverted[0].view.face) if len(result.inverted) == 1 else None
+    box = _around(result.prepared[0].view.face) if len(result.prepared) == 1 else None
     panels = [Panel(_cut(result.photo.rgb8, box), source, f"reads {before}")]
     for edit in result.edits:
         same = edit.photo.pixels.shape == result.photo.pixels.shape

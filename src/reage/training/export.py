@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from reage.agers.direction_files import SUFFIX, load_direction, save_direction
-from reage.agers.finder import AGE_AGER, find_direction
-from reage.agers.neural import NeuralAger, save_ager
+from reage.agers.files import StoredAger, save_ager
+from reage.agers.finder import AGE_AGER, stored_ager
 from reage.errors import ModelError
 from reage.fitting.people import PEOPLE, model_people, save_people
 from reage.models.checkpoints import (
@@ -88,8 +88,8 @@ def _keep_beside(base: Model, folder: Path) -> None:
         direction = load_direction(file)
         if direction.generator_hash == base.generator_hash:
             save_direction(replace(direction, generator_hash=made), folder / file.name)
-    ager = find_direction(base, None)
-    if isinstance(ager, NeuralAger):
+    ager = stored_ager(base)
+    if isinstance(ager, StoredAger):
         save_ager(replace(ager, generator_hash=made), folder / AGE_AGER)
     people = model_people(base)
     if people is not None:
@@ -144,7 +144,7 @@ def _discriminator_of(
     return None if found is None else describe_discriminator(found)
 
 
-def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) -> NeuralAger:
+def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) -> StoredAger:
     """The trained ager with what is stored beside it: the one of photos, or the one of codes."""
     report: dict[str, Any] = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
     if isinstance(trainer, PhotoAgerTrainer):
@@ -157,7 +157,7 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
             report={**ager.report, "photo": report},
         )
     span = (trainer.config.youngest, trainer.config.oldest)
-    ager = NeuralAger(
+    ager = StoredAger(
         trainer.average, base.generator_hash, colour=trainer.config.colour, span=span, report=report
     )
     begun = trainer.begun
@@ -169,7 +169,7 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
     return replace(ager, photo=begun.photo, growth=begun.growth)
 
 
-def _export_ager(ager: NeuralAger, base: Model, folder: Path) -> None:
+def _export_ager(ager: StoredAger, base: Model, folder: Path) -> None:
     """The base model with its new ager beside it."""
     if base.folder is None:
         raise ModelError(f"{base.config.name} is no model folder; convert it first: reage convert")

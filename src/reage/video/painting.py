@@ -1,23 +1,26 @@
-"""One person's change as layers over time.
+"""One person's change, frame by frame: what is rendered into each frame's planes.
 
-The change of a code is made at knots and interpolated between them; a photo ager looks at every
-frame."""
+The change of a code is made at knots and interpolated between them; an ager of photos looks at
+every frame."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from reage.agers.faces import FEATHER, toned
-from reage.agers.neural import NeuralAger, photo_ager_of
-from reage.compositing.paste import scale_detail
-from reage.compositing.planes import Planes, add_layer, bend_planes, rgb_to_ycc, sample_rgb
+from reage.agers.latent import CodeAger
+from reage.compositing.change import Change, Greying
+from reage.compositing.planes import Planes, sample_rgb
+from reage.compositing.render import FaceLayer
+from reage.compositing.view import FEATHER, FaceView
 from reage.editor import Editor
-from reage.faces.squares import eye_mask, face_mask, face_quad
-from reage.images import to_tensor
-from reage.video.ageing import TrackEdit, codes_at
+from reage.faces.face import Face
+from reage.faces.squares import FaceCrop, face_mask
+from reage.search.looker import change_by
+from reage.video.ageing import TrackEdit, view_points
 from reage.video.greying import HairFollower
 from reage.video.journal import Journal
 from reage.video.scan import knot_stride
@@ -55,25 +58,22 @@ class Painter:
         stop: int,
     ):
         self.editor, self.edit, self.source = editor, edit, source
+        self.ager = editor.required_ager()
         self.start, self.stop = max(start, run.start), min(stop, run.stop)
         self.knots = knots_of(run, self.start, self.stop, knot_stride(source))
         self.motion: Motion = load_motion(journal, source, run, self.knots[0], self.knots[-1] + 1)
-        self.ager = photo_ager_of(editor.age_direction())
         self.strength = torch.tensor([edit.reached.strength])
-        self.bend = None if self.ager is None else self.ager.bend(self.strength, edit.own.age)
-        self.detail = None if self.ager is None else self.ager.detail(self.strength)
-        self.hair = HairFollower(editor, edit.grey, edit.hair) if edit.grey > 0 else None
-        if self.ager is None:
-            self.codes = codes_at(edit, journal, source, run, self.knots)
-        self._layers: dict[int, np.ndarray] = {}  # by knot; only those still needed
+        self.hair = HairFollower(editor, edit.hair) if edit.grey > 0 else None
+        if edit.codes is not None:
+            self.codes = edit.codes.at(journal, source, run, self.knots)
+        self._added: dict[int, np.ndarray] = {}  # by knot; only those still needed
 
     def covers(self, frame: int) -> bool:
         return self.start <= frame < self.stop
 
     def quad(self, frame: int) -> np.ndarray:
-        """The generator's square `[4, 2]` in a frame."""
-        alignment = self.editor.model.config.alignment
-        return face_quad(self.points(frame)[:5], alignment.scale, alignment.shift)
+        """The ager's square `[4, 2]` in a frame."""
+        return view_points(self.editor, self.points(frame))[0]
 
     def points(self, frame: int) -> np.ndarray:
         return self.motion.points[self.motion.at(frame)]
@@ -81,76 +81,64 @@ class Painter:
     def weight(self, frame: int) -> float:
         return float(self.motion.weight[self.motion.at(frame)])
 
-    def paint(self, planes: Planes, seen: Planes, frame: int) -> bool:
-        """Add the change to a frame's planes; False where nothing of it shows.
+    def layer(self, seen: Planes, frame: int) -> FaceLayer | None:
+        """What is done to a frame; None where nothing of it shows.
 
-        `seen` is the frame as it was, before anybody was changed in it.
+        `seen` is the frame as it is, before anybody is changed in it.
         """
         weight = self.weight(frame)
         if weight <= 0:
-            return False
-        if self.ager is None:
-            add_layer(planes, self._layer(frame), self.quad(frame), weight)
+            return None
+        if self.edit.codes is not None:
+            layer = self._between_knots(frame)
         else:
-            self._age_seen(self.ager, planes, seen, frame, weight)
-        return True
+            layer = self._seen(seen, frame)
+        hair = None if self.hair is None else self.hair.at(seen, self.points(frame)[:5])
+        if hair is not None:
+            greying = Greying(hair, (self.edit.grey,))
+            layer = replace(layer, change=replace(layer.change, greying=greying))
+        return replace(layer, weight=weight)
 
-    def bend_frame(self, planes: Planes, frame: int) -> None:
-        """Bend a frame's planes around the face, after all changes were added."""
-        weight = self.weight(frame)
-        if self.bend is not None and weight > 0:
-            bend_planes(planes, self.bend.weighed(weight), self.quad(frame))
-
-    def _age_seen(
-        self, ager: NeuralAger, planes: Planes, seen: Planes, frame: int, weight: float
-    ) -> None:
-        """Age what a frame shows: its own detail, then what the photo ager adds to it."""
-        side = self.editor.model.config.generator.resolution
-        quad, points = self.quad(frame), self.points(frame)
-        crop = to_tensor(sample_rgb(planes, quad, side)).to(self.editor.device)
-        eyes = eye_mask(points[:5], quad, side)
+    def _seen(self, seen: Planes, frame: int) -> FaceLayer:
+        """What the ager does to the face that a frame shows."""
+        points = self.points(frame)
+        quad, side = view_points(self.editor, points)
+        rgb = sample_rgb(seen, quad, side)
+        crop = FaceCrop(rgb, np.ones((side, side), np.float32), quad, side)
         mask = face_mask(points, quad, side, feather=FEATHER)
-        own, dtype = self.edit.own.age, self.editor.dtype
-        change = ager.added(crop, eyes, self.strength, own, dtype=dtype) * 127.5
-        if self.detail is not None:
-            light = planes.layers[0]
-            scale_detail(light, light, float(self.detail) ** weight, quad, mask * (1 - eyes))
-        layer = self._masked(change[0].permute(1, 2, 0).float().cpu().numpy(), mask)
-        add_layer(planes, layer, quad, weight)
-        if self.hair is not None:
-            self.hair.paint(planes, seen, points[:5], weight)
+        face = Face.from_points(points[:5])
+        view = FaceView(self.edit.track.number, face, crop, mask, crop, self.edit.own)
+        prepared = self.editor.prepare_view(view)
+        return prepared.layer(change_by(self.ager, prepared, self.strength))
 
-    def _layer(self, frame: int) -> np.ndarray:
-        """The change `[R, R, 3]` of Y'CbCr at a frame, under the mask."""
+    def _between_knots(self, frame: int) -> FaceLayer:
+        """The change of codes at a frame, between those at its knots."""
         after = min(bisect_right(self.knots, frame), len(self.knots) - 1)
         before = max(after - 1, 0)
         low, high = self.knots[before], self.knots[after]
         self._make(before, after)
-        if frame == low or low == high:
-            return self._layers[before]
-        share = np.float32(np.clip((frame - low) / (high - low), 0, 1))
-        return self._layers[before] * (1 - share) + self._layers[after] * share
+        added = self._added[before]
+        if frame != low and low != high:
+            share = np.float32(np.clip((frame - low) / (high - low), 0, 1))
+            added = added * (1 - share) + self._added[after] * share
+        whole = np.ones(added.shape[:2], np.float32)  # the masks are in the knots' changes
+        change = Change(torch.from_numpy(added).permute(2, 0, 1)[None])
+        return FaceLayer(self.quad(frame), whole, whole, change)
 
     @torch.no_grad()
     def _make(self, before: int, after: int) -> None:
-        for old in [knot for knot in self._layers if knot < before]:
-            del self._layers[old]
-        missing = [k for k in (before, after) if k not in self._layers]
+        for old in [knot for knot in self._added if knot < before]:
+            del self._added[old]
+        missing = [k for k in (before, after) if k not in self._added]
         if not missing:
             return
+        assert isinstance(self.ager, CodeAger) and self.edit.codes is not None
         wanted = range(missing[0], min(missing[0] + BATCH, len(self.knots)))
-        device = self.editor.device
-        codes = self.codes[list(wanted)].float()
-        pictures = self.editor.synthesize(torch.cat([codes, codes + self.edit.change]).to(device))
-        base, edited = pictures.chunk(2)
-        change = (toned(base, edited, self.edit.colour) - base) * 127.5
-        arrays = change.permute(0, 2, 3, 1).float().cpu().numpy()
+        codes = self.codes[list(wanted)].float().to(self.editor.device)
+        base = self.ager.latents.synthesize(codes)
+        added = self.ager.shown(base, codes + self.edit.codes.change.to(codes)).added
+        arrays = added.permute(0, 2, 3, 1).float().cpu().numpy()
         for knot, array in zip(wanted, arrays, strict=True):
             frame = self.knots[knot]
             mask = face_mask(self.points(frame), self.quad(frame), len(array), feather=FEATHER)
-            self._layers[knot] = self._masked(array, mask)
-
-    def _masked(self, change: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """A change of colours `[R, R, 3]` under a mask as one of Y'CbCr."""
-        layer = change * mask[..., None]
-        return rgb_to_ycc(layer, self.source.matrix, self.source.full_range).astype(np.float32)
+            self._added[knot] = array * mask[..., None]

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from reage.agers.faces import crop_for_age
+from reage.compositing.frame_canvas import FrameCanvas
 from reage.compositing.planes import Planes, sample_luma
+from reage.compositing.render import render
+from reage.compositing.view import crop_for_age
 from reage.errors import ImageError
 from reage.faces.face import Face
 from reage.faces.squares import face_mask
@@ -124,9 +126,9 @@ def _render(
             before = frame.planes()
             after = before.copy()
             here = [painter for painter in painters if painter.covers(number)]
-            watch.tally.edited += sum(painter.paint(after, before, number) for painter in here)
-            for painter in here:
-                painter.bend_frame(after, number)
+            layers = [layer for layer in (p.layer(before, number) for p in here) if layer]
+            render(FrameCanvas(after, before), layers)
+            watch.tally.edited += len(layers)
             watch.see(number, before, after, painters)
             writer.add(after, pts)
             watch.tally.frames += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
@@ -13,16 +12,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from reage.agers.direction import Direction
 from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
 from reage.inputs import Target, as_targets
-from reage.video.ageing import TrackEdit, key_views, prepare_track
+from reage.video.ageing import Key, TrackEdit, key_views, prepare_track
+from reage.video.codes import code_size
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
 from reage.video.journal import Journal
-from reage.video.looking import Key
 from reage.video.metrics import VideoMetrics
 from reage.video.muxing import check_output, join_segments
 from reage.video.render import render_segments, segments_of
@@ -32,7 +28,7 @@ from reage.video.tracks import Track, choose_tracks, read_tracks
 
 __all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]
 
-FORMAT = 1  # of the work folder
+FORMAT = 2  # of the work folder
 Report = Callable[[Progress], None]
 
 
@@ -76,7 +72,7 @@ def edit_video(
     if config.quality not in QUALITIES:
         known = ", ".join(QUALITIES)
         raise UsageError(f"quality {config.quality!r} is not known; choose {known}")
-    editor.age_direction()  # what is missing is said before the work
+    editor.required_ager()  # what is missing is said before the work
     source = VideoSource.open(path)
     _check_place(path, output, overwrite)
     folder = work_folder(output)
@@ -128,12 +124,6 @@ def list_tracks(
                 ListedTrack(track, spans, key_views(editor, source, journal, track, 1)[0])
             )
     return listed
-
-
-def code_size(editor: Editor) -> int:
-    """Numbers of one frame's code; 0 where the model has no encoder."""
-    config = editor.model.config.generator
-    return 0 if editor.encoder is None else config.num_ws * config.w_dim
 
 
 def peak_memory() -> float:
@@ -227,22 +217,8 @@ def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, 
         "format": FORMAT,
         "input": [str(source.path.resolve()), stat.st_size, stat.st_mtime_ns],
         "config": asdict(replace(config, to=0.0)) | {"to": to},
-        "model": editor.model.generator_hash,
-        "encoder": editor.model.config.sha256,
-        "direction": _direction_hash(editor),
+        "fingerprint": editor.fingerprint(),
         "precision": str(editor.dtype),
         "backend": editor.backend,
         "grey_hair": editor.grey_hair,
     }
-
-
-def _direction_hash(editor: Editor) -> str:
-    direction = editor.age_direction()
-    if isinstance(direction, Direction):
-        tensors = [direction.vector]
-    else:
-        tensors = list(direction.network.state_dict().values())
-    digest = hashlib.sha256(direction.name.encode())
-    for tensor in tensors:
-        digest.update(np.ascontiguousarray(tensor.detach().float().cpu().numpy()).tobytes())
-    return digest.hexdigest()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from reage.agers.faces import crop_for_age, view_crop
+from reage.compositing.view import crop_for_age, view_crop
 from reage.faces.face import Face
-from reage.faces.squares import FaceCrop
 from reage.images import to_tensor
+from reage.video.codes import encode_faces
 from reage.video.config import Preview, Progress
 from reage.video.journal import FRAME, Journal, face_row
 from reage.video.smoothing import is_cut, picture_change, thumbnail
@@ -23,7 +23,7 @@ from reage.video.tracking import Found, Tracker
 if TYPE_CHECKING:
     from reage.editor import Editor
 
-__all__ = ["KNOTS", "Block", "Scan", "describer", "encode_faces", "knot_stride", "scan_video"]
+__all__ = ["KNOTS", "Block", "Scan", "describer", "knot_stride", "scan_video"]
 
 BLOCK = 0.3  # seconds between searches of the whole picture; so much is held in memory
 KNOTS = 12.0  # codes and changes a second; between them a change is interpolated
@@ -160,10 +160,12 @@ def _note(editor: Editor, journal: Journal, block: Block, found: Found, stride: 
     first, shot = journal.frames, block.scan.shot
     places = [(i, t) for i in range(len(block.times)) for t in sorted(found) if i in found[t]]
     coded = [(i, t) for i, t in places if journal.code_size and (first + i) % stride == 0]
-    config = editor.model.config
-    size = config.generator.resolution
-    crops = [view_crop(block.pictures[i], found[t][i], config.alignment, size) for i, t in coded]
-    codes = encode_faces(editor, crops)
+    codes = np.zeros((0, journal.code_size), np.float32)
+    if coded:
+        space = editor.latents
+        shapes = (space.alignment, space.resolution)
+        crops = [view_crop(block.pictures[i], found[t][i], *shapes) for i, t in coded]
+        codes = encode_faces(space, crops)
     number = {key: journal.codes + n for n, key in enumerate(coded)}
     rows = [face_row(first + i, shot, t, found[t][i], number.get((i, t), -1)) for i, t in places]
     frames = np.zeros(len(block.times), FRAME)
@@ -176,14 +178,3 @@ def _note(editor: Editor, journal: Journal, block: Block, found: Found, stride: 
 def knot_stride(source: VideoSource) -> int:
     """Frames from one knot to the next."""
     return max(1, round(float(source.rate) / KNOTS))
-
-
-@torch.no_grad()
-def encode_faces(editor: Editor, crops: Sequence[FaceCrop]) -> np.ndarray:
-    """Codes `[N, num_ws * w_dim]` of crops, by the model's encoder."""
-    config = editor.model.config.generator
-    if editor.encoder is None or not crops:
-        return np.zeros((0, config.num_ws * config.w_dim), np.float32)
-    batches = [crops[i : i + 8] for i in range(0, len(crops), 8)]
-    codes = torch.cat([editor.encode(batch) for batch in batches])
-    return codes.flatten(1).float().cpu().numpy()

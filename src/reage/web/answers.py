@@ -86,6 +86,7 @@ def about_photo(photo: OpenPhoto, edits: dict | None = None) -> PhotoAnswer:
     faces = []
     for number, face in sorted(photo.faces.items()):
         reading, found = photo.readings[number], photo.inverted.get(number)
+        inversion = None if found is None else found.inversion
         faces.append(
             FaceAnswer(
                 number=number,
@@ -94,7 +95,7 @@ def about_photo(photo: OpenPhoto, edits: dict | None = None) -> PhotoAnswer:
                 spread=round(reading.spread, 1),
                 pose=[round(v, 1) for v in face.pose],
                 inverted=found is not None,
-                psnr=None if found is None else round(float(found.inversion.psnr[0]), 1),
+                psnr=None if inversion is None else round(float(inversion.psnr[0]), 1),
             )
         )
     largest = max(photo.faces, key=lambda number: photo.faces[number].size)

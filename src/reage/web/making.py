@@ -13,7 +13,7 @@ import torch
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from reage.agers.faces import PasteMode
+from reage.compositing.change import PasteMode
 from reage.editor import Editor
 from reage.errors import ImageError, ReageError, UsageError
 from reage.images import decode_photo, photo_from_array
@@ -71,7 +71,7 @@ def _strip(studio: Studio, photo: OpenPhoto, to: list[float], paste: str) -> byt
     live = studio.live(photo, paste, "face")
     face = live.traced.faces[0]
     own = face.view.reading.age
-    panels = [Panel(live.traced.mover.photo.rgb8, "photo", f"reads {own:.0f}")]
+    panels = [Panel(live.traced.search.photo.rgb8, "photo", f"reads {own:.0f}")]
     for age in to:
         pixels, glances = live.at({face.view.number: age})
         read = glances[face.view.number].reading.age
@@ -120,7 +120,7 @@ def _animate(
     paste: PasteMode,
     label: bool,
 ) -> None:
-    inverted = [photo.inverted[number] for number in sorted(photo.inverted)]
+    inverted = [photo.at(number, paste) for number in sorted(photo.inverted)]
     live: LiveFaces = live_faces(
         studio.editor, photo.photo, inverted, paste, size=SIDE[path.suffix], whole=False
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from functools import partial
 from pathlib import PurePath
 from typing import Annotated, Literal
@@ -13,13 +12,11 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from reage.agers.direction import Direction
-from reage.agers.faces import InvertedFace
 from reage.agers.finder import find_direction
 from reage.errors import UsageError
 from reage.faces.face import parse_points
 from reage.inversion.variation import step_towards
-from reage.outputs.framing import frame_inverted, frame_photo
+from reage.outputs.framing import frame_photo, frame_prepared
 from reage.outputs.project import Project, open_project, pack_project
 from reage.web.answers import DirectionAnswer, JobAnswer, PhotoAnswer, about_job, about_photo
 from reage.web.jobs import Job
@@ -95,7 +92,7 @@ def _view(photo: OpenPhoto, view: str, face: int) -> bytes:
     size, whole = VIEWS[view]
     if photo.inverted and not face:
         faces = [photo.inverted[number] for number in sorted(photo.inverted)]
-        small, _ = frame_inverted(photo.photo, faces, size, whole=whole or len(faces) > 1)
+        small, _ = frame_prepared(photo.photo, faces, size, whole=whole or len(faces) > 1)
     elif face and face not in photo.faces:
         raise UsageError(f"there is no face {face}; the photo has {len(photo.faces)}")
     else:
@@ -185,8 +182,8 @@ async def directions(studio: StudioOf) -> list[DirectionAnswer]:
     folder = studio.editor.model.folder
     for path in sorted(folder.glob("*.direction.safetensors")) if folder else []:
         name = path.name.removesuffix(".direction.safetensors")
-        direction = find_direction(studio.editor.model, path)
-        span = getattr(direction, "span", None) or (-3.0, 3.0)
+        direction = find_direction(studio.editor.latents, path).direction
+        span = direction.span or (-3.0, 3.0)
         found.append(DirectionAnswer(name=name, span=list(span), about="fitted on faces"))
     for number in range(FACTORS):
         about = "a factor that the generator was found to have (SeFa); it may change anything"
@@ -219,11 +216,10 @@ def _moved(
     if not name.startswith("sefa:"):
         assert model.folder is not None
         given = str(model.folder / f"{name}.direction.safetensors")
-    direction = find_direction(model, given)
-    assert isinstance(direction, Direction)
+    ager = find_direction(studio.editor.latents, given)
     traced = studio.live(photo, paste, view).traced
     edit = studio.editor.move(
-        traced.mover.photo, traced.faces, direction, [strength], traced.mover.paste
+        traced.search.photo, traced.faces, ager, [strength], traced.search.paste
     )
     return jpeg(edit[0].photo.rgb8)
 
@@ -261,9 +257,8 @@ def _mixed(
         raise UsageError("no face of the other photo is inverted yet; ask for that first")
     traced = studio.live(photo, paste, view).traced
     face = traced.faces[0]
-    assert isinstance(face, InvertedFace), "the studio inverts"
     ws = step_towards(face.ws, other.inverted[min(other.inverted)].ws, weights)
-    edit = studio.editor.show(traced.mover.photo, [replace(face, ws=ws)], traced.mover.paste)
+    edit = studio.editor.show(traced.search.photo, [face.with_code(ws)], traced.search.paste)
     return jpeg(edit.photo.rgb8)
 
 

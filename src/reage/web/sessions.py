@@ -9,12 +9,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from reage.agers.faces import InvertedFace
+from reage.agers.base import PreparedFace
+from reage.compositing.change import PasteMode
 from reage.errors import UsageError
 from reage.faces.face import Face
 from reage.faces.readings import AgeReading
@@ -43,8 +45,12 @@ class OpenPhoto:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     quality: str = "normal"
     seed: int = 0
-    inverted: dict[int, InvertedFace] = field(default_factory=dict)
+    inverted: dict[int, PreparedFace] = field(default_factory=dict)
     live: dict[tuple[str, str], LiveFaces] = field(default_factory=dict)  # by paste mode and view
+
+    def at(self, number: int, paste: str) -> PreparedFace:
+        """An inverted face, prepared for a way of pasting."""
+        return replace(self.inverted[number], paste=cast(PasteMode, paste))
 
     @property
     def size(self) -> int:
@@ -55,7 +61,7 @@ class OpenPhoto:
 
 
 def _pixels(live: LiveFaces) -> np.ndarray:
-    return live.traced.mover.photo.pixels
+    return live.traced.search.photo.pixels
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from PIL import Image
 
-from reage.agers.faces import PasteMode
+from reage.compositing.change import PasteMode
 from reage.editor import QUALITIES, Editor
 from reage.errors import UsageError
 from reage.images import Photo, decode_photo, encode_photo, to_array
@@ -63,7 +63,7 @@ class Studio:
 
     def warm_up(self) -> None:
         """Load what is loaded at the first use, so that no user waits for it."""
-        _ = (self.editor.age_network, self.editor.encoder, self.editor.perceptual)
+        _ = (self.editor.age_network, self.editor.latents.encoder, self.editor.latents.perceptual)
         _ = (self.editor.likeness, self.editor.detector)
 
     async def do(self, work: Callable[..., Answer], *args: Any) -> Answer:
@@ -121,7 +121,7 @@ class Studio:
             raise UsageError("no face of this photo is inverted yet; ask for that first")
         if (paste, view) not in photo.live:
             size, whole = VIEWS[view]
-            inverted = [photo.inverted[number] for number in sorted(photo.inverted)]
+            inverted = [photo.at(number, paste) for number in sorted(photo.inverted)]
             photo.live[paste, view] = live_faces(
                 self.editor,
                 photo.photo,
@@ -134,7 +134,7 @@ class Studio:
 
     def edited(self, photo: OpenPhoto, ages: Mapping[int, float], paste: str) -> Photo:
         """The whole photo at full size, with the search for the exact age."""
-        inverted = [photo.inverted[number] for number in ages if number in photo.inverted]
+        inverted = [photo.at(number, paste) for number in ages if number in photo.inverted]
         if not inverted:
             raise UsageError("none of these faces is inverted yet; ask for that first")
         traced = self.editor.trace(photo.photo, inverted, cast(PasteMode, paste))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reage.agers.faces import usual_points
+from reage.compositing.view import usual_points
 from reage.datasets.made_people.conditions import PLAIN, Condition, draw_condition, take
 from reage.models.checkpoints import Alignment
 

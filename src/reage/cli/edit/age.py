@@ -22,7 +22,7 @@ def age(photos: tuple[Path, ...]) -> None:
 
 
 def _read(path: Path) -> None:
-    from reage.agers.faces import crop_for_age, read_age
+    from reage.compositing.view import crop_for_age, read_age
     from reage.faces.detection import FaceDetector
     from reage.faces.face import left_to_right
     from reage.images import read_photo, to_tensor

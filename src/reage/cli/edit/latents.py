@@ -34,7 +34,7 @@ def edit_latent(file: Path, photos: Sequence[Path], task: EditTask) -> None:
     if task.targets:
         task.targets = as_targets(task.targets)
     editor = open_editor(task.options)
-    editor.checked_direction()  # what is missing is said before the work
+    editor.given_ager()  # what is missing is said before the work
     latents, remarks = recall_latents(editor.model, file)
     for remark in remarks:
         click.echo(f"note: {remark}", err=True)

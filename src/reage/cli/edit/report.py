@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reage.agers.faces import AnyFace
+    from reage.agers.base import PreparedFace
     from reage.editor import Editor
     from reage.types import AgedFace, Result
 
@@ -27,7 +27,7 @@ def edit_report(
         "latent" if of_code else "photo": {"file": source.name, "sha256": file_sha256(source)},
         "made_by": _versions(),
         "model": {
-            **_model(editor),
+            **_model(editor, result),
             "precision": str(editor.dtype).removeprefix("torch."),
             "device": str(editor.device),
             "backend": editor.backend,
@@ -44,7 +44,7 @@ def edit_report(
                 "age": _rounded(asdict(face.view.reading)),
                 "inversion": _inversion(face),
             }
-            for face in result.inverted
+            for face in result.prepared
         ],
         "edits": [
             {"file": path.name, "faces": [_aged(face) for face in edit.faces]}
@@ -55,24 +55,25 @@ def edit_report(
     }
 
 
-def _model(editor: Editor) -> dict[str, Any]:
-    ager = editor.pixel_ager
-    if ager is not None:
-        return {"name": ager.name, "ager_sha256": ager.sha256, "licence": "unknown"}
-    config = editor.model.config
-    return {
-        "name": config.name,
-        "generator_hash": editor.model.generator_hash,
-        "licence": config.licence,
+def _model(editor: Editor, result: Result) -> dict[str, Any]:
+    licence = "unknown" if editor.config is None else editor.config.licence
+    ager = editor.given_ager()
+    found = {
+        "name": editor.name,
+        "fingerprint": result.fingerprint,
+        "ager": ager.name,
+        "ager_fingerprint": ager.fingerprint,
+        "licence": licence,
     }
+    if result.prepared and result.prepared[0].latents is not None:
+        found["generator_hash"] = editor.model.generator_hash
+    return found
 
 
-def _inversion(face: AnyFace) -> dict[str, Any] | None:
-    from reage.agers.faces import InvertedFace
-
-    if not isinstance(face, InvertedFace) or face.inversion.perceptual == "none":
-        return None  # an ager of pixels starts at the photo, a code from a file is none's
+def _inversion(face: PreparedFace) -> dict[str, Any] | None:
     found = face.inversion
+    if found is None or not face.searched:
+        return None  # an ager of photos needs no code, one from a file was not searched for
     return {
         "psnr": round(float(found.psnr[0]), 2),
         "loss": round(float(found.losses[0]), 4),

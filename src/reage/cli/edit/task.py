@@ -71,8 +71,8 @@ class EditTask:
 
         options = self.options
         quality, paste, seed = options["quality"], options["paste"], options["seed"]
-        search = editor.search(quality, paste)
-        with step_bar(photo.path.name, search.step) as bar:
+        search = editor.search_of(quality, paste)
+        with step_bar(photo.path.name, search.step if search else 1) as bar:
             if self.strengths is None:
                 targets: Any = self.targets
                 return editor.edit(
@@ -86,12 +86,12 @@ class EditTask:
                     on_step=bar.update,
                 )
             # What was given, perhaps not of age.
-            direction = editor.pixel_ager or editor.checked_direction()
+            ager = editor.given_ager()
             faces = editor.choose_faces(photo, (), self.face, self.points)
-            taken = editor.take(
+            taken = editor.prepare(
                 photo, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
             )
-            edits = editor.move(photo, taken, direction, self.strengths, paste)
+            edits = editor.move(photo, taken, ager, self.strengths, paste)
             return editor.result(photo, taken, edits, {})
 
     def labels(self) -> list[str]:

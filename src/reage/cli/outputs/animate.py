@@ -65,7 +65,7 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     keep_inputs(output, [photo])
     check_moving(output, overwrite=options["overwrite"])
     editor = open_editor(options)
-    editor.age_mover()
+    editor.required_ager()
     plan = _plan(editor, photo, ages, options)
     shown = (float(plan.ages[0]), float(plan.ages[-1]))
     mark = f"Animated by reage, partly synthetic: {shown[0]:.0f} to {shown[1]:.0f} years"
@@ -98,8 +98,9 @@ def _plan(
     faces = editor.choose_faces(photo, (), parse_face(options["face"]), points)
     small, faces = frame_photo(photo, faces, options["size"], whole=options["whole"])
     paste, quality, seed = options["paste"], options["quality"], options["seed"]
-    with step_bar(path.name, editor.search(quality, paste).step) as bar:
-        taken = editor.take(
+    search = editor.search_of(quality, paste)
+    with step_bar(path.name, search.step if search else 1) as bar:
+        taken = editor.prepare(
             small, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
         )
     return plan_animation(editor.trace(small, taken, paste), *ages, timing)

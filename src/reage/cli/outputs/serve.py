@@ -63,7 +63,7 @@ def serve(host: str, port: int, **options: Any) -> None:
             f"--host {host} can be reached by others: set REAGE_PASSWORD, or say --no-auth"
         )
     editor = open_editor(options)
-    editor.age_direction()
+    editor.required_ager()
     with _listening(host, port) as listening:
         address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}/"
         click.echo(f"reage is at {address}  (Ctrl-C ends it)")

@@ -98,7 +98,7 @@ def _facts(photo: Path, dates: Any, options: dict[str, Any]) -> SheetFacts:
     from reage.outputs.sheet import SheetFacts, changes_in, sheet_age
 
     editor = open_editor(options)
-    editor.age_direction()
+    editor.required_ager()
     person = invert_person(editor, photo, options, options["face"])
     people = [invert_person(editor, path, options) for path in options["relatives"]]
     asked = sheet_age(dates, person.face.view.reading)

@@ -34,8 +34,8 @@ def export(
     if (onnx is None) == (openvino is None):
         raise UsageError("give either --onnx FOLDER or --openvino FOLDER")
 
-    from reage.agers.finder import find_direction
-    from reage.agers.neural import NeuralAger
+    from reage.agers.files import StoredAger, read_ager
+    from reage.agers.finder import AGE_AGER
     from reage.models.encoders import load_encoder
     from reage.models.export import export_parts, parts_of
     from reage.models.graphs import GraphFormat
@@ -45,9 +45,12 @@ def export(
     folder = onnx or openvino
     assert folder is not None
     loaded = load(model)
-    found = find_direction(loaded, direction)
+    file = None if loaded.folder is None else loaded.folder / AGE_AGER
+    if direction is not None:
+        file = Path(direction)
+    found = read_ager(file) if file is not None and file.is_file() else None
     agers = (None, None, None)
-    if isinstance(found, NeuralAger):
+    if isinstance(found, StoredAger):
         agers = (found.network, found.photo, found.growth)
     encoder = load_encoder(loaded)
     parts = parts_of(loaded, encoder, *agers)

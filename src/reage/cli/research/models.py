@@ -96,13 +96,16 @@ def convert(
 
     import torch
 
-    from reage.agers.direction import Direction
+    from reage.agers.direction_ager import DirectionAger
     from reage.agers.direction_files import save_direction
-    from reage.agers.finder import AGE_AGER, AGE_DIRECTION, find_direction
-    from reage.agers.neural import save_ager
+    from reage.agers.files import save_sam_ager
+    from reage.agers.finder import AGE_AGER, AGE_DIRECTION, AgerSource, find_ager
+    from reage.agers.latent import SamAger
+    from reage.inversion.space import LatentSpace
     from reage.models.checkpoints import save_model, seal
     from reage.models.convert import write_foreign
     from reage.models.encoders import load_encoder
+    from reage.models.files import write_file
     from reage.models.hub import origin
     from reage.models.registry import load
 
@@ -118,7 +121,7 @@ def convert(
             licence=licence if licence != "unknown" else model.config.licence,
         )
         card = f"# {config.name}\nConverted from {origin(source)}. Licence: {config.licence}.\n"
-        encoder, direction = load_encoder(model), find_direction(model, None)
+        encoder, ager = load_encoder(model), find_ager(AgerSource.of(LatentSpace(model)))
         save_model(
             config,
             model.generator,
@@ -130,12 +133,14 @@ def convert(
         )
         if model.hypernet is not None:
             click.echo(f"note: the hypernetwork is in {source} only; use that to tune", err=True)
-        if isinstance(direction, Direction):  # it belongs to the tensors, and they are the same
-            save_direction(direction, target / AGE_DIRECTION)
-            seal(target)
-        elif direction is not None:
-            save_ager(direction, target / AGE_AGER)
-            seal(target)
+        # An ager belongs to the generator's tensors, and they are the same.
+        if isinstance(ager, DirectionAger):
+            save_direction(ager.direction, target / AGE_DIRECTION)
+        elif isinstance(ager, SamAger):
+            save_sam_ager(ager, target / AGE_AGER)
+        elif ager is not None and model.folder is not None:
+            write_file(target / AGE_AGER, (model.folder / AGE_AGER).read_bytes())
+        seal(target)
     else:
         write_foreign(model, target, layout)  # type: ignore[arg-type]
     size = model.config.generator

@@ -77,7 +77,7 @@ def project(files: tuple[Path, ...], **options: Any) -> None:
     """
     config = _config(options)
     editor = open_editor(options)
-    click.echo(f"perceptual loss: {editor.perceptual.name}", err=True)
+    click.echo(f"perceptual loss: {editor.latents.perceptual.name}", err=True)
 
     def work(file: Path) -> None:
         if _project_file(editor, file, config, options) == "interrupted":
@@ -106,7 +106,7 @@ def _project_file(
     editor: Editor, file: Path, config: ProjectConfig, options: dict[str, Any]
 ) -> str:
     """Project every chosen face of a file; returns how the last one stopped."""
-    from reage.agers.faces import aligned_crop, view_crop
+    from reage.compositing.view import aligned_crop, view_crop
     from reage.faces.face import parse_points
     from reage.images import read_photo
 
@@ -173,10 +173,10 @@ def _project_face(
             if video is not None:
                 video.add(step.index, to_array(step.images[:, :3])[0])
 
-        found = editor.project_crop(
+        found = editor.latents.project(
             crop, config, encoder=not options["no_encoder"], on_step=on_step
         )
-        image = editor.synthesize(found.ws, noise=found.noise)
+        image = editor.latents.synthesize(found.ws, noise=found.noise)
         shown = to_array(image)[0]
         if video is not None:
             video.finish(shown)
@@ -231,7 +231,7 @@ def _tune(editor: Editor, name: str, crop: Any, found: Inversion, options: dict[
     from reage.images import save_array, to_array
     from reage.inversion.tuning import TuneConfig, save_difference
 
-    tuned = editor.tune_crop(crop, found.ws, TuneConfig(step=options["tune"]))
+    tuned = editor.latents.tune(crop, found.ws, TuneConfig(step=options["tune"]))
     folder = options["output"]
     difference = folder / f"{name}.tuning.safetensors"
     save_difference(difference, tuned, editor.model.generator_hash)

@@ -5,6 +5,7 @@ MediaPipe's selfie segmentation says where a person is; `parting` finds the hair
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -83,6 +84,7 @@ class PersonFinder:
             content = PERSON_FILE.read_bytes()
         except OSError as error:
             raise ModelError(f"cannot read {PERSON_FILE}: reinstall reage") from error
+        self.sha256 = hashlib.sha256(content).hexdigest()
         self._network = LiteNetwork(content, num_threads, (1, HEAD_SIDE, HEAD_SIDE, 3))
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:

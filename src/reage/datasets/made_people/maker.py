@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 import reage.editor
-from reage.agers.faces import InvertedFace, crop_for_age, made_face, read_age, usual_points
+from reage.agers.base import PreparedFace
+from reage.agers.made import made_face
+from reage.compositing.view import crop_for_age, read_age, usual_points
 from reage.datasets.made_people.conditions import PLAIN, draw_condition, take
 from reage.datasets.made_people.options import SynthesisOptions, seed_of
 from reage.datasets.made_people.recognising import recogniser_named
@@ -45,7 +47,7 @@ class Maker:
             direction=options.direction,
             backend=options.backend,
         )
-        self.editor.age_direction()  # what is missing is said before the work
+        self.editor.required_ager()  # what is missing is said before the work
         self.people = model_people(self.editor.model)
         self.recogniser = recogniser_named(options.recogniser, self.editor)
 
@@ -95,7 +97,7 @@ class Maker:
 
     def _seen(self, ws: Tensor) -> tuple[np.ndarray, Face | None]:
         """A code's picture and the face that is found in it."""
-        rgb = to_array(self.editor.synthesize(ws))[0]
+        rgb = to_array(self.editor.latents.synthesize(ws))[0]
         faces = self.editor.detector.detect(rgb)
         if faces:
             face = select_faces(faces, "largest")[0]
@@ -105,15 +107,15 @@ class Maker:
             return rgb, Face.from_points(points)
         return rgb, None
 
-    def _unmoved(self, ws: Tensor) -> InvertedFace:
+    def _unmoved(self, ws: Tensor) -> PreparedFace:
         """The drawn face as an inversion of its own picture: nothing is lost."""
         _, face = self._seen(ws)
         assert face is not None, "it was seen when it was drawn"
-        image = self.editor.synthesize(ws)
-        return made_face(ws, image, face, self.editor.age_network)
+        image = self.editor.latents.synthesize(ws)
+        return made_face(self.editor.latents, ws, image, face, self.editor.age_network)
 
     def _taken(
-        self, face: InvertedFace, looks: Looks, index: int, seed: int
+        self, face: PreparedFace, looks: Looks, index: int, seed: int
     ) -> tuple[dict[str, Any], str, bytes]:
         """Take one picture under its condition; what is stored is what is measured."""
         rng = np.random.default_rng(seed)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.agers.faces import crop_for_age
+from reage.compositing.view import crop_for_age
 from reage.editor import Editor
 from reage.errors import ModelError, UsageError
 from reage.evaluation.recogniser import DlibRecogniser, load_recogniser

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from reage.agers.faces import crop_for_age
+from reage.compositing.view import crop_for_age
 from reage.datasets.prepare.options import PrepareOptions
 from reage.datasets.prepare.records import Examined, FaceRecord, Record
 from reage.datasets.prepare.sources import Picture, read_picture, read_side_labels

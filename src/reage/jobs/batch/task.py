@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from reage.agers.faces import PasteMode
+from reage.compositing.change import PasteMode
 from reage.editor import Which
 
 __all__ = ["BatchTask", "Done", "Item"]

@@ -34,8 +34,8 @@ class Worker:
             backend=task.backend,
             grey_hair=task.grey_hair,
         )
-        self.editor.age_mover()  # what is missing is said once, not for each photo
-        self.model = self.editor.hash
+        self.editor.required_ager()  # what is missing is said once, not for each photo
+        self.model = self.editor.fingerprint(task.paste)
 
     def do(self, item: Item) -> Done:
         """Edit one photo and write all its outputs, or none of them."""

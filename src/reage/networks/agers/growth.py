@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Growth", "GrowthConfig", "bent"]
+__all__ = ["Growth", "GrowthConfig", "warp_images"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Growth(nn.Module):
         return ((ages.to(known)[:, None] - known[:-1]) / (known[1:] - known[:-1])).clamp(0, 1)
 
 
-def bent(images: Tensor, bend: Tensor, margin: float, place: Tensor | None = None) -> Tensor:
+def warp_images(images: Tensor, bend: Tensor, margin: float, place: Tensor | None = None) -> Tensor:
     """Pictures `[1 or N, C, R, R]` with their places moved by `bend` `[N, 2, S, S]`.
 
     `bend` is what `Growth` gives, and `margin` its. `place` `[3, 2]` says which square the

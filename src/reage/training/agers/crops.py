@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reage.agers.faces import EYES_TO_MOUTH
+from reage.compositing.view import EYES_TO_MOUTH
 from reage.models.checkpoints import Alignment
 
 __all__ = ["length", "lies"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reage.agers.faces import age_square
+from reage.compositing.view import age_square
 from reage.models.checkpoints import Alignment
 from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.gender import GenderNetwork

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from reage.agers.faces import EYES_TO_MOUTH
 from reage.compositing.bands import LUMA
+from reage.compositing.view import EYES_TO_MOUTH
 from reage.datasets.reading import FaceDataset, FaceRow
 from reage.models.checkpoints import Alignment
 from reage.training.agers.crops import length, lies

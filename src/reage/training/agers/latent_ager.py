@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reage.agers.faces import toned
-from reage.agers.neural import NeuralAger
+from reage.agers.files import StoredAger
+from reage.compositing.change import limit_tone
 from reage.compositing.masks import oval_mask
 from reage.networks.agers.latent_ager import Ager
 from reage.networks.encoders.encoder import Encoder
@@ -53,7 +53,7 @@ class AgerTrainer:
         self,
         config: AgerTraining,
         ager: Ager,
-        begun: NeuralAger | None,  # whose network `ager` was; what is stored beside it is kept
+        begun: StoredAger | None,  # whose network `ager` was; what is stored beside it is kept
         generator: AnyGenerator,
         encoder: Encoder,
         networks: FaceNetworks,
@@ -118,7 +118,7 @@ class AgerTrainer:
 
     def _paste(self, faces: _Faces, aged: Tensor) -> Tensor:
         """The photos with the change pasted, as the editor's `delta` does it."""
-        toning = toned(faces.base, aged, self.config.colour) - faces.base
+        toning = limit_tone(faces.base, aged, self.config.colour) - faces.base
         return (faces.images + toning * self.mask).clamp(-1, 1)
 
     def _losses(

@@ -11,11 +11,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reage.agers.faces import luma, usual_points
-from reage.agers.neural import SPINS, NeuralAger, lit, photo_change, photo_mask, shading_of, spun
+from reage.agers.files import StoredAger
+from reage.agers.photo import (
+    SPINS,
+    add_photo_change,
+    changes_under_shifts,
+    photo_mask,
+    relight,
+    shading,
+)
+from reage.compositing.change import luma
+from reage.compositing.view import usual_points
 from reage.faces.squares import eye_mask
 from reage.models.checkpoints import Alignment
-from reage.networks.agers.growth import Growth, bent
+from reage.networks.agers.growth import Growth, warp_images
 from reage.networks.agers.photo_ager import PhotoAger
 from reage.training.agers.critics import AgeCritics
 from reage.training.agers.face_networks import FaceNetworks, weighted
@@ -44,7 +53,7 @@ class PhotoAgerTrainer:
         self,
         config: PhotoAgerTraining,
         ager: PhotoAger,
-        beside: NeuralAger,  # the ager of codes that it is stored with
+        beside: StoredAger,  # the ager of codes that it is stored with
         growth: Growth | None,
         fit_growth: Callable[[], Tensor],  # its shapes, looked for before the first step
         networks: FaceNetworks,
@@ -115,14 +124,16 @@ class PhotoAgerTrainer:
         """
         # Half of the shifts that the editor takes, in turns: what none of them shows, both learn.
         shifts = SPINS[index % len(SPINS)]
-        found = spun(ager, photos, own, wanted, shifts, dtype=self.dtype) * self.mask
-        change = photo_change(photos, found.mean(0), wanted > own)
+        found = (
+            changes_under_shifts(ager, photos, own, wanted, shifts, dtype=self.dtype) * self.mask
+        )
+        change = add_photo_change(photos, found.mean(0), wanted > own)
         uneven = luma((found - found.mean(0)).flatten(0, 1))
         pasted = (photos + change).clamp(-1, 1)
         if self.growth is None:
             return pasted, change, uneven
         moves = self.growth(own, wanted)
-        return bent(pasted, moves, self.growth.config.margin).clamp(-1, 1), change, uneven
+        return warp_images(pasted, moves, self.growth.config.margin).clamp(-1, 1), change, uneven
 
     def _losses(
         self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor, older: Tensor
@@ -139,9 +150,9 @@ class PhotoAgerTrainer:
             "identity": F.relu(self.config.least_likeness - like).mean(),
             "gender": (networks.gender(pasted) - male).abs().mean(),
             "light": light.square().mean(),
-            "hue": (change - lit(photos, luma(change))).square().mean(),
+            "hue": (change - relight(photos, luma(change))).square().mean(),
             "size": change.square().mean(),
-            "shading": (shading_of(luma(change)) * older).square().mean(),
+            "shading": (shading(luma(change)) * older).square().mean(),
             "peak": F.relu(luma(change).abs() - PEAK).square().mean(),
         }
 

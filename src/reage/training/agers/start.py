@@ -8,8 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from reage.agers.finder import find_direction
-from reage.agers.neural import NeuralAger
+from reage.agers.files import StoredAger
+from reage.agers.finder import stored_ager
 from reage.datasets.reading import FaceDataset, FaceRow
 from reage.errors import ModelError
 from reage.models.checkpoints import Model
@@ -77,14 +77,14 @@ def start_ager(
     return trainer
 
 
-def _begun(model: Model, agers: Model | None) -> NeuralAger | None:
+def _begun(model: Model, agers: Model | None) -> StoredAger | None:
     """The ager that a training goes on from, if there is one.
 
     One of an earlier state of the generator will do: where its codes lie is told to it anew.
     """
-    found = find_direction(agers or model, None)
+    found = stored_ager(agers or model)
     shape = (model.generator.num_ws, model.config.generator.w_dim)
-    if isinstance(found, NeuralAger):
+    if isinstance(found, StoredAger):
         config = found.network.config
         if (config.num_ws, config.w_dim) == shape:
             return found
@@ -104,8 +104,8 @@ def start_photo_ager(
     machine: Machine,
 ) -> PhotoAgerTrainer:
     """The trainer of a photo ager; ModelError where the model has no ager of codes."""
-    beside = find_direction(model, None)
-    if not isinstance(beside, NeuralAger):
+    beside = stored_ager(model)
+    if not isinstance(beside, StoredAger):
         raise ModelError(
             f"the model {model.config.name} has no ager of reage's; train one first: "
             "reage train ager"
@@ -144,7 +144,7 @@ def start_photo_ager(
     )
 
 
-def _photo_kimg(ager: NeuralAger) -> float:
+def _photo_kimg(ager: StoredAger) -> float:
     """Thousands of pictures that its photo ager has learnt from, where its report says so."""
     return float(ager.report.get("photo", {}).get("kimg", 0.0))
 

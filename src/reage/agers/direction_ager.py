@@ -1,0 +1,80 @@
+"""The ager of a direction: codes moved in a straight line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from reage.agers.base import PreparedFace
+from reage.agers.direction import Direction
+from reage.agers.direction_scale import oriented
+from reage.agers.latent import CodeAger
+from reage.compositing.change import Change
+from reage.compositing.view import age_square
+from reage.inversion.space import LatentSpace
+from reage.models.files import fingerprint_of
+from reage.models.pretrained import load_age_network
+
+__all__ = ["DirectionAger"]
+
+
+@dataclass(frozen=True, eq=False)
+class DirectionAger(CodeAger):
+    """Moves codes along a direction, a decade for each unit of its strength.
+
+    How many years a unit really makes differs from face to face: the closed loop finds out.
+    """
+
+    direction: Direction
+    latents: LatentSpace
+    span = (0.0, 120.0)  # years; not known, so `reach` counts
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.direction.name
+
+    @property
+    def colour(self) -> float:  # type: ignore[override]
+        return self.direction.colour
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        tensors = {"vector": self.direction.vector}
+        if self.direction.origin is not None:
+            tensors["origin"] = self.direction.origin
+        return fingerprint_of(
+            "direction", self.latents.model.generator_hash, str(self.colour), tensors
+        )
+
+    @cached_property
+    def older(self) -> Direction:
+        """The direction with a sign that is known: + is older; LatentError where it is not of age.
+
+        A foreign file does not say its sign: it is measured on the average face.
+        """
+        return oriented(self.direction, self.latents.average, self._ages_of)
+
+    def reach(self, face: PreparedFace) -> tuple[float, float]:
+        """Within the range of real faces' codes, or as far as the direction was tried."""
+        low, high = self.older.allowed(face.ws, face.own_age)
+        return face.own_age + 10 * low, face.own_age + 10 * high
+
+    def codes(self, face: PreparedFace, ages: Tensor) -> Tensor:
+        return self._along(self.older, face, (ages - face.own_age) / 10)
+
+    def move(self, face: PreparedFace, strengths: Tensor) -> Change:
+        """The change by strengths `[N]` of the direction as it was given, of age or not."""
+        base = face.base if face.shown is None else face.shown
+        return self.shown(base, self._along(self.direction, face, strengths))
+
+    def _along(self, direction: Direction, face: PreparedFace, strengths: Tensor) -> Tensor:
+        return direction.moved(face.ws, strengths.to(face.ws), face.own_age)
+
+    @torch.no_grad()
+    def _ages_of(self, ws: Tensor) -> Tensor:
+        """Ages read on the pictures of codes `[N, num_ws, w_dim]`, `[N]` years."""
+        squares = age_square(self.latents.synthesize(ws), self.alignment)
+        return load_age_network().to(self.latents.device).read(squares)[0]

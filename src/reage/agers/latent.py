@@ -1,0 +1,119 @@
+"""Agers of latent codes: reage's own network on codes, and SAM's on pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from reage.agers.base import Ager, PreparedFace
+from reage.compositing.change import Change, limit_tone
+from reage.inversion.encoding import pooled
+from reage.inversion.space import LatentSpace
+from reage.models.checkpoints import Alignment
+from reage.models.files import fingerprint_of
+from reage.networks.agers.latent_ager import Ager as LatentNetwork
+from reage.networks.encoders.style_encoder import StyleEncoder, with_age
+
+__all__ = ["CodeAger", "LatentAger", "SamAger"]
+
+BEYOND = 10.0  # years past the trained ages that may be asked of the network
+
+
+class CodeAger(Ager):
+    """An ager that moves latent codes: what it shows, a generator makes of them."""
+
+    latents: LatentSpace
+    colour: float = 1.0  # share of the change's colour that is shown; its light always is
+    needs = "latent"
+    edge = "the edge of what the generator has learnt"
+
+    @property
+    def alignment(self) -> Alignment:  # type: ignore[override]
+        return self.latents.alignment
+
+    def side(self, pixels: float, quality: str) -> int:
+        return self.latents.resolution
+
+    def codes(self, face: PreparedFace, ages: Tensor) -> Tensor:
+        """The face's code moved to ages `[N]`: `[N, num_ws, w_dim]`."""
+        raise NotImplementedError
+
+    def change(self, face: PreparedFace, ages: Tensor) -> Change:
+        base = face.base if face.shown is None else face.shown
+        return self.shown(base, self.codes(face, ages))
+
+    @torch.no_grad()
+    def shown(self, base: Tensor, codes: Tensor) -> Change:
+        """The change from a picture `[1 or N, 3, R, R]` to what codes `[N, ...]` show."""
+        return Change(limit_tone(base, self.latents.synthesize(codes), self.colour) - base)
+
+
+@dataclass(frozen=True, eq=False)
+class LatentAger(CodeAger):
+    """A network that moves a code from the face's own age to another."""
+
+    network: LatentNetwork  # frozen
+    latents: LatentSpace
+    name: str = "age"
+    span: tuple[float, float] = (1.0, 82.0)  # years that it was trained for
+    colour: float = 1.0
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        return fingerprint_of(
+            "latent", self.latents.model.generator_hash, str(self.colour), self.network.state_dict()
+        )
+
+    def reach(self, face: PreparedFace) -> tuple[float, float]:
+        """A little past the ages of the training."""
+        low, high = self.span
+        return min(low - BEYOND, face.own_age), max(high + BEYOND, face.own_age)
+
+    @torch.no_grad()
+    def codes(self, face: PreparedFace, ages: Tensor) -> Tensor:
+        ages = ages.to(face.ws)
+        codes = face.ws.expand(len(ages), -1, -1)
+        return codes + self.network(codes, torch.full_like(ages, face.own_age), ages)
+
+
+@dataclass(frozen=True, eq=False)
+class SamAger(CodeAger):
+    """SAM's ager: it looks at the face's picture with the age asked for, and offsets the code.
+
+    A face at its own age stays as it is: what counts is by how much the offsets of the two ages
+    differ. Alaluf et al., "Only a Matter of Style" (2021).
+    """
+
+    network: StyleEncoder  # of four channels, frozen
+    latents: LatentSpace
+    name: str = "age"
+    span: tuple[float, float] = (0.0, 100.0)  # years that it was trained for
+    colour: float = 1.0
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        return fingerprint_of(
+            "sam", self.latents.model.generator_hash, str(self.colour), self.network.state_dict()
+        )
+
+    @torch.no_grad()
+    def codes(self, face: PreparedFace, ages: Tensor) -> Tensor:
+        own = ages.new_tensor([face.own_age])
+        offsets = self.offsets(face.photo, torch.cat([ages, own]).to(face.ws))
+        return face.ws + (offsets[:-1] - offsets[-1:])
+
+    @torch.no_grad()
+    def own_codes(self, picture: Tensor, start: Tensor, ages: Tensor) -> Tensor:
+        """SAM's own codes of one picture at ages `[N]`, from the code `[1, num_ws, w_dim]` of pSp.
+
+        `encode` gives that code.
+        """
+        return start + self.offsets(picture, ages)
+
+    def offsets(self, picture: Tensor, ages: Tensor) -> Tensor:
+        """What the network adds to the code of one picture `[1, 3, R, R]` at ages `[N]`."""
+        seen = pooled(picture, self.network.config.resolution)
+        return self.network(with_age(seen.expand(len(ages), -1, -1, -1), ages))

@@ -1,0 +1,72 @@
+"""Frames of a video that faces are rendered into, in their own Y'CbCr samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reage.compositing.bands import enlarged, turned
+from reage.compositing.hair.greying import COLOUR, turned_grey
+from reage.compositing.hair.segmentation import Hair
+from reage.compositing.paste import add_relief, scale_detail
+from reage.compositing.planes import Planes, add_layer, rgb_to_ycc, warp_planes
+from reage.compositing.render import FaceLayer
+from reage.compositing.warp import Warp
+
+__all__ = ["FrameCanvas", "grey_planes"]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameCanvas:
+    """A frame's planes, which are changed, and the same as they were."""
+
+    planes: Planes
+    seen: Planes
+
+    def add(self, layer: FaceLayer) -> None:
+        assert layer.picture is None, "a video shows changes, not made faces"
+        added = (layer.change.added[0] * 127.5).permute(1, 2, 0).float().cpu().numpy()
+        change = added * layer.mask[..., None]
+        ycc = rgb_to_ycc(change, self.planes.matrix, self.planes.full_range)
+        add_layer(self.planes, ycc.astype(np.float32), layer.quad, layer.weight)
+
+    def scale_detail(self, layer: FaceLayer, gain: float) -> None:
+        light, source = self.planes.layers[0], self.seen.layers[0]
+        scale_detail(light, source, gain**layer.weight, layer.quad, layer.skin)
+
+    def add_relief(self, layer: FaceLayer, relief: np.ndarray) -> None:
+        add_relief(self.planes.layers[0], relief * np.float32(layer.weight), layer.quad)
+
+    def grey(self, hair: Hair, share: float) -> None:
+        grey_planes(self.planes, hair, share)
+
+    def warp(self, layer: FaceLayer, warp: Warp) -> None:
+        warp_planes(self.planes, warp.scaled(layer.weight), layer.quad)
+
+
+def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
+    """Turn a share `amount` (0..1) of the hair in a frame grey, in place."""
+    luma, *colours = planes.layers
+    x0, y0, x1, y1 = hair.region(luma.shape)
+    # Whole samples of colour, each of which lies over two by two of light.
+    x0, y0, x1, y1 = x0 // 2 * 2, y0 // 2 * 2, (x1 + 1) // 2 * 2, (y1 + 1) // 2 * 2
+    width, height = x1 - x0, y1 - y0
+    if amount <= 0 or min(width, height) <= 0:
+        return
+    region = (x0, y0, x1, y1)
+    layers = [
+        enlarged(turned(layer, hair.quad, region), (0, height), width, height)
+        for layer in hair.layers
+    ]
+    start, span = (0.0, 255.0) if planes.full_range else (16.0, 219.0)
+    target = luma[y0:y1, x0:x1]
+    light = (target - np.float32(start)) / np.float32(span)
+    share, shown = turned_grey(light, hair, layers, amount)
+    light += share * (shown - light)
+    np.copyto(target, np.clip(np.rint(start + span * light), 0, 255), casting="unsafe")
+    fading = share.reshape(height // 2, 2, width // 2, 2).mean((1, 3)) * (1 - COLOUR)
+    for plane in colours:
+        part = plane[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2]
+        values = 128 + (part - np.float32(128)) * (1 - fading)
+        np.copyto(part, np.rint(values), casting="unsafe")

@@ -1,0 +1,92 @@
+"""What the age network will see of a changed face, without the photo at full size."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reage.compositing.change import Change, Greying, PasteMode, apply_change
+from reage.compositing.hair.greying import grey_crop
+from reage.compositing.view import AGE_SIDE, FaceView
+from reage.compositing.warp import affine_of
+from reage.faces.squares import to_unit
+from reage.images import to_tensor
+from reage.networks.agers.growth import warp_images
+
+__all__ = ["preview", "preview_flat", "to_age_square"]
+
+
+def preview(
+    view: FaceView, picture: Tensor, change: Change, paste: PasteMode, flat: Tensor | None = None
+) -> Tensor:
+    """What the age network's square will show of a changed face, `[N, 3, 128, 128]`.
+
+    `picture` `[1, 3, R, R]` is the face that was changed. `flat` is what `preview_flat` gives,
+    where that is at hand.
+    """
+    if paste == "none":
+        return to_age_square(view, apply_change(picture, change)).clamp(-1, 1)
+    flat = preview_flat(view, picture, change, paste) if flat is None else flat
+    return _warped(view, _greyed(view, flat, change.greying), change)
+
+
+def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMode) -> Tensor:
+    """The same before the hair turns grey and anything is warped, `[N, 3, 128, 128]`."""
+    if paste == "none":
+        return to_age_square(view, picture + change.added).clamp(-1, 1)
+    mask = torch.from_numpy(view.mask)[None, None].to(change.added)
+    photo = to_tensor(view.age_crop.image).to(change.added)
+    if paste == "replace":
+        weight = to_age_square(view, mask)
+        return photo * (1 - weight) + to_age_square(view, (picture + change.added) * mask)
+    shown = photo + to_age_square(view, change.added * mask)
+    if change.relief is not None:
+        relief = to_age_square(view, change.relief[:, None])
+        shown = (shown + 1) * torch.exp(relief) - 1
+    return shown.clamp(-1, 1)
+
+
+def _greyed(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:
+    """The age network's square `[1 or N, 3, 128, 128]` with grey hair."""
+    if greying is None or not any(greying.shares):
+        return shown
+    some = [i for i, share in enumerate(greying.shares) if share > 0]
+    pictures = shown.expand(len(greying.shares), -1, -1, -1).clone()
+    colours = (pictures[some].permute(0, 2, 3, 1).float().cpu().numpy() + 1) / 2
+    shares = [greying.shares[i] for i in some]
+    found = grey_crop(colours, view.age_crop.quad, greying.hair, shares)
+    made = torch.from_numpy(found).to(shown).permute(0, 3, 1, 2) * 2 - 1
+    pictures[some] = made.clamp(-1, 1)
+    return pictures
+
+
+def _warped(view: FaceView, shown: Tensor, change: Change) -> Tensor:
+    """What the age network's square `[1 or N, 3, 128, 128]` shows where the photo is warped."""
+    warp = change.warp
+    if warp is None:
+        return shown
+    corners = to_unit(view.age_crop.quad, view.crop.quad)  # TL, BL, BR, TR
+    place = np.stack([corners[0], corners[3] - corners[0], corners[1] - corners[0]])
+    moves = warp.moves.to(shown)
+    return warp_images(shown, moves, warp.margin, torch.from_numpy(place).to(moves)).clamp(-1, 1)
+
+
+def to_age_square(view: FaceView, layers: Tensor) -> Tensor:
+    """Resample `[N, C, R, R]` from the ager's square to the age network's."""
+    if np.array_equal(view.crop.quad, view.age_crop.quad):
+        factor = layers.shape[-1] // AGE_SIDE
+        layers = F.avg_pool2d(layers, factor) if factor > 1 else layers
+        if layers.shape[-1] == AGE_SIDE:
+            return layers
+    corners = to_unit(view.age_crop.quad, view.crop.quad)  # TL, BL, BR, TR
+    shrink = int(np.hypot(*(corners[3] - corners[0])) * layers.shape[-1] / AGE_SIDE)
+    if shrink > 1:
+        layers = F.avg_pool2d(layers, shrink)
+    grid = F.affine_grid(
+        affine_of(corners).to(layers)[None].expand(len(layers), -1, -1),
+        [len(layers), layers.shape[1], AGE_SIDE, AGE_SIDE],
+        align_corners=False,
+    )
+    return F.grid_sample(layers, grid, mode="bilinear", align_corners=False)

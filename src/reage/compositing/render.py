@@ -1,0 +1,116 @@
+"""The one recipe by which changed faces get into a picture, whatever that picture is kept as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from reage.compositing.change import Change
+from reage.compositing.hair.greying import grey_hair
+from reage.compositing.hair.segmentation import Hair
+from reage.compositing.paste import add_relief, paste_delta, paste_replace, scale_detail
+from reage.compositing.warp import Warp, warp_in_place
+
+__all__ = ["Canvas", "FaceLayer", "PhotoCanvas", "render", "render_photo"]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceLayer:
+    """One face's change at one age, and where it goes."""
+
+    quad: np.ndarray  # [4, 2] the ager's square in the picture, TL, BL, BR, TR
+    mask: np.ndarray  # [R, R] where it may show, 0..1
+    skin: np.ndarray  # [R, R] where detail may change, 0..1
+    change: Change  # at one age
+    picture: Tensor | None = None  # [1, 3, R, R] the changed face, to replace the photo's
+    weight: float = 1.0  # how much of it shows, 0..1
+
+
+class Canvas(Protocol):
+    """A picture that faces are rendered into, in place."""
+
+    def add(self, layer: FaceLayer) -> None:
+        """Add the change of light and colour, or put the changed face in the photo's place."""
+        ...
+
+    def scale_detail(self, layer: FaceLayer, gain: float) -> None:
+        """Make the skin's own faint detail `gain` times as strong."""
+        ...
+
+    def add_relief(self, layer: FaceLayer, relief: np.ndarray) -> None:
+        """Add `relief` `[S, S]` to the logarithm of the light."""
+        ...
+
+    def grey(self, hair: Hair, share: float) -> None:
+        """Turn a share of the hair grey, 0..1."""
+        ...
+
+    def warp(self, layer: FaceLayer, warp: Warp) -> None:
+        """Bend the picture around the face."""
+        ...
+
+
+def render(canvas: Canvas, layers: Sequence[FaceLayer]) -> None:
+    """Put changed faces into a picture: change, detail, hair; all are bent in their places last."""
+    for layer in layers:
+        canvas.add(layer)
+        if layer.change.detail is not None:
+            canvas.scale_detail(layer, float(layer.change.detail))
+        if layer.change.relief is not None:
+            canvas.add_relief(layer, layer.change.relief[0].float().cpu().numpy())
+    for layer in layers:
+        greying = layer.change.greying
+        if greying is not None:
+            (share,) = greying.shares
+            canvas.grey(greying.hair, share * layer.weight)
+    for layer in layers:
+        if layer.change.warp is not None:
+            canvas.warp(layer, layer.change.warp)
+
+
+class PhotoCanvas:
+    """A photo `[H, W, 3]` uint8 or uint16, which is copied, and its alpha, which is not."""
+
+    def __init__(self, pixels: np.ndarray, alpha: np.ndarray | None = None):
+        self.source, self.pixels, self.alpha = pixels, pixels, alpha
+
+    def add(self, layer: FaceLayer) -> None:
+        if layer.picture is None:
+            delta = _as_array(layer.change.added * 127.5)
+            self.pixels = paste_delta(self.pixels, delta, layer.quad, layer.mask)
+            return
+        image = _as_array(((layer.picture + layer.change.added).clamp(-1, 1) + 1) * 127.5)
+        self.pixels = paste_replace(self.pixels, image, layer.quad, layer.mask)
+
+    def scale_detail(self, layer: FaceLayer, gain: float) -> None:
+        scale_detail(self.pixels, self.source, gain, layer.quad, layer.skin)
+
+    def add_relief(self, layer: FaceLayer, relief: np.ndarray) -> None:
+        add_relief(self.pixels, relief, layer.quad)
+
+    def grey(self, hair: Hair, share: float) -> None:
+        grey_hair(self.pixels, hair, share)
+
+    def warp(self, layer: FaceLayer, warp: Warp) -> None:
+        warp_in_place(self.pixels, warp, layer.quad, self.alpha)
+        if self.alpha is not None:
+            warp_in_place(self.alpha, warp, layer.quad)
+
+
+def render_photo(
+    pixels: np.ndarray, layers: Sequence[FaceLayer], alpha: np.ndarray | None = None
+) -> np.ndarray:
+    """A new photo `[H, W, 3]` with changed faces; `alpha` `[H, W]` is bent along where it is."""
+    canvas = PhotoCanvas(pixels, alpha)
+    render(canvas, layers)
+    return canvas.pixels
+
+
+def _as_array(image: Tensor) -> np.ndarray:
+    """`[1, 3, R, R]` to float32 `[R, R, 3]`."""
+    assert len(image) == 1, f"{len(image)} pictures for one face"
+    return image[0].permute(1, 2, 0).float().cpu().contiguous().numpy()

@@ -1,0 +1,157 @@
+"""What the networks see of one face in one photo: the squares cut out of it, and its age."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from reage.errors import ImageError
+from reage.faces.face import Face
+from reage.faces.readings import AgeReading
+from reage.faces.squares import FaceCrop, crop_face, eye_mask, face_mask, face_quad
+from reage.images import to_tensor
+from reage.models.checkpoints import Alignment
+from reage.networks.judges.age import AgeNetwork
+
+__all__ = [
+    "AGE_ALIGNMENT",
+    "AGE_SIDE",
+    "EYES_TO_MOUTH",
+    "FEATHER",
+    "FaceView",
+    "age_square",
+    "aligned_crop",
+    "crop_for_age",
+    "read_age",
+    "usual_points",
+    "view_crop",
+    "view_face",
+    "whole_quad",
+]
+
+# The square that the age network reads best: on the 2,850 labelled faces of the validation split
+# its mean error to the middle of the bin is 7.2 years (correlation 0.80). In the wider square of
+# the embedded model, centred higher, it is 9.9 (0.59), and 70-year-olds pass for 45.
+AGE_ALIGNMENT = Alignment(scale=0.60, shift=0.46)
+EYES_TO_MOUTH = 0.515  # in half-sides of FFHQ's square, the mean of 32 people
+FEATHER = 0.06  # width of the mask's edge, fraction of the square
+AGE_SIDE = 128  # pixels of that square; the network itself takes 64
+
+
+@dataclass(frozen=True, eq=False)
+class FaceView:
+    """A face as the ager and the age network see it in the photo."""
+
+    number: int  # from left to right, 1 is the first
+    face: Face
+    crop: FaceCrop  # the ager's square
+    mask: np.ndarray  # [R, R] where an edit may show, 0..1
+    age_crop: FaceCrop  # the age network's square
+    reading: AgeReading  # of the photo
+
+    @cached_property
+    def eyes(self) -> np.ndarray:
+        """Where the eyes are in the ager's square, `[R, R]`, 0..1."""
+        return eye_mask(self.face.points, self.crop.quad, self.crop.resolution)
+
+    @cached_property
+    def skin(self) -> np.ndarray:
+        """Where the skin's detail may change in the ager's square, `[R, R]`, 0..1."""
+        return self.mask * (1 - self.eyes)
+
+
+def view_face(
+    rgb: np.ndarray,
+    face: Face,
+    number: int,
+    alignment: Alignment,
+    resolution: int,
+    age_network: AgeNetwork,
+) -> FaceView:
+    """Cut a face out of a photo `[H, W, 3]` as both networks want it, and read its age."""
+    crop = view_crop(rgb, face, alignment, resolution)
+    age_crop = crop_for_age(rgb, face)
+    mask = face_mask(face, crop.quad, resolution, feather=FEATHER)
+    device = age_network.ages.device
+    reading = read_age(age_network, to_tensor(age_crop.image).to(device))
+    return FaceView(number, face, crop, mask, age_crop, reading)
+
+
+def view_crop(rgb: np.ndarray, face: Face, alignment: Alignment, resolution: int) -> FaceCrop:
+    """Cut out the square of an alignment."""
+    return crop_face(rgb, face_quad(face, alignment.scale, alignment.shift), resolution)
+
+
+def crop_for_age(rgb: np.ndarray, face: Face) -> FaceCrop:
+    """Cut out the square that the age network reads."""
+    return crop_face(rgb, face_quad(face, AGE_ALIGNMENT.scale, AGE_ALIGNMENT.shift), AGE_SIDE)
+
+
+@torch.no_grad()
+def read_age(network: AgeNetwork, image: Tensor) -> AgeReading:
+    """Read the apparent age of one picture `[1, 3, H, W]` of the age network's square."""
+    age, spread = network.read(image)
+    return AgeReading(float(age[0]), float(spread[0]))
+
+
+def age_square(images: Tensor, alignment: Alignment) -> Tensor:
+    """Take the age network's square out of aligned pictures `[N, 3, R, R]`: `[N, 3, 128, 128]`.
+
+    For pictures of which no more is known than their alignment; what lies outside is reflected.
+    Differentiable.
+    """
+    ratio = AGE_ALIGNMENT.scale / alignment.scale
+    down = (AGE_ALIGNMENT.shift - alignment.shift) * EYES_TO_MOUTH / alignment.scale
+    theta = images.new_tensor([[ratio, 0, 0], [0, ratio, down]])
+    shrink = int(images.shape[-1] * ratio / AGE_SIDE)
+    images = F.avg_pool2d(images, shrink) if shrink > 1 else images
+    grid = F.affine_grid(
+        theta.expand(len(images), -1, -1),
+        [len(images), images.shape[1], AGE_SIDE, AGE_SIDE],
+        align_corners=False,
+    )
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def usual_points(alignment: Alignment, side: int) -> np.ndarray:
+    """Where eyes, nose tip and mouth corners lie in a model's square, `[5, 2]` pixels."""
+    unit = side / 2 / alignment.scale  # half-side of FFHQ's square
+    down = EYES_TO_MOUTH * unit
+    eyes = (side - 1) / 2 - alignment.shift * down
+    x = (side - 1) / 2 + unit * np.array([-0.25, 0.25, 0.0, -0.19, 0.19])
+    return np.stack([x, eyes + down * np.array([0.0, 0.0, 0.6, 1.0, 1.0])], axis=1)
+
+
+def whole_quad(side: int) -> np.ndarray:
+    """The corners TL, BL, BR, TR `[4, 2]` of a whole square picture: its outer edges."""
+    edge = side - 0.5
+    return np.array([[-0.5, -0.5], [-0.5, edge], [edge, edge], [edge, -0.5]])
+
+
+def aligned_crop(rgb: np.ndarray, mask: np.ndarray | None, resolution: int) -> FaceCrop:
+    """Take a picture that is aligned already as a crop; a mask `[H, W]` uint8 says what counts.
+
+    A picture of another size is resampled. Raises ImageError when picture or mask does not fit.
+    """
+    height, width = rgb.shape[:2]
+    if height != width:
+        raise ImageError(
+            f"the picture is {width}x{height}; an aligned one is square (or leave out --no-crop)"
+        )
+    if mask is not None and mask.shape != (height, width):
+        raise ImageError(f"the mask is {mask.shape[1]}x{mask.shape[0]}, its picture {width} px")
+    quad = whole_quad(width)
+    weights = np.full((height, width), 255, np.uint8) if mask is None else mask
+    if not weights.any():
+        raise ImageError("the mask is black: no pixel is left to compare")
+    # What is masked becomes grey before resampling, which would bring it beyond the mask's edge.
+    rgb = np.where(weights[..., None] > 0, rgb, np.uint8(128))
+    if width != resolution:
+        rgb = crop_face(rgb, quad, resolution).image
+        weights = crop_face(np.repeat(weights[..., None], 3, 2), quad, resolution).image[..., 0]
+    return FaceCrop(rgb, weights / np.float32(255), quad, resolution)

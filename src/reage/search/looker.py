@@ -1,0 +1,146 @@
+"""How one person looks at other ages: what the closed loop reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from reage.agers.base import Ager, PreparedFace
+from reage.agers.direction_ager import DirectionAger
+from reage.compositing.change import Change, Greying
+from reage.compositing.hair.greying import grey_shares
+from reage.compositing.hair.segmentation import Hair
+from reage.compositing.preview import preview, preview_flat
+from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.likeness import FeatureLikeness
+from reage.search.age_search import AgeCurve, trace_curve
+
+__all__ = ["BATCH", "LEAST_LIKENESS", "Looker", "change_by"]
+
+BATCH = 8  # pictures made at once: more is slower on a CPU, whose caches it leaves
+LEAST_LIKENESS = 0.84  # below it a pasted face looks distorted rather than aged (docs/ageing.md)
+
+
+@dataclass(frozen=True, eq=False)
+class Looker:
+    """One person in one photo, or in several good frames of a video, of which means are taken."""
+
+    ager: Ager
+    age_network: AgeNetwork
+    likeness: FeatureLikeness
+    faces: Sequence[PreparedFace]
+    find_hair: Callable[[], Sequence[Hair | None]]  # of each face, where it is to turn grey
+
+    @property
+    def own_age(self) -> float:
+        """The age that is read in the photos, years."""
+        return sum(face.own_age for face in self.faces) / len(self.faces)
+
+    def trace(
+        self,
+        span: tuple[float, float] | None = None,
+        *,
+        least: float = LEAST_LIKENESS,
+        looks: int | None = None,
+    ) -> AgeCurve:
+        """Ages that are read all along `span`, strengths; None: as far as the ager reaches."""
+        return trace_curve(
+            self.look,
+            self.span() if span is None else span,
+            least_similarity=least,
+            points=looks or self.ager.looks,
+            edge=self.ager.edge,
+        )
+
+    def span(self) -> tuple[float, float]:
+        """Lowest and highest strength that may be asked for, decades from the own age."""
+        low, high = self.ager.reach(self.faces[0])
+        return (low - self.own_age) / 10, (high - self.own_age) / 10
+
+    @torch.no_grad()
+    def look(self, strengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Ages and likenesses at strengths `[N]` (decades from the own age), both `[N]`."""
+        ages, similar = [], []
+        each, places = torch.unique(strengths, return_inverse=True)  # 0 may come several times
+        for part in each.split(BATCH):
+            _, flats, read = self._read(part)
+            ages.append(read)
+            pairs = zip(flats, self._described, strict=True)
+            # How a face grows is known; what is painted on it may make it somebody else's.
+            like = [self.likeness(self.likeness.describe(flat), own).cpu() for flat, own in pairs]
+            similar.append(torch.stack(like).mean(0))
+        return torch.cat(ages)[places], torch.cat(similar)[places]
+
+    @torch.no_grad()
+    def changes(self, strengths: Tensor) -> list[Change]:
+        """What is to be done to each face at strengths `[N]`, hair and all."""
+        return self._read(strengths)[0]
+
+    def described(self, index: int, strength: float) -> tuple[list[Tensor], list[Tensor]]:
+        """What the likeness sees in a face as it is and at a strength, not warped."""
+        face, part = self.faces[index], torch.tensor([strength])
+        with torch.no_grad():
+            flat = preview_flat(
+                face.view, face.picture, change_by(self.ager, face, part), face.paste
+            )
+            return self._described[index], self.likeness.describe(flat)
+
+    @cached_property
+    def _described(self) -> list[list[Tensor]]:
+        """What the likeness sees in the faces as they are.
+
+        What a made face lost against the photo is not the ager's doing: the measure is the
+        unchanged face as it would be pasted, which in `delta` is the photo itself.
+        """
+        with torch.no_grad():
+            return [self.likeness.describe(_unchanged(face)) for face in self.faces]
+
+    @cached_property
+    def _hair(self) -> Sequence[Hair | None]:
+        return self.find_hair()
+
+    def _read(self, strengths: Tensor) -> tuple[list[Change], list[Tensor], Tensor]:
+        """The changes at strengths, each face's flat previews, and the mean ages read `[N]`."""
+        changes = [change_by(self.ager, face, strengths) for face in self.faces]
+        flats = [
+            preview_flat(face.view, face.picture, change, face.paste)
+            for face, change in zip(self.faces, changes, strict=True)
+        ]
+        read = self._ages(changes, flats)
+        if not (strengths > 0).any() or not any(self._hair):
+            return changes, flats, read
+        # By the ages and not by the strengths: to look ten years older, some faces have to be
+        # asked for twenty.
+        shares = grey_shares(self.own_age, read.tolist(), strengths.tolist())
+        changes = [
+            change if hair is None else replace(change, greying=Greying(hair, shares))
+            for change, hair in zip(changes, self._hair, strict=True)
+        ]
+        return changes, flats, self._ages(changes, flats) if any(shares) else read
+
+    def _ages(self, changes: Sequence[Change], flats: Sequence[Tensor]) -> Tensor:
+        """Mean ages that are read, `[N]`."""
+        ages = []
+        for face, change, flat in zip(self.faces, changes, flats, strict=True):
+            seen = preview(face.view, face.picture, change, face.paste, flat)
+            ages.append(self.age_network.read(seen)[0].cpu())
+        return torch.stack(ages).mean(0)
+
+
+def change_by(ager: Ager, face: PreparedFace, strengths: Tensor, *, of_age: bool = True) -> Change:
+    """A face's change at strengths `[N]`: decades from its own age, hair not decided yet.
+
+    Without `of_age`, strengths are a direction's own, whether it is one of age or not.
+    """
+    if not of_age and isinstance(ager, DirectionAger):
+        return face.complete(ager.move(face, strengths))
+    return face.complete(ager.change(face, face.own_age + 10 * strengths))
+
+
+def _unchanged(face: PreparedFace) -> Tensor:
+    still = Change(torch.zeros_like(face.base))
+    return preview_flat(face.view, face.base, still, face.paste)

@@ -1,0 +1,184 @@
+"""The faces of one photo at any age: looked for, rendered, and read in the finished photo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.agers.base import Ager, PreparedFace
+from reage.compositing.change import Change, PasteMode, apply_change
+from reage.compositing.hair.segmentation import Hair
+from reage.compositing.preview import preview
+from reage.compositing.render import render_photo
+from reage.compositing.view import crop_for_age, read_age
+from reage.images import Photo, photo_from_array, to_array, to_tensor
+from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.likeness import FeatureLikeness
+from reage.search.age_search import AgeCurve, Reached, limit_in, reach_age
+from reage.search.looker import BATCH, Looker, change_by
+from reage.search.pacing import PacedCurve, pace_curve
+from reage.types import AgedFace, Edit, Target
+
+__all__ = ["PhotoSearch", "TracedFaces", "paced"]
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoSearch:
+    """Faces of one photo, all to be changed by one ager and pasted in one way."""
+
+    photo: Photo
+    ager: Ager
+    paste: PasteMode
+    age_network: AgeNetwork
+    likeness: FeatureLikeness
+    find_hair: Callable[[PreparedFace], Hair | None]  # the hair that is to turn grey
+    of_age: bool = True  # strengths are decades; else a direction's own
+    _lookers: dict[int, Looker] = field(default_factory=dict, repr=False)  # by face number
+    # What the likeness sees in the photo's own faces, by number: the same for every age.
+    _described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
+
+    def looker(self, face: PreparedFace) -> Looker:
+        """Looks at one of the faces."""
+        number = face.view.number
+        if number not in self._lookers:
+            networks = (self.age_network, self.likeness)
+            self._lookers[number] = Looker(
+                self.ager, *networks, [face], lambda: [self.find_hair(face)]
+            )
+        return self._lookers[number]
+
+    def change(self, face: PreparedFace, strengths: Tensor) -> Change:
+        """A face's change at strengths `[N]`, with its hair."""
+        if not self.of_age:
+            return change_by(self.ager, face, strengths, of_age=False)
+        return self.looker(face).changes(strengths)[0]
+
+    @torch.no_grad()
+    def apply(self, goals: Sequence[tuple[PreparedFace, Reached]]) -> Edit:
+        """Paste every face at its strength, then read the photo that came out."""
+        photo = self.photo
+        changes = [self.change(face, torch.tensor([goal.strength])) for face, goal in goals]
+        pairs = [(face, change) for (face, _), change in zip(goals, changes, strict=True)]
+        if self.paste == "none":
+            made = [apply_change(face.picture, change) for face, change in pairs]
+            row = np.concatenate([to_array(picture)[0] for picture in made], axis=1)
+            shown = [self._made_square(face, change) for face, change in pairs]
+            photo = replace(photo_from_array(row), path=photo.path)
+        else:
+            alpha = None if photo.alpha is None else photo.alpha.copy()
+            layers = [face.layer(change) for face, change in pairs]
+            photo = replace(
+                photo.with_pixels(render_photo(photo.pixels, layers, alpha)), alpha=alpha
+            )
+            crops = [crop_for_age(photo.pixels, face.view.face).image for face, _ in pairs]
+            shown = [to_tensor(crop).to(self._device) for crop in crops]
+        reports = [self._report(f, goal, s) for (f, goal), s in zip(goals, shown, strict=True)]
+        return Edit(photo, tuple(reports))
+
+    @torch.no_grad()
+    def frames(self, paths: Sequence[tuple[PreparedFace, Tensor]]) -> Iterator[np.ndarray]:
+        """Paste faces at rows of strengths, each `[N]`: N pictures `[H, W, 3]`, not read.
+
+        They are made a batch at a time, so that their number costs no memory.
+        """
+        for parts in zip(*(strengths.split(BATCH) for _, strengths in paths), strict=True):
+            faces = [face for face, _ in paths]
+            changes = [self.change(face, part) for face, part in zip(faces, parts, strict=True)]
+            for i in range(len(parts[0])):
+                here = [(f, change.one(i)) for f, change in zip(faces, changes, strict=True)]
+                yield self.show(here)
+
+    def show(self, pairs: Sequence[tuple[PreparedFace, Change]]) -> np.ndarray:
+        """The photo `[H, W, 3]` with changes, or only the made faces side by side; not read."""
+        if self.paste == "none":
+            made = [to_array(apply_change(face.picture, change))[0] for face, change in pairs]
+            return np.concatenate(made, axis=1)
+        return render_photo(self.photo.pixels, [face.layer(change) for face, change in pairs])
+
+    @property
+    def _device(self) -> torch.device:
+        return self.age_network.ages.device
+
+    def _made_square(self, face: PreparedFace, change: Change) -> Tensor:
+        return preview(face.view, face.picture, change, "none")
+
+    def _report(self, face: PreparedFace, goal: Reached, shown: Tensor) -> AgedFace:
+        """What came of one face; `shown` is the age network's square of the finished photo."""
+        view, number = face.view, face.view.number
+        if number not in self._described:
+            crop = to_tensor(view.age_crop.image).to(self._device)
+            self._described[number] = self.likeness.describe(crop)
+        similar = self.likeness(self.likeness.describe(shown), self._described[number])
+        after = read_age(self.age_network, shown)
+        return AgedFace(
+            number=number,
+            asked=goal.asked,
+            before=view.reading,
+            after=after,
+            strength=goal.strength,
+            limit=limit_in(goal, after.age),
+            likeness=float(similar[0]),
+            psnr=None if face.inversion is None else float(face.inversion.psnr[0]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TracedFaces:
+    """Faces whose curves of ages are known: each further age takes a fraction of a second."""
+
+    search: PhotoSearch
+    faces: Sequence[PreparedFace]
+    curves: Mapping[int, AgeCurve]  # by face number
+
+    @classmethod
+    def of(cls, search: PhotoSearch, faces: Sequence[PreparedFace]) -> TracedFaces:
+        """Look at faces all along what the ager can show."""
+        curves = {face.view.number: search.looker(face).trace() for face in faces}
+        return cls(search, faces, curves)
+
+    def edit(self, target: Target) -> Edit:
+        """Show the faces at one age, or each at its own (those not named stay as they are)."""
+        goals = []
+        for face in self.faces:
+            number = face.view.number
+            asked = target.get(number) if isinstance(target, Mapping) else target
+            if asked is not None:
+                goals.append((face, self.reach(face, asked)))
+        edit = self.search.apply(goals)
+        # If the finished photo reads differently from the small square in which the age was
+        # looked for, the search runs once more with a corrected target.
+        again = [
+            (face, self._corrected(face, goal, aged))
+            for (face, goal), aged in zip(goals, edit.faces, strict=True)
+        ]
+        return edit if again == goals else min(edit, self.search.apply(again), key=_missed)
+
+    def reach(self, face: PreparedFace, asked: float) -> Reached:
+        """Where a face reads an age in years."""
+        return reach_age(self.search.looker(face).look, self.curves[face.view.number], asked)
+
+    def _corrected(self, face: PreparedFace, goal: Reached, aged: AgedFace) -> Reached:
+        """The same goal, unless it was met in the search alone."""
+        if goal.asked is None or goal.limit is not None or aged.limit is None:
+            return goal
+        found = self.reach(face, goal.asked - (aged.after.age - goal.age))
+        return replace(found, asked=goal.asked)
+
+
+def paced(traced: TracedFaces) -> dict[int, PacedCurve]:
+    """The curves of faces, by number, so that each age in reach has one strength."""
+    return {
+        face.view.number: pace_curve(
+            traced.search.looker(face).look, traced.curves[face.view.number]
+        )
+        for face in traced.faces
+    }
+
+
+def _missed(edit: Edit) -> float:
+    """Years between what was asked and what is read, of all faces."""
+    return sum(abs(face.after.age - face.asked) for face in edit.faces if face.asked is not None)
