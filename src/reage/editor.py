@@ -35,6 +35,7 @@ from reage.images import Photo, to_tensor
 from reage.inputs import Target, as_photo, as_targets
 from reage.inversion.projection import ProjectConfig, ProjectStep
 from reage.inversion.space import LatentSpace
+from reage.inversion.tuning import load_tuned
 from reage.models.checkpoints import Model, ModelConfig, load_config
 from reage.models.files import fingerprint_of
 from reage.models.pixel_agers import is_pixel_ager
@@ -126,8 +127,7 @@ class Editor:
         if ager.greys_hair and self.grey_hair and paste != "none":
             parts.append(self.person_finder.sha256)
         if self._makes_faces(paste):
-            encoder = self.latents.model.config.sha256.get("encoder.safetensors", "")
-            parts += [self.latents.model.generator_hash, encoder]
+            parts.append(self.latents.fingerprint)
         return fingerprint_of(*parts)
 
     def given_ager(self) -> Ager:
@@ -157,6 +157,7 @@ class Editor:
         paste: PasteMode = "delta",
         quality: str = "normal",
         seed: int = 0,
+        tuned: str | Path | None = None,
         on_step: Callable[[ProjectStep], None] | None = None,
     ) -> Result:
         """Show the faces of a photo at other ages.
@@ -165,7 +166,8 @@ class Editor:
         an age in years, several (one edit each), or an age for each face's number, from left to
         right (one edit). `face` chooses the faces where `to` does not; `points` `[5, 2]` gives one
         by hand, in pixels. `paste` adds the change to the photo (delta), puts the made face there
-        (replace) or writes that face alone (none). Raises ImageError, FaceError, UsageError,
+        (replace) or writes that face alone (none). `tuned` is what `reage project --tune` wrote for
+        the face: then nothing is searched for. Raises ImageError, FaceError, UsageError,
         LatentError or ModelError.
         """
         targets = as_targets(to)
@@ -174,11 +176,14 @@ class Editor:
         photo = as_photo(image)
         faces = self.choose_faces(photo, targets, face, points)
         found = time.perf_counter()
-        prepared = self.prepare(
-            photo, faces, paste=paste, quality=quality, seed=seed, on_step=on_step
-        )
+        if tuned is not None:
+            prepared = [self.prepare_tuned(photo, faces, tuned, paste)]
+        else:
+            prepared = self.prepare(
+                photo, faces, paste=paste, quality=quality, seed=seed, on_step=on_step
+            )
         ready = time.perf_counter()
-        traced = self.trace(photo, prepared, paste)
+        traced = self.trace(photo, prepared)
         edits = [traced.edit(target) for target in targets]
         done = time.perf_counter()
         names = ("detection", "inversion", "editing", "total")
@@ -240,6 +245,33 @@ class Editor:
         """A face to be aged from the photo's own crop."""
         return PreparedFace(view, paste, to_tensor(view.crop.image).to(self.device))
 
+    def prepare_tuned(
+        self,
+        photo: Photo,
+        faces: Mapping[int, Face],
+        tuned: str | Path,
+        paste: PasteMode = "replace",
+    ) -> PreparedFace:
+        """The one face, with the code and the generator that were tuned to it (PTI).
+
+        Raises UsageError for several faces, or where no generator takes part; LatentError where
+        the file is another generator's.
+        """
+        if len(faces) != 1:
+            raise UsageError(f"a tuning is of one face, not {len(faces)}; choose it with face=N")
+        if not self._makes_faces(paste):
+            raise UsageError(
+                f"{self.given_ager().name} adds its change to the photo, where a tuned generator "
+                "takes no part; choose the way of pasting replace or none"
+            )
+        ((number, face),) = faces.items()
+        code = load_tuned(Path(tuned), self.model.generator_hash)
+        space = self.latents.tuned(code)
+        square, side = space.alignment, space.resolution
+        view = view_face(photo.pixels, face, number, square, side, self.age_network)
+        ws = code.ws.to(self.device)
+        return PreparedFace(view, paste, space.synthesize(ws), space, None, ws)
+
     def invert(
         self,
         photo: Photo,
@@ -284,11 +316,9 @@ class Editor:
         side = ager.side(pixels, quality)
         return view_face(photo.pixels, face, number, square, side, self.age_network)
 
-    def trace(
-        self, photo: Photo, faces: Sequence[PreparedFace], paste: PasteMode = "delta"
-    ) -> TracedFaces:
+    def trace(self, photo: Photo, faces: Sequence[PreparedFace]) -> TracedFaces:
         """Look at faces all along the ages in reach, so that any age can be shown at once."""
-        return TracedFaces.of(self._search(photo, self.required_ager(), paste), faces)
+        return TracedFaces.of(self._search(photo, self.required_ager(), faces), faces)
 
     def move(
         self,
@@ -296,18 +326,16 @@ class Editor:
         faces: Sequence[PreparedFace],
         ager: Ager,
         strengths: Iterable[float],
-        paste: PasteMode = "delta",
     ) -> list[Edit]:
         """Make one edit of each strength: of a direction its own, else decades."""
-        search = self._search(photo, ager, paste, of_age=not isinstance(ager, DirectionAger))
+        search = self._search(photo, ager, faces, of_age=not isinstance(ager, DirectionAger))
         return [
             search.apply([(face, Reached(s, 0.0, None, None)) for face in faces]) for s in strengths
         ]
 
-    def show(self, photo: Photo, faces: Sequence[PreparedFace], paste: PasteMode = "delta") -> Edit:
+    def show(self, photo: Photo, faces: Sequence[PreparedFace]) -> Edit:
         """Paste faces with the codes that they have now (`with_code`), at their own ages."""
-        search = self._search(photo, StillAger(), paste)
-        return search.apply([(face, Reached(0.0, 0.0, None, None)) for face in faces])
+        return self.move(photo, faces, StillAger(), [0.0])[0]
 
     def result(
         self,
@@ -318,9 +346,10 @@ class Editor:
     ) -> Result:
         """Bundle what was made with what it was made by."""
         searched = any(face.searched for face in faces)
-        paste = faces[0].paste if faces else "delta"
+        tunings = [face.latents.tuning for face in faces if face.latents is not None]
+        made_by = fingerprint_of(self.fingerprint(_paste_of(faces)), *filter(None, tunings))
         names = (self.latents.perceptual.name if searched else None, self.likeness.name)
-        return Result(photo, tuple(faces), tuple(edits), seconds, self.fingerprint(paste), *names)
+        return Result(photo, tuple(faces), tuple(edits), seconds, made_by, *names)
 
     def find_hair(self, photo: Photo, face: Face) -> Hair | None:
         """The hair of a face, if it is to turn grey."""
@@ -357,13 +386,21 @@ class Editor:
         return PreparedFace(view, paste, base, space, found, found.ws)
 
     def _search(
-        self, photo: Photo, ager: Ager, paste: PasteMode, *, of_age: bool = True
+        self, photo: Photo, ager: Ager, faces: Sequence[PreparedFace], *, of_age: bool = True
     ) -> PhotoSearch:
         def hair(face: PreparedFace) -> Hair | None:
             return self.find_hair(photo, face.view.face) if greys else None
 
+        paste = _paste_of(faces)
         greys = ager.greys_hair and paste != "none"
         return PhotoSearch(photo, ager, paste, self.age_network, self.likeness, hair, of_age)
+
+
+def _paste_of(faces: Sequence[PreparedFace]) -> PasteMode:
+    """The one way of pasting that faces of a photo are prepared for."""
+    paste: PasteMode = faces[0].paste if faces else "delta"
+    assert all(face.paste == paste for face in faces), "faces prepared for several ways of pasting"
+    return paste
 
 
 def _check_quality(quality: str) -> None:

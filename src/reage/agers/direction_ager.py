@@ -67,8 +67,7 @@ class DirectionAger(CodeAger):
 
     def move(self, face: PreparedFace, strengths: Tensor) -> Change:
         """The change by strengths `[N]` of the direction as it was given, of age or not."""
-        base = face.base if face.shown is None else face.shown
-        return self.shown(base, self._along(self.direction, face, strengths))
+        return self.show(face, self._along(self.direction, face, strengths))
 
     def _along(self, direction: Direction, face: PreparedFace, strengths: Tensor) -> Tensor:
         return direction.moved(face.ws, strengths.to(face.ws), face.own_age)

@@ -42,13 +42,16 @@ class CodeAger(Ager):
         raise NotImplementedError
 
     def change(self, face: PreparedFace, ages: Tensor) -> Change:
-        base = face.base if face.shown is None else face.shown
-        return self.shown(base, self.codes(face, ages))
+        return self.show(face, self.codes(face, ages))
 
-    @torch.no_grad()
-    def shown(self, base: Tensor, codes: Tensor) -> Change:
-        """The change from a picture `[1 or N, 3, R, R]` to what codes `[N, ...]` show."""
-        return Change(limit_tone(base, self.latents.synthesize(codes), self.colour) - base)
+    def show(self, face: PreparedFace, codes: Tensor) -> Change:
+        """The change from a face to what codes `[N, num_ws, w_dim]` show, by its own generator."""
+        base = face.base if face.shown is None else face.shown
+        return self.between(base, (face.latents or self.latents).synthesize(codes))
+
+    def between(self, base: Tensor, edited: Tensor) -> Change:
+        """The change from pictures `[1 or N, 3, R, R]` to others `[N, 3, R, R]`."""
+        return Change(limit_tone(base, edited, self.colour) - base)
 
 
 @dataclass(frozen=True, eq=False)

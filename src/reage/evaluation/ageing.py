@@ -109,7 +109,7 @@ def age_photo(
     prepared = editor.prepare(
         photo, faces, paste=config.paste, quality=config.quality, seed=config.seed
     )
-    traced = editor.trace(photo, prepared, config.paste)
+    traced = editor.trace(photo, prepared)
     edits = {target: traced.edit(target) for target in config.targets}
     seconds = time.perf_counter() - began
     face = prepared[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from reage.images import to_tensor
 from reage.inversion.encoding import AnyEncoder, encode
 from reage.inversion.hypernetwork import hypertune
 from reage.inversion.projection import Inversion, ProjectConfig, ProjectStep, project
-from reage.inversion.tuning import TuneConfig, Tuned, tune
+from reage.inversion.tuning import TuneConfig, Tuned, TunedCode, tune, tuned_generator
 from reage.models.backends import Graphs, open_graphs
-from reage.models.checkpoints import Alignment, Model
+from reage.models.checkpoints import ENCODER_FILE, Alignment, Model
 from reage.models.encoders import load_encoder
+from reage.models.files import fingerprint_of
 from reage.models.pretrained import load_perceptual
 
 __all__ = ["LatentSpace"]
@@ -34,6 +35,7 @@ class LatentSpace:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
     backend: str = "torch"  # what runs the networks where no gradients are needed
+    tuning: str = ""  # SHA-256 of what the generator was tuned by; "": it was not
 
     @cached_property
     def encoder(self) -> AnyEncoder | None:
@@ -51,6 +53,21 @@ class LatentSpace:
     def perceptual(self):
         """The feature distance that inversions minimise."""
         return load_perceptual(self.vgg16).to(self.device)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the tensors that show codes and find them."""
+        encoder = self.model.config.sha256.get(ENCODER_FILE, "")
+        return fingerprint_of(self.model.generator_hash, encoder, self.tuning)
+
+    def tuned(self, code: TunedCode) -> LatentSpace:
+        """The space with its generator tuned to one face: pivotal tuning inversion.
+
+        Codes, directions and agers of the generator go on fitting (Roich et al. 2021, section 3).
+        """
+        generator = tuned_generator(self.model.generator, code.difference)
+        model = replace(self.model, generator=generator)
+        return replace(self, model=model, tuning=code.sha256, backend="torch")
 
     @property
     def alignment(self) -> Alignment:

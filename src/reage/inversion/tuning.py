@@ -18,12 +18,21 @@ from torch import Tensor
 from reage.errors import LatentError, ModelError
 from reage.inversion.adam import Adam
 from reage.inversion.projection import masked_psnr
-from reage.models.files import load_tensors, save_tensors
+from reage.models.files import load_tensors, save_tensors, tensor_hash
 from reage.networks.generators import AnyGenerator
 from reage.networks.judges.perceptual import PerceptualDistance, masked_mse
 
-__all__ = ["TuneConfig", "Tuned", "load_difference", "save_difference", "tune", "tuned_generator"]
+__all__ = [
+    "TuneConfig",
+    "Tuned",
+    "TunedCode",
+    "load_tuned",
+    "save_tuned",
+    "tune",
+    "tuned_generator",
+]
 
+PIVOT = "pivot"
 TUNED = ("weight", "bias")  # of conv0, conv1 and torgb; the affines and the noise stay
 
 
@@ -49,6 +58,19 @@ class Tuned:
     steps: int
 
 
+@dataclass(frozen=True, eq=False)
+class TunedCode:
+    """A code, and the change of the generator that makes it show its photo."""
+
+    ws: Tensor  # [1, num_ws, w_dim] the pivot
+    difference: dict[str, Tensor]  # parameter name -> change
+
+    @property
+    def sha256(self) -> str:
+        """Of all tensors, whatever the file's layout is."""
+        return tensor_hash({PIVOT: self.ws, **self.difference})
+
+
 def tune(
     generator: AnyGenerator,
     target: Tensor,
@@ -57,7 +79,7 @@ def tune(
     perceptual: PerceptualDistance,
     config: TuneConfig | None = None,
 ) -> Tuned:
-    """Bend a copy of the generator until `ws` shows `target`.
+    """Tune a copy of the generator until `ws` shows `target`.
 
     `target` `[1, C, R, R]` in [-1, 1], `mask` `[1, 1, R, R]`, `ws` `[1, num_ws, w_dim]`.
     """
@@ -111,19 +133,25 @@ def tuned_generator(generator: AnyGenerator, difference: dict[str, Tensor]) -> A
     return bent.requires_grad_(False)
 
 
-def save_difference(path: Path, tuned: Tuned, generator_hash: str) -> None:
-    """Write a difference in half precision, with the generator that it belongs to."""
+def save_tuned(path: Path, tuned: Tuned, ws: Tensor, generator_hash: str) -> None:
+    """Write a pivot and the difference that belongs to it, in half precision."""
     halves = {name: change.half() for name, change in tuned.difference.items()}
     metadata = {"kind": "reage-tuning", "generator_hash": generator_hash}
-    save_tensors(path, halves, metadata)
+    save_tensors(path, {PIVOT: ws.float(), **halves}, metadata)
 
 
-def load_difference(path: Path, generator_hash: str) -> dict[str, Tensor]:
-    """Read a difference; LatentError where it belongs to another generator."""
+def load_tuned(path: Path, generator_hash: str) -> TunedCode:
+    """Read a tuned code; LatentError where it belongs to another generator."""
     try:
         tensors, metadata = load_tensors(path)
     except ModelError as error:
         raise LatentError(str(error)) from error
-    if metadata.get("kind") != "reage-tuning" or metadata.get("generator_hash") != generator_hash:
-        raise LatentError(f"{path} is no tuning of this generator; make one: reage project --tune")
-    return {name: change.float() for name, change in tensors.items()}
+    known = metadata.get("kind"), metadata.get("generator_hash")
+    if known != ("reage-tuning", generator_hash):
+        raise LatentError(
+            f"{path} is not a tuning of this generator; make one: reage project --tune"
+        )
+    if PIVOT not in tensors:
+        raise LatentError(f"{path} holds no code; make it again: reage project --tune")
+    floats = {name: tensor.float() for name, tensor in tensors.items()}
+    return TunedCode(floats.pop(PIVOT), floats)

@@ -40,7 +40,7 @@ def edit_code(editor: Editor, ws: Tensor, targets: Sequence[Target], name: str) 
     """Show a code at other ages: whole pictures of the generator, nothing is pasted."""
     editor.required_ager()  # what is missing is said before the work
     person = person_of_code(editor, ws, name)
-    traced = editor.trace(person.photo, [person.face], "none")
+    traced = editor.trace(person.photo, [person.face])
     edits = [traced.edit(target) for target in targets]
     return editor.result(person.photo, [person.face], edits, {})
 
@@ -49,5 +49,5 @@ def move_code(editor: Editor, ws: Tensor, strengths: Sequence[float], name: str)
     """Show a code's face moved along the given direction by strengths."""
     ager = editor.given_ager()  # perhaps not of age
     person = person_of_code(editor, ws, name)
-    edits = editor.move(person.photo, [person.face], ager, strengths, "none")
+    edits = editor.move(person.photo, [person.face], ager, strengths)
     return editor.result(person.photo, [person.face], edits, {})

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from reage.agers.base import PreparedFace
-from reage.compositing.change import PasteMode
 from reage.compositing.preview import preview
 from reage.compositing.view import read_age
 from reage.editor import Editor
@@ -66,12 +65,11 @@ def live_faces(
     editor: Editor,
     photo: Photo,
     faces: Sequence[PreparedFace],
-    paste: PasteMode = "delta",
     *,
     size: int = 1024,
     whole: bool = True,
 ) -> LiveFaces:
     """Look at faces all along the ages in reach, in a photo of at most `size` pixels a side."""
     small, framed = frame_prepared(photo, faces, size, whole=whole)
-    traced = editor.trace(small, framed, paste)
+    traced = editor.trace(small, framed)
     return LiveFaces(traced, paced(traced))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from reage.agers.base import PreparedFace
-from reage.compositing.change import PasteMode
 from reage.editor import Editor
 from reage.errors import UsageError
 from reage.images import Photo
@@ -36,33 +35,28 @@ def mixed(
     one: Person,
     other: Person,
     levels: Iterable[int],
-    paste: PasteMode = "delta",
     amount: float = 1.0,
 ) -> Edit:
     """Show one person with some levels of another's code, or an `amount` of the way there."""
     ws = one.face.ws.lerp(mix(one.face.ws, other.face.ws, levels), amount)
-    return editor.show(one.photo, [one.face.with_code(ws)], paste)
+    return editor.show(one.photo, [one.face.with_code(ws)])
 
 
-def mix_rows(
-    editor: Editor, one: Person, other: Person, paste: PasteMode = "delta", amount: float = 1.0
-) -> list[list[Panel]]:
+def mix_rows(editor: Editor, one: Person, other: Person, amount: float = 1.0) -> list[list[Panel]]:
     """Two rows of panels: each person, then with the other's coarse, middle and fine levels."""
     return [
-        _row(editor, one, other, paste, amount),
-        _row(editor, other, one, paste, amount),
+        _row(editor, one, other, amount),
+        _row(editor, other, one, amount),
     ]
 
 
-def _row(
-    editor: Editor, one: Person, other: Person, paste: PasteMode, amount: float
-) -> list[Panel]:
+def _row(editor: Editor, one: Person, other: Person, amount: float) -> list[Panel]:
     own = f"reads {one.face.view.reading.age:.0f}"
     part = "" if amount == 1 else f"{amount:.0%} "
     row = [Panel(_shown(one, one.photo.rgb8), plain(one.name), own)]
     for name, levels in named_levels(one.face.ws.shape[1]).items():
-        edit = mixed(editor, one, other, levels, paste, amount)
-        picture = edit.photo.rgb8 if paste == "none" else _shown(one, edit.photo.rgb8)
+        edit = mixed(editor, one, other, levels, amount)
+        picture = edit.photo.rgb8 if one.face.paste == "none" else _shown(one, edit.photo.rgb8)
         note = f"reads {edit.faces[0].after.age:.0f}"
         row.append(Panel(picture, plain(f"{part}{name} of {other.name}"), note))
     return row

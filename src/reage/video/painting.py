@@ -136,7 +136,8 @@ class Painter:
         wanted = range(missing[0], min(missing[0] + BATCH, len(self.knots)))
         codes = self.codes[list(wanted)].float().to(self.editor.device)
         base = self.ager.latents.synthesize(codes)
-        added = self.ager.shown(base, codes + self.edit.codes.change.to(codes)).added
+        edited = self.ager.latents.synthesize(codes + self.edit.codes.change.to(codes))
+        added = self.ager.between(base, edited).added
         arrays = added.permute(0, 2, 3, 1).float().cpu().numpy()
         for knot, array in zip(wanted, arrays, strict=True):
             frame = self.knots[knot]

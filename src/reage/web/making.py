@@ -122,7 +122,7 @@ def _animate(
 ) -> None:
     inverted = [photo.at(number, paste) for number in sorted(photo.inverted)]
     live: LiveFaces = live_faces(
-        studio.editor, photo.photo, inverted, paste, size=SIDE[path.suffix], whole=False
+        studio.editor, photo.photo, inverted, size=SIDE[path.suffix], whole=False
     )
     plan = plan_animation(live.traced, *ages, timing)
     shown = f"{plan.ages[0]:.0f} to {plan.ages[-1]:.0f} years"

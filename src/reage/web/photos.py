@@ -218,9 +218,7 @@ def _moved(
         given = str(model.folder / f"{name}.direction.safetensors")
     ager = find_direction(studio.editor.latents, given)
     traced = studio.live(photo, paste, view).traced
-    edit = studio.editor.move(
-        traced.search.photo, traced.faces, ager, [strength], traced.search.paste
-    )
+    edit = studio.editor.move(traced.search.photo, traced.faces, ager, [strength])
     return jpeg(edit[0].photo.rgb8)
 
 
@@ -258,7 +256,7 @@ def _mixed(
     traced = studio.live(photo, paste, view).traced
     face = traced.faces[0]
     ws = step_towards(face.ws, other.inverted[min(other.inverted)].ws, weights)
-    edit = studio.editor.show(traced.search.photo, [face.with_code(ws)], traced.search.paste)
+    edit = studio.editor.show(traced.search.photo, [face.with_code(ws)])
     return jpeg(edit.photo.rgb8)
 
 

@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 
-from reage.compositing.change import PasteMode
 from reage.editor import QUALITIES, Editor
 from reage.errors import UsageError
 from reage.images import Photo, decode_photo, encode_photo, to_array
@@ -126,7 +125,6 @@ class Studio:
                 self.editor,
                 photo.photo,
                 inverted,
-                cast(PasteMode, paste),
                 size=size,
                 whole=whole or len(inverted) > 1,
             )
@@ -137,7 +135,7 @@ class Studio:
         inverted = [photo.at(number, paste) for number in ages if number in photo.inverted]
         if not inverted:
             raise UsageError("none of these faces is inverted yet; ask for that first")
-        traced = self.editor.trace(photo.photo, inverted, cast(PasteMode, paste))
+        traced = self.editor.trace(photo.photo, inverted)
         return traced.edit(dict(ages)).photo
 
     def encoded(self, photo: Photo, suffix: str, mark: str | None) -> bytes:

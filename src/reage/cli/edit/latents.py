@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["edit_latent"]
 
-OF_PHOTOS = ("face", "points", "paste", "quality", "seed", "lpips")
+OF_PHOTOS = ("tuned", "face", "points", "paste", "quality", "seed", "lpips")
 
 
 def edit_latent(file: Path, photos: Sequence[Path], task: EditTask) -> None:

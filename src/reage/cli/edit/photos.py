@@ -22,6 +22,7 @@ from reage.cli.shared.options import (
     points_option,
     quality_option,
     seed_option,
+    tuned_option,
 )
 from reage.errors import UsageError
 
@@ -51,6 +52,7 @@ from reage.errors import UsageError
     help="Add the change to the photo, put the made face there, or write only that face.",
 )
 @quality_option
+@tuned_option
 @seed_option
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside the photo."

@@ -38,6 +38,8 @@ class EditTask:
         self.points = parse_points(options["points"]) if options["points"] else None
         if self.points is not None and len(photos) > 1:
             raise UsageError("--points belongs to one photo; edit the others without it")
+        if options["tuned"] is not None and len(photos) > 1:
+            raise UsageError("--tuned belongs to one photo; edit the others without it")
         self.names = _distinct_names(photos, apart=options["output"] is None)
         self.photos = {photo.resolve() for photo in photos}
         if len(set(self.labels())) < len(self.labels()):
@@ -83,15 +85,19 @@ class EditTask:
                     paste=paste,
                     quality=quality,
                     seed=seed,
+                    tuned=options["tuned"],
                     on_step=bar.update,
                 )
             # What was given, perhaps not of age.
             ager = editor.given_ager()
             faces = editor.choose_faces(photo, (), self.face, self.points)
-            taken = editor.prepare(
-                photo, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
-            )
-            edits = editor.move(photo, taken, ager, self.strengths, paste)
+            if options["tuned"] is not None:
+                taken = [editor.prepare_tuned(photo, faces, options["tuned"], paste)]
+            else:
+                taken = editor.prepare(
+                    photo, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
+                )
+            edits = editor.move(photo, taken, ager, self.strengths)
             return editor.result(photo, taken, edits, {})
 
     def labels(self) -> list[str]:

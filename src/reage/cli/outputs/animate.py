@@ -103,7 +103,7 @@ def _plan(
         taken = editor.prepare(
             small, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
         )
-    return plan_animation(editor.trace(small, taken, paste), *ages, timing)
+    return plan_animation(editor.trace(small, taken), *ages, timing)
 
 
 def _two_ages(text: str) -> tuple[float, float]:

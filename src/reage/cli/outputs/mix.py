@@ -26,6 +26,9 @@ from reage.cli.shared.options import (
               help="Write only A with these levels of B, at full size.")  # fmt: skip
 @click.option("--face", default="largest", show_default=True, help="Of A: largest or a number.")
 @click.option("--other-face", default="largest", show_default=True, help="Of B.")
+@click.option("--tuned", type=click.Path(path_type=Path), metavar="FILE",
+              help="Of A: its code and tuned generator (reage project --tune).")  # fmt: skip
+@click.option("--other-tuned", type=click.Path(path_type=Path), metavar="FILE", help="Of B.")
 @click.option("--paste", type=click.Choice(["delta", "replace", "none"]), default="delta",
               show_default=True, help="As in edit; none: the made face alone.")  # fmt: skip
 @click.option("--amount", default=0.5, show_default=True, type=click.FloatRange(0, 1),
@@ -55,18 +58,18 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
     chosen = None
     if levels is not None:
         chosen = level_numbers(levels, editor.model.config.generator.num_ws)
-    first = invert_person(editor, one, options, options["face"])
-    second = invert_person(editor, other, options, options["other_face"])
+    first = invert_person(editor, one, options, options["face"], options["tuned"])
+    second = invert_person(editor, other, options, options["other_face"], options["other_tuned"])
     mark = (
         None if options["no_mark"] else f"Mixed by reage of {one.name} and {other.name}: synthetic"
     )
     if chosen is None:
-        picture = draw_grid(mix_rows(editor, first, second, options["paste"], options["amount"]))
+        picture = draw_grid(mix_rows(editor, first, second, options["amount"]))
         save_page(picture, output, mark=mark, dpi=page_dpi(picture), title="reage: style mixing",
                   overwrite=overwrite)  # fmt: skip
         click.echo(f"{output}")
         return
-    edit = mixed(editor, first, second, chosen, options["paste"], options["amount"])
+    edit = mixed(editor, first, second, chosen, options["amount"])
     written = write_photo(edit.photo, output, mark=mark, overwrite=overwrite)
     for notice in written.notices:
         click.echo(f"note: {notice}", err=True)

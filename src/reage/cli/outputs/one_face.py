@@ -18,9 +18,16 @@ __all__ = ["invert_person"]
 
 
 def invert_person(
-    editor: Editor, path: Path, options: dict[str, Any], face: str = "largest"
+    editor: Editor,
+    path: Path,
+    options: dict[str, Any],
+    face: str = "largest",
+    tuned: Path | None = None,
 ) -> Person:
-    """Read a photo and invert one of its faces, with a bar on terminals."""
+    """Read a photo and invert one of its faces, with a bar on terminals.
+
+    With `tuned`, the face has the code and the generator that were tuned to it.
+    """
     from reage.cli.shared.progress import step_bar
     from reage.editor import QUALITIES
     from reage.images import read_photo
@@ -33,9 +40,11 @@ def invert_person(
     for notice in photo.notices:
         click.echo(f"note: {notice}", err=True)
     faces = editor.choose_faces(photo, (), which)
-    quality = options["quality"]
+    quality, paste = options["quality"], options.get("paste", "delta")
+    if tuned is not None:
+        return Person(path.stem, photo, editor.prepare_tuned(photo, faces, tuned, paste))
     with step_bar(path.name, QUALITIES[quality].step) as bar:
         found = editor.invert(
-            photo, faces, quality=quality, seed=options["seed"], on_step=bar.update
+            photo, faces, paste=paste, quality=quality, seed=options["seed"], on_step=bar.update
         )
     return Person(path.stem, photo, found[0])

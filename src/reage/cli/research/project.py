@@ -229,12 +229,12 @@ def _write_foreign(
 
 def _tune(editor: Editor, name: str, crop: Any, found: Inversion, options: dict[str, Any]) -> None:
     from reage.images import save_array, to_array
-    from reage.inversion.tuning import TuneConfig, save_difference
+    from reage.inversion.tuning import TuneConfig, save_tuned
 
     tuned = editor.latents.tune(crop, found.ws, TuneConfig(step=options["tune"]))
     folder = options["output"]
     difference = folder / f"{name}.tuning.safetensors"
-    save_difference(difference, tuned, editor.model.generator_hash)
+    save_tuned(difference, tuned, found.ws, editor.model.generator_hash)
     shown = to_array(tuned.image)[0]
     save_array(
         shown,

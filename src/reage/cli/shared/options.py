@@ -43,6 +43,7 @@ __all__ = [
     "seed_option",
     "shard_option",
     "split_option",
+    "tuned_option",
     "workers_option",
 ]
 
@@ -84,6 +85,12 @@ hair_option = click.option(
     default="grey",
     show_default=True,
     help="As people grow older, hair turns grey or keeps its colour.",
+)
+tuned_option = click.option(
+    "--tuned",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Use the code and the generator tuned to this face (reage project --tune), no search.",
 )
 quality_option = click.option(
     "--quality",
