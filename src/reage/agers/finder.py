@@ -24,6 +24,7 @@ from reage.models.pixel_agers import is_pixel_ager
 __all__ = [
     "AGE_AGER",
     "AGE_DIRECTION",
+    "KINDS",
     "AgerSource",
     "find_ager",
     "find_direction",
@@ -87,11 +88,13 @@ def find_direction(latents: LatentSpace, given: str | Path) -> DirectionAger:
 
 
 def _given(source: AgerSource, given: str) -> Ager:
-    """Each kind of file has its line here."""
+    for start, make in KINDS.items():
+        if given.startswith(start):
+            return make(source, given.removeprefix(start))
     path = Path(given)
     if given.endswith(".ager.safetensors"):
         return _of_file(source, path)
-    if not given.startswith("sefa:") and is_pixel_ager(path):
+    if is_pixel_ager(path):
         return load_fran(path, source.device, source.dtype)
     return find_direction(source.latents(), given)
 
@@ -117,3 +120,13 @@ def _foreign(source: AgerSource) -> Ager | None:
     name = f"{source.config.name}: its ager"
     network = make_style_encoder(part.settings, part.tensors, latents.model.generator, name)
     return SamAger(network.to(latents.device), latents)
+
+
+def _of_factor(source: AgerSource, rest: str) -> Ager:
+    return find_direction(source.latents(), f"sefa:{rest}")
+
+
+# What a text that names an ager begins with, and who loads the rest. A new kind is one line here.
+KINDS: dict[str, Callable[[AgerSource, str], Ager]] = {
+    "sefa:": _of_factor,
+}

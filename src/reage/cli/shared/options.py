@@ -68,9 +68,11 @@ seed_option = click.option(
     help="Of all that is random.",
 )
 direction_option = click.option(
+    "--ager",
     "--direction",
+    "direction",
     metavar="FILE|sefa:N[:A-B]",
-    help="Instead of the model's: a direction, an ager, or SeFa's factor N at the levels A to B.",
+    help="Instead of the model's: an ager, a direction, or SeFa's factor N at the levels A to B.",
 )
 paste_option = click.option(
     "--paste",
