@@ -20,7 +20,6 @@ from reage.images import photo_from_array
 from reage.networks.agers.fran import FranPlain
 
 
-
 @pytest.fixture(scope="module")
 def known_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_state(known_fran(), tmp_path_factory.mktemp("fran") / "best_unet_model.pth")

@@ -74,7 +74,6 @@ class Editor:
     load_latents: Callable[[], LatentSpace] | None = None  # generator and encoder; None: none
     dtype: torch.dtype = torch.float32  # of the networks' maps
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    backend: str = "torch"  # what runs the networks where no gradients are needed
     grey_hair: bool = True  # whether hair turns grey where the ager leaves that to the editor
 
     @cached_property
@@ -416,33 +415,29 @@ def load(
     precision: str = "auto",
     direction: str | Path | None = None,
     vgg16: Path | None = None,
-    backend: str = "torch",
     grey_hair: bool = True,
 ) -> Editor:
     """Load an editor: a model by name, folder or file, with what ages faces.
 
     `ager` is an object of the protocol `reage.agers.base.Ager`, or a file: a direction, an ager of
     codes or of photos, or "sefa:N"; `direction` is another name for it. Without one, the model's
-    own is taken. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; `backend`
-    torch, or onnxruntime or openvino for what needs no gradients; without `grey_hair` hair keeps
-    its colour. Raises ModelError, LatentError or UsageError.
+    own is taken. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; without
+    `grey_hair` hair keeps its colour. Raises ModelError, LatentError or UsageError.
     """
-    place = choose_device("cpu" if backend != "torch" and device == "auto" else device)
-    if backend != "torch" and place.type != "cpu":
-        raise UsageError(f"the backend {backend} runs on the CPU here; leave out the device")
+    place = choose_device(device)
     dtype = choose_dtype(precision, place)
     given = direction if ager is None else ager
     path = find_model(model)
     if is_pixel_ager(path):
         if given is not None:
             raise UsageError(f"{path} is an ager itself; leave out the direction")
-        return Editor(load_fran(path, place, dtype), None, None, dtype, place, backend, grey_hair)
+        return Editor(load_fran(path, place, dtype), None, None, dtype, place, grey_hair)
 
     @cache
     def latents() -> LatentSpace:
         loaded = load_any_model(path)
         loaded.generator.to(place)
-        return LatentSpace(loaded, dtype, place, vgg16, backend)
+        return LatentSpace(loaded, dtype, place, vgg16)
 
     folder = path if path.is_dir() else None
     config = latents().model.config if folder is None else load_config(folder)
@@ -450,6 +445,4 @@ def load(
     found = find_ager(source, given) if given is None or isinstance(given, str | Path) else given
     if not isinstance(found, Ager | None):
         raise UsageError(f"{found!r} is not an ager: see reage.agers.base.Ager")
-    if backend != "torch":
-        _ = latents().graphs  # a runtime that is missing is said before the work
-    return Editor(found, config, latents, dtype, place, backend, grey_hair)
+    return Editor(found, config, latents, dtype, place, grey_hair)

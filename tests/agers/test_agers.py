@@ -161,7 +161,9 @@ def test_light_has_the_colours_that_the_face_takes_from_shade_to_light():
         assert torch.allclose(relight(plain, light), grey, atol=1e-6)
     # A grey change is nothing but light, and each photo has its own.
     younger = torch.zeros(2, dtype=torch.bool)
-    assert torch.allclose(add_photo_change(photos, grey, younger), relight(photos, 1.3 * light), atol=1e-6)
+    assert torch.allclose(
+        add_photo_change(photos, grey, younger), relight(photos, 1.3 * light), atol=1e-6
+    )
     assert torch.allclose(relight(photos[1:], light[1:]), relight(photos, light)[1:], atol=1e-6)
 
 
@@ -430,7 +432,9 @@ def test_a_change_that_is_added_comes_from_the_encoders_code(
     code = editor.latents.encode([face.view.crop])
     assert not torch.equal(code, face.ws)
     own, strength = face.view.reading.age, torch.tensor([2.0])
-    change = editor.latents.synthesize(ager.moved(code, strength, own)) - editor.latents.synthesize(code)
+    change = editor.latents.synthesize(ager.moved(code, strength, own)) - editor.latents.synthesize(
+        code
+    )
     for paste, wanted in (
         ("delta", face.base + change),
         ("replace", editor.latents.synthesize(ager.moved(face.ws, strength, own))),

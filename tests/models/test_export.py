@@ -13,9 +13,7 @@ from torch import Tensor, nn
 
 import reage.models.export
 from reage.cli.main import main
-from reage.editor import Editor, load
-from reage.errors import ModelError, UsageError
-from reage.models.backends import BACKENDS, open_graphs
+from reage.errors import ModelError
 from reage.models.checkpoints import Model, ModelConfig, save_model
 from reage.models.export import Part, export_part, export_parts, parts_of
 from reage.models.graphs import FILES, GraphFormat, open_graph
@@ -128,73 +126,25 @@ def test_damaged_and_missing_graphs_are_said(tmp_path: Path, layout: GraphFormat
         open_graph(path, layout)
 
 
-@pytest.mark.parametrize("backend", list(BACKENDS))
-def test_backends_make_their_graphs_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model, encoder: Encoder, backend: str
-):
-    pytest.importorskip(PACKAGES[BACKENDS[backend]])
-    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
-    graphs = open_graphs(model, encoder, backend)
-    assert graphs is not None and graphs.encoder is not None
-    ws = torch.randn(2, 8, 12, generator=torch.Generator().manual_seed(2))
-    assert torch.allclose(graphs.synthesis(ws), model.generator.synthesize(ws), atol=2e-3)
-    files = {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.*")}
-    open_graphs(model, encoder, backend)
-    assert {f: f.stat().st_mtime_ns for f in tmp_path.rglob("*.*")} == files
-
-
-@pytest.mark.parametrize("backend", list(BACKENDS))
-def test_the_editor_takes_its_pictures_from_the_backend(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model, backend: str
-):
-    pytest.importorskip(PACKAGES[BACKENDS[backend]])
-    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
-    editor = Editor(model, backend=backend)
-    ws = torch.randn(1, 8, 12, generator=torch.Generator().manual_seed(2))
-    expected = Editor(model).synthesize(ws)
-    assert editor.latents.graphs is not None  # made here
-    monkeypatch.setattr(Generator, "synthesize", None)  # PyTorch has no part in it
-    assert torch.allclose(editor.latents.synthesize(ws), expected, atol=2e-3)
-
-
-@pytest.mark.parametrize("backend", list(BACKENDS))
-def test_a_graph_serves_several_threads(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model, backend: str
-):
-    pytest.importorskip(PACKAGES[BACKENDS[backend]])
-    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
-    graphs = open_graphs(model, None, backend)
-    assert graphs is not None
+@pytest.mark.parametrize("layout", list(FILES))
+def test_a_graph_serves_several_threads(tmp_path: Path, model: Model, layout: GraphFormat):
+    pytest.importorskip(PACKAGES[layout])
+    synthesis = open_graph(export_part(parts_of(model, None)[0], tmp_path, layout).path, layout)
     ws = torch.randn(40, 8, 12, generator=torch.Generator().manual_seed(2))
-    expected = graphs.synthesis(ws)
+    expected = synthesis(ws)
     with ThreadPoolExecutor(4) as pool:
-        found = torch.cat(list(pool.map(graphs.synthesis, ws[:, None])))
+        found = torch.cat(list(pool.map(synthesis, ws[:, None])))
     assert torch.allclose(found, expected, atol=1e-4)
 
 
-def test_a_graph_that_fails_its_comparison_is_seen_by_nobody(
+def test_a_graph_that_fails_its_comparison_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Model
 ):
     pytest.importorskip("onnxruntime")
-    monkeypatch.setenv("REAGE_HOME", str(tmp_path))
-    seen: list[list[Path]] = []
-
-    def wrong(*_: object) -> float:
-        seen.append(list(tmp_path.rglob("synthesis.onnx")))
-        return 1.0
-
-    monkeypatch.setattr(reage.models.export, "_largest_error", wrong)
+    monkeypatch.setattr(reage.models.export, "_largest_error", lambda *_: 1.0)
     with pytest.raises(ModelError, match="off PyTorch"):
-        open_graphs(model, None, "onnxruntime")
-    assert len(seen[0]) == 1 and seen[0][0].parent.name.startswith(
-        "."
-    )  # not where it is looked for
+        export_part(parts_of(model, None)[0], tmp_path, "onnx")
     assert not list(tmp_path.rglob("*.onnx"))
-
-
-def test_another_device_than_the_cpu_is_refused():
-    with pytest.raises(UsageError, match="runs on the CPU"):
-        load(backend="onnxruntime", device="meta")
 
 
 def test_the_command_writes_what_a_model_has(
@@ -209,9 +159,3 @@ def test_the_command_writes_what_a_model_has(
     with pytest.raises(SystemExit) as ended:
         main(["export", str(folder)])
     assert ended.value.code == 2
-
-
-def test_pytorch_needs_no_graphs_and_others_are_named(model: Model):
-    assert open_graphs(model, None, "torch") is None
-    with pytest.raises(UsageError, match="choose torch, onnxruntime, openvino"):
-        open_graphs(model, None, "tensorrt")

@@ -17,7 +17,6 @@ from reage.inversion.encoding import AnyEncoder, encode
 from reage.inversion.hypernetwork import hypertune
 from reage.inversion.projection import Inversion, ProjectConfig, ProjectStep, project
 from reage.inversion.tuning import TuneConfig, Tuned, TunedCode, tune, tuned_generator
-from reage.models.backends import Graphs, open_graphs
 from reage.models.checkpoints import ENCODER_FILE, Alignment, Model
 from reage.models.encoders import load_encoder
 from reage.models.files import fingerprint_of
@@ -34,7 +33,6 @@ class LatentSpace:
     dtype: torch.dtype = torch.float32  # of the maps of generator and encoder
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     vgg16: Path | None = None  # weights for LPIPS; None: what is at hand
-    backend: str = "torch"  # what runs the networks where no gradients are needed
     tuning: str = ""  # SHA-256 of what the generator was tuned by; "": it was not
 
     @cached_property
@@ -42,12 +40,6 @@ class LatentSpace:
         """The model's encoder; None where it has none."""
         encoder = load_encoder(self.model)
         return None if encoder is None else encoder.to(self.device)
-
-    @cached_property
-    def graphs(self) -> Graphs | None:
-        """What runs synthesis and encoder instead of PyTorch; None where that does."""
-        bfloat16 = self.dtype == torch.bfloat16
-        return open_graphs(self.model, self.encoder, self.backend, bfloat16=bfloat16)
 
     @cached_property
     def perceptual(self):
@@ -67,7 +59,7 @@ class LatentSpace:
         """
         generator = tuned_generator(self.model.generator, code.difference)
         model = replace(self.model, generator=generator)
-        return replace(self, model=model, tuning=code.sha256, backend="torch")
+        return replace(self, model=model, tuning=code.sha256)
 
     @property
     def alignment(self) -> Alignment:
@@ -89,8 +81,6 @@ class LatentSpace:
     def synthesize(self, ws: Tensor, *, noise: list[Tensor] | None = None) -> Tensor:
         """RGB pictures `[N, 3, R, R]` in about [-1, 1] of ws `[N, num_ws, w_dim]`."""
         ws = ws.to(self.device)
-        if self.graphs is not None and noise is None:
-            return self.graphs.synthesis(ws)[:, :3]
         return self.model.generator.synthesize(ws, noise=noise, dtype=self.dtype)[:, :3]
 
     @torch.no_grad()
@@ -103,8 +93,6 @@ class LatentSpace:
             return self.average.repeat(len(crops), 1, 1)
         images = to_tensor(np.stack([crop.image for crop in crops])).to(self.device)
         masks = torch.from_numpy(np.stack([crop.mask for crop in crops]))[:, None].to(images)
-        if self.graphs is not None and self.graphs.encoder is not None:
-            return self.graphs.encoder(images, masks)
         return encode(self.encoder, self.model.generator, images, masks, dtype=self.dtype)
 
     def project(

@@ -219,6 +219,5 @@ def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, 
         "config": asdict(replace(config, to=0.0)) | {"to": to},
         "fingerprint": editor.fingerprint(),
         "precision": str(editor.dtype),
-        "backend": editor.backend,
         "grey_hair": editor.grey_hair,
     }

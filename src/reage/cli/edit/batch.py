@@ -9,7 +9,6 @@ import click
 
 from reage.cli.shared.options import (
     ages_option,
-    backend_option,
     direction_option,
     face_option,
     hair_option,
@@ -47,7 +46,6 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
               show_default=True, help="As in edit.")  # fmt: skip
 @quality_option
 @model_options
-@backend_option
 @direction_option
 @hair_option
 @seed_option
@@ -90,7 +88,7 @@ def _task(options: dict[str, Any]) -> BatchTask:
     from reage.jobs.batch.task import BatchTask
 
     direction, lpips = options["direction"], options["lpips"]
-    names = ("paste", "quality", "seed", "model", "device", "precision", "backend")
+    names = ("paste", "quality", "seed", "model", "device", "precision")
     return BatchTask(
         tuple(parse_same_ages(options["to"], options["ages"])),
         face=parse_face(options["face"]),

@@ -11,7 +11,6 @@ from reage.cli.edit.latents import edit_latent
 from reage.cli.edit.task import EditTask
 from reage.cli.shared.options import (
     ages_option,
-    backend_option,
     direction_option,
     each_file,
     face_option,
@@ -40,7 +39,6 @@ from reage.errors import UsageError
 @face_option
 @points_option
 @model_options
-@backend_option
 @direction_option
 @hair_option
 @click.option("--strength", metavar="A:B:STEP", help="Move by strengths instead of to ages.")

@@ -30,7 +30,6 @@ def edit_report(
             **_model(editor, result),
             "precision": str(editor.dtype).removeprefix("torch."),
             "device": str(editor.device),
-            "backend": editor.backend,
         },
         "options": {name: options[name] for name in asked},
         "perceptual_loss": result.perceptual,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.shared.options import (
-    backend_option,
     direction_option,
     hair_option,
     model_options,
@@ -58,7 +57,6 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
     help="Of H.264: lower is better and larger.",
 )
 @model_options
-@backend_option
 @direction_option
 @hair_option
 @seed_option

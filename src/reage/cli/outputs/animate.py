@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.shared.options import (
-    backend_option,
     direction_option,
     face_option,
     hair_option,
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 @paste_option
 @quality_option
 @model_options
-@backend_option
 @direction_option
 @hair_option
 @seed_option

@@ -9,7 +9,6 @@ import click
 
 from reage.cli.outputs.one_face import invert_person
 from reage.cli.shared.options import (
-    backend_option,
     keep_inputs,
     model_options,
     open_editor,
@@ -35,7 +34,6 @@ from reage.cli.shared.options import (
               help="How far to go; 1 is whole style mixing.")  # fmt: skip
 @quality_option
 @model_options
-@backend_option
 @seed_option
 @output_options("FILE.png|jpg|pdf")
 def mix(one: Path, other: Path, output: Path, **options: Any) -> None:

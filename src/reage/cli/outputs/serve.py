@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from reage.cli.shared.options import (
-    backend_option,
     direction_option,
     hair_option,
     model_options,
@@ -36,7 +35,6 @@ from reage.errors import UsageError
 @click.option("--open/--no-open", "show", default=None,
               help="Open the page in the browser.  [default: where there is a screen]")  # fmt: skip
 @model_options
-@backend_option
 @direction_option
 @hair_option
 def serve(host: str, port: int, **options: Any) -> None:

@@ -9,7 +9,6 @@ import click
 
 from reage.cli.outputs.one_face import invert_person
 from reage.cli.shared.options import (
-    backend_option,
     direction_option,
     face_option,
     hair_option,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 @face_option
 @quality_option
 @model_options
-@backend_option
 @direction_option
 @hair_option
 @seed_option

@@ -9,7 +9,6 @@ import click
 
 from reage.cli.shared.options import (
     ages_option,
-    backend_option,
     direction_option,
     face_option,
     hair_option,
@@ -37,7 +36,6 @@ from reage.errors import ReageError, UsageError
 @paste_option
 @quality_option
 @model_options
-@backend_option
 @direction_option
 @hair_option
 @seed_option

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from reage.cli.shared.options import (
-    backend_option,
     device_option,
     direction_option,
     model_option,
@@ -51,7 +50,6 @@ from reage.errors import UsageError
 @model_option
 @device_option
 @precision_option
-@backend_option
 @direction_option
 @seed_option
 def synthesize(

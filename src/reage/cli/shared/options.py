@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ages_option",
-    "backend_option",
     "device_option",
     "direction_option",
     "each_file",
@@ -129,13 +128,6 @@ lpips_option = click.option(
     metavar="FILE",
     help="Weights of VGG16 (torchvision's), for LPIPS as the inversion's loss.",
 )
-backend_option = click.option(
-    "--backend",
-    type=click.Choice(["torch", "onnxruntime", "openvino"]),
-    default="torch",
-    show_default=True,
-    help="What runs encoder and generator where no gradients are needed.",
-)
 ages_option = click.option(
     "--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included."
 )
@@ -185,7 +177,6 @@ def open_editor(options: Mapping[str, Any]) -> Editor:
         precision=options["precision"],
         direction=options.get("direction"),  # not every command has one
         vgg16=options["lpips"],
-        backend=options.get("backend", "torch"),
         grey_hair=options.get("hair", "grey") == "grey",
     )
 

@@ -45,7 +45,6 @@ class Maker:
             device=options.device,
             precision=options.precision,
             direction=options.direction,
-            backend=options.backend,
         )
         self.editor.required_ager()  # what is missing is said before the work
         self.people = model_people(self.editor.model)

@@ -33,7 +33,6 @@ class SynthesisOptions:
     model: str = "faces128"
     device: str = "auto"
     precision: str = "auto"
-    backend: str = "torch"
     direction: str | None = None  # instead of the model's
 
     def __post_init__(self) -> None:

@@ -25,7 +25,6 @@ class BatchTask:
     model: str = "faces128"
     device: str = "auto"
     precision: str = "auto"
-    backend: str = "torch"
     direction: str | None = None
     lpips: str | None = None
     grey_hair: bool = True

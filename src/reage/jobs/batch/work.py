@@ -31,7 +31,6 @@ class Worker:
             precision=task.precision,
             direction=task.direction,
             vgg16=None if task.lpips is None else Path(task.lpips),
-            backend=task.backend,
             grey_hair=task.grey_hair,
         )
         self.editor.required_ager()  # what is missing is said once, not for each photo
