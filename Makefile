@@ -30,7 +30,7 @@ docs: $(DOCS)/.installed  ## Build the site into build/site; a link that leads n
 	@echo "Read it: $(PYTHON) -m http.server --directory build/site"
 
 # Only the tools of the site: reage's own packages are not needed to read its sources.
-$(DOCS)/.installed: pyproject.toml
+$(DOCS)/.installed: pyproject.toml Makefile
 	$(PYTHON) -m venv $(DOCS)
 	$(PYTHON) -c "import tomllib as t; p = t.load(open('pyproject.toml', 'rb'))['project']; \
 	print(*p['optional-dependencies']['docs'], 'click', 'ruff', sep='\n')" > $(DOCS)/requirements.txt
