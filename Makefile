@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check lock bench sheet portraits outputs page clean
+.PHONY: demo test test-all check docs lock bench sheet portraits outputs page clean
 
 demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image carries.
 	$(BIN)/python -c "import skimage.data as d; from PIL import Image; import os; \
@@ -22,6 +22,20 @@ check: $(VENV)/.installed  ## Style, types, tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(MAKE) test
+
+DOCS := build/docs-venv
+docs: $(DOCS)/.installed  ## Build the site into build/site; a link that leads nowhere is an error.
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=src $(DOCS)/bin/mkdocs build --strict
+	$(DOCS)/bin/python docs/_tools/check_site.py build/site
+	@echo "Read it: $(PYTHON) -m http.server --directory build/site"
+
+# Only the tools of the site: reage's own packages are not needed to read its sources.
+$(DOCS)/.installed: pyproject.toml Makefile
+	$(PYTHON) -m venv $(DOCS)
+	$(PYTHON) -c "import tomllib as t; p = t.load(open('pyproject.toml', 'rb'))['project']; \
+	print(*p['optional-dependencies']['docs'], 'click', 'ruff', sep='\n')" > $(DOCS)/requirements.txt
+	$(DOCS)/bin/pip install --quiet --disable-pip-version-check -r $(DOCS)/requirements.txt
+	touch $@
 
 lock:  ## Write requirements.lock anew from what pyproject.toml allows today.
 	$(PYTHON) -m venv --clear build/lock
@@ -49,13 +63,13 @@ sheet: $(VENV)/.installed  ## docs/contact-sheet*.jpg from the synthetic portrai
 	$(BIN)/python benchmarks/contact_sheet.py ../shared/portraits/synthetic \
 	docs/contact-sheet-replace.jpg replace
 
-portraits: $(VENV)/.installed  ## docs/portraits.md: all portraits in ../shared at four ages.
-	$(BIN)/python benchmarks/portraits.py ../shared/portraits docs/portraits.md
+portraits: $(VENV)/.installed  ## docs/reference/portraits.md: all portraits in ../shared at four ages.
+	$(BIN)/python benchmarks/portraits.py ../shared/portraits docs/reference/portraits.md
 
-outputs: $(VENV)/.installed  ## The recordings in docs/outputs.md, from the synthetic portraits.
+outputs: $(VENV)/.installed  ## The recordings in docs/guides/animations.md, from the synthetic portraits.
 	$(BIN)/python benchmarks/outputs.py ../shared/portraits/synthetic docs
 
-page: $(VENV)/.installed  ## The pictures of the page in docs/web.md (needs Chromium).
+page: $(VENV)/.installed  ## The pictures of the page in docs/guides/page.md (needs Chromium).
 	$(BIN)/python benchmarks/page.py ../shared/portraits/synthetic/female-54.jpg docs
 
 $(VENV)/.installed: requirements.lock pyproject.toml

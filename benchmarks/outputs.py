@@ -1,4 +1,4 @@
-"""The pictures of docs/outputs.md: an animation, a grid, a sheet page, a mix, a batch's table.
+"""The pictures of docs/guides/animations.md: animation, grid, sheet, mix, a batch's table.
 
 python benchmarks/outputs.py ../shared/portraits/synthetic docs
 """

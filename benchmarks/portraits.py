@@ -1,6 +1,6 @@
 """All portraits of a folder at 20, 40, 60 and 80 years, in one command, and the table of it.
 
-python benchmarks/portraits.py ../shared/portraits docs/portraits.md
+python benchmarks/portraits.py ../shared/portraits docs/reference/portraits.md
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def page(photos: list[Path], reports: dict[Path, dict], status: int) -> str:
         "# Portraits at other ages",
         "",
         f"`reage edit */*.jpg --ages {AGES}` on the {len(photos)} portraits, one command, exit "
-        f"status {status}, made by `make portraits`. Ages are read by the network that also steers "
-        "the edit, in the pasted photo. An age counts as reached within 2 years; the difference "
-        "is over the reached ones. *Moved* is how far the read age went from the photo's, where "
-        "the asked age was ten years or more away, in the asked direction.",
+        f"status {status}, measured by `make portraits`. Ages are read from the finished photo by "
+        "the network that also steers the edit. An age counts as reached within 2 years; "
+        "*difference* is the mean error of the reached ones. *Moved* is how far the estimated age "
+        "moved in the requested direction, where the target was ten years or more away.",
         "",
         "| set | photos done | asked | reached | difference, years | moved, years "
         "| inversion, dB | likeness | seconds a photo |",

@@ -30,8 +30,9 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
         if device.type == "cuda":
             fast = torch.cuda.is_bf16_supported(including_emulation=False)
         else:
-            # Twice as fast with AVX512-BF16, many times with AMX (docs/performance.md); both come
-            # together, as AMX was added later. Emulated, bfloat16 would be slower than float32.
+            # Twice as fast with AVX512-BF16, many times with AMX (docs/reference/performance.md);
+            # both come together, as AMX was added later. Emulated, bfloat16 would be slower than
+            # float32.
             has_bfloat16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
             fast = device.type == "cpu" and has_bfloat16()
         return torch.bfloat16 if fast else torch.float32

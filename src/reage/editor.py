@@ -298,8 +298,8 @@ class Editor:
     def search_of(self, quality: str, paste: PasteMode) -> ProjectConfig | None:
         """How long a code is searched for that is only to be aged; None: none is needed.
 
-        What an ager of codes adds to a photo, it finds from the encoder's code (docs/ageing.md):
-        then a look at that one is all.
+        What an ager of codes adds to a photo, it finds from the encoder's code
+        (docs/reference/ageing.md): then a look at that one is all.
         """
         _check_quality(quality)
         if not self._makes_faces(paste):

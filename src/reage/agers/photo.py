@@ -41,7 +41,7 @@ PHOTO_GAIN = 1.3  # the mean over shifts leaves lines fainter than the network d
 OLDER_LINES, OLDER_SHADING = 2.1, 1.0
 LINE_WIDTH = 0.02  # of a crop's side: of the Gaussian that parts the two
 # By which the logarithm of the skin's finest detail grows each year: it is 1.8 times as strong
-# at 70 and more as in the twenties (docs/ageing.md).
+# at 70 and more as in the twenties (docs/reference/ageing.md).
 DETAIL_A_YEAR = 0.0125
 TINT_ROUNDS = 4  # in which pixels of other colours than the skin's come to count less
 LEAST_SPREAD = 1e-4  # squared light: a face of one colour gets grey light

@@ -17,7 +17,8 @@ __all__ = ["Change", "Greying", "PasteMode", "apply_change", "limit_tone", "luma
 
 PasteMode = Literal["delta", "replace", "none"]
 
-MOST_LIGHT = 0.35  # by which a face gets lighter or darker anywhere, of -1..1 (docs/ageing.md)
+# By which a face gets lighter or darker anywhere, of -1..1 (docs/reference/ageing.md).
+MOST_LIGHT = 0.35
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,8 @@ from reage.search.age_search import AgeCurve, trace_curve
 __all__ = ["BATCH", "LEAST_LIKENESS", "Looker", "change_by"]
 
 BATCH = 8  # pictures made at once: more is slower on a CPU, whose caches it leaves
-LEAST_LIKENESS = 0.84  # below it a pasted face looks distorted rather than aged (docs/ageing.md)
+# Below it a pasted face looks distorted rather than aged (docs/reference/ageing.md).
+LEAST_LIKENESS = 0.84
 
 
 @dataclass(frozen=True, eq=False)
