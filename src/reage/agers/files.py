@@ -17,7 +17,7 @@ from reage.errors import LatentError
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Alignment, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder
-from reage.models.files import load_tensors, save_tensors
+from reage.models.files import fingerprint_of, load_tensors, save_tensors
 from reage.networks.agers.growth import Growth, GrowthConfig
 from reage.networks.agers.latent_ager import Ager as LatentNetwork
 from reage.networks.agers.latent_ager import AgerConfig
@@ -60,6 +60,15 @@ class StoredAger:
                 f"the ager {self.name} belongs to the generator {self.generator_hash[:12]}, this "
                 f"one is {generator_hash[:12]}; train a new one with: reage train ager"
             )
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the ager which edits take of it: the one of photos where there is one."""
+        if self.photo is None:
+            return fingerprint_of(
+                "latent", self.generator_hash, str(self.colour), self.network.state_dict()
+            )
+        return self.on_photos(Alignment(), torch.device("cpu")).fingerprint
 
     def on_photos(
         self, alignment: Alignment, device: torch.device, dtype: torch.dtype = torch.float32

@@ -116,9 +116,18 @@ def parts_of(
 
 
 def export_parts(
-    model: Model, parts: list[Part], folder: Path, layout: GraphFormat, *, overwrite: bool = False
+    model: Model,
+    parts: list[Part],
+    folder: Path,
+    layout: GraphFormat,
+    *,
+    ager_fingerprint: str | None = None,
+    overwrite: bool = False,
 ) -> list[Exported]:
-    """Write the graphs of a model into a folder, with a record of what they are."""
+    """Write the graphs of a model into a folder, with a record of what they are.
+
+    `ager_fingerprint` is that of the ager whose networks are among the parts.
+    """
     if (folder / RECORD).exists() and not overwrite:
         raise ModelError(f"{folder} holds an export already; add --overwrite to replace it")
     done = [export_part(part, folder, layout) for part in parts]
@@ -126,6 +135,7 @@ def export_parts(
     record = {
         "model": config.name,
         "generator_hash": model.generator_hash,
+        "ager_fingerprint": ager_fingerprint,
         "licence": config.licence,
         "data": config.data,
         "resolution": config.generator.resolution,

@@ -56,5 +56,13 @@ def export(
     parts = parts_of(loaded, encoder, *agers)
     if encoder is not None and "encoder" not in [part.name for part in parts]:
         click.echo("note: another project's encoder is not exported, the rest is", err=True)
-    for done in export_parts(loaded, parts, folder, layout, overwrite=overwrite):
+    made = export_parts(
+        loaded,
+        parts,
+        folder,
+        layout,
+        ager_fingerprint=found.fingerprint if isinstance(found, StoredAger) else None,
+        overwrite=overwrite,
+    )
+    for done in made:
         click.echo(f"{done.path}  largest difference from PyTorch {done.error:.1e}")
