@@ -32,6 +32,11 @@ class DirectionAger(CodeAger):
     latents: LatentSpace
     span = (0.0, 120.0)  # years; not known, so `reach` counts
 
+    def __post_init__(self) -> None:
+        """Raise LatentError where the direction is another generator's."""
+        model, config = self.latents.model, self.latents.model.config.generator
+        self.direction.check(model.generator_hash, config.num_ws, config.w_dim)
+
     @property
     def name(self) -> str:  # type: ignore[override]
         return self.direction.name

@@ -83,7 +83,6 @@ def find_direction(latents: LatentSpace, given: str | Path) -> DirectionAger:
     else:
         direction = for_generator(load_direction(Path(given)), config.num_ws)
         direction = scaled(direction, model.generator)
-    direction.check(model.generator_hash, config.num_ws, config.w_dim)
     return DirectionAger(direction, latents)
 
 
