@@ -65,6 +65,15 @@ class PreparedFace:
             return self.photo
         return self.base if self.shown is None else self.shown
 
+    @cached_property
+    def encoded(self) -> PreparedFace:
+        """The same face with the encoder's own code, whatever was done to its code since."""
+        assert self.latents is not None, "a face without a latent space"
+        ws = self.latents.encode([self.view.crop])
+        if self.shown is None and torch.equal(ws, self.ws):
+            return self
+        return replace(self, code=ws, base=self.latents.synthesize(ws), shown=None)
+
     @property
     def searched(self) -> bool:
         """Whether a code was searched for; one from a file is nobody's inversion."""

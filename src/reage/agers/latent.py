@@ -75,6 +75,15 @@ class LatentAger(CodeAger):
         low, high = self.span
         return min(low - BEYOND, face.own_age), max(high + BEYOND, face.own_age)
 
+    def change(self, face: PreparedFace, ages: Tensor) -> Change:
+        """The change of the encoder's code, where it is added to a photo.
+
+        That is what the network learnt on; a code that was optimised towards the photo shows it
+        better and ages worse (docs/ageing.md).
+        """
+        added = face.paste == "delta" and face.searched and self.latents.encoder is not None
+        return super().change(face.encoded if added else face, ages)
+
     @torch.no_grad()
     def codes(self, face: PreparedFace, ages: Tensor) -> Tensor:
         ages = ages.to(face.ws)
