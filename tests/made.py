@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from reage.agers.base import PreparedFace
+from reage.agers.files import StoredAger
+from reage.compositing.change import PasteMode
+from reage.compositing.view import FaceView, usual_points, whole_quad
 from reage.compositing.warp import Warp, warp_in_place
+from reage.editor import Editor, load
+from reage.faces.face import Face
+from reage.faces.readings import AgeReading
+from reage.faces.squares import FaceCrop
+from reage.images import to_array
+from reage.inversion.space import LatentSpace
+from reage.models.checkpoints import Alignment
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
-__all__ = ["SMALL", "Command", "bent_photo", "make_generator", "random", "within"]
+__all__ = [
+    "SMALL",
+    "Command",
+    "bent_photo",
+    "editor_with",
+    "face_at",
+    "make_generator",
+    "random",
+    "within",
+]
 
 Command = Callable[..., tuple[int, str, str]]  # exit status, output, errors
 Value = TypeVar("Value")
@@ -40,6 +62,37 @@ def bent_photo(photo: np.ndarray, bend: Warp, quad: np.ndarray) -> np.ndarray:
     out = photo.copy()
     warp_in_place(out[..., :3], bend, quad)
     return out
+
+
+def editor_with(stored: StoredAger, folder: Path) -> Editor:
+    """A model's editor with what an ager's file holds: its ager of photos, else that of codes."""
+    editor = load(folder, device="cpu", precision="float32")
+    if stored.photo is None:
+        return replace(editor, ager=stored.on_codes(editor.latents))
+    alignment = editor.model.config.alignment
+    return replace(editor, ager=stored.on_photos(alignment, editor.device))
+
+
+def face_at(
+    age: float,
+    picture: Tensor,
+    paste: PasteMode = "delta",
+    *,
+    eyes: np.ndarray | None = None,
+    latents: LatentSpace | None = None,
+    ws: Tensor | None = None,
+) -> PreparedFace:
+    """A face read as `age` years that fills a picture `[1, 3, R, R]` of any values."""
+    side = picture.shape[-1]
+    whole = np.ones((side, side), np.float32)
+    crop = FaceCrop(to_array(picture.clamp(-1, 1))[0], whole, whole_quad(side), side)
+    face = Face.from_points(usual_points(Alignment(), side))
+    view = FaceView(1, face, crop, whole, crop, AgeReading(age, 5.0))
+    prepared = PreparedFace(view, paste, picture, latents, None, ws)
+    # What is found at the first use.
+    view.__dict__["eyes"] = np.zeros_like(whole) if eyes is None else eyes
+    prepared.__dict__["photo"] = picture
+    return prepared
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

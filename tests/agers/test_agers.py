@@ -12,15 +12,17 @@ import pytest
 import torch
 from PIL import Image
 
-from made import bent_photo, random
+from made import bent_photo, editor_with, face_at, random
+from reage.agers.files import StoredAger, read_ager, save_ager
+from reage.agers.finder import AGE_AGER
+from reage.agers.latent import LatentAger
 from reage.agers.made import made_face
-from reage.compositing.change import Change, luma
+from reage.agers.photo import PhotoAger, add_photo_change, relight
+from reage.compositing.change import apply_change, luma
+from reage.compositing.masks import oval_mask
+from reage.compositing.preview import preview, preview_flat
 from reage.compositing.render import render_photo
 from reage.compositing.view import crop_for_age, usual_points
-from reage.agers.finder import AGE_AGER
-from reage.agers.files import StoredAger, read_ager, save_ager
-from reage.agers.photo import add_photo_change, relight
-from reage.compositing.masks import oval_mask
 from reage.compositing.warp import warp_in_place
 from reage.datasets.made_people.settling import settle
 from reage.editor import QUALITIES, load
@@ -30,13 +32,27 @@ from reage.faces.squares import to_unit
 from reage.images import to_array, to_tensor
 from reage.inputs import as_photo
 from reage.inversion.projection import ProjectConfig
-from reage.models.checkpoints import load_model, seal
+from reage.inversion.space import LatentSpace
+from reage.models.checkpoints import Alignment, load_model, seal
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.agers.growth import Growth, GrowthConfig, warp_images
 from reage.networks.agers.latent_ager import Ager, AgerConfig
-from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.networks.agers.photo_ager import PhotoAger as PhotoNetwork
+from reage.networks.agers.photo_ager import PhotoAgerConfig
 from reage.networks.encoders.encoder import Encoder, EncoderConfig
 from reage.outputs.live import live_faces
+from reage.search.looker import Looker
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def latents(small_folder: Path) -> LatentSpace:
+    return LatentSpace(load_model(small_folder))
+
+
+def on_photos(stored: StoredAger) -> PhotoAger:
+    return stored.on_photos(Alignment(0.7, 0.22), CPU)
 
 
 @pytest.fixture(scope="module")
@@ -52,22 +68,39 @@ def ager(small_folder: Path) -> StoredAger:
     return StoredAger(network, model.generator_hash, span=(5.0, 75.0), report={"kimg": 1.0})
 
 
-def test_it_comes_back_as_it_was(ager: StoredAger, tmp_path: Path):
+def test_it_comes_back_as_it_was(ager: StoredAger, latents: LatentSpace, tmp_path: Path):
     read = read_ager(save_ager(ager, tmp_path / AGE_AGER))
+    assert isinstance(read, StoredAger)
     for name in ("generator_hash", "span", "report", "colour", "name"):
         assert getattr(read, name) == getattr(ager, name)
-    ws, strengths = random(1, 8, 32), torch.tensor([-1.0, 0.0, 2.5])
-    assert torch.equal(read.moved(ws, strengths, 30.0), ager.moved(ws, strengths, 30.0))
+    face = face_at(30.0, torch.zeros(1, 3, 32, 32), ws=random(1, 8, 32), latents=latents)
+    ages = torch.tensor([20.0, 30.0, 55.0])
+    codes, known = (a.on_codes(latents).codes(face, ages) for a in (read, ager))
+    assert torch.equal(codes, known)
+    assert read.on_codes(latents).fingerprint == ager.on_codes(latents).fingerprint
 
 
-def test_strengths_count_decades_from_the_own_age(ager: StoredAger):
-    ws = random(1, 8, 32)
-    moved = ager.moved(ws, torch.tensor([0.0, 3.0]), 30.0)
+def test_codes_move_from_the_own_age_to_the_wanted_one(ager: StoredAger, latents: LatentSpace):
+    ws, still = random(1, 8, 32), torch.zeros(1, 3, 32, 32)
+    on_codes, face = ager.on_codes(latents), face_at(30.0, still, ws=ws, latents=latents)
+    moved = on_codes.codes(face, torch.tensor([30.0, 60.0]))
     assert torch.equal(moved[:1], ws)
     change = ager.network(ws, torch.tensor([30.0]), torch.tensor([60.0]))
     assert torch.allclose(moved[1:] - ws, change, atol=1e-6)
-    assert ager.allowed(ws, 30.0) == (-3.5, 5.5)  # ten years beyond the trained ages
-    assert ager.allowed(ws, 99.0)[1] == 0.0
+    assert on_codes.reach(face) == (-5.0, 85.0)  # ten years beyond the trained ages
+    assert on_codes.reach(face_at(99.0, still, ws=ws, latents=latents))[1] == 99.0
+
+
+def test_strengths_count_decades_from_the_own_age(ager: StoredAger, small_folder: Path):
+    editor = editor_with(ager, small_folder)
+    still, ws = torch.zeros(1, 3, 32, 32), random(1, 8, 32)
+    face = face_at(30.0, still, "none", ws=ws, latents=editor.latents)
+    ager_of_codes = editor.required_ager()
+    looker = Looker(ager_of_codes, editor.age_network, editor.likeness, [face], lambda: [None])
+    assert looker.span() == (-3.5, 5.5)
+    (change,) = looker.changes(torch.tensor([3.0, 0.0]))
+    wanted = ager_of_codes.change(face, torch.tensor([60.0, 30.0]))
+    assert torch.allclose(change.added, wanted.added, atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +108,7 @@ def with_photo(ager: StoredAger) -> StoredAger:
     """The same with a photo ager that has learnt something, it does not matter what."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        photo = PhotoAger(PhotoAgerConfig(32, widths=(8, 8)))
+        photo = PhotoNetwork(PhotoAgerConfig(32, widths=(8, 8)))
         for parameter in photo.parameters():
             parameter.data = (parameter + 0.1 * torch.randn_like(parameter)).half().float()
     return replace(ager, photo=photo.eval().requires_grad_(False))
@@ -85,11 +118,12 @@ def test_a_photo_ager_comes_back_with_it(with_photo: StoredAger, tmp_path: Path)
     file = save_ager(with_photo, tmp_path / AGE_AGER)
     read = read_ager(file)
     assert isinstance(read, StoredAger)
-    crop, strengths = random(1, 3, 32, 32), torch.tensor([-1.0, 0.0, 2.5])
     eyes = np.zeros((32, 32), np.float32)
     eyes[8:12] = 1
-    added = read.added(crop, eyes, strengths, 30.0)
-    assert torch.equal(added, with_photo.added(crop, eyes, strengths, 30.0))
+    face, ages = face_at(30.0, random(1, 3, 32, 32), eyes=eyes), torch.tensor([20.0, 30.0, 55.0])
+    added = on_photos(read).change(face, ages).added
+    assert torch.equal(added, on_photos(with_photo).change(face, ages).added)
+    assert on_photos(read).fingerprint == on_photos(with_photo).fingerprint
     assert not added[1].any() and added[0].any() and added[2].any()
     assert not added[:, :, 8:12].any()  # eyes stay the photo's
     tensors, metadata = load_tensors(file)
@@ -119,7 +153,7 @@ def test_what_follows_the_grid_of_patches_fades(with_photo: StoredAger):
         assert not torch.allclose(*changes, atol=1e-4)
         found.append(sum(changes) / 2)
     mean = (found[0] + found[1].flip(-1)) / 2
-    added = with_photo.added(crop, np.zeros((32, 32), np.float32), torch.tensor([2.5]), 30.0)
+    added = on_photos(with_photo).change(face_at(30.0, crop), wanted).added
     changed = add_photo_change(crop, mean, torch.tensor([True]))
     assert torch.allclose(added, changed * oval_mask(32), atol=1e-6)
 
@@ -179,10 +213,11 @@ def test_a_growth_comes_back_with_it(growing: StoredAger, tmp_path: Path):
     file = save_ager(growing, tmp_path / AGE_AGER)
     read = read_ager(file)
     assert isinstance(read, StoredAger)
-    bend, known = (a.bend(torch.tensor([-1.0, 0.0, 2.0]), 20.0) for a in (read, growing))
-    assert bend is not None and known is not None and bend.margin == known.margin == 0.3
-    assert torch.equal(bend.moves, known.moves)
-    assert bend.moves[0].any() and not bend.moves[1].any() and bend.moves[2].any()
+    face, ages = face_at(20.0, random(1, 3, 32, 32)), torch.tensor([10.0, 20.0, 40.0])
+    warp, known = (on_photos(a).change(face, ages).warp for a in (read, growing))
+    assert warp is not None and known is not None and warp.margin == known.margin == 0.3
+    assert torch.equal(warp.moves, known.moves)
+    assert warp.moves[0].any() and not warp.moves[1].any() and warp.moves[2].any()
     tensors, metadata = load_tensors(file)
     settings = json.loads(metadata["ager"])
     sizes = settings["growth"]
@@ -205,143 +240,137 @@ def test_a_growth_comes_back_with_it(growing: StoredAger, tmp_path: Path):
         read_ager(file)
 
 
-def test_what_a_face_stands_in_is_bent_and_nothing_else(
+def test_what_a_face_stands_in_is_warped_and_nothing_else(
     growing: StoredAger, with_photo: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
-    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
-    photo = as_photo(astronaut)
-    (face,) = editor.prepare(photo, editor.choose_faces(photo))
-    strength = torch.tensor([1.5])
-    mover = editor.trace(photo, [face]).mover
-    moved = mover.moved(face, strength)
-    flat = replace(mover, direction=with_photo).moved(face, strength)
-    assert moved.bend is not None and flat.bend is None
-    assert torch.equal(moved.pictures, flat.pictures)
-    pasted, unbent = (render_photo(photo.pixels, [(face, m)], "delta") for m in (moved, flat))
-    quad = face.view.crop.quad
+    editor, unwarped = (editor_with(a, small_folder) for a in (growing, with_photo))
+    photo, strength = as_photo(astronaut), torch.tensor([1.5])
+    faces = editor.choose_faces(photo)
+    (face,) = editor.prepare(photo, faces)
+    change, flat = (
+        e.trace(photo, [face]).search.change(face, strength) for e in (editor, unwarped)
+    )
+    assert change.warp is not None and flat.warp is None
+    assert torch.equal(change.added, flat.added)
+    pasted, unbent = (render_photo(photo.pixels, [face.layer(c)]) for c in (change, flat))
     y, x = np.nonzero((pasted != unbent).any(2))
-    unit = to_unit(np.stack([x, y], 1), quad)
+    unit = to_unit(np.stack([x, y], 1), face.view.crop.quad)
     assert len(y) > 1000 and unit.min() > -0.31 and unit.max() < 1.31
     # The look at the age sees what is pasted.
-    without = face.view.compose(face.base, moved.pictures, "delta")
-    seen = face.view.bent(without, moved.bend)
+    without = preview_flat(face.view, face.picture, change, "delta")
+    seen = preview(face.view, face.picture, change, "delta")
     there = to_tensor(crop_for_age(pasted, face.view.face).image)
     assert (seen - there).abs().mean() < 0.25 * (without - there).abs().mean()
 
     # So it is around a made face, and in its own picture where there is no photo around it.
-    moved = editor.trace(photo, [face], "replace").mover.moved(face, strength)
-    assert moved.bend is not None and moved.detail is None
-    (alone,) = editor.move(photo, [face], growing, [1.5], "none")
-    (plain,) = editor.move(photo, [face], with_photo, [1.5], "none")
-    bend = moved.bend
-    wanted = to_array(bent(to_tensor(plain.photo.rgb8), bend.moves, bend.margin))[0]
+    (made,) = editor.invert(photo, faces, paste="replace", config=ProjectConfig(step=2))
+    change = editor.trace(photo, [made], "replace").search.change(made, strength)
+    assert change.warp is not None and change.detail is None
+    (alone,) = editor.move(photo, [made], editor.required_ager(), [1.5], "none")
+    (plain,) = unwarped.move(photo, [made], unwarped.required_ager(), [1.5], "none")
+    warp = change.warp
+    wanted = to_array(warp_images(to_tensor(plain.photo.rgb8), warp.moves, warp.margin))[0]
     near = np.abs(alone.photo.rgb8.astype(int) - wanted)
     assert near.mean() < 1 and (alone.photo.rgb8 != plain.photo.rgb8).any()
-    mover = editor.trace(photo, [face], "none").mover
-    (frame,) = mover.frames([(face, strength)])
+    traced = editor.trace(photo, [made], "none")
+    (frame,) = traced.search.frames([(traced.faces[0], strength)])
     assert np.array_equal(frame, alone.photo.rgb8)
-    assert mover.moved(face, strength).bend is not None  # the likeness is looked at before it
 
 
-def test_all_faces_are_pasted_before_any_is_bent_and_transparency_goes_along(
+def test_all_faces_are_pasted_before_any_is_warped_and_transparency_goes_along(
     growing: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
-    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    editor = editor_with(growing, small_folder)
     alpha = np.full(astronaut.shape[:2], 255, np.uint8)
     alpha[::2] = 0
     photo = replace(as_photo(astronaut), alpha=alpha)
     (face,) = editor.prepare(photo, editor.choose_faces(photo))
-    beside = replace(
-        face,
-        view=replace(
-            face.view,
-            crop=replace(face.view.crop, quad=face.view.crop.quad + np.array([70.0, 0.0])),
-        ),
-    )
-    mover = editor.trace(photo, [face]).mover
-    pairs = [(f, mover.moved(f, torch.tensor([1.5]))) for f in (face, beside)]
-    pasted = render_photo(photo.pixels, pairs, "delta")
-    flat = render_photo(photo.pixels, [(f, Change(m.pictures)) for f, m in pairs], "delta")
-    for f, moved in pairs:
-        assert moved.bend is not None
-        flat = bent_photo(flat, moved.bend, f.view.crop.quad)
+    crop = replace(face.view.crop, quad=face.view.crop.quad + np.array([70.0, 0.0]))
+    beside = replace(face, view=replace(face.view, crop=crop, number=2))
+    search = editor.trace(photo, [face]).search
+    pairs = [(f, search.change(f, torch.tensor([1.5]))) for f in (face, beside)]
+    pasted = render_photo(photo.pixels, [f.layer(change) for f, change in pairs])
+    flat = render_photo(photo.pixels, [f.layer(replace(c, warp=None)) for f, c in pairs])
+    for f, change in pairs:
+        assert change.warp is not None
+        flat = bent_photo(flat, change.warp, f.view.crop.quad)
     assert np.array_equal(pasted, flat)
-    (edit,) = editor.move(photo, [face], growing, [1.5])
+    (edit,) = editor.move(photo, [face], editor.required_ager(), [1.5])
     assert edit.photo.alpha is not None and np.array_equal(photo.alpha, alpha)
-    moved = mover.moved(face, torch.tensor([1.5]))
-    bend = moved.bend
-    assert bend is not None
-    weighed = render_photo(photo.pixels, [(face, replace(moved, bend=None))], "delta")
-    warp_in_place(weighed, bend, face.view.crop.quad, alpha)
+    change = search.change(face, torch.tensor([1.5]))
+    warp, quad = change.warp, face.view.crop.quad
+    assert warp is not None
+    weighed = render_photo(photo.pixels, [face.layer(replace(change, warp=None))])
+    warp_in_place(weighed, warp, quad, alpha)
     assert np.array_equal(edit.photo.pixels, weighed)
-    wanted = bent_photo(alpha[..., None].repeat(3, 2), bend, face.view.crop.quad)[..., 0]
+    wanted = bent_photo(alpha[..., None].repeat(3, 2), warp, quad)[..., 0]
     assert np.array_equal(edit.photo.alpha, wanted) and (wanted != alpha).any()
 
 
 def test_people_who_do_not_exist_are_aged_as_photos(growing: StoredAger, small_folder: Path):
-    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
-    ws = random(1, 8, 32)
-    points = Face.from_points(usual_points(editor.model.config.alignment, 32))
-    face = made_face(ws, editor.latents.synthesize(ws), points, editor.age_network)
+    editor = editor_with(growing, small_folder)
+    ws, space, ager = random(1, 8, 32), editor.latents, editor.required_ager()
+    points = Face.from_points(usual_points(space.alignment, 32))
+    face = made_face(space, ws, space.synthesize(ws), points, editor.age_network)
     changes = torch.cat([torch.zeros_like(ws), 0.3 * random(1, 8, 32, seed=1)])
     looks = settle(editor, face, changes, torch.tensor([20.0, 60.0]))
-    own, eyes = face.view.reading.age, face.view.eyes
-    plain = editor.latents.synthesize(ws + changes * looks.shares[:, None, None])
-    added = growing.added(plain.clamp(-1, 1), eyes, looks.strengths, own)
-    assert added.abs().amax() > 1e-3
-    wanted = Change(plain + added, growing.bend(looks.strengths, own)).alone()
-    assert torch.allclose(looks.images, wanted, atol=1e-4)
+    for i, strength in enumerate(looks.strengths.split(1)):
+        plain = space.synthesize(ws + changes[i] * looks.shares[i])
+        seen = face_at(face.own_age, plain.clamp(-1, 1), eyes=face.view.eyes)
+        change = ager.change(seen, face.own_age + 10 * strength)
+        assert change.added.abs().amax() > 1e-3
+        assert torch.allclose(looks.images[i], apply_change(plain, change)[0], atol=1e-4)
 
 
 def test_the_photos_own_detail_grows_with_age(
-    with_photo: StoredAger, small_folder: Path, astronaut: np.ndarray
+    with_photo: StoredAger, small_folder: Path, latents: LatentSpace, astronaut: np.ndarray
 ):
-    still = replace(with_photo, photo=PhotoAger(PhotoAgerConfig(32, widths=(8, 8))))  # adds nothing
-    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=still)
+    still = replace(with_photo, photo=PhotoNetwork(PhotoAgerConfig(32, widths=(8, 8))))  # adds 0
+    editor = editor_with(still, small_folder)
     rng = np.random.default_rng(3)
     side = 3 * len(astronaut)
     large = np.asarray(Image.fromarray(astronaut).resize((side, side)), int)
     large += rng.integers(0, 8, (side, side, 1))
     photo = as_photo(large.clip(0, 255).astype(np.uint8))
     (face,) = editor.prepare(photo, editor.choose_faces(photo))
-    edits = editor.move(photo, [face], still, [-2.0, 0.0, 4.0])
+    edits = editor.move(photo, [face], editor.required_ager(), [-2.0, 0.0, 4.0])
     nose = face.view.face.points[2].round().astype(int)
     part = np.s_[nose[1] - 20 : nose[1] + 20, nose[0] - 20 : nose[0] + 20]
     rough = [float(np.diff(e.photo.rgb8[part][..., 1].astype(float)).std()) for e in edits]
     assert rough[0] < 0.9 * rough[1] < 0.7 * rough[2]
     assert np.array_equal(edits[1].photo.pixels, photo.pixels)
-    gains = still.detail(torch.tensor([0.0, 5.0]))
+    gains = on_photos(still).change(face, face.own_age + torch.tensor([0.0, 50.0])).detail
     assert gains is not None and gains.tolist() == pytest.approx([1.0, 1.868], abs=1e-3)
     # What a code changes brings its own skin.
-    assert replace(still, photo=None).detail(torch.tensor([1.0])) is None
+    coded = face_at(30.0, torch.zeros(1, 3, 32, 32), ws=random(1, 8, 32), latents=latents)
+    assert still.on_codes(latents).change(coded, torch.tensor([40.0])).detail is None
 
 
 def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
     growing: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
-    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=growing)
+    editor = editor_with(growing, small_folder)
     large = as_photo(astronaut.repeat(3, 0).repeat(3, 1))
     faces = editor.prepare(large, editor.choose_faces(large))
     live = live_faces(editor, large, faces, size=400)
     (face,) = live.traced.faces
-    strength = torch.tensor([2.0])
-    moved = live.traced.mover.moved(face, strength)
-    composed = face.view.bent(face.view.compose(face.base, moved.pictures, "delta"), moved.bend)
-    pasted = render_photo(live.traced.mover.photo.pixels, [(face, moved)], "delta")
-    there = to_tensor(crop_for_age(pasted, face.view.face).image)
+    search = live.traced.search
+    change = search.change(face, torch.tensor([2.0]))
+    composed = preview(face.view, face.picture, change, "delta")
+    there = to_tensor(crop_for_age(search.show([(face, change)]), face.view.face).image)
     before = to_tensor(face.view.age_crop.image)
     assert (composed - there).abs().mean() < 0.5 * (before - there).abs().mean()
 
 
 def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: StoredAger):
-    red = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
+    red = PhotoNetwork(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
     red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels
-    lids, both = np.zeros((32, 32), np.float32), replace(ager, photo=red)
+    both, black = on_photos(replace(ager, photo=red)), torch.zeros(1, 3, 32, 32)
     for strength, gain, share in ((3.0, 1.0, 0.0), (-2.0, 1.3, 0.13)):
         own, wanted = torch.tensor([30.0]), torch.tensor([30 + 10 * strength])
-        change = red(torch.zeros(1, 3, 32, 32), own, wanted)[0, :, 16, 16]
+        change = red(black, own, wanted)[0, :, 16, 16]
         assert change[0] > 0.1 and not change[1:].any()
-        whole = both.added(torch.zeros(1, 3, 32, 32), lids, torch.tensor([strength]), 30.0)[0]
+        whole = both.change(face_at(30.0, black), wanted).added[0]
         light = 0.299 * change[0]  # a whole red face is shading
         wanted = gain * light + share * (change - light)
         assert torch.allclose(whole[:, 16, 16], wanted, atol=1e-6)
@@ -351,26 +380,32 @@ def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: Stored
 def test_what_a_photo_ager_adds_depends_on_the_picture_alone(
     with_photo: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
-    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=with_photo)
+    editor = editor_with(with_photo, small_folder)
     assert editor.latents.encoder is None
-    assert editor.search_of("best", "delta").step == 1
+    assert editor.search_of("best", "delta") is None  # no code is needed
     photo = as_photo(astronaut)
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
-    own, strengths = face.view.reading.age, torch.tensor([0.0, 2.0])
-    mover = editor.trace(photo, [face], "delta").mover
-    added = with_photo.added(to_tensor(face.view.crop.image), face.view.eyes, strengths, own)
-    assert torch.allclose(mover.moved(face, strengths).pictures, face.base + added, atol=1e-5)
+    own, strengths, eyes = face.own_age, torch.tensor([0.0, 2.0]), face.view.eyes
+
+    def added_to(picture: torch.Tensor) -> torch.Tensor:
+        ages = own + 10 * strengths
+        return on_photos(with_photo).change(face_at(own, picture, eyes=eyes), ages).added
+
+    added = added_to(to_tensor(face.view.crop.image))
+    search = editor.trace(photo, [face], "delta").search
+    assert torch.allclose(search.change(face, strengths).added, added, atol=1e-5)
     # Where the made face is shown, it is the photo.
+    made = added_to(face.base.clamp(-1, 1))
     for paste in ("replace", "none"):
-        mover = editor.trace(photo, [face], paste).mover
-        shown = mover.moved(face, strengths).pictures - face.base
-        made = with_photo.added(face.base.clamp(-1, 1), face.view.eyes, strengths, own)
+        traced = editor.trace(photo, [face], paste)
+        shown = traced.search.change(traced.faces[0], strengths).added
         assert torch.allclose(shown, made, atol=1e-5) and not torch.allclose(made, added)
+        assert torch.equal(traced.faces[0].picture, face.base)
     # What else was done to the face stays.
-    mixed = replace(face, ws=face.ws + 0.3)
-    mover = editor.trace(photo, [mixed], "delta").mover
-    wanted = editor.latents.synthesize(mixed.ws) + added
-    assert torch.allclose(mover.moved(mixed, strengths).pictures, wanted, atol=1e-5)
+    mixed = face.with_code(face.ws + 0.3)
+    search = editor.trace(photo, [mixed], "delta").search
+    wanted = editor.latents.synthesize(mixed.ws) - face.base + added
+    assert torch.allclose(search.change(mixed, strengths).added, wanted, atol=1e-5)
 
 
 def test_it_belongs_to_one_generator(ager: StoredAger):
@@ -410,48 +445,58 @@ def test_the_editor_takes_it_before_the_direction(
     save_ager(ager, folder / AGE_AGER)
     seal(folder)
     editor = load(folder)
-    assert isinstance(editor.required_ager(), StoredAger)
+    assert isinstance(editor.required_ager(), LatentAger)
     result = editor.edit(astronaut, to=[20, 70], quality="fast")
     for edit, asked in zip(result.edits, (20, 70), strict=True):
         assert edit.faces[0].asked == asked
         assert edit.image.size == (256, 256)
-    assert isinstance(load(folder, direction=folder / AGE_AGER).direction, StoredAger)
+    assert isinstance(load(folder, direction=folder / AGE_AGER).ager, LatentAger)
+    assert isinstance(load(folder, ager=folder / AGE_AGER).ager, LatentAger)
 
 
 def test_a_change_that_is_added_comes_from_the_encoders_code(
     ager: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
-    editor = load(small_folder, device="cpu", precision="float32")
+    editor = editor_with(ager, small_folder)
     encoder = Encoder(EncoderConfig(8, 32, 32, channels=(4,), blocks=(1,), hidden=8))
-    editor = replace(editor, direction=ager)
-    editor.__dict__["encoder"] = encoder.eval().requires_grad_(False)  # what is cached there
-    assert editor.search_of("best", "delta").step == 1
+    space, on_codes = editor.latents, editor.required_ager()
+    assert isinstance(on_codes, LatentAger)
+    space.__dict__["encoder"] = encoder.eval().requires_grad_(False)  # what is cached there
+    assert editor.search_of("best", "delta") == ProjectConfig(step=1, plateau=0)
     assert editor.search_of("best", "replace") == QUALITIES["best"]
     photo = as_photo(astronaut)
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
-    code = editor.latents.encode([face.view.crop])
+    code = space.encode([face.view.crop])
     assert not torch.equal(code, face.ws)
-    own, strength = face.view.reading.age, torch.tensor([2.0])
-    change = editor.latents.synthesize(ager.moved(code, strength, own)) - editor.latents.synthesize(
-        code
-    )
-    for paste, wanted in (
-        ("delta", face.base + change),
-        ("replace", editor.latents.synthesize(ager.moved(face.ws, strength, own))),
-    ):
-        mover = editor.trace(photo, [face], paste).mover
-        assert torch.allclose(mover.moved(face, strength).pictures, wanted, atol=1e-5)
-    assert not torch.allclose(face.base + change, wanted, atol=1e-3)
+    strength = torch.tensor([2.0])
+
+    def moved(ws: torch.Tensor) -> torch.Tensor:
+        codes = on_codes.codes(replace(face, code=ws), face.own_age + 10 * strength)
+        return space.synthesize(codes)
+
+    added = moved(code) - space.synthesize(code)
+    for seen in (face, face.with_code(face.ws + 0.3)):  # whatever else was done to the face
+        for paste, wanted in (
+            ("delta", added + space.synthesize(seen.ws) - face.base),
+            ("replace", moved(seen.ws) - space.synthesize(seen.ws)),
+        ):
+            traced = editor.trace(photo, [seen], paste)
+            found = traced.search.change(traced.faces[0], strength).added
+            assert torch.allclose(found, wanted, atol=1e-5)
+        assert not torch.allclose(added, wanted, atol=1e-3)
 
 
 def test_without_an_encoder_the_face_s_own_code_is_aged(
     ager: StoredAger, small_folder: Path, astronaut: np.ndarray
 ):
-    editor = replace(load(small_folder, device="cpu", precision="float32"), direction=ager)
+    editor = editor_with(ager, small_folder)
+    space, on_codes = editor.latents, editor.required_ager()
+    assert isinstance(on_codes, LatentAger)
     assert editor.search_of("fast", "delta") == QUALITIES["fast"]
     photo = as_photo(astronaut)
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
-    own, strength = face.view.reading.age, torch.tensor([2.0])
-    mover = editor.trace(photo, [face], "delta").mover
-    wanted = editor.latents.synthesize(ager.moved(face.ws, strength, own))
-    assert torch.allclose(mover.moved(face, strength).pictures, wanted, atol=1e-5)
+    search = editor.trace(photo, [face], "delta").search
+    codes = on_codes.codes(face, torch.tensor([face.own_age + 20]))
+    wanted = space.synthesize(codes) - face.base
+    found = search.change(face, torch.tensor([2.0])).added
+    assert torch.allclose(found, wanted, atol=1e-5) and wanted.abs().max() > 1e-2

@@ -15,13 +15,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from made import random
+from made import face_at, random
 from reage.agers.direction import Direction, for_generator
+from reage.agers.direction_ager import DirectionAger
 from reage.agers.direction_files import load_direction
 from reage.agers.direction_scale import OLDER, oriented, scaled
 from reage.editor import Editor
 from reage.errors import LatentError
 from reage.inversion.latent_files import read_latents
+from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
@@ -162,14 +164,27 @@ def test_the_editor_measures_directions_of_age_only(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ):
     model = Model(ModelConfig("tiny", generator.config), generator, None, "ab" * 32)
-    direction = scaled(FOREIGN, generator)
-    editor = Editor(model, direction)
-    monkeypatch.setattr(Editor, "_ages_of", lambda _, ws: 40 - 5 * direction.position(ws))
-    assert editor.given_ager() is direction  # by strengths, whatever it is
-    turned = editor.required_ager()
-    assert isinstance(turned, Direction)
-    assert torch.equal(turned.vector, -direction.vector)
-    assert editor.required_ager() is turned  # measured once
+    direction, measured = scaled(FOREIGN, generator), []
+
+    def ages(_: DirectionAger, ws: Tensor) -> Tensor:
+        measured.append(len(ws))
+        return 40 - 5 * direction.position(ws)
+
+    monkeypatch.setattr(DirectionAger, "_ages_of", ages)
+    space = LatentSpace(model)
+    ager = DirectionAger(direction, space)
+    editor = Editor(ager, model.config, lambda: space)
+    assert editor.given_ager() is ager  # by strengths, whatever it is
+    assert not measured
+    face = face_at(40.0, torch.zeros(1, 3, 16, 16), ws=random(1, 6, 16), latents=space)
+    by_strength = ager.move(face, torch.tensor([1.0])).added
+    assert not measured and by_strength.any()
+    assert editor.required_ager() is ager
+    assert torch.equal(ager.older.vector, -direction.vector)
+    by_age = ager.change(face, torch.tensor([30.0, 50.0])).added  # a decade is a strength of 1
+    assert torch.allclose(by_age[:1], by_strength, atol=1e-5)
+    assert not torch.allclose(by_age[1:], by_strength, atol=1e-3)
+    assert len(measured) == 1  # once
 
 
 def test_z_codes_are_mapped_or_refused(tmp_path: Path, generator: Generator):

@@ -8,13 +8,13 @@ import torch
 
 from reage.agers.base import PreparedFace
 from reage.compositing.change import Change, PasteMode
+from reage.compositing.preview import preview, preview_flat
 from reage.compositing.render import render_photo
 from reage.compositing.view import AGE_ALIGNMENT, AGE_SIDE, aligned_crop, crop_for_age, view_face
 from reage.editor import Editor
 from reage.errors import ImageError
 from reage.images import to_array, to_tensor
 from reage.inputs import as_photo
-from reage.inversion.projection import Inversion
 from reage.models.checkpoints import Alignment
 
 
@@ -62,19 +62,18 @@ def test_aligned_pictures_that_do_not_fit(picture: np.ndarray):
 def test_what_is_composed_is_what_the_pasted_photo_shows(
     editor: Editor, astronaut: np.ndarray, alignment: Alignment, mode: PasteMode
 ):
-    """The search for an age looks at `compose`: it has to see what a paste would give."""
+    """The search for an age looks at `preview`: it has to see what a paste would give."""
     face = editor.choose_faces(as_photo(astronaut))[1]
-    view = view_face(astronaut, face, 1, alignment, 128, editor.age_network, 0.06)
+    view = view_face(astronaut, face, 1, alignment, 128, editor.age_network)
     base = to_tensor(view.crop.image)
     y, x = torch.meshgrid(torch.linspace(0, 6, 128), torch.linspace(0, 9, 128), indexing="ij")
     # In the middle only: along the edge, pasting would take the colours' difference away.
     window = torch.outer(torch.hann_window(128), torch.hann_window(128)) ** 2
     edited = (base + 0.5 * window * torch.sin(x + y)).clamp(-1, 1)
-    found = Inversion(torch.zeros(1), torch.zeros(1), torch.zeros(1), 0, "steps", 0, "")
-    inverted = PreparedFace(view, torch.zeros(1), base, found)
-    pasted = render_photo(astronaut, [(inverted, Change(edited))], mode)
+    prepared, change = PreparedFace(view, mode, base), Change(edited - base)
+    pasted = render_photo(astronaut, [prepared.layer(change)])
     shown = crop_for_age(pasted, face).image.astype(float)
-    composed = to_array(view.compose(base, edited, mode))[0].astype(float)
+    composed = to_array(preview(view, prepared.picture, change, mode))[0].astype(float)
     assert composed.shape == (AGE_SIDE, AGE_SIDE, 3)
     changed = np.abs(shown - view.age_crop.image).mean()
     assert np.abs(shown - composed).mean() < 0.2 * changed
@@ -85,6 +84,8 @@ def test_what_is_composed_is_what_the_pasted_photo_shows(
 
 def test_composing_no_change_shows_the_photo(editor: Editor, astronaut: np.ndarray):
     face = editor.choose_faces(as_photo(astronaut))[1]
-    view = view_face(astronaut, face, 1, Alignment(), 128, editor.age_network, 0.06)
+    view = view_face(astronaut, face, 1, Alignment(), 128, editor.age_network)
     base = torch.rand(1, 3, 128, 128) * 2 - 1
-    assert np.array_equal(to_array(view.compose(base, base, "delta"))[0], view.age_crop.image)
+    for shown in (preview, preview_flat):
+        found = shown(view, base, Change(torch.zeros_like(base)), "delta")
+        assert np.array_equal(to_array(found)[0], view.age_crop.image)
