@@ -694,9 +694,8 @@ class TestAge:
 class TestFit:
     @pytest.fixture(autouse=True)
     def everywhere_a_face(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from reage.latents import codes
-
         from reage.faces.face import Face
+        from reage.fitting import labelled_codes as codes
 
         points = np.array([[10, 10], [20, 10], [15, 15], [11, 20], [19, 20]], float)
         found = SimpleNamespace(detect=lambda _: [Face.from_points(points)])

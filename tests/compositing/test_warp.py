@@ -10,7 +10,6 @@ from made import bent_photo
 from reage.compositing.warp import Warp, warp_in_place
 from reage.faces.squares import crop_face
 from reage.images import to_array, to_tensor
-from reage.networks.agers.growth import warp_images
 
 MARGIN = 0.3
 SIDE = 40

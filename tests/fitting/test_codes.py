@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from reage.latents import codes
 from torch import Tensor
 
 from made import random
 from reage.datasets.reading import FaceDataset, balanced, open_dataset
 from reage.errors import ImageError, LatentError
+from reage.fitting import labelled_codes as codes
 from reage.inversion.projection import Inversion, ProjectConfig
 from reage.models.checkpoints import Model
 from reage.models.pretrained import load_age_network, load_gender_network

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.agers.direction import Direction
-from reage.compositing.change import limit_tone
+from reage.compositing.bands import LUMA
+from reage.compositing.change import MOST_LIGHT, limit_tone
 from reage.fitting.guided_direction import GuidedConfig, refine_direction
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
@@ -78,7 +79,7 @@ def test_what_is_known_of_the_direction_stays(
     assert refined.allowed(faces[1][:1], 30.0) == (-refined.reach, refined.reach)
 
 
-def test_toned_keeps_faint_light_limits_strong_light_and_keeps_a_share_of_colour() -> None:
+def test_limited_tone_keeps_faint_light_limits_strong_light_and_keeps_a_share_of_colour() -> None:
     base, edited = torch.rand(2, 1, 3, 8, 8)
     luma = torch.tensor(LUMA)[:, None, None]
     grey = limit_tone(base, edited, 0.0) - base

@@ -10,9 +10,9 @@ import torch
 from made_checkpoints import made_checkpoint, published
 from PIL import Image
 
-import reage.search.face_mover
-from made import Command
+from made import Command, face_at
 from reage.agers.latent import SamAger
+from reage.compositing.view import view_crop
 from reage.editor import Editor
 from reage.editor import load as load_editor
 from reage.faces.squares import FaceCrop
@@ -25,9 +25,8 @@ STEPLESS = ProjectConfig(step=1)  # the code where the losses are taken first: t
 
 
 @pytest.fixture
-def run(reage_command: Command, two_steps: None, monkeypatch: pytest.MonkeyPatch) -> Command:
+def run(reage_command: Command, two_steps: None, any_likeness: None) -> Command:
     """Run a command; inversions take few steps, and any likeness will do."""
-    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
     return reage_command
 
 
@@ -39,7 +38,8 @@ def portrait(astronaut: np.ndarray, tmp_path: Path) -> Path:
 
 def crop_for(editor: Editor, picture: np.ndarray) -> FaceCrop:
     photo = as_photo(picture)
-    return editor.view(photo, 1, editor.choose_faces(photo)[1]).crop
+    face, space = editor.choose_faces(photo)[1], editor.latents
+    return view_crop(photo.pixels, face, space.alignment, space.resolution)
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,17 @@ def test_a_model_folder_made_of_it_does_the_same(
     first, second = (load_editor(m, precision="float32") for m in (file, folder))
     assert first.model.config.alignment.scale == 1.0  # FFHQ's
     crop = crop_for(first, astronaut)
-    ws = first.project_crop(crop, STEPLESS).ws
-    assert torch.equal(ws, second.project_crop(crop, STEPLESS).ws)
-    assert not torch.equal(ws, first.project_crop(crop, STEPLESS, encoder=False).ws)
+    ws = first.latents.project(crop, STEPLESS).ws
+    assert torch.equal(ws, second.latents.project(crop, STEPLESS).ws)
+    assert not torch.equal(ws, first.latents.project(crop, STEPLESS, encoder=False).ws)
     if family == "sam":
-        ager, again = first.age_direction(), second.age_direction()
+        ager, again = first.required_ager(), second.required_ager()
         assert isinstance(ager, SamAger)
         assert isinstance(again, SamAger)
-        strengths = torch.tensor([1.0, -2.0])
-        assert torch.equal(ager.moved(ws, strengths, 40.0), again.moved(ws, strengths, 40.0))
+        assert ager.fingerprint == again.fingerprint
+        face, ages = face_at(40.0, to_tensor(crop.image), ws=ws), torch.tensor([50.0, 20.0])
+        codes = ager.codes(face, ages)
+        assert torch.equal(codes, again.codes(face, ages)) and not torch.allclose(codes, ws)
 
 
 def test_a_photo_is_edited_with_sam_s_file_as_it_is(run: Command, portrait: Path, tmp_path: Path):
@@ -77,7 +79,7 @@ def test_sam_looks_at_the_photo_not_at_what_was_made_of_it(tmp_path: Path, astro
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=STEPLESS)
     own = face.view.reading.age
     ages = torch.tensor([own + 20, own])
-    older, same = ager.codes(to_tensor(face.view.crop.image), face.ws, ages)
+    older, same = ager.own_codes(to_tensor(face.view.crop.image), face.ws, ages)
     picture = editor.latents.synthesize(face.ws + older - same)
     moved = editor.move(photo, [face], ager, [2.0], "none")[0].photo.pixels
     assert np.abs(moved.astype(int) - to_array(picture)[0].astype(int)).max() <= 1

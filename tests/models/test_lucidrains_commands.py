@@ -14,7 +14,6 @@ import torch
 from made_lucidrains import lucidrains_file, lucidrains_state
 from PIL import Image
 
-import reage.search.face_mover
 from made import Command
 from reage.editor import Editor
 from reage.editor import load as load_editor
@@ -30,9 +29,8 @@ from seeded import seeded, seeded_picture
 
 
 @pytest.fixture
-def run(reage_command: Command, two_steps: None, monkeypatch: pytest.MonkeyPatch) -> Command:
+def run(reage_command: Command, two_steps: None, any_likeness: None) -> Command:
     """Run a command; inversions take few steps, and any likeness will do."""
-    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
     return reage_command
 
 
@@ -155,7 +153,7 @@ def test_noise_that_is_optimised_keeps_the_values_that_the_network_knows(folder:
 def test_fit_makes_a_direction_that_edits(
     run: Command, folder: Path, portrait: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from reage.latents import codes
+    from reage.fitting import labelled_codes as codes
 
     points = np.array([[10, 10], [20, 10], [15, 15], [11, 20], [19, 20]], float)
     everywhere = SimpleNamespace(detect=lambda _: [Face.from_points(points)])

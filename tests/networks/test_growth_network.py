@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from made import random
-from reage.networks.agers.growth import Growth, GrowthConfig, warp_images
+from reage.networks.agers.growth import Growth, GrowthConfig
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from made import random
-from reage.networks import ops
+from reage.networks.stylegan2 import ops
 from reage.networks.stylegan2.ops import (
     demodulation,
     fold_fir,

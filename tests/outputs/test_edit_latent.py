@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-import reage.search.face_mover
 from made import Command, random
-from reage.agers.direction import Direction, move
+from reage.agers.direction import move
+from reage.agers.direction_ager import DirectionAger
 from reage.editor import load
 from reage.images import to_array
 from reage.inversion.latent_files import Latents, Picture, read_latents, write_latents
@@ -24,9 +24,7 @@ Edit = Callable[..., tuple[int, str, str]]
 WORDS = ("--device", "cpu", "--precision", "float32")
 
 
-@pytest.fixture(autouse=True)
-def any_likeness(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
+pytestmark = pytest.mark.usefixtures("any_likeness")
 
 
 @pytest.fixture
@@ -74,10 +72,10 @@ def test_every_format_gives_the_same_pictures(
         assert all(np.array_equal(first[name], others[name]) for name in first)
     editor = load(small_folder, device="cpu", precision="float32")
     assert np.array_equal(first["code-move+0.png"], to_array(editor.latents.synthesize(code))[0])
-    direction = editor.given_ager()
-    assert isinstance(direction, Direction)
+    ager = editor.given_ager()
+    assert isinstance(ager, DirectionAger)
     assert not np.array_equal(first["code-move+0.png"], first["code-move+1.png"])
-    moved = to_array(editor.latents.synthesize(move(code, direction, 1.0)))[0].astype(int)
+    moved = to_array(editor.latents.synthesize(move(code, ager.direction, 1.0)))[0].astype(int)
     # The edit keeps a direction's colours in bounds, so the picture is near to it, not the same.
     still = abs(first["code-move+0.png"].astype(int) - moved).mean()
     assert abs(first["code-move+1.png"].astype(int) - moved).mean() < still

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-import reage.search.face_mover
 from made import Command
 from reage.agers.direction import Direction
 from reage.agers.direction_files import save_direction
@@ -18,14 +16,18 @@ from reage.editor import Editor, load
 from reage.images import DIGITAL_SOURCE_TYPE, read_mark
 from reage.outputs import outcomes
 from reage.outputs.outcomes import Relative, plausible_outcomes, trait_directions
+from reage.search.looker import Looker
 
 
 @pytest.fixture
 def run(
-    reage_command: Command, two_steps: None, monkeypatch: pytest.MonkeyPatch, small_folder: Path
+    reage_command: Command,
+    two_steps: None,
+    any_likeness: None,
+    monkeypatch: pytest.MonkeyPatch,
+    small_folder: Path,
 ) -> Command:
     """Run a command with the small model, few steps and any likeness."""
-    monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", -2.0)
     monkeypatch.setattr(outcomes, "LEAST_LIKENESS", -2.0)
 
     options = ("--model", small_folder, "--precision", "float32")
@@ -114,7 +116,8 @@ class TestAnimate:
     def test_a_face_that_does_not_age(
         self, run: Command, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(reage.search.face_mover, "LEAST_LIKENESS", 2.0)
+        assert Looker.trace.__kwdefaults__ is not None
+        monkeypatch.setitem(Looker.trace.__kwdefaults__, "least", 2.0)
         status, _, err = run("animate", photos[0], "--ages", "5:80", "-o",
                              photos[0].with_name("a.gif"))  # fmt: skip
         assert status == 1
@@ -188,7 +191,7 @@ def test_outcomes_differ_and_are_named(
 
     photo = as_photo(astronaut)
     face = editor.invert(photo, editor.choose_faces(photo), quality="fast")[0]
-    other = replace(face, ws=face.ws + 1)
+    other = face.with_code(face.ws + 1)
     found = plausible_outcomes(
         editor, photo, face, 40, count=5, relatives=[Relative("mother", other)], seed=1
     )

@@ -21,13 +21,13 @@ from reage.networks.stylegan2.discriminator import (
     TextureCritic,
     minibatch_stddev,
 )
-from reage.training import losses
 from reage.training.configs import AdamSettings
 from reage.training.loop.averaging import averaging_beta, update_average
 from reage.training.loop.data import age_bin
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
 from reage.training.loop.updating import update
+from reage.training.stylegan2 import losses
 from reage.training.stylegan2.adversaries import ProjectedAdversary
 from reage.training.stylegan2.augment import ada_augment, diff_augment, resharpened
 from reage.training.stylegan2.encoder import random_masks

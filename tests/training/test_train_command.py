@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from reage.agers.finder import AGE_AGER
 from reage.agers.files import StoredAger, read_ager
+from reage.agers.finder import AGE_AGER
 from reage.cli import main
 from reage.cli.research.train import changed
 from reage.errors import UsageError

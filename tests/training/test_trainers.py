@@ -19,14 +19,13 @@ from tiny_training import tiny_settings
 
 from reage.agers.direction import Direction
 from reage.agers.direction_files import load_direction, save_direction
-from reage.agers.finder import AGE_AGER, find_direction
 from reage.agers.files import StoredAger, read_ager
+from reage.agers.finder import AGE_AGER, find_direction
 from reage.errors import ModelError, UsageError
 from reage.fitting.people import PEOPLE, People, model_people, save_people
 from reage.models.checkpoints import load_model, seal
 from reage.models.encoders import load_encoder
 from reage.models.files import load_tensors
-from reage.networks.agers.growth import warp_images
 from reage.networks.encoders.encoder import Encoder
 from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.configs import AdamSettings, EncoderTraining, GeneratorTraining

@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 from made_video import CUT, ENTERS, FRAMES, HEIGHT, LEAVES, RATE, WIDTH, Made, draw, write
 
-from reage.compositing.change import luma
+from made import face_at
 from reage.agers.files import StoredAger
+from reage.agers.photo import PhotoAger
 from reage.cli.main import main
+from reage.compositing.bands import LUMA
+from reage.compositing.change import luma
 from reage.compositing.planes import sample_luma
 from reage.editor import Editor
 from reage.errors import FaceError, ImageError, UsageError
 from reage.faces.squares import face_quad, quad_side
 from reage.networks.agers.growth import Growth, GrowthConfig
 from reage.networks.agers.latent_ager import Ager, AgerConfig
-from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
+from reage.networks.agers.photo_ager import PhotoAger as PhotoNetwork
+from reage.networks.agers.photo_ager import PhotoAgerConfig
 from reage.networks.encoders.encoder import Encoder, EncoderConfig
 from reage.search.age_search import Reached
 from reage.video import ageing, render, scan
@@ -98,12 +102,10 @@ def edited(
         return edit_video(small_editor, made.path, output, BOTH, mark="made by a test")
 
 
-def with_photo_ager(editor: Editor, growth: Growth | None = None) -> StoredAger:
-    """An ager whose photo ager changes nothing yet."""
-    config = editor.model.config.generator
-    ager = Ager(AgerConfig(config.num_ws, config.w_dim, hidden=8)).eval()
-    photo = PhotoAger(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
-    return StoredAger(ager, editor.model.generator_hash, photo=photo, growth=growth)
+def photo_ager(editor: Editor, growth: Growth | None = None) -> PhotoAger:
+    """An ager of photos that changes nothing yet."""
+    network = PhotoNetwork(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
+    return PhotoAger(network, growth, editor.model.config.alignment)
 
 
 class TestReading:
@@ -251,11 +253,12 @@ class TestEdit:
 
         config = small_editor.model.config.generator
         torch.manual_seed(0)
-        ager = Ager(AgerConfig(config.num_ws, config.w_dim, hidden=8))
-        direction = StoredAger(ager.eval(), small_editor.model.generator_hash)
-        editor = replace(small_editor, direction=direction)
+        network = Ager(AgerConfig(config.num_ws, config.w_dim, hidden=8)).eval()
+        stored = StoredAger(network, small_editor.model.generator_hash)
+        space = replace(small_editor.latents)  # a copy that knows no encoder yet
+        editor = replace(small_editor, ager=stored.on_codes(space), load_latents=lambda: space)
         shape = EncoderConfig(config.num_ws, config.w_dim, 32, 4, (8, 8), (1, 1), 16)
-        vars(editor)["encoder"] = Encoder(shape).eval()
+        vars(editor.latents)["encoder"] = Encoder(shape).eval()
         result = edit_video(
             editor, subtitled, tmp_path / "o.mkv", VideoConfig(to=60, preview=Preview(0.8, 0.2))
         )
@@ -285,18 +288,17 @@ class TestEdit:
 
         import torch
 
-        direction = with_photo_ager(small_editor)
-        assert direction.photo is not None
-        direction.photo.out.bias += 1.0
-        editor = replace(small_editor, direction=direction)
+        ager = photo_ager(small_editor)
+        ager.network.out.bias += 1.0
+        editor = replace(small_editor, ager=ager, load_latents=None)  # no codes of faces
         reached = Reached(3.0, 80.0, 80.0, None)  # who knows what age light has
         monkeypatch.setattr(ageing, "reach_age", lambda *_: reached)
         result = edit_video(editor, made.path, tmp_path / "o.mp4", VideoConfig(to={1: 80.0}))
         (edit,) = result.edits
-        crop = torch.zeros(1, 3, 32, 32)
-        strength = torch.tensor([edit.reached.strength])
-        lids = np.zeros((32, 32), np.float32)
-        middle = direction.added(crop, lids, strength, edit.own.age)[..., 16, 16]
+        assert edit.codes is None
+        face = face_at(edit.own.age, torch.zeros(1, 3, 32, 32))
+        ages = torch.tensor([edit.own.age + 10 * edit.reached.strength])
+        middle = ager.change(face, ages).added[..., 16, 16]
         wanted = float(luma(middle[..., None, None])) * 127.5
         assert wanted > 5
         before, after = decoded(made.path)[0], decoded(result.path)[0]
@@ -326,8 +328,8 @@ class TestEdit:
         alignment = small_editor.model.config.alignment
         growth = Growth(GrowthConfig((10.0, 90.0), side=16)).requires_grad_(False)
         growth.shapes[1, 1, 4:12, 4:12] = 0.15
-        direction = with_photo_ager(small_editor, growth)
-        editor = replace(small_editor, direction=direction)
+        ager = photo_ager(small_editor, growth)
+        editor = replace(small_editor, ager=ager)
         monkeypatch.setattr(ageing, "reach_age", lambda *_: Reached(5.0, 80.0, 80.0, None))
         result = edit_video(editor, made.path, tmp_path / "o.mp4", VideoConfig(to={1: 80.0}))
         (edit,) = result.edits
@@ -335,12 +337,13 @@ class TestEdit:
         found, source, tracks = journal
         run = tracks[0].runs[0]
         motion = load_motion(found, source, run, run.start, run.stop)
-        bend = direction.bend(torch.tensor([5.0]), edit.own.age)
-        assert bend is not None
+        face = face_at(edit.own.age, torch.zeros(1, 3, 32, 32))
+        warp = ager.change(face, torch.tensor([edit.own.age + 50])).warp
+        assert warp is not None
         frame = run.start + 8  # faded in
         points = motion.points[motion.at(frame)]
         quad = face_quad(points[:5], alignment.scale, alignment.shift)
-        down = round(float(bend.moves[0, 1, 8, 8]) * quad_side(quad))
+        down = round(float(warp.moves[0, 1, 8, 8]) * quad_side(quad))
         assert down >= 4
         x, y = points[2].astype(int)
         nose = before[frame][y - 8 : y + 8, x - 8 : x + 8].astype(float)

@@ -13,10 +13,10 @@ from reage.compositing.paste import paste_delta
 from reage.compositing.planes import (
     Planes,
     add_layer,
-    warp_planes,
     rgb_to_ycc,
     sample_luma,
     sample_rgb,
+    warp_planes,
 )
 from reage.compositing.warp import Warp
 from reage.errors import FaceError, UsageError
@@ -138,7 +138,7 @@ class TestPlanes:
         flat = np.concatenate([luma.ravel(), chroma.ravel(), chroma.ravel()])
         planes = Planes(flat.reshape(144, 96), 1, True)
         quad = np.array([[30.0, 30], [30, 70], [70, 70], [70, 30]])
-        bend = Bend(torch.zeros(1, 2, 16, 16), 0.3)
+        bend = Warp(torch.zeros(1, 2, 16, 16), 0.3)
         bend.moves[..., 4:12, 4:12] = 0.1
         before = [plane.copy() for plane in planes.layers]
         warp_planes(planes, bend, quad)

@@ -13,6 +13,7 @@ pytest.importorskip("av")
 from made_video import write
 
 from reage.compositing.bands import LUMA
+from reage.compositing.frame_canvas import grey_planes
 from reage.compositing.hair.greying import grey_hair
 from reage.compositing.hair.segmentation import (
     HEAD_SCALE,
@@ -27,7 +28,7 @@ from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
 from reage.faces.squares import face_quad
 from reage.video.config import VideoConfig
-from reage.video.greying import EVERY, HairFollower, grey_planes
+from reage.video.greying import EVERY, HairFollower
 from reage.video.run import edit_video
 
 ABOVE = np.s_[36:44, 120:140]  # hair of the astronaut
@@ -44,6 +45,13 @@ def as_planes(rgb: np.ndarray, full_range: bool = False) -> Planes:
 @pytest.fixture(scope="module")
 def face(astronaut: np.ndarray) -> Face:
     return FaceDetector().detect(astronaut)[0]
+
+
+def paint(follower: HairFollower, planes: Planes, face: Face) -> None:
+    """Turn all of the hair grey in the next frame."""
+    hair = follower.at(planes.copy(), face.points)
+    if hair is not None:
+        grey_planes(planes, hair, 1.0)
 
 
 @pytest.mark.parametrize("full_range", [False, True])
@@ -66,14 +74,14 @@ def test_a_frame_turns_grey_as_a_photo(astronaut: np.ndarray, face: Face, full_r
 
 def test_hair_is_followed_without_flicker(editor: Editor, astronaut: np.ndarray, face: Face):
     """Frames with noise of their own: what is added hardly differs between them."""
-    follower = HairFollower(editor, 1.0)
+    follower = HairFollower(editor)
     rng = np.random.default_rng(0)
     added, without = [], []
     for _ in range(2 * EVERY + 2):
         noisy = np.clip(astronaut + rng.normal(0, 2, astronaut.shape), 0, 255)
         planes = as_planes(noisy)
         before = planes.layers[0][ABOVE].astype(float)
-        follower.paint(planes, planes.copy(), face.points, 1.0)
+        paint(follower, planes, face)
         added.append((planes.layers[0][ABOVE] - before).mean())
         without.append(before.mean())
     assert min(added) > 15
@@ -83,15 +91,15 @@ def test_hair_is_followed_without_flicker(editor: Editor, astronaut: np.ndarray,
 def test_a_hidden_face_keeps_the_hair_that_was_seen(
     editor: Editor, astronaut: np.ndarray, face: Face
 ):
-    follower = HairFollower(editor, 1.0)
+    follower = HairFollower(editor)
     blank = as_planes(np.full_like(astronaut, 90))
     nothing = blank.copy()
-    follower.paint(blank, nothing, face.points, 1.0)
+    paint(follower, blank, face)
     assert np.array_equal(blank.packed, nothing.packed)  # none was seen yet
     for _ in range(EVERY):
-        follower.paint(as_planes(astronaut), as_planes(astronaut), face.points, 1.0)
+        paint(follower, as_planes(astronaut), face)
     planes = as_planes(astronaut)
-    follower.paint(planes, planes.copy(), face.points, 1.0)
+    paint(follower, planes, face)
     assert (planes.layers[0][ABOVE] > as_planes(astronaut).layers[0][ABOVE]).mean() > 0.8
     quad = face_quad(face.points, HEAD_SCALE, HEAD_SHIFT)
     assert follower._latest is not None and follower._latest.quad.shape == quad.shape

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reage import journals
 from reage.datasets.prepare.journal import Journal
 from reage.datasets.prepare.options import PrepareOptions
 from reage.datasets.prepare.prepare import PrepareReport, prepare
@@ -23,6 +22,7 @@ from reage.datasets.reading import open_dataset
 from reage.errors import ImageError, ReageError
 from reage.faces.detection import FaceDetector
 from reage.faces.squares import crop_face, face_quad
+from reage.jobs import journal as journals
 
 FilesOf = Callable[[Path], dict[str, bytes]]
 
