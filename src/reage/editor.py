@@ -317,7 +317,13 @@ class Editor:
 
     def trace(self, photo: Photo, faces: Sequence[PreparedFace]) -> TracedFaces:
         """Look at faces all along the ages in reach, so that any age can be shown at once."""
-        return TracedFaces.of(self._search(photo, self.required_ager(), faces), faces)
+        ager = self.required_ager()
+        if any(face.latents and face.latents.alignment != ager.alignment for face in faces):
+            raise ModelError(
+                f"{ager.name} is an ager that works on another square of the face than the model "
+                f"{self.name}; edit, batch, strip and animate can use it"
+            )
+        return TracedFaces.of(self._search(photo, ager, faces), faces)
 
     def move(
         self,
