@@ -12,11 +12,13 @@ import pytest
 from PIL import Image
 
 from made_fran import KNOWN_CHANGE, NARROW, known_fran, save_graph, save_state, seeded_fran
-from reage.agers.base import PreparedFace
+from reage.agers.fran import FranAger
 from reage.cli.main import main
 from reage.editor import Editor, load
 from reage.errors import ModelError, UsageError
 from reage.images import photo_from_array
+from reage.inversion.projection import ProjectConfig
+from reage.models.files import file_sha256
 from reage.networks.agers.fran import FranPlain
 
 
@@ -41,8 +43,7 @@ def moved(editor: Editor, rgb: np.ndarray, strength: float) -> np.ndarray:
     """What a strength changes, `[H, W, 3]` in steps of the photo."""
     photo = photo_from_array(rgb)
     faces = editor.prepare(photo, editor.choose_faces(photo))
-    assert editor.pixel_ager is not None
-    edit = editor.move(photo, faces, editor.pixel_ager, [strength])[0]
+    edit = editor.move(photo, faces, editor.given_ager(), [strength])[0]
     return edit.photo.pixels.astype(int) - rgb
 
 
@@ -66,15 +67,16 @@ def test_no_face_is_inverted_and_the_report_says_what_was_read(
     known: Editor, astronaut: np.ndarray
 ):
     result = known.edit(astronaut, [20, 60], quality="fast")
-    assert all(isinstance(face, PreparedFace) for face in result.inverted)
-    assert result.perceptual is None
+    assert result.inverted == () and result.perceptual is None
+    assert len(result.prepared) == 1 and result.prepared[0].code is None
+    assert result.fingerprint == known.fingerprint()
     for edit, asked in zip(result.edits, (20, 60), strict=True):
         face = edit.faces[0]
         assert face.asked == asked and face.psnr is None
         assert abs(face.before.age + 10 * face.strength) <= 90.01
         # It adds a tint, which is no age: the reading says so.
         assert abs(face.after.age - asked) < 2.5 or face.limit is not None
-    assert result.edits[1].faces[0].limit == PIXEL_EDGE
+    assert result.edits[1].faces[0].limit == FranAger.edge
     assert result.edits[0].faces[0].strength <= 0 <= result.edits[1].faces[0].strength
 
 
@@ -82,10 +84,9 @@ def test_a_large_face_gets_the_change_from_a_smaller_size(known: Editor, astrona
     rgb = np.clip(astronaut, 40, 215)
     large = np.asarray(Image.fromarray(rgb).resize((1280, 1280), Image.Resampling.BICUBIC))
     photo = photo_from_array(large)
-    faces = known.take(photo, known.choose_faces(photo), quality="fast")
+    faces = known.prepare(photo, known.choose_faces(photo), quality="fast")
     assert faces[0].view.crop.resolution == 512 < np.ptp(faces[0].view.crop.quad[:, 0])
-    assert known.pixel_ager is not None
-    edit = known.move(photo, faces, known.pixel_ager, [3.0])[0]
+    edit = known.move(photo, faces, known.given_ager(), [3.0])[0]
     nose = np.rint(faces[0].view.face.points[2]).astype(int)
     change = edit.photo.pixels[nose[1], nose[0]].astype(int) - large[nose[1], nose[0]]
     assert change == pytest.approx(np.array(KNOWN_CHANGE) * 0.3 * 255, abs=1)
@@ -104,17 +105,30 @@ def test_a_graph_edits_as_the_torch_file_does(astronaut: np.ndarray, tmp_path: P
 
 def test_it_is_given_as_a_direction_too(known_file: Path, small_folder: Path):
     editor = load(small_folder, device="cpu", direction=known_file)
-    assert editor.pixel_ager is not None and editor.model.config.name == "small"
+    assert isinstance(editor.ager, FranAger) and editor.model.config.name == "small"
     with pytest.raises(UsageError, match="is an ager itself"):
         load(known_file, direction=known_file)
 
 
 def test_what_needs_codes_refuses_it(known: Editor, astronaut: np.ndarray):
     photo = photo_from_array(astronaut)
-    with pytest.raises(ModelError, match="works on pixels, without codes"):
+    with pytest.raises(ModelError, match="works on photos, without latent codes"):
         known.invert(photo, known.choose_faces(photo))
-    with pytest.raises(ModelError, match="best_unet_model is an ager that works on pixels"):
-        known.age_direction()
+    with pytest.raises(ModelError, match="best_unet_model is an ager that works on photos"):
+        _ = known.latents
+    assert known.required_ager() is known.given_ager()  # it is of age
+
+
+def test_a_face_in_the_models_square_is_not_taken_for_one_in_its_own(
+    known_file: Path, small_folder: Path, astronaut: np.ndarray
+):
+    editor = load(small_folder, device="cpu", direction=known_file)
+    photo = photo_from_array(astronaut)
+    faces = editor.choose_faces(photo)
+    inverted = editor.invert(photo, faces, config=ProjectConfig(step=1))
+    with pytest.raises(ModelError, match=r"^best_unet_model .* another square .* model small;"):
+        editor.trace(photo, inverted)
+    assert editor.trace(photo, editor.prepare(photo, faces)).curves[1].ages.numel() > 1
 
 
 Run = Callable[..., tuple[int, str]]
@@ -140,7 +154,8 @@ def test_the_command_edits_and_writes_a_report(
     assert code == 0, said
     report = json.loads((tmp_path / "portrait-reage.json").read_text())
     assert report["model"]["name"] == "best_unet_model"
-    assert len(report["model"]["ager_sha256"]) == 64 and "generator_hash" not in report["model"]
+    assert report["model"]["ager_fingerprint"] == file_sha256(known_file)
+    assert len(report["model"]["fingerprint"]) == 64 and "generator_hash" not in report["model"]
     assert report["faces"][0]["inversion"] is None and report["perceptual_loss"] is None
     assert Image.open(tmp_path / "portrait-age60.png").size == Image.open(photo_file).size
 
@@ -162,10 +177,10 @@ def test_a_batch_takes_it(run: Run, known_file: Path, photo_file: Path, tmp_path
     ("command", "message"),
     [
         (["edit", "PHOTO", "--to", "60", "--model", "BAD"], "takes x .* an ager takes one"),
-        (["project", "PHOTO", "--model", "FRAN", "-o", "OUT"], "without codes of faces"),
+        (["project", "PHOTO", "--model", "FRAN", "-o", "OUT"], "without latent codes of faces"),
         (["convert", "FRAN", "OUT/model"], "without a generator"),
         (["fit", "FRAN", "--samples", "50"], "without a generator"),
-        (["serve", "--model", "FRAN"], "without codes of faces"),
+        (["serve", "--model", "FRAN"], "without latent codes of faces"),
     ],
 )
 def test_mistakes_are_one_line(

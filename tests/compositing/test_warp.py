@@ -10,6 +10,7 @@ from made import bent_photo
 from reage.compositing.warp import Warp, warp_in_place
 from reage.faces.squares import crop_face
 from reage.images import to_array, to_tensor
+from reage.networks.agers.growth import warp_images
 
 MARGIN = 0.3
 SIDE = 40
@@ -89,7 +90,7 @@ def test_the_networks_see_what_is_pasted(astronaut: np.ndarray):
     quad = square(225, 110, 128)
     bend = bump(0.03, -0.05)
     crop = crop_face(astronaut, quad, 128).image
-    wanted = to_array(bent(to_tensor(crop), bend.moves, MARGIN))[0]
+    wanted = to_array(warp_images(to_tensor(crop), bend.moves, MARGIN))[0]
     found = crop_face(bent_photo(astronaut, bend, quad), quad, 128).image
     inside = np.s_[8:-8, 8:-8]
     error = np.abs(found[inside].astype(float) - wanted[inside])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from made import random
-from reage.networks.agers.growth import Growth, GrowthConfig
+from reage.networks.agers.growth import Growth, GrowthConfig, warp_images
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +47,10 @@ def test_a_bend_moves_what_is_seen():
     picture[..., 30:34, 30:34] = 1
     bend = torch.zeros(1, 2, 16, 16)
     bend[:, 0], bend[:, 1] = 8 / 64, -4 / 64
-    seen = bent(picture, bend, 0.5)
+    seen = warp_images(picture, bend, 0.5)
     assert seen[..., 26:30, 38:42].min() > 0.99 and seen[..., 30:34, 30:34].max() < 0.01
-    assert torch.allclose(bent(picture, bend * 0, 0.5), picture, atol=1e-5)
+    assert torch.allclose(warp_images(picture, bend * 0, 0.5), picture, atol=1e-5)
     # The same, seen in a square of half the side around the same middle.
     place = torch.tensor([[0.25, 0.25], [0.5, 0.0], [0.0, 0.5]])
-    closer = bent(picture, bend, 0.5, place)
+    closer = warp_images(picture, bend, 0.5, place)
     assert closer[..., 22:26, 46:50].min() > 0.99

@@ -429,7 +429,9 @@ class TestPhotoAger:
             trainer.average, photos, ages, torch.tensor([40.0, 1.0])
         )
         assert torch.allclose(pasted[0], photos[0], atol=1e-5) and not change[0].any()
-        wanted = bent((photos + change).clamp(-1, 1), trainer.growth(ages, ages - 39), 0.3)[1]
+        wanted = warp_images((photos + change).clamp(-1, 1), trainer.growth(ages, ages - 39), 0.3)[
+            1
+        ]
         assert torch.allclose(pasted[1], wanted.clamp(-1, 1), atol=1e-5)
         assert (pasted[1] - photos[1] - change[1]).abs().mean() > 0.01
         none = start(settings("photo-ager", model=chain["ager"], growth_faces=0), machine)
