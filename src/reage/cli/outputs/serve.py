@@ -62,6 +62,7 @@ def serve(host: str, port: int, **options: Any) -> None:
         )
     editor = open_editor(options)
     editor.required_ager()
+    _ = editor.latents  # what is missing is said before the page is there
     with _listening(host, port) as listening:
         address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}/"
         click.echo(f"reage is at {address}  (Ctrl-C ends it)")
