@@ -351,8 +351,9 @@ class Editor:
     ) -> Result:
         """Bundle what was made with what it was made by."""
         searched = any(face.searched for face in faces)
-        tunings = [face.latents.tuning for face in faces if face.latents is not None]
-        made_by = fingerprint_of(self.fingerprint(_paste_of(faces)), *filter(None, tunings))
+        tunings = [face.latents.tuning for face in faces if face.latents and face.latents.tuning]
+        made_by = self.fingerprint(_paste_of(faces))
+        made_by = fingerprint_of(made_by, *tunings) if tunings else made_by
         names = (self.latents.perceptual.name if searched else None, self.likeness.name)
         return Result(photo, tuple(faces), tuple(edits), seconds, made_by, *names)
 
