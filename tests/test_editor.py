@@ -239,7 +239,8 @@ def test_moving_by_nothing_changes_nothing_but_what_is_replaced(
     assert not np.array_equal(pixels(edits[1]), pixels(edits[2]))
     assert [edit.faces[0].strength for edit in edits] == [0, 1, -1]
     assert edits[1].faces[0].asked is None
-    replaced = small_editor.move(photo, inverted, ager, [0], "replace")
+    made = [replace(face, paste="replace") for face in inverted]
+    replaced = small_editor.move(photo, made, ager, [0])
     face = inside(small_editor.result(photo, inverted, replaced, {}))
     assert np.array_equal(pixels(replaced[0])[~face], astronaut[~face])
     assert (pixels(replaced[0])[face] != astronaut[face]).mean() > 0.3  # the made face is another
@@ -370,7 +371,7 @@ def test_the_direction_is_followed_in_every_mode(
     """A made face is unlike the photo from the start; that must not end the search at once."""
     faces = {face.view.number: face.view.face for face in result.prepared}
     prepared = editor.prepare(result.photo, faces, paste=paste, quality="fast")
-    curve = editor.trace(result.photo, prepared, paste).curves[1]
+    curve = editor.trace(result.photo, prepared).curves[1]
     assert curve.strengths.min() < -1
     assert curve.strengths.max() > 1
     own = int((curve.strengths == 0).nonzero()[0])

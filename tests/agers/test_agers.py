@@ -18,7 +18,7 @@ from reage.agers.finder import AGE_AGER
 from reage.agers.latent import LatentAger
 from reage.agers.made import made_face
 from reage.agers.photo import PhotoAger, add_photo_change, relight
-from reage.compositing.change import apply_change, luma
+from reage.compositing.change import PasteMode, apply_change, luma
 from reage.compositing.masks import oval_mask
 from reage.compositing.preview import preview, preview_flat
 from reage.compositing.render import render_photo
@@ -264,16 +264,17 @@ def test_what_a_face_stands_in_is_warped_and_nothing_else(
 
     # So it is around a made face, and in its own picture where there is no photo around it.
     (made,) = editor.invert(photo, faces, paste="replace", config=ProjectConfig(step=2))
-    change = editor.trace(photo, [made], "replace").search.change(made, strength)
+    change = editor.trace(photo, [made]).search.change(made, strength)
     assert change.warp is not None and change.detail is None
-    (alone,) = editor.move(photo, [made], editor.required_ager(), [1.5], "none")
-    (plain,) = unwarped.move(photo, [made], unwarped.required_ager(), [1.5], "none")
+    made = replace(made, paste="none")
+    (alone,), (plain,) = (
+        e.move(photo, [made], e.required_ager(), [1.5]) for e in (editor, unwarped)
+    )
     warp = change.warp
     wanted = to_array(warp_images(to_tensor(plain.photo.rgb8), warp.moves, warp.margin))[0]
     near = np.abs(alone.photo.rgb8.astype(int) - wanted)
     assert near.mean() < 1 and (alone.photo.rgb8 != plain.photo.rgb8).any()
-    traced = editor.trace(photo, [made], "none")
-    (frame,) = traced.search.frames([(traced.faces[0], strength)])
+    (frame,) = editor.trace(photo, [made]).search.frames([(made, strength)])
     assert np.array_equal(frame, alone.photo.rgb8)
 
 
@@ -392,18 +393,19 @@ def test_what_a_photo_ager_adds_depends_on_the_picture_alone(
         return on_photos(with_photo).change(face_at(own, picture, eyes=eyes), ages).added
 
     added = added_to(to_tensor(face.view.crop.image))
-    search = editor.trace(photo, [face], "delta").search
+    search = editor.trace(photo, [face]).search
     assert torch.allclose(search.change(face, strengths).added, added, atol=1e-5)
     # Where the made face is shown, it is the photo.
     made = added_to(face.base.clamp(-1, 1))
-    for paste in ("replace", "none"):
-        traced = editor.trace(photo, [face], paste)
-        shown = traced.search.change(traced.faces[0], strengths).added
+    pastes: tuple[PasteMode, ...] = ("replace", "none")
+    for paste in pastes:
+        seen = replace(face, paste=paste)
+        shown = editor.trace(photo, [seen]).search.change(seen, strengths).added
         assert torch.allclose(shown, made, atol=1e-5) and not torch.allclose(made, added)
-        assert torch.equal(traced.faces[0].picture, face.base)
+        assert torch.equal(seen.picture, face.base)
     # What else was done to the face stays.
     mixed = face.with_code(face.ws + 0.3)
-    search = editor.trace(photo, [mixed], "delta").search
+    search = editor.trace(photo, [mixed]).search
     wanted = editor.latents.synthesize(mixed.ws) - face.base + added
     assert torch.allclose(search.change(mixed, strengths).added, wanted, atol=1e-5)
 
@@ -480,8 +482,8 @@ def test_a_change_that_is_added_comes_from_the_encoders_code(
             ("delta", added + space.synthesize(seen.ws) - face.base),
             ("replace", moved(seen.ws) - space.synthesize(seen.ws)),
         ):
-            traced = editor.trace(photo, [seen], paste)
-            found = traced.search.change(traced.faces[0], strength).added
+            pasted = replace(seen, paste=paste)
+            found = editor.trace(photo, [pasted]).search.change(pasted, strength).added
             assert torch.allclose(found, wanted, atol=1e-5)
         assert not torch.allclose(added, wanted, atol=1e-3)
 
@@ -495,7 +497,7 @@ def test_without_an_encoder_the_face_s_own_code_is_aged(
     assert editor.search_of("fast", "delta") == QUALITIES["fast"]
     photo = as_photo(astronaut)
     (face,) = editor.invert(photo, editor.choose_faces(photo), config=ProjectConfig(step=3))
-    search = editor.trace(photo, [face], "delta").search
+    search = editor.trace(photo, [face]).search
     codes = on_codes.codes(face, torch.tensor([face.own_age + 20]))
     wanted = space.synthesize(codes) - face.base
     found = search.change(face, torch.tensor([2.0])).added

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reage.agers.direction_ager import DirectionAger
 from reage.cli import main
 from reage.editor import QUALITIES, Editor, load
 from reage.errors import ImageError, UsageError
@@ -138,7 +139,7 @@ def test_the_report_s_files(found: Evaluation, tmp_path: Path):
 
 
 def test_what_is_missing_is_said(small_editor: Editor, judges: Judges, tmp_path: Path):
-    editor = Editor(small_editor.model, None)
+    editor = replace(small_editor, ager=None)
     alone = replace(judges, recogniser=None)
     figures = evaluate(editor, alone, replace(CONFIG, samples=2)).figures
     assert figures["samples"]["spaces"] == {}
@@ -174,15 +175,18 @@ def test_an_encoder_is_measured_alone(small_editor: Editor, judges: Judges, crop
     generator = small_editor.model.generator
     average = generator.mapping.w_avg.expand(1, generator.num_ws, -1)
 
+    space = SimpleNamespace(
+        encoder=object(),  # there is one
+        encode=lambda crops: average.repeat(len(crops), 1, 1),
+        project=lambda crop, config: SimpleNamespace(ws=average),
+        synthesize=small_editor.latents.synthesize,
+        perceptual=small_editor.latents.perceptual,
+    )
     fake = SimpleNamespace(
         model=small_editor.model,
         device=small_editor.device,
         dtype=small_editor.dtype,
-        encoder=object(),  # there is one
-        encode=lambda crops: average.repeat(len(crops), 1, 1),
-        project_crop=lambda crop, config: SimpleNamespace(ws=average),
-        synthesize=small_editor.latents.synthesize,
-        perceptual=small_editor.latents.perceptual,
+        latents=space,
     )
     dataset = open_dataset(crops)
     found = measure_inversion(
@@ -207,8 +211,10 @@ def test_a_replaced_face_without_an_edit_is_the_reconstruction(
     from reage.datasets.reading import FaceRow
     from reage.images import photo_from_array
 
-    still = replace(small_editor.required_ager(), vector=small_editor.direction.vector * 0)  # type: ignore[union-attr]
-    editor = replace(small_editor, direction=still)
+    ager = small_editor.required_ager()
+    assert isinstance(ager, DirectionAger)
+    still = replace(ager.direction, vector=ager.direction.vector * 0)
+    editor = replace(small_editor, ager=replace(ager, direction=still))
     row = FaceRow("a", "val", None, "", "", {})
     config = replace(CONFIG, paste="replace", targets=(60.0,))
     subject, pictures = age_photo(editor, judges, row, photo_from_array(astronaut), config)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+import reage.inversion.space
 from made import random
-from reage.errors import LatentError, ReageError
+from reage.editor import load
+from reage.errors import LatentError, ReageError, UsageError
+from reage.inputs import as_photo
 from reage.inversion.projection import masked_psnr
 from reage.inversion.tuning import (
     TuneConfig,
     Tuned,
-    load_difference,
-    save_difference,
+    load_tuned,
+    save_tuned,
     tune,
     tuned_generator,
 )
@@ -88,29 +93,36 @@ def test_difference_file_round_trip_in_half_precision(
     small: Generator, ws: Tensor, tuned: Tuned, tmp_path: Path
 ):
     file = tmp_path / "face.tuning.safetensors"
-    save_difference(file, tuned, "a" * 64)
-    found = load_difference(file, "a" * 64)
+    save_tuned(file, tuned, ws, "a" * 64)
+    code = load_tuned(file, "a" * 64)
+    assert torch.equal(code.ws, ws)
+    found = code.difference
     assert found.keys() == tuned.difference.keys()
     for name, change in found.items():
         assert change.dtype == torch.float32
         assert torch.equal(change, tuned.difference[name].half().float())
     numbers = sum(change.numel() for change in found.values())
-    assert file.stat().st_size < 2 * numbers + 4000
+    assert file.stat().st_size < 2 * numbers + 4 * ws.numel() + 4000
     with torch.no_grad():
         again = tuned_generator(small, found).synthesize(ws)
     assert psnr(again, tuned.image) > 50
 
 
 def test_a_difference_of_another_generator_is_refused(
-    small: Generator, tuned: Tuned, tmp_path: Path
+    small: Generator, ws: Tensor, tuned: Tuned, tmp_path: Path
 ):
     file = tmp_path / "face.tuning.safetensors"
-    save_difference(file, tuned, "a" * 64)
-    with pytest.raises(LatentError, match=r"^[^\n]*is no tuning of this generator[^\n]*$"):
-        load_difference(file, "b" * 64)
+    save_tuned(file, tuned, ws, "a" * 64)
+    with pytest.raises(LatentError, match=r"^[^\n]*is not a tuning of this generator[^\n]*$"):
+        load_tuned(file, "b" * 64)
     save_tensors(file, {"ws": torch.zeros(1)})
-    with pytest.raises(LatentError, match="is no tuning"):
-        load_difference(file, "a" * 64)
+    with pytest.raises(LatentError, match="is not a tuning"):
+        load_tuned(file, "a" * 64)
+    # As written before the code was kept with it.
+    known = {"kind": "reage-tuning", "generator_hash": "a" * 64}
+    save_tensors(file, {"synthesis.b32.conv0.bias": torch.zeros(8)}, known)
+    with pytest.raises(LatentError, match="holds no code; make it again"):
+        load_tuned(file, "a" * 64)
     for wrong in ({"synthesis.b64.conv0.weight": torch.zeros(1)},
                   {"synthesis.b32.conv0.weight": torch.zeros(3)}):  # fmt: skip
         with pytest.raises(LatentError, match="which this generator does not have"):
@@ -123,4 +135,28 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path, content: bytes | None):
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(ReageError, match=r"^[^\n]*$"):
-        load_difference(file, "a" * 64)
+        load_tuned(file, "a" * 64)
+
+
+def test_an_edit_takes_a_tuned_code_and_searches_for_none(
+    small_folder: Path,
+    ws: Tensor,
+    tuned: Tuned,
+    any_likeness: None,
+    astronaut: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    editor, file = load(small_folder, device="cpu", precision="float32"), tmp_path / "face.tuning.safetensors"
+    save_tuned(file, tuned, ws, editor.model.generator_hash)
+    monkeypatch.setattr(reage.inversion.space, "project", None)
+    photo = as_photo(astronaut)
+    face = editor.prepare_tuned(photo, editor.choose_faces(photo), file)
+    assert torch.equal(face.ws, ws) and psnr(face.base, tuned.image) > 50
+    found = editor.edit(astronaut, 70, tuned=file, paste="replace")
+    assert found.inverted == () and torch.equal(found.prepared[0].base, face.base)
+    assert found.edits[0].faces[0].strength != 0
+    plain = editor.result(photo, [replace(face, latents=editor.latents)], [], {})
+    assert plain.fingerprint == editor.fingerprint("replace") != found.fingerprint
+    with pytest.raises(UsageError, match="one face, not 2"):
+        editor.prepare_tuned(photo, dict.fromkeys((1, 2), face.view.face), file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,8 @@ def test_sam_looks_at_the_photo_not_at_what_was_made_of_it(tmp_path: Path, astro
     ages = torch.tensor([own + 20, own])
     older, same = ager.own_codes(to_tensor(face.view.crop.image), face.ws, ages)
     picture = editor.latents.synthesize(face.ws + older - same)
-    moved = editor.move(photo, [face], ager, [2.0], "none")[0].photo.pixels
+    made = replace(face, paste="none")
+    moved = editor.move(photo, [made], ager, [2.0])[0].photo.pixels
     assert np.abs(moved.astype(int) - to_array(picture)[0].astype(int)).max() <= 1
     assert np.abs(moved.astype(int) - to_array(face.base)[0].astype(int)).max() > 1
 

@@ -20,7 +20,7 @@ from reage.editor import load as load_editor
 from reage.faces.face import Face
 from reage.inversion.latent_files import read_latents
 from reage.inversion.projection import ProjectConfig, noise_autocorrelation
-from reage.inversion.tuning import load_difference, tuned_generator
+from reage.inversion.tuning import load_tuned, tuned_generator
 from reage.models.checkpoints import load_model
 from reage.models.export import export_parts, parts_of
 from reage.models.graphs import open_graph
@@ -104,7 +104,7 @@ def test_project_finds_tunes_and_reads_back(run: Command, file: Path, portrait: 
     for name in ("ada.latents.safetensors", "ada.latents.npy", "ada.latents.pt"):
         found = read_latents(out / name, config.num_ws, config.w_dim)
         assert found.ws.shape == (1, config.num_ws, config.w_dim)
-    difference = load_difference(out / "ada.tuning.safetensors", model.generator_hash)
+    difference = load_tuned(out / "ada.tuning.safetensors", model.generator_hash).difference
     last = f"synthesis.b{config.resolution}.conv0"
     assert {f"{last}.weight", f"{last}.bias"} <= difference.keys()
     bent, ws = (

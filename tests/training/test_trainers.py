@@ -26,6 +26,7 @@ from reage.fitting.people import PEOPLE, People, model_people, save_people
 from reage.models.checkpoints import load_model, seal
 from reage.models.encoders import load_encoder
 from reage.models.files import load_tensors
+from reage.networks.agers.growth import warp_images
 from reage.networks.encoders.encoder import Encoder
 from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.configs import AdamSettings, EncoderTraining, GeneratorTraining
@@ -429,9 +430,8 @@ class TestPhotoAger:
             trainer.average, photos, ages, torch.tensor([40.0, 1.0])
         )
         assert torch.allclose(pasted[0], photos[0], atol=1e-5) and not change[0].any()
-        wanted = warp_images((photos + change).clamp(-1, 1), trainer.growth(ages, ages - 39), 0.3)[
-            1
-        ]
+        moves = trainer.growth(ages, ages - 39)
+        wanted = warp_images((photos + change).clamp(-1, 1), moves, 0.3)[1]
         assert torch.allclose(pasted[1], wanted.clamp(-1, 1), atol=1e-5)
         assert (pasted[1] - photos[1] - change[1]).abs().mean() > 0.01
         none = start(settings("photo-ager", model=chain["ager"], growth_faces=0), machine)
