@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.agers.fran import FranAger
-from reage.models.pixel_agers import PixelNetwork
+from reage.models.families.fran import PixelNetwork
 from seeded import seeded_picture
 
 

@@ -22,10 +22,15 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import Model, ModelConfig, build_generator
-from reage.models.convert import ConvertedGenerator, ForeignFormat, read_foreign, write_foreign
-from reage.models.convert.converted import fir_kernel
-from reage.models.convert.mmgen import to_mmgen
-from reage.models.convert.paddle import to_paddlegan
+from reage.models.families.converted import fir_kernel
+from reage.models.families.mmgen import to_mmgen
+from reage.models.families.paddlegan import to_paddlegan
+from reage.models.families.table import (
+    ConvertedGenerator,
+    ForeignFormat,
+    read_foreign,
+    write_foreign,
+)
 from reage.networks.stylegan2.generator import Generator
 
 HERE = Path(__file__).parent

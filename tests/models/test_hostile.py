@@ -19,10 +19,10 @@ from damage import never_escapes
 from stub_networks import ATTRIBUTES, install_persistence, network, with_filters
 
 from reage.errors import ModelError
-from reage.models.convert import read_foreign
-from reage.models.convert.mmgen import write_mmgen
-from reage.models.convert.nvidia import write_nvidia
-from reage.models.convert.paddle import write_paddlegan
+from reage.models.families.mmgen import write_mmgen
+from reage.models.families.nvidia.network import write_nvidia
+from reage.models.families.paddlegan import write_paddlegan
+from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator
 
 

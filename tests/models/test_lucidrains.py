@@ -23,7 +23,7 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import ModelConfig, build_generator, load_model, save_model
-from reage.models.convert import ForeignFormat, read_foreign, write_foreign
+from reage.models.families.table import ForeignFormat, read_foreign, write_foreign
 from reage.models.files import save_tensors
 from reage.models.registry import load
 from reage.networks.lucidrains.generator import BilinearGenerator

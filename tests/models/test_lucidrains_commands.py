@@ -155,7 +155,7 @@ def test_noise_that_is_optimised_keeps_the_values_that_the_network_knows(folder:
 def test_fit_makes_a_direction_that_edits(
     run: Command, folder: Path, portrait: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from reage.latents import codes
+    from reage.fitting import labelled_codes as codes
 
     points = np.array([[10, 10], [20, 10], [15, 15], [11, 20], [19, 20]], float)
     everywhere = SimpleNamespace(detect=lambda _: [Face.from_points(points)])

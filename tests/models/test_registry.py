@@ -15,7 +15,7 @@ import torch
 from reage.errors import ModelError
 from reage.models import registry
 from reage.models.checkpoints import Alignment, Model, ModelConfig, save_model, tensor_hash
-from reage.models.convert import write_foreign
+from reage.models.families.table import write_foreign
 from reage.models.registry import KNOWN, KnownModel, find_model, list_models, load, model_card
 from reage.networks.stylegan2.generator import Generator
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from made import within
 from reage.errors import ModelError
 from reage.models.checkpoints import build_generator
-from reage.models.convert import read_foreign
-from reage.models.convert.rosinality import to_rosinality, write_rosinality
+from reage.models.families.rosinality import to_rosinality, write_rosinality
+from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator
 
 GOLDEN = Path(__file__).with_name("golden_rosinality.npz")

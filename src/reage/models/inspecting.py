@@ -11,16 +11,16 @@ from typing import Any
 import torch
 
 from reage.models.checkpoints import load_config
-from reage.models.convert import read_checkpoint, read_foreign
-from reage.models.convert.encoder_sizes import Checkpoint, infer_encoder
-from reage.models.convert.layouts import filter_keys, infer_config, key_table
-from reage.models.convert.rosinality import ROSINALITY
-from reage.models.convert.style_encoders import GROUPS, family_of
 from reage.models.encoders import describe_encoder
-from reage.models.face_networks import face_network_of
+from reage.models.families.face_networks import face_network_of
+from reage.models.families.fran import is_pixel_ager, load_pixel_network
+from reage.models.families.layouts import filter_keys, infer_config, key_table
+from reage.models.families.psp.checkpoint import GROUPS, family_of
+from reage.models.families.psp.encoder_sizes import Checkpoint, infer_encoder
+from reage.models.families.rosinality import ROSINALITY
+from reage.models.families.table import read_checkpoint, read_foreign
 from reage.models.hub import SCHEME, pinned
 from reage.models.loading import build_empty
-from reage.models.pixel_agers import is_pixel_ager, load_pixel_network
 from reage.models.registry import find_model
 from reage.networks.encoders.style_encoder import StyleEncoder
 from reage.networks.generators import AnyGeneratorConfig

@@ -25,10 +25,10 @@ from reage.models.checkpoints import (
     load_model,
     tensor_hash,
 )
-from reage.models.convert import read_foreign
+from reage.models.families.fran import pixel_ager_family
+from reage.models.families.table import read_foreign
 from reage.models.files import file_sha256
 from reage.models.hub import SCHEME, hub_model
-from reage.models.pixel_agers import pixel_ager_family
 
 __all__ = [
     "KNOWN",

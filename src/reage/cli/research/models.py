@@ -103,8 +103,8 @@ def convert(
     from reage.agers.latent import SamAger
     from reage.inversion.space import LatentSpace
     from reage.models.checkpoints import save_model, seal
-    from reage.models.convert import write_foreign
     from reage.models.encoders import load_encoder
+    from reage.models.families.table import write_foreign
     from reage.models.files import write_file
     from reage.models.hub import origin
     from reage.models.registry import load

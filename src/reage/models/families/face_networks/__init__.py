@@ -9,8 +9,9 @@ from typing import TypeVar
 from torch import nn
 
 from reage.errors import ModelError
-from reage.models.convert.encoder_sizes import OLD_COUNTER, Group, infer_backbone, side_of
-from reage.models.convert.torch_files import (
+from reage.models.families.psp.encoder_sizes import OLD_COUNTER, Group, infer_backbone, side_of
+from reage.models.loading import build_empty, check_shapes, load_strictly
+from reage.models.pickles.torch_files import (
     TorchFile,
     check_descriptions,
     load_all,
@@ -18,7 +19,6 @@ from reage.models.convert.torch_files import (
     refuse_code,
     state_dict_of,
 )
-from reage.models.loading import build_empty, check_shapes, load_strictly
 from reage.networks.encoders.irse import ArcFace
 from reage.networks.judges.dex_age import DEX_LAYERS, DexAge
 

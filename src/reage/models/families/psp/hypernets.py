@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reage.errors import ModelError
-from reage.models.convert.encoder_sizes import Group, infer_groups
-from reage.models.convert.torch_files import TorchFile, load_all
-from reage.models.convert.torch_pickles import StoredTensor
+from reage.models.families.psp.encoder_sizes import Group, infer_groups
 from reage.models.loading import build_empty, check_shapes
+from reage.models.pickles.tensors import StoredTensor
+from reage.models.pickles.torch_files import TorchFile, load_all
 from reage.networks.encoders.hypernet import (
     HyperNetwork,
     HyperNetworkConfig,

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reage.models.convert.layouts import Layout, to_layout
+from reage.models.families.layouts import Layout, to_layout
 from reage.models.files import write_file
 from reage.networks.stylegan2.generator import GeneratorConfig
 

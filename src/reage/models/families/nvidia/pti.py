@@ -7,10 +7,10 @@ what the pickle describes.
 from __future__ import annotations
 
 from reage.errors import ModelError
-from reage.models.convert.converted import ConvertedGenerator
-from reage.models.convert.nvidia import PERSISTENT, from_network
-from reage.models.convert.pickles import Record
-from reage.models.convert.torch_files import TorchFile
+from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.nvidia.network import PERSISTENT, from_network
+from reage.models.pickles.interpreter import Record
+from reage.models.pickles.torch_files import TorchFile
 
 __all__ = ["is_module", "read_module"]
 

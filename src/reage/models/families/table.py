@@ -11,30 +11,30 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import Model
-from reage.models.convert.converted import ConvertedGenerator
-from reage.models.convert.encoder_sizes import Checkpoint
-from reage.models.convert.families import convert_content
-from reage.models.convert.lucidrains import (
+from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.lucidrains import (
     file_version,
     lucidrains_state,
     mapping_factor,
     read_lucidrains,
 )
-from reage.models.convert.mmgen import MMGEN, write_mmgen
-from reage.models.convert.nvidia import read_nvidia, write_nvidia
-from reage.models.convert.paddle import read_paddlegan, write_paddlegan
-from reage.models.convert.pti import is_module, read_module
-from reage.models.convert.rosinality import ROSINALITY, write_rosinality
-from reage.models.convert.style_encoders import as_checkpoint, read_style_encoders
-from reage.models.convert.torch_files import (
+from reage.models.families.mmgen import MMGEN, write_mmgen
+from reage.models.families.nvidia.network import read_nvidia, write_nvidia
+from reage.models.families.nvidia.pti import is_module, read_module
+from reage.models.families.paddlegan import read_paddlegan, write_paddlegan
+from reage.models.families.psp.checkpoint import as_checkpoint, read_style_encoders
+from reage.models.families.psp.encoder_sizes import Checkpoint
+from reage.models.families.rosinality import ROSINALITY, write_rosinality
+from reage.models.families.state_dicts import convert_content
+from reage.models.files import load_tensors, read_bytes
+from reage.models.pickles.tensors import is_torch_file
+from reage.models.pickles.torch_files import (
     TorchFile,
     load_all,
     read_torch_file,
     refuse_code,
 )
-from reage.models.convert.torch_load import load_torch
-from reage.models.convert.torch_pickles import is_torch_file
-from reage.models.files import load_tensors, read_bytes
+from reage.models.pickles.torch_load import load_torch
 from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = [

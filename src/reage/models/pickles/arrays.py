@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from reage.errors import ModelError
-from reage.models.convert.pickles import Global, Interpreter, Record
-from reage.models.convert.torch_load import load_torch
-from reage.models.convert.torch_pickles import StoredTensor, interpret_torch, is_torch_file
 from reage.models.files import read_bytes
+from reage.models.pickles.interpreter import Global, Interpreter, Record
+from reage.models.pickles.tensors import StoredTensor, interpret_torch, is_torch_file
+from reage.models.pickles.torch_load import load_torch
 
 __all__ = ["pickled_arrays", "read_pickled_arrays"]
 

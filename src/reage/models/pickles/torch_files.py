@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.convert.archives import open_stored_zip, read_entry
-from reage.models.convert.pickles import Interpreter, Record
-from reage.models.convert.torch_pickles import (
+from reage.models.files import read_bytes
+from reage.models.pickles.archives import open_stored_zip, read_entry
+from reage.models.pickles.interpreter import Interpreter, Record
+from reage.models.pickles.tensors import (
     TENSOR_RULES,
     Storage,
     StoredTensor,
     find_storage,
     legacy_stream,
 )
-from reage.models.files import read_bytes
 
 __all__ = [
     "TorchFile",

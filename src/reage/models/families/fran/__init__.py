@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.convert.encoder_sizes import OLD_COUNTER, Group, side_of
-from reage.models.convert.torch_files import (
+from reage.models.families.psp.encoder_sizes import OLD_COUNTER, Group, side_of
+from reage.models.graphs import open_graph
+from reage.models.loading import build_empty, check_shapes, load_strictly
+from reage.models.pickles.tensors import is_torch_file
+from reage.models.pickles.torch_files import (
     TorchFile,
     check_descriptions,
     load_all,
@@ -21,9 +24,6 @@ from reage.models.convert.torch_files import (
     refuse_code,
     state_dict_of,
 )
-from reage.models.convert.torch_pickles import is_torch_file
-from reage.models.graphs import open_graph
-from reage.models.loading import build_empty, check_shapes, load_strictly
 from reage.networks.agers.fran import FRAN_CHANNELS, FranConfig, FranNormed, FranPlain
 
 __all__ = ["PixelNetwork", "is_pixel_ager", "load_pixel_network", "pixel_ager_family"]

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.convert.converted import ConvertedGenerator, checked
+from reage.models.families.converted import ConvertedGenerator, checked
 from reage.models.generator_configs import MAX_WIDTH
 from reage.models.loading import Shaped
 from reage.networks.lucidrains.generator import BLUR, BilinearConfig

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reage.errors import ModelError
-from reage.models.convert.torch_files import TorchFile
-from reage.models.convert.torch_pickles import StoredTensor
 from reage.models.generator_configs import MAX_WIDTH
 from reage.models.loading import Shaped
+from reage.models.pickles.tensors import StoredTensor
+from reage.models.pickles.torch_files import TorchFile
 from reage.networks.encoders.irse import BackboneConfig
 from reage.networks.encoders.resnet import ResNetConfig
 from reage.networks.encoders.style_encoder import Reading, StyleEncoderConfig

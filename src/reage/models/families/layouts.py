@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.convert.converted import ConvertedGenerator, checked, fir_kernel
+from reage.models.families.converted import ConvertedGenerator, checked, fir_kernel
 from reage.models.loading import Shaped
 from reage.networks.stylegan2.generator import GeneratorConfig
 

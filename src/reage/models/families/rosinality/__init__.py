@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reage.models.convert.converted import ConvertedGenerator
-from reage.models.convert.layouts import Layout, from_layout, to_layout
+from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.layouts import Layout, from_layout, to_layout
 from reage.models.files import save_tensors, write_file
 from reage.networks.stylegan2.generator import GeneratorConfig
 

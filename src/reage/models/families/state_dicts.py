@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.convert.converted import ConvertedGenerator
-from reage.models.convert.layouts import Layout, from_layout
-from reage.models.convert.lucidrains import (
+from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.layouts import Layout, from_layout
+from reage.models.families.lucidrains import (
     file_version,
     lucidrains_state,
     mapping_factor,

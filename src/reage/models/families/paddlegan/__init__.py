@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.models.convert.arrays import pickled_arrays
-from reage.models.convert.converted import ConvertedGenerator
-from reage.models.convert.families import convert_content
-from reage.models.convert.layouts import Layout, to_layout
+from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.layouts import Layout, to_layout
+from reage.models.families.state_dicts import convert_content
 from reage.models.files import write_file
+from reage.models.pickles.arrays import pickled_arrays
 from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["PADDLEGAN", "paddle_content", "read_paddlegan", "to_paddlegan", "write_paddlegan"]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from reage.errors import ModelError
-from reage.models.convert.archives import ZIP, open_stored_zip
+from reage.models.pickles.archives import ZIP, open_stored_zip
 
 __all__ = ["load_torch"]
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.convert.archives import ZIP
-from reage.models.convert.pickles import Global, Interpreter, Record, Rules
+from reage.models.pickles.archives import ZIP
+from reage.models.pickles.interpreter import Global, Interpreter, Record, Rules
 
 __all__ = [
     "TENSOR_RULES",

@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.convert.converted import ConvertedGenerator, checked, fir_kernel
-from reage.models.convert.pickle_writer import Call, Named, pickle_program
-from reage.models.convert.pickles import Interpreter, Record
-from reage.models.convert.torch_pickles import StoredTensor, interpret_torch
+from reage.models.families.converted import ConvertedGenerator, checked, fir_kernel
 from reage.models.files import write_file
 from reage.models.generator_configs import MAX_WIDTH
+from reage.models.pickles.interpreter import Interpreter, Record
+from reage.models.pickles.tensors import StoredTensor, interpret_torch
+from reage.models.pickles.writer import Call, Named, pickle_program
 from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["PERSISTENT", "from_network", "read_nvidia", "write_nvidia"]

@@ -14,8 +14,9 @@ from typing import Any
 
 from reage.errors import ModelError
 from reage.models.checkpoints import Part
-from reage.models.convert.converted import ConvertedGenerator
-from reage.models.convert.encoder_sizes import (
+from reage.models.encoders import describe_encoder
+from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.psp.encoder_sizes import (
     OLD_COUNTER,
     TYPES,
     Checkpoint,
@@ -23,19 +24,18 @@ from reage.models.convert.encoder_sizes import (
     infer_encoder,
     input_channels,
 )
-from reage.models.convert.hypernets import load_hypernet, w_encoder_beside
-from reage.models.convert.pickles import Record
-from reage.models.convert.rosinality import LATENT_AVG, from_rosinality
-from reage.models.convert.torch_files import (
+from reage.models.families.psp.hypernets import load_hypernet, w_encoder_beside
+from reage.models.families.rosinality import LATENT_AVG, from_rosinality
+from reage.models.loading import build_empty, check_shapes
+from reage.models.pickles.interpreter import Record
+from reage.models.pickles.tensors import StoredTensor
+from reage.models.pickles.torch_files import (
     TorchFile,
     check_descriptions,
     load_all,
     read_torch_file,
     refuse_code,
 )
-from reage.models.convert.torch_pickles import StoredTensor
-from reage.models.encoders import describe_encoder
-from reage.models.loading import build_empty, check_shapes
 from reage.networks.encoders.style_encoder import StyleEncoder
 from reage.networks.stylegan2.generator import GeneratorConfig
 

@@ -1,0 +1,1 @@
+"""Generators of NVIDIA's code: network pickles, and modules that PTI saved."""

@@ -1,0 +1,1 @@
+"""Checkpoints of pSp and its heirs."""
