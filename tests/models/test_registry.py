@@ -97,7 +97,7 @@ def test_folders_and_files_by_path(tmp_path: Path, tiny: Generator, tiny_config:
         ("a.safetensors", "rosinality"),
         ("a.pkl", "nvidia"),
     ):
-        write_foreign(load(folder), tmp_path / name, layout)  # type: ignore[arg-type]
+        write_foreign(load(folder), tmp_path / name, layout)
         model = load(tmp_path / name)
         assert model.folder is None
         assert model.config.name == "a"

@@ -16,7 +16,8 @@ from made_checkpoints import published
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.families.table import ConvertedGenerator, read_foreign
+from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.table import read_foreign
 from reage.models.inspecting import inspect_model
 
 Content = dict[str, Any]

@@ -8,7 +8,7 @@ here; so the layouts differ from ours in dimensions of size one and in transpose
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,9 +16,19 @@ from torch import Tensor
 from reage.errors import ModelError
 from reage.models.families.converted import ConvertedGenerator, checked, fir_kernel
 from reage.models.loading import Shaped
+from reage.models.pickles.files import Held, PickledFile, load_all
 from reage.networks.stylegan2.generator import GeneratorConfig
 
-__all__ = ["Layout", "Row", "filter_keys", "from_layout", "infer_config", "key_table", "to_layout"]
+__all__ = [
+    "Layout",
+    "Row",
+    "filter_keys",
+    "from_layout",
+    "infer_config",
+    "key_table",
+    "to_layout",
+    "unrepeated",
+]
 
 MAX_BLOCKS, MAX_LAYERS = 16, 64
 
@@ -132,23 +142,37 @@ def to_layout(
 
 
 def from_layout(
-    layout: Layout, theirs: Mapping[str, Tensor], latent_avg: Tensor | None, *, source: str
+    layout: Layout,
+    theirs: Mapping[str, Held],
+    mean: Held | None,
+    file: PickledFile,
+    *,
+    source: str,
 ) -> ConvertedGenerator:
-    """Name a family's tensors as ours; sizes are read off the shapes."""
+    """Name a family's tensors as ours; they leave the file once names and sizes are right."""
     config = infer_config(layout, theirs, source)
-    for key in filter_keys(config):
-        if key in theirs and not _is_standard(theirs[key]):
-            raise ModelError(f"{source}: {key} is not the filter [1, 3, 3, 1]; it cannot be used")
     table = key_table(config, layout)
     known = {row.theirs for row in table}.union(filter_keys(config))
     for key in sorted(known.difference(theirs, filter_keys(config))):
         raise ModelError(f"{source} lacks {key}; is it a whole StyleGAN2 generator?")
     for key in sorted(theirs.keys() - known):
         raise ModelError(f"{source} has unknown {key}; is it a StyleGAN2 generator?")
-    state = {row.ours: row.to_ours(theirs[row.theirs], source) for row in table}
-    if latent_avg is not None:
-        state["mapping.w_avg"] = _one_latent(latent_avg, config, source)
+    means = {} if mean is None else {layout.mean: unrepeated(mean)}
+    tensors = load_all({**theirs, **means}, file, source)
+    for key in filter_keys(config):
+        if key in tensors and not _is_standard(tensors[key]):
+            raise ModelError(f"{source}: {key} is not the filter [1, 3, 3, 1]; it cannot be used")
+    state = {row.ours: row.to_ours(tensors[row.theirs], source) for row in table}
+    if means:
+        state["mapping.w_avg"] = _one_latent(tensors[layout.mean], config, source)
     return checked(config, state, source=source, source_format=layout.source_format, notes=[])
+
+
+def unrepeated(mean: Held) -> Held:
+    """The one row of a mean latent that was saved as a view which repeats it."""
+    if isinstance(mean, Tensor) or len(mean.shape) != len(mean.stride) or any(mean.stride[:-1]):
+        return mean
+    return replace(mean, shape=mean.shape[-1:], stride=mean.stride[-1:])
 
 
 def infer_config(layout: Layout, theirs: Mapping[str, Shaped], source: str) -> GeneratorConfig:
@@ -181,7 +205,7 @@ def infer_config(layout: Layout, theirs: Mapping[str, Shaped], source: str) -> G
 
 
 def _is_standard(kernel: Tensor) -> bool:
-    return kernel.shape == (4, 4) and torch.allclose(kernel.float(), fir_kernel(4), atol=1e-5)
+    return kernel.shape == (4, 4) and torch.allclose(kernel, fir_kernel(4), atol=1e-5)
 
 
 def _one_latent(latent: Tensor, config: GeneratorConfig, source: str) -> Tensor:

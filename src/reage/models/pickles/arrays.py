@@ -1,4 +1,4 @@
-"""Arrays and tensors in pickled files of latent codes, with the unpickler that runs nothing."""
+"""Arrays and tensors in pickled files of latent codes, read without running anything."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from reage.errors import ModelError
 from reage.models.files import read_bytes
+from reage.models.pickles.files import PickledFile, read_pickled, read_start, refuse_code
 from reage.models.pickles.interpreter import Global, Interpreter, Record
 from reage.models.pickles.tensors import StoredTensor, interpret_torch, is_torch_file
-from reage.models.pickles.torch_load import load_torch
 
-__all__ = ["pickled_arrays", "read_pickled_arrays"]
+__all__ = ["arrays_in", "read_pickled_arrays"]
 
 NUMPY_HEADER = b"\x93NUMPY"
 RECONSTRUCT = {
@@ -35,16 +34,20 @@ def read_pickled_arrays(path: Path) -> Any:
 
     What is neither array, number nor text is left out. Raises ModelError when it is damaged.
     """
-    return pickled_arrays(read_bytes(path), str(path))
+    start, source = read_start(path), str(path)
+    if start.startswith(NUMPY_HEADER):
+        data = read_bytes(path)
+        content = interpret_torch(data[_header_length(data, source) :], Interpreter(source))
+        return _Plain(source, len(data)).of(content)
+    file = read_pickled(path)
+    if is_torch_file(start):
+        refuse_code(file, source)
+    return arrays_in(file, source)
 
 
-def pickled_arrays(data: bytes, source: str) -> Any:
-    """The same of a file's bytes; `source` is named in the errors."""
-    if is_torch_file(data):
-        return _Plain(source, len(data)).of(load_torch(data, source))
-    if data.startswith(NUMPY_HEADER):
-        data = data[_header_length(data, source) :]
-    return _Plain(source, len(data)).of(interpret_torch(data, Interpreter(source)))
+def arrays_in(file: PickledFile, source: str) -> Any:
+    """The arrays of a file that was read; `source` is named in the errors."""
+    return _Plain(source, file.size).of(file.content)
 
 
 def _header_length(data: bytes, source: str) -> int:
@@ -78,9 +81,6 @@ class _Plain:
             return [self.of(item, depth + 1) for item in value]
         if isinstance(value, Record):
             return self._array(value, depth)
-        if isinstance(value, torch.Tensor):
-            self._take(4 * value.numel())
-            return value.detach().float().numpy()
         if isinstance(value, StoredTensor):
             self._take(value.nbytes(self.source))
             return value.load(self.source).float().numpy()

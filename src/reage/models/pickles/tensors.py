@@ -1,22 +1,24 @@
 """The tensors inside a pickle, read without torch's own unpickler.
 
 Only what the file really holds is allocated: a tensor that claims more than its storage, or a
-storage that claims more than the file, is a ModelError.
+storage that claims more than the file, is a ModelError. torch.load(weights_only=True, mmap=True)
+would do for honest files only: 400 bytes with a tuple nested 80 times as a key keep it busy for
+ever, and 60 bytes make it allocate any number (tests/models/test_hostile.py has both).
 """
 
 from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.pickles.archives import ZIP
-from reage.models.pickles.interpreter import Global, Interpreter, Record, Rules
+from reage.models.pickles.archives import ZIP, Entry
+from reage.models.pickles.interpreter import Global, Interpreter, Rules
 
 __all__ = [
     "TENSOR_RULES",
@@ -45,18 +47,23 @@ STORAGE_DTYPES = {
     "torch.CharStorage": torch.int8,
     "torch.ByteStorage": torch.uint8,
     "torch.BoolStorage": torch.bool,
+    "torch.ComplexFloatStorage": torch.complex64,  # known, so that an error can name them
+    "torch.ComplexDoubleStorage": torch.complex128,
     **{f"torch.cuda.{k}Storage": v for k, v in (("Float", torch.float32), ("Half", torch.float16))},
 }
 
 
 @dataclass(eq=False, repr=False)
 class Storage:
-    dtype: torch.dtype
-    count: int
-    data: bytes = b""  # filled when the stream comes to it
+    """What tensors are views of: bytes that were read, or an entry of a ZIP file."""
 
-    def read(self) -> bytes:
-        return self.data
+    dtype: torch.dtype
+    count: int  # of values
+    data: bytearray | Entry = field(default_factory=bytearray)
+
+    def read(self, source: str) -> bytearray | memoryview:
+        """Its bytes, not copied."""
+        return self.data.read(source) if isinstance(self.data, Entry) else self.data
 
 
 @dataclass(eq=False, repr=False, frozen=True)
@@ -68,33 +75,35 @@ class StoredTensor:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
 
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.storage.dtype
+
     def nbytes(self, source: str) -> int:
         """How much memory it takes; raises ModelError when its numbers make no sense."""
         numbers = (self.offset, *self.shape, *self.stride)
         plain = all(type(n) is int and n >= 0 for n in numbers)
         if not plain or len(self.shape) != len(self.stride) or len(self.shape) > MAX_DIMENSIONS:
             raise ModelError(f"{source} is damaged: a tensor of shape {self.shape!r:.80}")
-        return math.prod(self.shape) * self.storage.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
     def load(self, source: str) -> Tensor:
         """Copy the values out of the file; contiguous."""
-        count = self.nbytes(source) // self.storage.dtype.itemsize
+        count = self.nbytes(source) // self.dtype.itemsize
         last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
-        data = self.storage.read()
-        held = len(data) // self.storage.dtype.itemsize
+        data = self.storage.read(source)
+        held = len(data) // self.dtype.itemsize
         damaged = f"{source} is damaged: a tensor of shape {list(self.shape)!r:.80}"
         if count > held or (count and self.offset + last >= held):
             raise ModelError(f"{damaged} in a storage of {held} values")
         try:
             if not count:
-                return torch.zeros(self.shape, dtype=self.storage.dtype)
-            flat = torch.frombuffer(bytearray(data), dtype=self.storage.dtype)
+                return torch.zeros(self.shape, dtype=self.dtype)
+            flat = torch.frombuffer(data, dtype=self.dtype)
             found = flat.as_strided(self.shape, self.stride, self.offset)
             return found.clone(memory_format=torch.contiguous_format)
         except (RuntimeError, TypeError, OverflowError) as error:  # numbers beyond 64 bits
-            raise ModelError(
-                f"{source} is damaged: a tensor of shape {self.shape!r:.80}"
-            ) from error
+            raise ModelError(damaged) from error
 
 
 def is_torch_file(start: bytes) -> bool:
@@ -143,15 +152,14 @@ def legacy_stream(data: Any, interpreter: Interpreter) -> Any:
         storage = storages[key]
         if int.from_bytes(stream.read(8), "little") != storage.count:
             raise ValueError("a storage of another size than it claims")
-        storage.data = stream.read(storage.count * storage.dtype.itemsize)
+        storage.data = bytearray(stream.read(storage.count * storage.dtype.itemsize))
         if len(storage.data) != storage.count * storage.dtype.itemsize:
             raise ValueError("a storage that ends early")
     return content
 
 
-def find_storage(
-    identifier: Any, storages: dict[str, Storage], limit: int, make: type[Storage] = Storage
-) -> Storage | Record:
+def find_storage(identifier: Any, storages: dict[str, Storage], limit: int) -> Storage:
+    """The storage that a persistent id names, described; at most `limit` bytes of it."""
     if not isinstance(identifier, tuple) or len(identifier) < 5 or identifier[0] != "storage":
         raise ValueError("a persistent id that is no storage")
     kind, key, _, count = identifier[1:5]
@@ -162,4 +170,4 @@ def find_storage(
         raise ValueError("a storage of unknown type")
     if not 0 <= count * dtype.itemsize <= limit:
         raise ValueError(f"a storage that claims {count} values in {limit} bytes")
-    return storages.setdefault(key, make(dtype, count))
+    return storages.setdefault(key, Storage(dtype, count))

@@ -9,11 +9,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.family import ForeignFile
 from reage.models.families.layouts import Layout, to_layout
+from reage.models.families.state_dicts import find_state, read_state
 from reage.models.files import write_file
 from reage.networks.stylegan2.generator import GeneratorConfig
 
-__all__ = ["MMGEN", "to_mmgen", "write_mmgen"]
+__all__ = ["MMGEN", "detect", "read", "to_mmgen", "write"]
 
 PREFIX = "generator_ema."
 MMGEN = Layout(
@@ -34,12 +37,22 @@ MMGEN = Layout(
 )
 
 
+def detect(file: ForeignFile) -> bool:
+    """Whether a file holds such a generator."""
+    return file.kind != "pickle" and find_state(file.content, MMGEN) is not None
+
+
+def read(file: ForeignFile) -> ConvertedGenerator:
+    """Read the moving average of the generator, or what there is."""
+    return read_state(file, MMGEN)
+
+
 def to_mmgen(config: GeneratorConfig, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Name tensors as mmgeneration's StyleGANv2Generator does; it holds no mean latent."""
     return to_layout(MMGEN, config, state)
 
 
-def write_mmgen(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> None:
+def write(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> None:
     """Write `{"state_dict", "meta"}` for its `pretrained=dict(ckpt_path=..., prefix=...)`.
 
     Its generator has no place for a mean latent, and draws one itself where it truncates.

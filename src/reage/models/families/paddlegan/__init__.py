@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.family import ForeignFile
 from reage.models.families.layouts import Layout, to_layout
-from reage.models.families.state_dicts import convert_content
+from reage.models.families.state_dicts import read_state
 from reage.models.files import write_file
-from reage.models.pickles.arrays import pickled_arrays
+from reage.models.pickles.arrays import arrays_in
 from reage.networks.stylegan2.generator import GeneratorConfig
 
-__all__ = ["PADDLEGAN", "paddle_content", "read_paddlegan", "to_paddlegan", "write_paddlegan"]
+__all__ = ["PADDLEGAN", "detect", "paddle_content", "read", "to_paddlegan", "write"]
 
 PADDLEGAN = Layout(
     "paddlegan",
@@ -33,11 +34,18 @@ INTERNAL = "@@"  # ends the keys that paddle.save adds for itself
 BLUR = "blur.kernel"  # not in their state dict
 
 
-def read_paddlegan(data: bytes, source: str) -> ConvertedGenerator:
+def detect(file: ForeignFile) -> bool:
+    """Whether a plain pickle names the constant input of their generator."""
+    if file.kind != "pickle" or not isinstance(file.content, dict):
+        return False
+    states = [file.content, *(file.content.get(key) for key in PADDLEGAN.containers)]
+    names = (name for state in states if isinstance(state, dict) for name in state)
+    return any(str(name).endswith(PADDLEGAN.const) for name in names)
+
+
+def read(file: ForeignFile) -> ConvertedGenerator:
     """Read the generator of a .pdparams file; nothing in it is run."""
-    can = "PaddleGAN's StyleGAN2 and pSp files can be read, and NVIDIA's network pickles"
-    content = paddle_content(pickled_arrays(data, source))
-    return convert_content(content, (PADDLEGAN,), source, can=can)
+    return read_state(file, PADDLEGAN, paddle_content(arrays_in(file, str(file.path))))
 
 
 def paddle_content(value: Any) -> Any:
@@ -58,7 +66,7 @@ def to_paddlegan(config: GeneratorConfig, state: Mapping[str, Tensor]) -> dict[s
     return {key: tensor for key, tensor in theirs.items() if not key.endswith(BLUR)}
 
 
-def write_paddlegan(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> None:
+def write(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> None:
     """Write a file for `paddle.load`; the mean latent is left out, as in theirs."""
     theirs = to_paddlegan(config, state)
     arrays = {k: np.ascontiguousarray(t.detach().cpu().numpy()) for k, t in theirs.items()}

@@ -3,67 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from reage.errors import ModelError
-from reage.models.generator_configs import MAX_WIDTH
-from reage.models.loading import Shaped
-from reage.models.pickles.tensors import StoredTensor
-from reage.models.pickles.torch_files import TorchFile
-from reage.networks.encoders.irse import BackboneConfig
+from reage.models.families.psp.checkpoint import TYPES, Checkpoint
+from reage.models.families.sizes import Group, infer_backbone, infer_groups, side_of
 from reage.networks.encoders.resnet import ResNetConfig
 from reage.networks.encoders.style_encoder import Reading, StyleEncoderConfig
 
-__all__ = [
-    "OLD_COUNTER",
-    "TYPES",
-    "Checkpoint",
-    "Group",
-    "infer_backbone",
-    "infer_encoder",
-    "infer_groups",
-    "input_channels",
-    "side_of",
-]
+__all__ = ["infer_encoder"]
 
-OLD_COUNTER = ".num_batches_tracked"  # of batch normalisation; plays no part in its result
 RESTYLE_PASSES = 5  # what its authors run, where the file does not say
 
 # Rows that are seen of 256-px pictures, by `opts.dataset_type`; above and below there is nothing.
 ROWS: Mapping[str, int] = {"cars_encode": 192}
 # Two of these are a ResNet, even where one is missing. IR-SE networks have none of them.
 RESNET = {"conv1.weight", "relu.weight", "body.0.conv1.weight"}
-
-# What `opts.encoder_type` may say: how codes are read, and whether the first counts for all. Those
-# of a ResNet begin with its name.
-TYPES: Mapping[str, tuple[Reading, bool]] = {
-    "GradualStyleEncoder": ("pyramid", False),
-    "Encoder4Editing": ("pyramid", True),
-    "BackboneEncoder": ("last", False),
-    "ProgressiveBackboneEncoder": ("last", True),
-    "BackboneEncoderUsingLastLayerIntoW": ("w", False),
-    "BackboneEncoderUsingLastLayerIntoWPlus": ("w+", False),
-    "SingleStyleCodeEncoder": ("w", False),
-    "WEncoder": ("w", False),
-    "ResNetGradualStyleEncoder": ("pyramid", False),
-    "ResNetBackboneEncoder": ("last", False),
-    "ResNetProgressiveBackboneEncoder": ("last", True),
-}
-
-Group = dict[str, StoredTensor]
-
-
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """A file of this kind, taken apart; no tensor is loaded yet."""
-
-    source: str
-    file: TorchFile
-    groups: dict[str, Group]  # encoder, decoder, ...: their tensors without the prefix
-    opts: dict[str, Any]
-    latent_avg: StoredTensor | None
-    other: list[str] = field(default_factory=list)  # what else the file holds, unused
 
 
 def infer_encoder(
@@ -150,65 +104,7 @@ def _codes(
     return 2 * levels + 2, side_of(tensors, "linear.weight", 1, source)
 
 
-def infer_backbone(tensors: Group, source: str) -> BackboneConfig:
-    """Sizes of an IR-SE network."""
-    stem = side_of(tensors, "input_layer.0.weight", 0, source)
-    widths, units = infer_groups(tensors, "res_layer.1", "shortcut_layer", source)
-    if not input_channels(tensors):
-        raise ModelError(f"{source} begins with no convolution; is it an encoder of pSp's kind?")
-    squeezed = side_of(tensors, "body.0.res_layer.5.fc1.weight", 0, source)
-    try:
-        return BackboneConfig(
-            input_channels=input_channels(tensors),
-            stem=stem,
-            widths=widths,
-            units=units,
-            squeeze=max(widths[0] // squeezed, 1),
-        )
-    except ValueError as error:
-        raise ModelError(f"{source}: {error}") from error
-
-
 def _infer_resnet(tensors: Group, source: str) -> ResNetConfig:
     stem = side_of(tensors, "conv1.weight", 0, source)
     inputs = side_of(tensors, "conv1.weight", 1, source)
     return ResNetConfig(inputs, stem, *infer_groups(tensors, "conv1", "downsample", source))
-
-
-def infer_groups(
-    tensors: Group, first: str, projection: str, source: str
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Widths and block counts: a group of blocks begins where the input is projected.
-
-    `first` is a block's first convolution, `projection` what stands beside its convolutions.
-    """
-    widths: list[int] = []
-    units: list[int] = []
-    count = len({name.split(".")[1] for name in tensors if name.startswith("body.")})
-    for i in range(count):
-        width = side_of(tensors, f"body.{i}.{first}.weight", 0, source)
-        if not widths or f"body.{i}.{projection}.0.weight" in tensors:
-            widths.append(width)
-            units.append(0)
-        units[-1] += 1
-    if not widths:
-        raise ModelError(f"{source} has no blocks (body.0.*)")
-    return tuple(widths), tuple(units)
-
-
-def input_channels(tensors: Mapping[str, Shaped]) -> int:
-    """Channels that an encoder takes; 0 where its first convolution is none."""
-    first = "input_layer.0.weight" if "input_layer.0.weight" in tensors else "conv1.weight"
-    shape = tensors[first].shape if first in tensors else ()
-    return int(shape[1]) if len(shape) == 4 else 0
-
-
-def side_of(tensors: Group, name: str, axis: int, source: str) -> int:
-    """One side of a tensor; ModelError where it is missing or makes no sense."""
-    if name not in tensors:
-        raise ModelError(f"{source} lacks {name}; is it a whole checkpoint?")
-    shape = tensors[name].shape
-    side = shape[axis] if len(shape) > axis else 0
-    if type(side) is not int or not 0 < side <= MAX_WIDTH:
-        raise ModelError(f"{source}: {name} is {list(shape)}; is it an encoder of pSp's kind?")
-    return side

@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reage.errors import ModelError
-from reage.models.families.psp.encoder_sizes import Group, infer_groups
+from reage.models.families.sizes import Group, infer_groups
 from reage.models.loading import build_empty, check_shapes
+from reage.models.pickles.files import PickledFile, load_all
 from reage.models.pickles.tensors import StoredTensor
-from reage.models.pickles.torch_files import TorchFile, load_all
 from reage.networks.encoders.hypernet import (
     HyperNetwork,
     HyperNetworkConfig,
@@ -29,7 +29,7 @@ SHARED = ".hypernet."  # the shared weights, once more under each layer that tak
 
 def load_hypernet(
     tensors: Group,
-    file: TorchFile,
+    file: PickledFile,
     generator: GeneratorConfig,
     opts: Mapping[str, Any],
     source: str,

@@ -10,14 +10,26 @@ import torch
 from torch import Tensor
 
 from reage.models.families.converted import ConvertedGenerator
-from reage.models.families.layouts import Layout, from_layout, to_layout
+from reage.models.families.family import ForeignFile
+from reage.models.families.layouts import Layout, to_layout
+from reage.models.families.state_dicts import find_state, read_state
 from reage.models.files import save_tensors, write_file
 from reage.networks.stylegan2.generator import GeneratorConfig
 
-__all__ = ["LATENT_AVG", "ROSINALITY", "from_rosinality", "to_rosinality", "write_rosinality"]
+__all__ = ["LATENT_AVG", "ROSINALITY", "detect", "read", "to_rosinality", "write"]
 
 LATENT_AVG = "latent_avg"
 ROSINALITY = Layout("rosinality")
+
+
+def detect(file: ForeignFile) -> bool:
+    """Whether a file holds such a generator, bare or with others of a training."""
+    return file.kind != "pickle" and find_state(file.content, ROSINALITY) is not None
+
+
+def read(file: ForeignFile) -> ConvertedGenerator:
+    """Read the moving average of the generator, or what there is."""
+    return read_state(file, ROSINALITY)
 
 
 def to_rosinality(config: GeneratorConfig, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -25,14 +37,7 @@ def to_rosinality(config: GeneratorConfig, state: Mapping[str, Tensor]) -> dict[
     return to_layout(ROSINALITY, config, state)
 
 
-def from_rosinality(
-    theirs: Mapping[str, Tensor], latent_avg: Tensor | None, *, source: str
-) -> ConvertedGenerator:
-    """Name rosinality's tensors as ours; sizes are read off the shapes."""
-    return from_layout(ROSINALITY, theirs, latent_avg, source=source)
-
-
-def write_rosinality(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> None:
+def write(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> None:
     """Write `{"g_ema", "latent_avg"}` as a torch file, or flat when `path` ends in .safetensors."""
     theirs = to_rosinality(config, state)
     latent_avg = state["mapping.w_avg"]

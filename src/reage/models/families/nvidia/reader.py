@@ -1,17 +1,13 @@
-"""Generators of NVIDIA's StyleGAN2 in PyTorch (stylegan2-ada-pytorch and its successors).
+"""Read NVIDIA's StyleGAN2 in PyTorch (stylegan2-ada-pytorch, its successors, and PTI).
 
-Their pickles carry the source code of the networks. It is not run: the tensors are found by
-walking the recorded states of the modules. What is written here carries no code at all: a pickle
-that calls `training.networks.Generator` of their repository, where it is loaded, with its sizes,
-and gives it a state dict.
+Their pickles carry the source code of the networks, and so do the modules that PTI saves with
+`torch.save(G)`. It is not run: the tensors are found by walking the recorded states of the modules.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,14 +15,14 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.families.converted import ConvertedGenerator, checked, fir_kernel
-from reage.models.files import write_file
+from reage.models.families.family import ForeignFile
 from reage.models.generator_configs import MAX_WIDTH
-from reage.models.pickles.interpreter import Interpreter, Record
-from reage.models.pickles.tensors import StoredTensor, interpret_torch
-from reage.models.pickles.writer import Call, Named, pickle_program
+from reage.models.pickles.files import load_all
+from reage.models.pickles.interpreter import Record
+from reage.models.pickles.tensors import StoredTensor
 from reage.networks.stylegan2.generator import GeneratorConfig
 
-__all__ = ["PERSISTENT", "from_network", "read_nvidia", "write_nvidia"]
+__all__ = ["FILTER", "MODULE", "detect", "read"]
 
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 TENSORFLOW = "dnnlib.tflib.network.Network"
@@ -47,34 +43,40 @@ class Found:
     modules: int = 0
 
 
-def read_nvidia(data: bytes, source: str) -> ConvertedGenerator:
-    """Read `G_ema` of a network pickle; nothing in it is run."""
-    interpreter = Interpreter(source)
-    content = interpret_torch(data, interpreter)
-    if TENSORFLOW in interpreter.names:
+def detect(file: ForeignFile) -> bool:
+    """Whether a torch file holds their modules; all plain pickles are taken for theirs."""
+    return file.kind == "pickle" or (file.kind == "torch" and PERSISTENT in file.names)
+
+
+def read(file: ForeignFile) -> ConvertedGenerator:
+    """Read `G_ema`, or the module that PTI saved bare; nothing in the file is run."""
+    source, pti = str(file.path), file.kind == "torch"
+    if TENSORFLOW in file.names:
         raise ModelError(
             f"{source} is a TensorFlow pickle; convert it with legacy.py of NVIDIA's "
             "stylegan2-ada-pytorch first"
         )
-    network = content.get("G_ema") if isinstance(content, dict) else None
+    network = file.content if pti else None
+    if isinstance(file.content, dict):
+        network = file.content.get("G_ema")
     if not isinstance(network, Record):
-        raise ModelError(f"{source} is a pickle without a network G_ema; is it NVIDIA's?")
-    return from_network(network, source, size=len(data))
-
-
-def from_network(
-    network: Record, source: str, *, size: int, source_format: str = "nvidia"
-) -> ConvertedGenerator:
-    """Take the tensors out of a recorded module of a file of `size` bytes."""
+        raise ModelError(
+            f"{source} holds no generator of NVIDIA's code; is it PTI's model file?"
+            if pti
+            else f"{source} is a pickle without a network G_ema; is it NVIDIA's?"
+        )
     found = _found(network, source)
     config = _config(found, source)
-    if sum(tensor.nbytes(source) for tensor in found.tensors.values()) > size:
-        raise ModelError(f"{source} claims tensors larger than the file; it is damaged")
-    tensors = {name: tensor.load(source) for name, tensor in found.tensors.items()}
+    tensors = load_all(found.tensors, file, source)
     _check_filters(tensors, source)
     state = {k: v for k, v in tensors.items() if not k.endswith(FILTER)}
-    notes = _notes(found)
-    return checked(config, state, source=source, source_format=source_format, notes=notes)
+    return checked(
+        config,
+        state,
+        source=source,
+        source_format="pti" if pti else "nvidia",
+        notes=_notes(found),
+    )
 
 
 def _found(network: Record, source: str) -> Found:
@@ -87,7 +89,7 @@ def _found(network: Record, source: str) -> Found:
 
 
 def _read_constructed(network: Record, found: Found, source: str) -> None:
-    """The form that `write_nvidia` makes: constructor arguments, then load_state_dict."""
+    """The form that our own writer makes: constructor arguments, then load_state_dict."""
     found.attributes["c_dim"] = network.args[1] if len(network.args) > 1 else None
     states = [args[1:2] for name, args in network.passed_to if name == LOAD_STATE_DICT]
     state = states[-1][0] if states and states[-1] else None
@@ -180,7 +182,7 @@ def _check_filters(tensors: Mapping[str, Tensor], source: str) -> None:
     standard = fir_kernel(1)
     for name, tensor in tensors.items():
         if name.endswith(FILTER) and not (
-            tensor.shape == standard.shape and torch.allclose(tensor.float(), standard, atol=1e-5)
+            tensor.shape == standard.shape and torch.allclose(tensor, standard, atol=1e-5)
         ):
             raise ModelError(f"{source}: {name} is not the filter [1, 3, 3, 1]; it cannot be used")
 
@@ -193,59 +195,3 @@ def _notes(found: Found) -> list[str]:
         f"trained with float16 layers that clamp at {max(clamps)}: not imitated, so a picture "
         "can differ where that acted"
     ]
-
-
-def write_nvidia(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> None:
-    """Write a network pickle that `legacy.load_network_pkl` of stylegan2-ada-pytorch reads.
-
-    Their constructor can only make widths of min(base / resolution, maximum); others are refused.
-    """
-    base, maximum = _channel_rule(config)
-    generator = Call(
-        Named("training.networks", "Generator"),
-        (
-            *(config.z_dim, 0, config.w_dim, config.resolution, config.image_channels),
-            {"num_layers": config.mapping_layers},
-            {"channel_base": base, "channel_max": maximum},
-        ),
-    )
-    theirs = {name: tensor.detach().cpu().float().clone() for name, tensor in state.items()}
-    theirs |= {name: fir_kernel(1) for name in _filter_names(config)}
-    buffer = io.BytesIO()
-    # The old layout, since that is what tensors in a plain pickle are made of.
-    torch.save(theirs, buffer, _use_new_zipfile_serialization=False)
-    weights = Call(Named("torch.storage", "_load_from_bytes"), (buffer.getvalue(),))
-    network = {
-        "G": generator,
-        "D": Call(Named("torch.nn.modules.linear", "Identity"), ()),  # their loader wants a module
-        "G_ema": generator,
-        "training_set_kwargs": None,
-        "augment_pipe": None,
-    }
-    effects = [
-        Call(Named(MODULE, "Module.load_state_dict"), (generator, weights)),
-        Call(Named(MODULE, "Module.requires_grad_"), (generator, False)),
-        Call(Named(MODULE, "Module.eval"), (generator,)),
-    ]
-    write_file(path, pickle_program(network, effects))
-
-
-def _filter_names(config: GeneratorConfig) -> list[str]:
-    names = []
-    for size in config.block_resolutions:
-        block = f"synthesis.b{size}"
-        names += [f"{block}.{FILTER}", f"{block}.conv1.{FILTER}"]
-        names += [f"{block}.conv0.{FILTER}"] if size > 4 else []
-    return names
-
-
-def _channel_rule(config: GeneratorConfig) -> tuple[int, int]:
-    sizes = config.block_resolutions
-    maximum = max(config.channels)
-    base = max(r * c for r, c in zip(sizes, config.channels, strict=True))
-    if tuple(min(base // r, maximum) for r in sizes) != config.channels:
-        raise ModelError(
-            f"channels {list(config.channels)} cannot be made by NVIDIA's constructor, which "
-            "halves them from some resolution on; write the rosinality layout"
-        )
-    return base, maximum
