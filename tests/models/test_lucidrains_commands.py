@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import reage.search.face_mover
 import torch
 from made_lucidrains import lucidrains_file, lucidrains_state
 from PIL import Image
 
-import reage.search.face_mover
 from made import Command
 from reage.editor import Editor
 from reage.editor import load as load_editor

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reage.models.encoders import IR_SE
 from reage.networks.generators import AnyGeneratorConfig
 from reage.networks.lucidrains.generator import BilinearConfig
 
@@ -19,7 +20,6 @@ __all__ = [
 ]
 
 SHOWN = 5  # unknown keys that are named
-BACKBONES = {"ir-se": "IR-SE", "resnet": "ResNet"}
 READINGS = {
     "pyramid": "a head a level on three maps",
     "last": "a head a level on the last map",
@@ -60,12 +60,11 @@ def summarize_encoder(settings: Mapping[str, Any] | None) -> str:
     """Say what shapes an encoder has, of what a model folder says of it."""
     if settings is None:
         return "none"
-    if settings["kind"] not in list(BACKBONES):  # a folder's may be anything
+    if settings["kind"] != IR_SE:  # a folder's may be anything
         return f"{settings['kind']}, {settings.get('resolution')} px"
-    rows = f" (the middle {settings['rows']} rows)" if "rows" in settings else ""
     parts = [
-        f"{BACKBONES[settings['kind']]} of {sum(settings['units'])} blocks",
-        f"{settings['input_channels']} channels of {settings['resolution']} px{rows}",
+        f"IR-SE of {sum(settings['units'])} blocks",
+        f"{settings['input_channels']} channels of {settings['resolution']} px",
         READINGS[settings["reading"]],
     ]
     parts += ["offsets to the first"] if settings["progressive"] else []

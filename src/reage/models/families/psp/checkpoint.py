@@ -20,8 +20,7 @@ __all__ = ["GROUPS", "TYPES", "Checkpoint", "family_of", "groups_in", "take_apar
 STATE = "state_dict"
 GROUPS = ("decoder", "encoder", "pretrained_encoder", "hypernet")
 
-# What `opts.encoder_type` may say: how codes are read, and whether the first counts for all. Those
-# of a ResNet begin with its name.
+# What `opts.encoder_type` may say: how codes are read, and whether the first counts for all.
 TYPES: Mapping[str, tuple[Reading, bool]] = {
     "GradualStyleEncoder": ("pyramid", False),
     "Encoder4Editing": ("pyramid", True),
@@ -31,9 +30,6 @@ TYPES: Mapping[str, tuple[Reading, bool]] = {
     "BackboneEncoderUsingLastLayerIntoWPlus": ("w+", False),
     "SingleStyleCodeEncoder": ("w", False),
     "WEncoder": ("w", False),
-    "ResNetGradualStyleEncoder": ("pyramid", False),
-    "ResNetBackboneEncoder": ("last", False),
-    "ResNetProgressiveBackboneEncoder": ("last", True),
 }
 
 

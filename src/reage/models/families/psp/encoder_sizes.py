@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from reage.errors import ModelError
 from reage.models.families.psp.checkpoint import TYPES, Checkpoint
-from reage.models.families.sizes import Group, infer_backbone, infer_groups, side_of
-from reage.networks.encoders.resnet import ResNetConfig
+from reage.models.families.sizes import Group, infer_backbone, side_of
 from reage.networks.encoders.style_encoder import Reading, StyleEncoderConfig
 
 __all__ = ["infer_encoder"]
 
 RESTYLE_PASSES = 5  # what its authors run, where the file does not say
 
-# Rows that are seen of 256-px pictures, by `opts.dataset_type`; above and below there is nothing.
-ROWS: Mapping[str, int] = {"cars_encode": 192}
-# Two of these are a ResNet, even where one is missing. IR-SE networks have none of them.
+# Two of these are a ResNet: ReStyle's encoders of cars, churches, horses and wild animals.
 RESNET = {"conv1.weight", "relu.weight", "body.0.conv1.weight"}
+CARS = "cars_encode"  # pictures with bars, which nothing else is seen in
 
 
 def infer_encoder(
@@ -31,13 +27,14 @@ def infer_encoder(
     if not tensors:
         return None
     source = f"{checkpoint.source}: its {group}"
-    if "input_layer.0.weight" in tensors:
-        backbone = infer_backbone(tensors, source)
-    elif len(RESNET & tensors.keys()) > 1:
-        backbone = _infer_resnet(tensors, source)
-    else:
-        notes.append(f"its {group} stands on no IR-SE network or ResNet and is not used")
+    if len(RESNET & tensors.keys()) > 1 or checkpoint.opts.get("dataset_type") == CARS:
+        raise ModelError(
+            f"{source} is for cars, buildings or animals; only encoders for faces can be used"
+        )
+    if "input_layer.0.weight" not in tensors:
+        notes.append(f"its {group} stands on no IR-SE network and is not used")
         return None
+    backbone = infer_backbone(tensors, source)
     if backbone.input_channels not in (3, 4, 6):
         notes.append(f"its {group} takes {backbone.input_channels} channels, no photo; not used")
         return None
@@ -61,7 +58,6 @@ def infer_encoder(
             progressive=progressive,
             from_average=always or bool(opts.get("start_from_latent_avg", True)),
             iterations=passes,
-            rows=ROWS.get(str(opts.get("dataset_type")), 0),
         )
     except ValueError as error:
         raise ModelError(f"{source}: {error}") from error
@@ -81,8 +77,7 @@ def _reading(
         if shown in ("pyramid", "last"):
             notes.append("the file does not name its encoder: taken for pSp's, not e4e's")
         return shown, False
-    resnet = "input_layer.0.weight" not in tensors
-    alike = [t for t in TYPES if TYPES[t][0] == shown and t.startswith("ResNet") == resnet]
+    alike = [t for t in TYPES if TYPES[t][0] == shown]
     if str(kind) not in alike:
         raise ModelError(
             f"{checkpoint.source} calls its {group} {kind!r:.60}, which its tensors are not; "
@@ -102,9 +97,3 @@ def _codes(
     if reading == "w":
         return 2 * levels + 2, side_of(tensors, "linear.weight", 0, source)
     return 2 * levels + 2, side_of(tensors, "linear.weight", 1, source)
-
-
-def _infer_resnet(tensors: Group, source: str) -> ResNetConfig:
-    stem = side_of(tensors, "conv1.weight", 0, source)
-    inputs = side_of(tensors, "conv1.weight", 1, source)
-    return ResNetConfig(inputs, stem, *infer_groups(tensors, "conv1", "downsample", source))
