@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from made import SMALL, Command, make_generator, random
 from reage.agers.direction import Direction
@@ -23,6 +24,9 @@ from reage.search.looker import Looker
 
 # One thread: the sums come in one order, and tests that share a machine do not wait for another.
 torch.set_num_threads(1)
+# The same examples in each run, however busy the machine is.
+settings.register_profile("reage", deadline=None, derandomize=True, max_examples=60, database=None)
+settings.load_profile("reage")
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,8 @@ from reage.inversion.projection import ProjectConfig, ProjectStep
 from reage.inversion.space import LatentSpace
 from reage.inversion.tuning import load_tuned
 from reage.models.checkpoints import Model, ModelConfig, load_config
+from reage.models.families.fran import is_pixel_ager
 from reage.models.files import fingerprint_of
-from reage.models.pixel_agers import is_pixel_ager
 from reage.models.pretrained import load_age_network, load_likeness
 from reage.models.registry import find_model
 from reage.models.registry import load as load_any_model

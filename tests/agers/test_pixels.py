@@ -11,7 +11,7 @@ from torch import Tensor
 
 from made import face_at
 from reage.agers.fran import FranAger
-from reage.models.pixel_agers import PixelNetwork
+from reage.models.families.fran import PixelNetwork
 from seeded import seeded_picture
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from reage.errors import ModelError
-from reage.models.convert import read_foreign
+from reage.models.families.table import read_foreign
 
 __all__ = ["never_escapes"]
 

@@ -12,21 +12,16 @@ from torch import Tensor
 
 from seeded import seeded
 
-__all__ = ["FAMILIES", "RESNETS", "golden", "made_checkpoint", "published", "seeded_tensor"]
+__all__ = ["FAMILIES", "golden", "made_checkpoint", "published", "seeded_tensor"]
 
 GOLDEN = Path(__file__).with_name("golden_style_encoders.npz")
 FAMILIES = ("psp", "psp_w", "psp_wplus", "e4e", "restyle_psp", "restyle_e4e", "sam", "w_encoder")
-# ReStyle on ResNet34: its three encoders, and the first once more on cars' wide pictures. Its own
-# classes and its own loop, on torchvision 0.29.1's blocks; of all these the widths alone were
-# changed, and the generator's two CUDA operations stand in PyTorch.
-RESNET_GOLDEN = Path(__file__).with_name("golden_resnet_encoders.npz")
-RESNETS = ("restyle_psp_resnet", "restyle_e4e_resnet", "restyle_fpn_resnet", "restyle_cars")
 TAPS = np.array([1.0, 3.0, 3.0, 1.0], np.float32)
 
 
 def golden(family: str) -> dict[str, Any]:
     """What the family's own code made of the seeded weights; "shapes" and "opts" of its file."""
-    arrays = np.load(RESNET_GOLDEN if family in RESNETS else GOLDEN)
+    arrays = np.load(GOLDEN)
     found = {key: arrays[f"{family}/{key}"] for key in _keys(arrays, family)}
     return found | json.loads(found.pop("meta").tobytes())
 

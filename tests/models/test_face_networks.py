@@ -16,7 +16,7 @@ from reage.errors import ModelError
 from reage.evaluation.arcface import ArcFaceRecogniser, load_arcface_recogniser
 from reage.evaluation.second_age import load_second_age
 from reage.faces.face import Face
-from reage.models.face_networks import load_arcface, load_dex_age
+from reage.models.families.face_networks import load_arcface, load_dex_age
 from reage.models.inspecting import inspect_model
 from reage.networks.judges.dex_age import DexAge
 from seeded import seeded, seeded_picture

@@ -22,10 +22,14 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import Model, ModelConfig, build_generator
-from reage.models.convert import ConvertedGenerator, ForeignFormat, read_foreign, write_foreign
-from reage.models.convert.converted import fir_kernel
-from reage.models.convert.mmgen import to_mmgen
-from reage.models.convert.paddle import to_paddlegan
+from reage.models.families.converted import fir_kernel
+from reage.models.families.mmgen import to_mmgen
+from reage.models.families.paddlegan import to_paddlegan
+from reage.models.families.table import (
+    ConvertedGenerator,
+    read_foreign,
+    write_foreign,
+)
 from reage.networks.stylegan2.generator import Generator
 
 HERE = Path(__file__).parent
@@ -92,7 +96,7 @@ def test_pictures_are_those_of_their_own_code(tmp_path: Path, family: str, case:
 
 @pytest.mark.parametrize("family", ["mmgen", "paddlegan"])
 def test_round_trip_is_bit_exact(
-    tmp_path: Path, tiny: Generator, tiny_config: ModelConfig, family: ForeignFormat
+    tmp_path: Path, tiny: Generator, tiny_config: ModelConfig, family: str
 ):
     write_foreign(Model(tiny_config, tiny, None, ""), tmp_path / "file", family)
     found = read_foreign(tmp_path / "file")

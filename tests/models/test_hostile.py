@@ -8,6 +8,7 @@ import pickle
 import resource
 import struct
 import time
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from damage import never_escapes
 from stub_networks import ATTRIBUTES, install_persistence, network, with_filters
 
 from reage.errors import ModelError
-from reage.models.convert import read_foreign
-from reage.models.convert.mmgen import write_mmgen
-from reage.models.convert.nvidia import write_nvidia
-from reage.models.convert.paddle import write_paddlegan
+from reage.models.families.mmgen import write as write_mmgen
+from reage.models.families.nvidia import write as write_nvidia
+from reage.models.families.paddlegan import write as write_paddlegan
+from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator
 
 
@@ -179,6 +180,40 @@ def test_modules_without_end_are_refused(refused: Any):
     for _ in range(40):  # 2**40 paths
         nested = Calls(dict, state=module(nested))
     refused(pickle.dumps({"G_ema": nested}), "no end")
+
+
+TUPLES = b"N" + b"q\x00h\x00\x86" * 80  # a tuple of 2**80 leaves, as torch.save could write it
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(
+    "program",
+    [
+        TUPLES + b"q\x01}h\x01Ns.",  # as a key, which takes for ever to hash
+        b"}" + TUPLES + b"Ns.",
+        b"cbuiltins\nbytearray\n(\x8a\x08" + struct.pack("<q", 2**31) + b"tR.",
+        b"N" + b"q\x00h\x000" * 200_000 + b".",  # more steps than any model has
+        b"]" + b"]" * 200_000 + b"a" * 200_000 + b".",
+        b"N" + b"\x85" * 400_000 + b".",
+        b"}X\x05\x00\x00\x00g_emacbuiltins\nbytearray\n(\x8a\x08"
+        + struct.pack("<q", 2**33)
+        + b"tRs.",
+    ],
+)
+def test_torch_files_made_to_exhaust_are_refused(refused: Any, program: bytes, legacy: bool):
+    """torch.load(weights_only=True) never ends on the first two, and makes the bytes."""
+    buffer, before = io.BytesIO(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    if legacy:
+        for header in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):
+            pickle.dump(header, buffer, 2)
+        buffer.write(b"\x80\x02" + program)
+        pickle.dump([], buffer, 2)
+    else:
+        with zipfile.ZipFile(buffer, "w") as archive:
+            archive.writestr("a/data.pkl", b"\x80\x02" + program)
+            archive.writestr("a/byteorder", "little")
+    refused(buffer.getvalue())
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kB
 
 
 class Storage:

@@ -15,7 +15,7 @@ import torch
 from reage.cli.main import main
 from reage.errors import ModelError
 from reage.models.checkpoints import ModelConfig, save_model
-from reage.models.convert.rosinality import write_rosinality
+from reage.models.families.rosinality import write as write_rosinality
 from reage.models.files import tensor_hash
 from reage.models.registry import find_model, load
 from reage.networks.stylegan2.generator import Generator

@@ -33,8 +33,9 @@ from torch import Tensor, nn
 from made import within
 from reage.errors import ModelError
 from reage.models.checkpoints import build_generator
-from reage.models.convert import ConvertedGenerator, read_foreign
-from reage.models.convert.nvidia import write_nvidia
+from reage.models.families.converted import ConvertedGenerator
+from reage.models.families.nvidia import write as write_nvidia
+from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
 GOLDEN = Path(__file__).with_name("golden_nvidia.npz")

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from made_fran import NARROW, known_fran, save_graph, save_state, seeded_fran
 from reage.errors import ModelError
+from reage.models.families.fran import PixelNetwork, is_pixel_ager, load_pixel_network
 from reage.models.inspecting import inspect_model
-from reage.models.pixel_agers import PixelNetwork, is_pixel_ager, load_pixel_network
 from reage.models.registry import load
 from reage.networks.agers.fran import FranNormed, FranPlain, fran_input
 from seeded import seeded_picture

@@ -16,7 +16,7 @@ import torch
 from stub_networks import ATTRIBUTES, Stub, install_persistence, network, with_filters
 
 from reage.errors import ModelError
-from reage.models.convert import read_foreign
+from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator
 
 

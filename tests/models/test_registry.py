@@ -15,7 +15,7 @@ import torch
 from reage.errors import ModelError
 from reage.models import registry
 from reage.models.checkpoints import Alignment, Model, ModelConfig, save_model, tensor_hash
-from reage.models.convert import write_foreign
+from reage.models.families.table import write_foreign
 from reage.models.registry import KNOWN, KnownModel, find_model, list_models, load, model_card
 from reage.networks.stylegan2.generator import Generator
 
@@ -97,7 +97,7 @@ def test_folders_and_files_by_path(tmp_path: Path, tiny: Generator, tiny_config:
         ("a.safetensors", "rosinality"),
         ("a.pkl", "nvidia"),
     ):
-        write_foreign(load(folder), tmp_path / name, layout)  # type: ignore[arg-type]
+        write_foreign(load(folder), tmp_path / name, layout)
         model = load(tmp_path / name)
         assert model.folder is None
         assert model.config.name == "a"

@@ -16,8 +16,9 @@ from torch import Tensor
 from made import within
 from reage.errors import ModelError
 from reage.models.checkpoints import build_generator
-from reage.models.convert import read_foreign
-from reage.models.convert.rosinality import to_rosinality, write_rosinality
+from reage.models.families.rosinality import to_rosinality
+from reage.models.families.rosinality import write as write_rosinality
+from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator
 
 GOLDEN = Path(__file__).with_name("golden_rosinality.npz")
@@ -134,8 +135,8 @@ def put(key: str, value: Tensor) -> Callable[[dict[str, Tensor]], object]:
         (put("style.1.bias", torch.full((12,), torch.nan)), "not finite"),
         (put("to_rgb1.conv.weight", torch.ones(1, 7, 16, 1, 1)), "image_channels is 7"),
         (put("style.1.bias", torch.ones(12, dtype=torch.complex64)), "complex64"),
-        (put("style.1.bias", torch.ones(12).to_sparse()), "torch.sparse_coo"),
-        (put("style.1.bias", torch.ones(12, device="meta")), "style.1.bias is a tensor"),
+        (put("style.1.bias", torch.ones(12).to_sparse()), "asks for .*sparse_tensor"),
+        (put("style.1.bias", torch.ones(12, device="meta")), "asks for .*meta_tensor"),
         (put("style.1.bias", torch.ones(12, dtype=torch.int64)), "int64"),
         (put("style.1.bias", torch.ones(1).expand(10**12)), "larger than the file"),
     ],

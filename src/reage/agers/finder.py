@@ -19,7 +19,7 @@ from reage.agers.latent import SamAger
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
 from reage.models.encoders import make_style_encoder
-from reage.models.pixel_agers import is_pixel_ager
+from reage.models.families.fran import is_pixel_ager
 
 __all__ = [
     "AGE_AGER",

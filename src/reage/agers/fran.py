@@ -14,8 +14,8 @@ from torch import Tensor
 from reage.agers.base import Ager, PreparedFace
 from reage.compositing.change import Change
 from reage.models.checkpoints import Alignment
+from reage.models.families.fran import PixelNetwork, load_pixel_network
 from reage.models.files import file_sha256
-from reage.models.pixel_agers import PixelNetwork, load_pixel_network
 from reage.networks.agers.fran import FRAN_STEP, fran_input
 
 __all__ = ["PIXEL_SIDES", "FranAger", "load_fran"]

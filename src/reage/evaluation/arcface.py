@@ -13,7 +13,7 @@ from reage.faces.face import Face
 from reage.faces.squares import crop_face, face_quad
 from reage.images import to_tensor
 from reage.models.checkpoints import Alignment
-from reage.models.face_networks import load_arcface
+from reage.models.families.face_networks import load_arcface
 from reage.networks.encoders.irse import FACE_SIDE, ArcFace
 
 __all__ = ["ArcFaceRecogniser", "load_arcface_recogniser"]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.checkpoints import load_strictly
-from reage.models.face_networks import load_dex_age
+from reage.models.families.face_networks import load_dex_age
 from reage.models.files import file_sha256, read_bytes
 from reage.models.registry import models_folder
 from reage.networks.judges.dex_age import DexAge

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from reage.errors import LatentError, ModelError
-from reage.models.convert.arrays import read_pickled_arrays
 from reage.models.files import load_tensors, save_tensors, write_file
+from reage.models.pickles.arrays import read_pickled_arrays
 
 __all__ = [
     "Latents",

@@ -15,17 +15,13 @@ from reage.models.files import load_tensors
 from reage.models.loading import build_empty, check_names, load_strictly
 from reage.networks.encoders.encoder import Encoder, EncoderConfig
 from reage.networks.encoders.irse import BackboneConfig
-from reage.networks.encoders.resnet import ResNetConfig
 from reage.networks.encoders.style_encoder import StyleEncoder, StyleEncoderConfig
 from reage.networks.generators import AnyGenerator, AnyGeneratorConfig
 
-__all__ = ["describe_encoder", "load_encoder", "make_style_encoder"]
+__all__ = ["IR_SE", "describe_encoder", "load_encoder", "make_style_encoder"]
 
-RESIDUAL = "residual"  # the kind of reage's own; the others are those of pSp and its heirs
-BACKBONES: Mapping[str, type[BackboneConfig] | type[ResNetConfig]] = {
-    "ir-se": BackboneConfig,
-    "resnet": ResNetConfig,
-}
+RESIDUAL = "residual"  # the kind of reage's own; the other is that of pSp and its heirs
+IR_SE = "ir-se"
 MAX_SIZE = 8192  # of any number in an encoder's config: no sensible one comes near
 MAX_PASSES = 100
 
@@ -42,7 +38,7 @@ def load_encoder(model: Model) -> Encoder | StyleEncoder | None:
     file = model.folder / ENCODER_FILE
     tensors, _ = load_tensors(file, sha256=model.config.sha256[ENCODER_FILE])
     tensors = {name: t.float() for name, t in tensors.items()}
-    if settings.get("kind") in list(BACKBONES):  # a kind may be anything that JSON has
+    if settings.get("kind") == IR_SE:
         return make_style_encoder(settings, tensors, model.generator, str(file))
     encoder = Encoder(_config(model, settings))
     load_strictly(encoder, tensors, source=str(file))
@@ -65,20 +61,16 @@ def describe_encoder(config: EncoderConfig | StyleEncoderConfig) -> dict[str, An
     sizes = asdict(config)
     kind = RESIDUAL
     if isinstance(config, StyleEncoderConfig):
-        kind = next(k for k, made in BACKBONES.items() if isinstance(config.backbone, made))
+        kind = IR_SE
         sizes = {**sizes.pop("backbone"), **sizes}
-        if not config.rows:  # of wide pictures only: folders made before do not have it
-            del sizes["rows"]
     return {"kind": kind} | {k: list(v) if isinstance(v, tuple) else v for k, v in sizes.items()}
 
 
 def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderConfig:
     """Read the settings of an encoder of pSp's kind; ModelError where they make no sense."""
-    kind: Any = settings.get("kind")
-    if kind not in list(BACKBONES):
-        raise ModelError(f"{where}: kind {kind!r} is none of {', '.join(BACKBONES)}")
-    rows = 1 if "rows" in settings else 0
-    usual = describe_encoder(StyleEncoderConfig(18, backbone=BACKBONES[kind](), rows=rows))
+    if settings.get("kind") != IR_SE:
+        raise ModelError(f"{where}: kind {settings.get('kind')!r:.60} is not {IR_SE}")
+    usual = describe_encoder(StyleEncoderConfig(18))
     check_names(usual, settings, where)
     values: dict[str, Any] = {k: v for k, v in settings.items() if k != "kind"}
     for name, value in values.items():
@@ -88,9 +80,9 @@ def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderCo
     if values["iterations"] > MAX_PASSES or sum(values["units"]) > MAX_PASSES:
         raise ModelError(f"{where}: more than {MAX_PASSES} passes or blocks make no sense")
     values |= {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
-    names = {field.name for field in fields(BACKBONES[kind])}
+    names = {field.name for field in fields(BackboneConfig)}
     try:
-        backbone = BACKBONES[kind](**{k: v for k, v in values.items() if k in names})
+        backbone = BackboneConfig(**{k: v for k, v in values.items() if k in names})
         rest: dict[str, Any] = {k: v for k, v in values.items() if k not in names}
         return StyleEncoderConfig(backbone=backbone, **rest)
     except ValueError as error:
@@ -105,8 +97,8 @@ def _whole(value: Any) -> bool:
 def _config(model: Model, settings: dict[str, Any]) -> EncoderConfig:
     where = f"{model.folder}: its encoder"
     if settings.get("kind") != RESIDUAL:
-        known = ", ".join(map(repr, (RESIDUAL, *BACKBONES)))
-        raise ModelError(f"{where} is {settings.get('kind')!r}; this version knows {known}")
+        found = f"{settings.get('kind')!r:.60}"
+        raise ModelError(f"{where} is {found}; this version knows {RESIDUAL!r} and {IR_SE!r}")
     generator = model.config.generator
     wanted = describe_encoder(EncoderConfig(generator.num_ws, generator.w_dim))
     check_names(wanted, settings, where)

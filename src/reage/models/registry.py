@@ -25,10 +25,9 @@ from reage.models.checkpoints import (
     load_model,
     tensor_hash,
 )
-from reage.models.convert import read_foreign
+from reage.models.families.table import read_foreign
 from reage.models.files import file_sha256
 from reage.models.hub import SCHEME, hub_model
-from reage.models.pixel_agers import pixel_ager_family
 
 __all__ = [
     "KNOWN",
@@ -51,7 +50,7 @@ Source = Literal["embedded", "installed", "download"]
 
 @dataclass(frozen=True)
 class KnownModel:
-    """A generator that can be fetched: one file in a format that `convert` reads."""
+    """A generator that can be fetched: one file of a family that is known."""
 
     name: str
     url: str  # its last part gives the suffix of the stored file
@@ -182,12 +181,6 @@ def model_card(name: str | Path) -> str:
 
 
 def _load_foreign(path: Path, row: KnownModel | None) -> Model:
-    family = pixel_ager_family(path)
-    if family is not None:
-        raise ModelError(
-            f"{path} is an ager that works on pixels ({family}), without a generator; use it with: "
-            f"reage edit PHOTO --to AGE --model {path}"
-        )
     converted = read_foreign(path)
     notes = {"notes": converted.notes} if converted.notes else {}
     config = ModelConfig(

@@ -62,9 +62,8 @@ def _inspect(file: str) -> None:
 @click.argument("target", metavar="OUT", type=click.Path(path_type=Path))
 @click.option(
     "--layout",
-    type=click.Choice(["folder", "rosinality", "nvidia", "mmgen", "paddlegan"]),
-    help="Of OUT; default: .pt is rosinality's, .pkl NVIDIA's, .pdparams PaddleGAN's, "
-    "all else a model folder.",
+    help="Format of OUT: folder, rosinality, nvidia, mmgen or paddlegan. Default: rosinality for "
+    ".pt, nvidia for .pkl, paddlegan for .pdparams, folder for all else.",
 )
 @click.option(
     "--alignment",
@@ -103,14 +102,16 @@ def convert(
     from reage.agers.latent import SamAger
     from reage.inversion.space import LatentSpace
     from reage.models.checkpoints import save_model, seal
-    from reage.models.convert import write_foreign
     from reage.models.encoders import load_encoder
+    from reage.models.families.table import layouts, write_foreign
     from reage.models.files import write_file
     from reage.models.hub import origin
     from reage.models.registry import load
 
+    layout, known = layout or LAYOUTS.get(target.suffix, "folder"), ("folder", *layouts())
+    if layout not in known:
+        raise UsageError(f"--layout {layout!r} is not one of {', '.join(known)}")
     model = load(source)
-    layout = layout or LAYOUTS.get(target.suffix, "folder")
     if target.exists() and not overwrite:
         raise ModelError(f"{target} exists already; add --overwrite to replace it")
     if layout == "folder":
@@ -142,7 +143,7 @@ def convert(
             write_file(target / AGE_AGER, (model.folder / AGE_AGER).read_bytes())
         seal(target)
     else:
-        write_foreign(model, target, layout)  # type: ignore[arg-type]
+        write_foreign(model, target, layout)
     size = model.config.generator
     click.echo(f"{target}  {layout}, {size.resolution} px, {size.mapping_layers} mapping layers")
 

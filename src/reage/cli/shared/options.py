@@ -244,9 +244,10 @@ def parse_range(text: str, name: str) -> tuple[float, ...]:
         return (parts[0],)
     low, high = parts[:2]
     step = abs(parts[2]) if len(parts) == 3 else 1.0
-    count = int(abs(high - low) / step + 1e-6) + 1 if step else 0
-    if not 1 <= count <= MAX_AGES:
-        raise UsageError(f"{name} {text!r} makes {count} values; 1 to {MAX_AGES} are possible")
+    steps = abs(high - low) / step + 1e-6 if step else float("inf")
+    if not steps < MAX_AGES:
+        raise UsageError(f"{name} {text!r} makes too many values; 1 to {MAX_AGES} are possible")
+    count = int(steps) + 1
     sign = 1 if high >= low else -1
     return tuple(round(low + sign * step * i, 6) for i in range(count))
 

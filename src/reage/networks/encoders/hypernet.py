@@ -13,8 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from reage.networks.encoders.irse import Backbone
-from reage.networks.encoders.resnet import ResNetConfig
+from reage.networks.encoders.resnet import ResNet
 from reage.networks.stylegan2.synthesis import EqualLinear
 
 __all__ = ["HyperNetwork", "HyperNetworkConfig", "LayerChange", "generator_layers"]
@@ -134,14 +133,14 @@ class LayerBlock(nn.Module):
         return found.view(-1, outputs, inputs, 1, 1).expand(-1, -1, -1, kernel, kernel)
 
 
-class HyperNetwork(Backbone):
+class HyperNetwork(ResNet):
     """A photo and the picture made of it, `[N, 6, 256, 256]`, to the generator's changes.
 
     A change d belongs to weights w as w * (1 + d); None where a layer stays.
     """
 
     def __init__(self, config: HyperNetworkConfig):
-        super().__init__(ResNetConfig(6, config.stem, config.widths, config.units))
+        super().__init__(6, config.stem, config.widths, config.units)
         self.config = config
         self.refinement_blocks = nn.ModuleDict()
         shared = 0
@@ -155,7 +154,7 @@ class HyperNetwork(Backbone):
             self.shared_weight_hypernet = SharedWeights(config.code, shared)
 
     def forward(self, images: Tensor) -> list[Tensor | None]:
-        x = self.maps(images)[-1]
+        x = self.features(images)
         return [self._change(str(i), x) for i in range(len(self.config.layers))]
 
     def _change(self, name: str, x: Tensor) -> Tensor | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reage.networks.encoders.resnet import ResNetConfig, resnet_body, resnet_stem
 from reage.networks.norm import Norm
 
 __all__ = ["FACE_SIDE", "ArcFace", "Backbone", "BackboneConfig"]
@@ -76,20 +75,12 @@ class ResidualUnit(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Pictures `[N, C, H, W]` to the maps after each group of blocks, the largest first.
+    """Pictures `[N, C, H, W]` to the maps after each group of blocks, the largest first."""
 
-    Of IR-SE blocks, or a ResNet: the config says which.
-    """
-
-    def __init__(self, config: BackboneConfig | ResNetConfig):
+    def __init__(self, config: BackboneConfig):
         super().__init__()
         self.units = config.units
         self.input_channels = config.input_channels
-        self.input_layer = None
-        if isinstance(config, ResNetConfig):
-            self.conv1, self.bn1, self.relu = resnet_stem(config)
-            self.body = resnet_body(config)
-            return
         self.input_layer = nn.Sequential(
             nn.Conv2d(config.input_channels, config.stem, 3, 1, 1, bias=False),
             Norm(config.stem),
@@ -106,17 +97,12 @@ class Backbone(nn.Module):
     def maps(self, images: Tensor) -> list[Tensor]:
         wanted = self.input_channels
         assert images.ndim == 4 and images.shape[1] == wanted, f"images are {tuple(images.shape)}"
-        x, found, start = self._begun(images), [], 0
+        x, found, start = self.input_layer(images), [], 0
         for count in self.units:
             x = self.body[start : start + count](x)
             start += count
             found.append(x)
         return found
-
-    def _begun(self, images: Tensor) -> Tensor:
-        if self.input_layer is not None:
-            return self.input_layer(images)
-        return self.relu(self.bn1(self.conv1(images)))
 
 
 class ArcFace(Backbone):

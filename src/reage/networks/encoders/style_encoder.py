@@ -1,4 +1,4 @@
-"""Encoders that read a code in W+ off the maps of an IR-SE network (faces) or a ResNet (the rest).
+"""Encoders that read a code in W+ off the maps of an IR-SE network.
 
 pSp: Richardson et al., "Encoding in Style" (2021); e4e: Tov et al., "Designing an Encoder for
 StyleGAN Image Manipulation" (2021); ReStyle: Alaluf et al., "ReStyle: A Residual-Based StyleGAN
@@ -16,7 +16,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.networks.encoders.irse import Backbone, BackboneConfig
-from reage.networks.encoders.resnet import ResNetConfig
 from reage.networks.norm import Norm
 from reage.networks.stylegan2.synthesis import EqualLinear
 
@@ -37,21 +36,18 @@ class StyleEncoderConfig:
 
     num_ws: int
     w_dim: int = 512
-    backbone: BackboneConfig | ResNetConfig = field(default_factory=BackboneConfig)
+    backbone: BackboneConfig = field(default_factory=BackboneConfig)
     reading: Reading = "pyramid"
     progressive: bool = False  # the first level's code counts for all, the others are offsets
     from_average: bool = True  # codes are offsets from the average face's
     iterations: int = 1  # passes; more than one sees the picture made so far beside the photo
     resolution: int = 256  # side of the pictures, pixels
-    rows: int = 0  # that it sees of them, about the middle, of wide things as cars; 0: all
 
     def __post_init__(self) -> None:
         if self.reading not in get_args(Reading):
             raise ValueError(f"reading {self.reading!r} is not one of {get_args(Reading)}")
         if len(self.backbone.units) < 3 and self.reading == "pyramid":
             raise ValueError("a pyramid needs three sizes of maps")
-        if not 0 <= self.rows <= self.resolution:
-            raise ValueError(f"{self.rows} rows of pictures of {self.resolution}")
 
     def halvings(self, level: int) -> int:
         """How often the map that a level is read off has to be halved."""
@@ -106,7 +102,7 @@ class StyleEncoder(Backbone):
             self.latlayer2 = nn.Conv2d(config.backbone.widths[-3], last, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        config, maps = self.config, self.maps(self._seen(images))
+        config, maps = self.config, self.maps(images)
         if config.reading == "w":
             code = self.linear(maps[-1].mean((2, 3)))
             return code[:, None].expand(-1, config.num_ws, -1)
@@ -117,11 +113,6 @@ class StyleEncoder(Backbone):
         if config.progressive:
             codes = torch.cat([codes[:, :1], codes[:, :1] + codes[:, 1:]], 1)
         return codes
-
-    def _seen(self, images: Tensor) -> Tensor:
-        """The middle rows, where there is nothing above and below them."""
-        rows = self.config.rows or images.shape[2]
-        return images.narrow(2, (images.shape[2] - rows) // 2, rows)
 
     def _read(self, maps: list[Tensor]) -> Tensor:
         """One code a level, `[N, num_ws, w_dim]`."""

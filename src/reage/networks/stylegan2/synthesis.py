@@ -1,7 +1,7 @@
 """The layers and blocks of the StyleGAN2 generator, as published, in plain PyTorch.
 
 Parameter names and shapes are those of NVIDIA's PyTorch code, without its filter buffers, so a
-published `G_ema` maps onto this module one to one (`reage.models.convert`).
+published `G_ema` maps onto this module one to one (`reage.models.families.table`).
 """
 
 from __future__ import annotations

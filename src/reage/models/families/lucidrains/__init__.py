@@ -1,0 +1,123 @@
+"""Files of lucidrains/stylegan2-pytorch: `model_N.pt`, `{"GAN": state dict, "version": ...}`.
+
+The state dict holds the trained networks (`S.` the mapping, `G.` the synthesis), their moving
+averages (`SE.`, `GE.`), and the discriminator in its wrappers. Only the two that are used are
+loaded, once all of their names and shapes are known to be right. The factor `lr_mlp` of the
+mapping is in no tensor but in `.config.json` beside the files; it goes into the weights here.
+
+From version 1.1 to 1.9 the network is the same, but for its attention: that of 1.8.8 and later is
+read, and the names of any other are refused; only the epsilon of 1.8.0 to 1.8.7 has no name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from reage.errors import ModelError
+from reage.models.families.converted import ConvertedGenerator, checked
+from reage.models.families.family import ForeignFile
+from reage.models.families.lucidrains.key_table import (
+    FAMILY,
+    check_against,
+    infer_config,
+    key_table,
+)
+from reage.models.pickles.files import load_all, refuse_code
+from reage.models.pickles.tensors import StoredTensor
+from reage.networks.lucidrains.generator import BLUR
+
+__all__ = ["FAMILY", "detect", "read"]
+
+TRAINING = "GAN"  # the key of the state dict
+SIGN = "blocks.0.to_noise1.weight"  # no StyleGAN2 of another family has a noise layer
+AVERAGED, LAST = ("SE.", "GE."), ("S.", "G.")  # prefixes of mapping and synthesis
+USUAL_FACTOR = 0.1
+SETTINGS = ".config.json"
+MAX_SETTINGS = 1 << 20  # bytes
+NOISE_SEED = 0
+ATTENTION_SINCE = (1, 8, 8)
+
+
+def lucidrains_state(content: Any) -> dict[str, Any] | None:
+    """The state dict of such a file's content; None where it is of another family."""
+    if not isinstance(content, dict):
+        return None
+    for state in (content.get(TRAINING), content):
+        names = state if isinstance(state, dict) else {}
+        if any(isinstance(name, str) and name.endswith(SIGN) for name in names):
+            return {name: held for name, held in names.items() if isinstance(name, str)}
+    return None
+
+
+def mapping_factor(path: Path) -> tuple[float, list[str]]:
+    """`lr_mlp` of the training that wrote `path`, and a note where nothing says it."""
+    file = path.with_name(SETTINGS)
+    if not file.is_file():
+        return USUAL_FACTOR, [f"no {SETTINGS} beside it: lr_mlp is taken for {USUAL_FACTOR}"]
+    try:
+        with file.open("rb") as opened:
+            settings = json.loads(opened.read(MAX_SETTINGS))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file}, the settings of {path.name}, cannot be read") from error
+    factor = settings.get("lr_mlp", USUAL_FACTOR) if isinstance(settings, dict) else None
+    if not isinstance(factor, int | float) or not 0 < factor <= 100:
+        raise ModelError(f"{file}: lr_mlp is {factor!r:.60}, not a number above 0")
+    return float(factor), []
+
+
+def detect(file: ForeignFile) -> bool:
+    """Whether a state dict has their noise layers."""
+    return file.kind != "pickle" and lucidrains_state(file.content) is not None
+
+
+def read(file: ForeignFile) -> ConvertedGenerator:
+    """Read the moving averages, or the last weights where there are none.
+
+    Only the tensors that are used leave the file, once their names and shapes are right.
+    """
+    source = str(file.path)
+    if file.kind == "torch":
+        refuse_code(file, source)
+    state = lucidrains_state(file.content) or {}
+    factor, notes = mapping_factor(file.path)
+    version = file.content.get("version")
+    prefixes = AVERAGED if any(name.startswith(AVERAGED) for name in state) else LAST
+    if prefixes == LAST:
+        notes = [*notes, "the file has no moving average: its last weights are taken"]
+    theirs = {name: held for name, held in state.items() if name.startswith(prefixes)}
+    for name, held in theirs.items():
+        if not isinstance(held, StoredTensor | Tensor):
+            raise ModelError(f"{source}: {name} is a {type(held).__name__}, not a tensor")
+    config = infer_config(theirs, *prefixes, source)
+    if config.attention:
+        notes = [*notes, *_attention_notes(version if isinstance(version, str) else "")]
+    table = key_table(config, *prefixes)
+    blurs = [f"{prefixes[1]}blocks.{i}.to_rgb.upsample.1.f" for i in range(config.num_ws - 1)]
+    check_against(table, blurs, theirs, source)
+    loaded = load_all(theirs, file, source)
+    for name in blurs:
+        if not torch.allclose(loaded[name], torch.tensor(BLUR)):
+            raise ModelError(f"{source}: {name} is not the filter [1, 2, 1]; it cannot be used")
+    tensors = {row.ours: loaded[row.theirs].reshape(row.shape) for row in table}
+    for name in [name for name in tensors if name.startswith("mapping.")]:
+        tensors[name] = tensors[name] * factor
+    # Each picture has new noise in that program; here a code has to give one picture.
+    rng = torch.Generator().manual_seed(NOISE_SEED)
+    side = config.resolution
+    tensors["synthesis.noise_const"] = torch.rand(side, side, generator=rng)
+    return checked(config, tensors, source=source, source_format=FAMILY, notes=notes)
+
+
+def _attention_notes(version: str) -> list[str]:
+    found = re.match(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})", version, re.ASCII)
+    if found is None:
+        return ["the file names no version: its attention is taken for that of 1.8.8 and later"]
+    if tuple(map(int, found.groups())) >= ATTENTION_SINCE:
+        return []
+    return [f"its attention is of version {found[0]}: pictures differ a little from that program's"]

@@ -1,0 +1,1 @@
+"""Pickles read without running them, and written for programs that run theirs."""

@@ -1,0 +1,116 @@
+"""Laws of texts from the command line: what is understood is what was meant, all else one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from reage.cli.edit.task import _distinct_names
+from reage.cli.research.models import parse_alignment
+from reage.cli.shared.options import (
+    MAX_AGES,
+    parse_ages,
+    parse_face,
+    parse_levels,
+    parse_range,
+    parse_targets,
+)
+from reage.errors import UsageError
+from reage.faces.face import parse_points
+from reage.inputs import OLDEST, as_targets
+from reage.outputs.months import parse_month
+from reage.video.config import parse_preview
+
+YEARS = st.integers(0, 1200).map(lambda tenths: tenths / 10)
+WORDS = st.text("0123456789.,:;=-+@seinfax² ", max_size=24) | st.text(max_size=12)
+PARSERS: list[Callable[[str], object]] = [
+    parse_ages,
+    parse_face,
+    parse_levels,
+    parse_preview,
+    parse_points,
+    parse_alignment,
+    lambda text: parse_targets([text], None),
+    lambda text: parse_range(text, "--strength"),
+    lambda text: parse_month(text, "--born"),
+]
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@given(text=WORDS)
+@example(text="0:1e308:1e-308")
+@example(text="1:2:nan")
+def test_any_text_is_understood_or_refused_in_one_line(parser: Callable[[str], object], text: str):
+    try:
+        found, said = parser(text), ""
+    except UsageError as error:
+        found, said = None, str(error)
+    assert (found is None) == bool(said)
+    assert "\n" not in said
+
+
+@given(st.lists(YEARS, min_size=1, max_size=6))
+def test_ages_are_those_that_were_given_in_order(ages: list[float]):
+    targets = parse_targets([f"{age:g}" for age in ages], None)
+    assert targets == ages
+    assert as_targets(targets) == ages
+
+
+@given(st.dictionaries(st.integers(1, 99), YEARS, min_size=1, max_size=6))
+def test_every_face_gets_its_age(ages: dict[int, float]):
+    assert parse_targets([f"{face}={age:g}" for face, age in ages.items()], None) == [ages]
+
+
+@given(st.floats(allow_nan=True).filter(lambda age: not 0 <= age <= OLDEST))
+def test_no_age_out_of_range_is_taken(age: float):
+    with pytest.raises(UsageError, match="not between 0 and 120"):
+        as_targets(age)
+
+
+@given(YEARS, YEARS, st.integers(1, 400).map(lambda tenths: tenths / 10))
+def test_a_range_has_even_steps_within_its_ends(low: float, high: float, step: float):
+    if abs(high - low) / step > MAX_AGES - 1.01:
+        with pytest.raises(UsageError, match="200 are possible"):
+            parse_ages(f"{low:g}:{high:g}:{step:g}")
+        return
+    ages = parse_ages(f"{low:g}:{high:g}:{step:g}")
+    assert ages[0] == low
+    assert all(min(low, high) <= age <= max(low, high) for age in ages)
+    steps = [abs(b - a) for a, b in pairwise(ages)]
+    assert steps == pytest.approx([step] * (len(ages) - 1))
+    assert abs(high - ages[-1]) < step  # one more would be too many
+
+
+@given(st.sets(st.integers(0, 99), min_size=1))
+def test_levels_are_read_however_they_are_grouped(levels: set[int]):
+    assert parse_levels(",".join(str(level) for level in levels)) == tuple(sorted(levels))
+    low, high = min(levels), max(levels)
+    assert parse_levels(f"{low}-{high}") == tuple(range(low, high + 1))
+
+
+STEMS = st.sampled_from(["a", "b", "a-jpg", "a.b", "ä"])
+PHOTOS = st.builds(
+    lambda folder, stem, suffix: Path(folder) / f"{stem}{suffix}",
+    st.sampled_from(["x", "y"]),
+    STEMS,
+    st.sampled_from([".jpg", ".png", ".PNG", ""]),
+)
+
+
+@given(st.lists(PHOTOS, min_size=1, max_size=8, unique=True), st.booleans())
+def test_no_two_results_share_a_place(photos: list[Path], apart: bool):
+    stems = [photo.stem for photo in photos]
+    try:
+        names = _distinct_names(photos, apart=apart)
+    except UsageError:
+        assert len(set(stems)) < len(stems)
+        return
+    assert names.keys() == set(photos)
+    places = [(photo.parent if apart else None, name) for photo, name in names.items()]
+    assert len(set(places)) == len(photos)
+    assert all(name.startswith(photo.stem) for photo, name in names.items())
