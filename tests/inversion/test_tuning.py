@@ -147,7 +147,10 @@ def test_an_edit_takes_a_tuned_code_and_searches_for_none(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    editor, file = load(small_folder, device="cpu", precision="float32"), tmp_path / "face.tuning.safetensors"
+    editor, file = (
+        load(small_folder, device="cpu", precision="float32"),
+        tmp_path / "face.tuning.safetensors",
+    )
     save_tuned(file, tuned, ws, editor.model.generator_hash)
     monkeypatch.setattr(reage.inversion.space, "project", None)
     photo = as_photo(astronaut)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reage.search.face_mover
 import torch
 from made_checkpoints import made_checkpoint, published
 from PIL import Image

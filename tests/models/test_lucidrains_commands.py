@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import reage.search.face_mover
 import torch
 from made_lucidrains import lucidrains_file, lucidrains_state
 from PIL import Image
