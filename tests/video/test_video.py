@@ -461,7 +461,7 @@ class TestErrors:
         def full(*_: Any) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("reage.video.muxing.os.replace", full)
+        monkeypatch.setattr("reage.files.os.replace", full)
         with pytest.raises(ImageError, match=r"No space left.*run the same command again"):
             edit_video(small_editor, made.path, tmp_path / "o.mp4", BOTH)
         assert not (tmp_path / "o.mp4").exists()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Self, TypeVar
 
 from reage.errors import ReageError
-from reage.images.writing import write_whole
+from reage.files import write_file
 
 __all__ = [
     "JsonLines",
@@ -152,7 +152,7 @@ def check_options(file: Path, described: Mapping[str, Any], output: Path, instea
         before = json.loads(file.read_bytes())
     if before is None:
         data = json.dumps(now, indent=1, sort_keys=True).encode() + b"\n"
-        write_whole(data, file, overwrite=True)
+        write_file(file, data)
     elif before != now:
         names = ", ".join(name.replace("_", "-") for name in differences(before, now))
         raise ReageError(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from contextlib import suppress
 from itertools import chain, pairwise
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 from PIL import Image
 
 from reage.errors import ImageError, UsageError
+from reage.files import check_place, name_errors, new_file, write_file
 from reage.images.metadata import marked_xmp
-from reage.images.writing import check_place, write_whole
 
 __all__ = ["MOVING_SUFFIXES", "check_moving", "write_moving"]
 
@@ -54,26 +53,18 @@ def write_moving(
         _write_mp4(frames, path, fps, xmp, overwrite)
         return
     data = (_gif if kind == ".gif" else _webp)(frames, fps, xmp)
-    write_whole(data, path, overwrite)
+    write_file(path, data, overwrite=overwrite)
 
 
 def _write_mp4(
     frames: Iterable[np.ndarray], path: Path, fps: int, xmp: bytes, overwrite: bool
 ) -> None:
     """Encode beside the target, append the XMP as a box of its own, then move it there."""
-    partial = path.resolve().with_name(f".{uuid4().hex}.part.mp4")
-    try:
+    with name_errors(path), new_file(path, overwrite=overwrite) as partial:
         _encode_mp4(frames, partial, fps)
         if xmp:
             with partial.open("ab") as file:
                 file.write((24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp)
-        check_place(path, overwrite)  # it may have appeared meanwhile
-        partial.replace(path.resolve())
-    except OSError as error:
-        raise ImageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
 
 
 def _encode_mp4(frames: Iterable[np.ndarray], partial: Path, fps: int) -> None:
@@ -82,7 +73,7 @@ def _encode_mp4(frames: Iterable[np.ndarray], partial: Path, fps: int) -> None:
     it = iter(frames)
     first = next(it)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # H.264 wants even sizes
-    with av.open(str(partial), "w", options={"movflags": "+faststart"}) as container:
+    with av.open(str(partial), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": CRF})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number, pixels in enumerate(chain([first], it)):

@@ -7,7 +7,6 @@ what a killed run wrote beyond that is cut off. Nothing of them is held in memor
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from reage.faces.face import Face
+from reage.files import new_file
 from reage.video.source import written
 
 __all__ = ["CHUNK", "FRAME", "OUTLINE", "POINTS", "ROW", "Journal", "face_row"]
@@ -75,11 +75,9 @@ class Journal:
         """Make all that was added count, and remember what going on from here needs."""
         counts = {"frames": self.frames, "rows": self.rows, "codes": self.codes}
         text = json.dumps({"counts": counts, "state": state})
-        part = self.folder / "state.part.npz"
-        with written(self.folder):
-            with part.open("wb") as file:
-                np.savez(file, text=np.array(text), **arrays)  # type: ignore[arg-type]
-            os.replace(part, self.folder / "state.npz")
+        file = self.folder / "state.npz"
+        with written(self.folder), new_file(file) as temporary, temporary.open("wb") as opened:
+            np.savez(opened, text=np.array(text), **arrays)  # type: ignore[arg-type]
 
     def resume(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Go back to what counts; None where nothing does."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,6 +19,7 @@ from reage.compositing.view import crop_for_age
 from reage.errors import ImageError
 from reage.faces.face import Face
 from reage.faces.squares import face_mask
+from reage.files import new_file
 from reage.images import to_tensor
 from reage.video.ageing import TrackEdit
 from reage.video.config import Progress, VideoConfig
@@ -94,10 +94,8 @@ def render_segments(
 
 
 def _write_tally(path: Path, tally: Tally) -> None:
-    with written(path):
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(tally.plain()))
-        os.replace(part, path)
+    with written(path), new_file(path) as temporary:
+        temporary.write_text(json.dumps(tally.plain()))
 
 
 def _render(

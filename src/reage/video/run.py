@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
+from reage.files import new_file, sweep
 from reage.inputs import Target, as_targets
 from reage.video.ageing import Key, TrackEdit, key_views, prepare_track
 from reage.video.codes import code_size
@@ -206,7 +207,9 @@ def _prepare(folder: Path, job: Mapping[str, object]) -> None:
         if folder.is_dir() and (not note.is_file() or note.read_text() != text):
             shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
-        note.write_text(text)
+        sweep(folder)
+        with new_file(note) as temporary:
+            temporary.write_text(text)
 
 
 def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, object]:

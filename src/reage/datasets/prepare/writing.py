@@ -9,7 +9,6 @@ import csv
 import errno
 import io
 import json
-import os
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 from reage.datasets.prepare.selection import Chosen, LeftOut
 from reage.errors import ReageError
+from reage.files import publish
 
 __all__ = [
     "COLUMNS",
@@ -119,9 +119,7 @@ def write_left_out(path: Path, left_out: Sequence[LeftOut]) -> None:
 def move_all(ready: Path, output: Path) -> list[Path]:
     """Move finished files to their places, the index last: where it is, all is."""
     files = sorted(ready.iterdir(), key=lambda path: (path.suffix == ".csv", path.name))
-    for file in files:
-        os.replace(file, output / file.name)
-    return [output / file.name for file in files]
+    return publish(files, output)
 
 
 def _side(row: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reage.errors import ReageError
-from reage.images.writing import write_whole
+from reage.files import write_file
 from reage.jobs.batch.task import Done, Item
 from reage.jobs.journal import JsonLines, check_options, json_line
 
@@ -69,7 +69,7 @@ class Journal:
         self.done = {item.key: self.done[item.key] for item in items}
         self._lines.close()
         data = b"".join(json_line(asdict(done)) for done in self.done.values())
-        write_whole(data, self.folder / LINES, overwrite=True)
+        write_file(self.folder / LINES, data)
 
 
 def _parsed(known: dict[str, Any]) -> Done:

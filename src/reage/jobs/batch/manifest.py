@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reage.images.writing import write_whole
+from reage.files import write_file
 from reage.jobs.batch.task import Done
 
 __all__ = ["COLUMNS", "ERRORS", "MANIFEST", "manifest_rows", "write_manifest"]
@@ -42,7 +42,7 @@ def write_manifest(folder: Path, all_done: Sequence[Done]) -> list[Path]:
     errors = [{"input": done.key, "error": done.error} for done in all_done if done.error]
     files[ERRORS] = _csv(errors, ["input", "error"])
     for name, data in files.items():
-        write_whole(data, folder / name, overwrite=True)
+        write_file(folder / name, data)
     return [folder / name for name in files]
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from reage.errors import ImageError, ReageError, UsageError
-from reage.images.writing import check_place
+from reage.files import check_place, name_errors, new_file, sweep
 from reage.jobs.batch.inputs import find_items, with_outputs
 from reage.jobs.batch.journal import FOLDER, Journal
 from reage.jobs.batch.manifest import write_manifest
@@ -22,7 +19,6 @@ from reage.jobs.ray_cluster import check_ray
 
 __all__ = ["BatchReport", "run_batch"]
 
-PART = re.compile(r"\.[0-9a-f]{32}\.part")  # of images/writing.py
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of everything in a ZIP, so that its bytes are the same
 
 
@@ -64,7 +60,7 @@ def run_batch(
     _prepare(source, output, place, overwrite, zipped)
     described = {**task.described(), "input": str(Path(source).absolute())}
     with Journal(place / FOLDER, described) as journal:  # from here on nobody else is at work
-        _sweep(place)
+        sweep(place)
         todo = [item for item in items if not journal.has(item, place, retry=retry)]
         count = len(items) - len(todo)
         by_key = {item.key: item for item in todo}
@@ -109,31 +105,16 @@ def _prepare(source: str, output: Path, place: Path, overwrite: bool, zipped: bo
         raise ImageError(f"the folder {place} cannot be made: {error.strerror}") from error
 
 
-def _sweep(place: Path) -> None:
-    """Remove the half-written files of a run that was killed."""
-    for part in place.rglob(".*.part"):
-        if PART.fullmatch(part.name):
-            part.unlink(missing_ok=True)
-
-
 def _pack(output: Path, place: Path, all_done: list[Done], tables: list[Path]) -> None:
     """Put what was written into a ZIP beside the output, then move it there."""
     names = [name for done in all_done for name in sorted(done.files)]
     names += [table.name for table in tables]
-    partial = output.with_name(f".{uuid4().hex}.part")
-    try:
-        with zipfile.ZipFile(partial, "x") as archive:
-            for name in names:
-                info = zipfile.ZipInfo(name, EPOCH)
-                info.external_attr = 0o644 << 16
-                info.create_system = 3
-                if name.endswith(".csv"):
-                    info.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(info, (place / name).read_bytes())
-        partial.replace(output)
-    except OSError as error:
-        raise ImageError(f"{output} cannot be written ({error.strerror})") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with name_errors(output), new_file(output) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name in names:
+            info = zipfile.ZipInfo(name, EPOCH)
+            info.external_attr = 0o644 << 16
+            info.create_system = 3
+            if name.endswith(".csv"):
+                info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, (place / name).read_bytes())
     shutil.rmtree(place, ignore_errors=True)
