@@ -22,7 +22,7 @@ from reage.agers.direction_files import load_direction, save_direction
 from reage.agers.files import StoredAger, read_ager
 from reage.agers.finder import AGE_AGER, find_direction
 from reage.errors import ModelError, UsageError
-from reage.fitting.people import PEOPLE, People, model_people, save_people
+from reage.fitting.people import PEOPLE, People, lacks_people, model_people, save_people
 from reage.models.checkpoints import load_model, seal
 from reage.models.encoders import load_encoder
 from reage.models.files import load_tensors
@@ -660,3 +660,56 @@ def test_a_dataset_of_another_size_or_split_is_refused(settings: Settings, machi
     larger = replace(made.config, resolution=64, channels=(8,) * 5)
     with pytest.raises(UsageError, match="crops are 32 px, the generator makes 64"):
         start(replace(made, config=larger), machine)
+
+
+class TestExportedFolder:
+    def test_an_ager_s_keeps_all_that_knows_the_generator(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
+    ):
+        """Directions and the people's distribution fit, since the generator is untouched."""
+        base = tmp_path / "base"
+        shutil.copytree(chain["ager"], base)
+        model = load_model(base)
+        codes = model.generator.num_ws, model.config.generator.w_dim
+        spread = People(torch.zeros(codes), torch.ones(1, *codes), torch.ones(1),
+                        generator_hash=model.generator_hash)  # fmt: skip
+        save_people(spread, base / PEOPLE)
+        smile = Direction("smile", torch.ones(codes), generator_hash=model.generator_hash)
+        save_direction(smile, base / "smile.direction.safetensors")
+        seal(base)
+        for kind in ("ager", "photo-ager"):
+            chosen = settings(kind, model=base)
+            folder = tmp_path / kind / "model"
+            export_model(start(chosen, machine), chosen, folder, kimg=0.008)
+            kept = {file.name for file in base.iterdir()}
+            assert {file.name for file in folder.iterdir()} == kept
+            for name in kept - {"config.json", AGE_AGER}:
+                assert (folder / name).read_bytes() == (base / name).read_bytes(), name
+            assert model_people(load_model(folder)) is not None  # sealed, and of this generator
+            assert lacks_people(str(folder)) is None
+
+    @pytest.mark.parametrize("kind", ["encoder", "ager"])
+    def test_it_is_complete_when_it_appears_and_old_until_then(
+        self,
+        kind: str,
+        chain: dict[str, Path],
+        settings: Settings,
+        machine: Machine,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        """The folder was there before its ager, and the old one was gone before it."""
+        chosen = settings(kind, model=chain["photo-ager"])
+        trainer = start(chosen, machine)
+        folder = tmp_path / "run" / "model"
+        export_model(trainer, chosen, folder, kimg=0.008)
+        whole = {file.name: file.read_bytes() for file in folder.iterdir()}
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("reage.training.export.save_ager", stop)
+        with pytest.raises(KeyboardInterrupt):
+            export_model(trainer, chosen, folder, kimg=0.016)
+        assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
+        assert [file.name for file in folder.parent.iterdir()] == ["model"]

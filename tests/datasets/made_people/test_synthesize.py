@@ -21,6 +21,7 @@ from reage.datasets.made_people.records import Drawn, Made, Person
 from reage.datasets.made_people.run import synthesize
 from reage.datasets.reading import open_dataset
 from reage.errors import ReageError, UsageError
+from reage.fitting.people import lacks_people
 from reage.images import read_mark
 
 Files = dict[str, bytes]
@@ -228,3 +229,13 @@ class TestCommand:
 def test_options_refuse_ages_given_twice():
     with pytest.raises(UsageError, match="twice"):
         SynthesisOptions(ages=(10.0, 10.0))
+
+
+def test_drawing_from_z_is_said(options: SynthesisOptions, tmp_path: Path):
+    said: list[str] = []
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ReageError, match="taken is a file"):
+        synthesize(tmp_path / "taken", options, workers=1, on_notice=said.append)
+    (line,) = said
+    assert "has no people.safetensors: people are drawn from the generator's z" in line
+    assert lacks_people("faces128") is None

@@ -71,9 +71,15 @@ def synthesize(
         raise UsageError("one age and one condition make no two pictures of a person; give more")
     options = SynthesisOptions(ages=parsed, **values)
     with StageBar(resumed=True) as bar:
-        report = make(output, options, workers=workers, ray=ray, on_progress=bar.update)
+        report = make(
+            output, options, workers=workers, ray=ray, on_progress=bar.update, on_notice=_note
+        )
     click.echo(describe(report.figures))
     click.echo(f"{output}")
+
+
+def _note(notice: str) -> None:
+    click.echo(f"note: {notice}", err=True)
 
 
 def describe(figures: Any) -> str:

@@ -28,6 +28,7 @@ from reage.datasets.made_people.recognising import NAMES, apart_by, choose_recog
 from reage.datasets.made_people.records import Drawn, Made, Person, from_text
 from reage.datasets.prepare.writing import COLUMNS, move_all, named_errors, pack, write_index
 from reage.errors import ReageError
+from reage.fitting.people import lacks_people
 from reage.jobs.ray_cluster import check_ray, kept_cluster, shared_out
 
 __all__ = ["SynthesisReport", "synthesize"]
@@ -56,17 +57,22 @@ def synthesize(
     workers: int | None = None,
     ray: str | None = None,
     on_progress: Progress | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> SynthesisReport:
     """Make a dataset of people who do not exist, each at many ages and under many conditions.
 
     The same call after an interruption goes on; `output` then has the same bytes as without one,
     whatever the number of `workers` (None: the cores) and wherever they are (`ray`: the address of
     a cluster). They are spawned, so a script guards this call by `if __name__ == "__main__"`.
-    `on_progress` is told what is counted, how many are done, and of how many. Raises ReageError.
+    `on_progress` is told what is counted, how many are done, and of how many; `on_notice` what is
+    worth a line before the work. Raises ReageError.
     """
     options = options or SynthesisOptions()
     if ray is not None:
         check_ray(ray)
+    notice = lacks_people(options.model)
+    if notice is not None and on_notice is not None:
+        on_notice(notice)
     options = replace(options, recogniser=choose_recogniser(options.recogniser))
     output = Path(output)
     make = partial(_make, _with_full_names(options))
