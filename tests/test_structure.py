@@ -26,6 +26,7 @@ RANKS = {
     "errors": -1,
     "files": 0,
     "memory": 0,
+    "threads": 0,
     "devices": 1,
     "images": 1,
     "networks": 1,

@@ -22,7 +22,7 @@ from reage.datasets.prepare.writing import (
     write_shards,
 )
 from reage.errors import ImageError
-from reage.jobs.processes import default_processes
+from reage.threads import cores
 
 __all__ = ["PrepareReport", "prepare"]
 
@@ -65,7 +65,7 @@ def prepare(
             todo = [picture for picture in pictures if picture.key not in journal.records]
             taken_up = len(pictures) - len(todo)
             by_key = {picture.key: picture for picture in todo}
-            examined = examine_all(todo, options, processes or default_processes())
+            examined = examine_all(todo, options, processes or cores())
             for done, result in enumerate(examined, taken_up + 1):
                 record = journal.add(result)
                 for left_out in left_out_of(by_key[record.key], record) if on_left_out else ():
