@@ -18,8 +18,8 @@ def threads() -> int:
 
     Without loading torch: OMP_NUM_THREADS is what torch would start with, else the cores.
     """
-    torch = sys.modules.get("torch")
-    if hasattr(torch, "get_num_threads"):
-        return torch.get_num_threads()
+    of_torch = getattr(sys.modules.get("torch"), "get_num_threads", None)
+    if of_torch is not None:
+        return of_torch()
     given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # a list is for nested loops
     return int(given) if given.isascii() and given.isdigit() and int(given) else cores()

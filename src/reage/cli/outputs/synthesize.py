@@ -18,7 +18,7 @@ from reage.cli.shared.options import (
     shard_option,
     workers_option,
 )
-from reage.cli.shared.progress import StageBar
+from reage.cli.shared.progress import StageBar, note
 from reage.errors import UsageError
 
 
@@ -72,14 +72,10 @@ def synthesize(
     options = SynthesisOptions(ages=parsed, **values)
     with StageBar(resumed=True) as bar:
         report = make(
-            output, options, workers=workers, ray=ray, on_progress=bar.update, on_notice=_note
+            output, options, workers=workers, ray=ray, on_progress=bar.update, on_notice=note
         )
     click.echo(describe(report.figures))
     click.echo(f"{output}")
-
-
-def _note(notice: str) -> None:
-    click.echo(f"note: {notice}", err=True)
 
 
 def describe(figures: Any) -> str:

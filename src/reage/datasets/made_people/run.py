@@ -70,9 +70,6 @@ def synthesize(
     options = options or SynthesisOptions()
     if ray is not None:
         check_ray(ray)
-    notice = lacks_people(options.model)
-    if notice is not None and on_notice is not None:
-        on_notice(notice)
     options = replace(options, recogniser=choose_recogniser(options.recogniser))
     output = Path(output)
     make = partial(_make, _with_full_names(options))
@@ -81,8 +78,11 @@ def synthesize(
         return shared_out(todo, make, workers, ray)
 
     with named_errors(output), kept_cluster(ray, workers):
-        Journal.check_output(output)
-        with Journal(output, options.described()) as journal:
+        Journal.check_output(output, "synthesize")
+        with Journal(output, options.described(), on_notice) as journal:
+            notice = lacks_people(options.model)
+            if notice is not None and on_notice is not None:
+                on_notice(notice)
             people = _choose(journal, options, work, on_progress)
             todo = [person for person in people if person.number not in journal.made]
             for done, made in enumerate(work(todo), len(people) - len(todo) + 1):
@@ -153,7 +153,7 @@ def _write(
 ) -> SynthesisReport:
     ready, name = journal.ready, journal.output.resolve().name
     rows, places, vectors = _gathered(journal, people, name)
-    pack(ready, name, rows, lambda i: journal.picture(places[i]), options.shard)
+    pack(ready, name, rows, lambda i: journal.picture_of(places[i]), options.shard)
     lists = _lists(rows, options)
     for file, folds in lists.items():
         (ready / file).write_text(pairs_text(folds), encoding="utf-8", newline="\n")
@@ -193,7 +193,7 @@ def _gathered(
             known = {"file": f"{len(rows):09}.webp", "split": split, "source": name,
                      "original": place, "person": who, "number": number, "fold": fold}  # fmt: skip
             rows.append(empty | row | known)
-        places += made.places
+        places += [(person.number, i) for i in range(len(made.rows))]
         vectors += [from_text(text) for text in made.vectors]
     return rows, places, np.stack(vectors)
 

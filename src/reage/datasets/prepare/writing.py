@@ -63,7 +63,7 @@ def write_shards(
     folder: Path,
     name: str,
     chosen: Sequence[Chosen],
-    read_crop: Callable[[tuple[int, int]], bytes],
+    read_crop: Callable[[str, int], bytes],  # of a record's key and a face's number
     size: int,
 ) -> list[dict[str, Any]]:
     """Pack `NAME-train-000000.tar`, ...: each picture and its row of the index, which return."""
@@ -71,9 +71,7 @@ def write_shards(
     rows = [index_row(f"{i:09}.webp", face) for i, face in enumerate(ordered)]
 
     def picture(i: int) -> bytes:
-        place = ordered[i].face.place
-        assert place is not None
-        return read_crop(place)
+        return read_crop(ordered[i].record.key, ordered[i].face.number)
 
     pack(folder, name, rows, picture, size)
     return rows
