@@ -135,8 +135,8 @@ def test_all_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: 
     assert done[-1] == tmp_path.name
     done.clear()
     (tmp_path / "to").mkdir()
-    publish([tmp_path / "folder" / "a", tmp_path / "file"], tmp_path / "to")
-    assert done == ["a", "moved", "file", "moved", "to"]
+    publish(tmp_path / "folder" / "a", tmp_path / "to" / "b")
+    assert done == ["a", "moved", "to"]
 
 
 def test_what_cannot_be_written_is_one_line(tmp_path: Path):

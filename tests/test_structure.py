@@ -28,6 +28,7 @@ RANKS = {
     "memory": 0,
     "threads": 0,
     "devices": 1,
+    "ffmpeg": 1,
     "images": 1,
     "networks": 1,
     "jobs": 2,

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -94,15 +94,12 @@ def new_folder(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     _sync_folder(place.parent)
 
 
-def publish(files: Iterable[Path], folder: Path) -> list[Path]:
-    """Move finished files of the same disk into a folder, in this order; returns their names."""
-    made = []
-    for file in files:
-        _sync(file)
-        os.replace(file, folder / file.name)
-        made.append(folder / file.name)
-    _sync_folder(folder)
-    return made
+def publish(file: Path, place: Path) -> Path:
+    """Give a finished file of the same disk its place, which is returned."""
+    _sync(file)
+    os.replace(file, place)
+    _sync_folder(place.parent)
+    return place
 
 
 def sweep(folder: Path) -> None:

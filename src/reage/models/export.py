@@ -167,7 +167,8 @@ def export_part(part: Part, folder: Path, layout: GraphFormat) -> Exported:
             if not error <= LIMIT:
                 far = f"{error:.2g} off PyTorch (allowed {LIMIT})"
                 raise ModelError(f"{part.name}: {far}; nothing is kept")
-            publish(reversed(graph_files(path)), folder)  # the one that is looked for comes last
+            for file in reversed(graph_files(path)):  # the one that is looked for comes last
+                publish(file, folder / file.name)
     return Exported(part.name, folder / name, error)
 
 

@@ -117,7 +117,7 @@ def write_left_out(path: Path, left_out: Sequence[LeftOut]) -> None:
 def move_all(ready: Path, output: Path) -> list[Path]:
     """Move finished files to their places, the index last: where it is, all is."""
     files = sorted(ready.iterdir(), key=lambda path: (path.suffix == ".csv", path.name))
-    return publish(files, output)
+    return [publish(file, output / file.name) for file in files]
 
 
 def _side(row: Mapping[str, Any]) -> bytes:
