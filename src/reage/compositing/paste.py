@@ -118,7 +118,7 @@ def add_relief(picture: np.ndarray, relief: np.ndarray, quad: np.ndarray) -> Non
         band = layers[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
         band[...] = np.clip(np.rint(band * gain), 0, highest)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(change, range(0, height, BAND)))
 
 
