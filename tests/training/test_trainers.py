@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -32,6 +33,7 @@ from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.configs import AdamSettings, EncoderTraining, GeneratorTraining
 from reage.training.export import export_model
 from reage.training.loop.run import RunOptions, Tick, run_training
+from reage.training.loop.weighing import Losses
 from reage.training.settings import RunSettings, open_run, read_settings
 from reage.training.start import AnyTrainer, Machine, start
 from reage.training.stylegan2.generator import GeneratorTrainer
@@ -529,7 +531,7 @@ def test_learning_rates_fall_at_the_end(
     rates: list[float] = []
 
     def note(tick: Tick) -> None:
-        rates.append(trainer.optimizers["encoder"].param_groups[0]["lr"])
+        rates.append(trainer.optimizers["encoder"].adam.param_groups[0]["lr"])
 
     assert isinstance(made.config, GeneratorTraining | EncoderTraining)
     step = made.config.batch / 1000
@@ -550,12 +552,13 @@ def test_a_resumed_run_takes_the_rates_of_its_settings(
     slower = replace(made, config=replace(made.config, encoder=AdamSettings(1e-5)))
     resumed = start(slower, machine)
     run_training(resumed, tmp_path, RunOptions(kimg=2 * kimg))
-    assert resumed.optimizers["encoder"].param_groups[0]["lr"] == 1e-5
+    assert resumed.optimizers["encoder"].adam.param_groups[0]["lr"] == 1e-5
 
 
 SCRIPT = """
 import sys, torch
 from pathlib import Path
+from types import SimpleNamespace
 torch.set_num_threads(1)
 from reage.training.loop.parallel import join_world
 from reage.training.loop.run import RunOptions, run_training
@@ -713,3 +716,45 @@ class TestExportedFolder:
             export_model(trainer, chosen, folder, kimg=0.016)
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
         assert [file.name for file in folder.parent.iterdir()] == ["model"]
+
+
+class TestWeights:
+    """Losses, weights and optimisers were tied by strings that met after an hour."""
+
+    @pytest.mark.parametrize("kind", ["encoder", "ager", "photo-ager"])
+    def test_each_loss_has_its_own(
+        self,
+        kind: str,
+        chain: dict[str, Path],
+        settings: Settings,
+        machine: Machine,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        base = {"encoder": "generator", "ager": "encoder", "photo-ager": "ager"}[kind]
+        plain = settings(kind, model=chain[base])
+        names = [n for n in vars(plain.config) if n.endswith("_weight") and n != "colour_weight"]
+        weights = {name: 1 + i / 64 for i, name in enumerate(names)}
+        chosen = replace(plain, config=replace(plain.config, **weights))
+        trainer, found = start(chosen, machine), dict[str, float]()
+        module = sys.modules[type(trainer).__module__]
+        total = module.total_of
+
+        def noted(losses: Losses) -> torch.Tensor:
+            found.update({name: weight for name, (_, weight) in losses.items()})
+            return total(losses)
+
+        monkeypatch.setattr(module, "total_of", noted)
+        figures = trainer.step(0)
+        found["adversarial"] = found.pop("fooling", weights.get("adversarial_weight", 0.0))
+        assert {f"{k}_weight": v for k, v in found.items() if v} == weights
+        assert {name for name in found if name != "adversarial"} <= set(figures)
+
+    def test_a_wrong_name_fails_in_the_first_step(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine
+    ):
+        """In a head start, too, in which only the critics learn."""
+        trainer = start(settings("photo-ager", model=chain["ager"], head_start_kimg=9.0), machine)
+        known = {k: v for k, v in vars(trainer.config).items() if k != "peak_weight"}
+        trainer.config = SimpleNamespace(**known)
+        with pytest.raises(AttributeError, match="peak_weight"):
+            trainer.step(0)
