@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from reage.errors import ReageError
 from reage.files import name_errors, write_file
 
-__all__ = ["Journal", "WorkFolder"]
+__all__ = ["Journal", "WorkFolder", "database_errors", "open_database"]
 
 OPTIONS, RECORDS, READY = "options.json", "journal.sqlite", "ready"
 # What earlier versions wrote instead: JSON lines, and pictures one after the other.
@@ -56,8 +56,8 @@ class Journal:
         with name_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         _check_options(folder / OPTIONS, described, self.output, instead)
-        with self._named_errors(f"another reage {command} is working in {self.output}"):
-            self._db = _open(folder / RECORDS)
+        with database_errors(folder, f"another reage {command} is working in {self.output}"):
+            self._db = open_database(folder / RECORDS, TABLES)
         older = [folder / name for name in OLDER if (folder / name).exists()]
         if older and say is not None:
             say(f"{self.output} was begun by an older reage: its work is done once more")
@@ -72,19 +72,19 @@ class Journal:
 
     def read(self, parse: Callable[[Any], Parsed]) -> Iterator[tuple[str, Parsed]]:
         """Yield keys and parsed records; `parse` raises KeyError or TypeError for others."""
-        with self._named_errors():
+        with database_errors(self.folder):
             for key, value in self._db.execute("SELECT key, value FROM records ORDER BY rowid"):
                 try:
                     yield os.fsdecode(key), parse(json.loads(value))
                 except (ValueError, KeyError, TypeError) as error:
-                    raise ReageError(self._damaged) from error
+                    raise ReageError(_damaged(self.folder)) from error
 
     def write(
         self, key: str, record: Mapping[str, Any], pictures: Mapping[int, bytes] | None = None
     ) -> None:
         """Keep a record and its pictures by their numbers, instead of an earlier one of the key."""
         name = os.fsencode(key)  # file names are bytes, which need not be text
-        with self._named_errors(), self._db:
+        with database_errors(self.folder), self._db:
             self._db.execute("BEGIN")
             self._db.execute("DELETE FROM pictures WHERE key = ?", (name,))
             self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?)",
@@ -96,38 +96,17 @@ class Journal:
 
     def drop(self, key: str) -> None:
         """Forget a record."""
-        with self._named_errors():
+        with database_errors(self.folder):
             self._db.execute("DELETE FROM records WHERE key = ?", (os.fsencode(key),))
 
     def picture(self, key: str, number: int) -> bytes:
         """An encoded picture."""
-        with self._named_errors():
+        with database_errors(self.folder):
             (found,) = self._db.execute(
                 "SELECT picture FROM pictures WHERE key = ? AND number = ?",
                 (os.fsencode(key), number),
             ).fetchone()
         return found
-
-    @property
-    def _damaged(self) -> str:
-        return f"{self.folder} is damaged or of another reage: delete it to begin anew"
-
-    @contextmanager
-    def _named_errors(self, busy: str = "") -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            name = getattr(error, "sqlite_errorname", "")
-            if name.startswith("SQLITE_BUSY") and busy:
-                raise ReageError(busy) from error
-            if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-                raise ReageError(self._damaged) from error
-            if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-                raise ReageError(
-                    f"the disk of {self.output} is full: make room and give the same command "
-                    "again; the work so far is kept"
-                ) from error
-            raise ReageError(f"{self.folder / RECORDS} cannot be written ({error})") from error
 
 
 class WorkFolder(Journal):
@@ -163,18 +142,44 @@ class WorkFolder(Journal):
         shutil.rmtree(done, ignore_errors=True)
 
 
-def _open(file: Path) -> sqlite3.Connection:
+def open_database(file: Path, tables: str) -> sqlite3.Connection:
     """Open a database for this process alone, each commit of which lies on the disk."""
     db = sqlite3.connect(file, timeout=0, isolation_level=None)
     try:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        db.executescript(f"BEGIN EXCLUSIVE; {TABLES} PRAGMA user_version = {FORMAT}; COMMIT")
+        db.executescript(f"BEGIN EXCLUSIVE; {tables} PRAGMA user_version = {FORMAT}; COMMIT")
     except BaseException:
         db.close()
         raise
     return db
+
+
+@contextmanager
+def database_errors(folder: Path, busy: str = "") -> Iterator[None]:
+    """Turn what goes wrong with a database in a work's folder into one line.
+
+    `busy` is said where another process has it open.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_BUSY") and busy:
+            raise ReageError(busy) from error
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise ReageError(_damaged(folder)) from error
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+            raise ReageError(
+                f"the disk of {folder.parent} is full: make room and give the same command again; "
+                "the work so far is kept"
+            ) from error
+        raise ReageError(f"{folder} cannot be written ({error})") from error
+
+
+def _damaged(folder: Path) -> str:
+    return f"{folder} is damaged or of another reage: delete it to begin anew"
 
 
 def _check_options(file: Path, described: Mapping[str, Any], output: Path, instead: str) -> None:

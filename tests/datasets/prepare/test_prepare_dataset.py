@@ -180,14 +180,14 @@ def test_stopped_while_it_moves_its_files(
 def test_a_full_disk_keeps_the_work(
     made: Made, photos: Path, tmp_path: Path, files_of: FilesOf, monkeypatch: pytest.MonkeyPatch
 ):
-    def small(file: Path) -> sqlite3.Connection:
-        db = open_(file)
+    def small(file: Path, tables: str) -> sqlite3.Connection:
+        db = open_(file, tables)
         db.execute("PRAGMA max_page_count = 12")
         return db
 
-    open_, output = journal._open, tmp_path / "faces"
+    open_, output = journal.open_database, tmp_path / "faces"
     with monkeypatch.context() as patched:
-        patched.setattr("reage.jobs.journal._open", small)
+        patched.setattr("reage.jobs.journal.open_database", small)
         with pytest.raises(ReageError, match=r"^the disk of [^\n]* is full[^\n]*$"):
             prepare([photos], output, made.options, processes=1)
     assert 0 < prepare([photos], output, made.options, processes=1).taken_up < 11
