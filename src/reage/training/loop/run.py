@@ -174,7 +174,8 @@ def _tick(
 
 def _log(folder: Path, entry: dict[str, float]) -> None:
     short = {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in entry.items()}
-    with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
+    log = folder / LOG_FILE
+    with name_errors(log, ModelError), log.open("a", encoding="utf-8") as file:
         file.write(json.dumps(short) + "\n")
 
 
