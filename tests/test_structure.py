@@ -23,9 +23,12 @@ FILES = sorted(path for path in SOURCE.rglob("*.py"))
 # A module imports its own part and parts of a lower number only. A folder of a part may have a
 # number of its own.
 RANKS = {
-    "errors": 0,
+    "errors": -1,
+    "files": 0,
     "memory": 0,
+    "threads": 0,
     "devices": 1,
+    "ffmpeg": 1,
     "images": 1,
     "networks": 1,
     "jobs": 2,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
+import os
+import sys
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from made import Command
 from reage.errors import ImageError, ReageError, UsageError
 from reage.images import read_mark
 from reage.jobs.batch.inputs import find_items, with_outputs
+from reage.jobs.batch.journal import BatchJournal
 from reage.jobs.batch.run import run_batch
 from reage.jobs.batch.task import BatchTask, Done, Item
 from reage.jobs.batch.work import Worker
@@ -50,8 +55,17 @@ def tree(folder: Path) -> Files:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.name != "journal.sqlite"
     }
+
+
+def records(folder: Path) -> dict[str, dict[str, Any]]:
+    with BatchJournal(folder / ".reage-batch", described(folder)) as journal:
+        return {key: asdict(done) for key, done in journal.done.items()}
+
+
+def described(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / ".reage-batch" / "options.json").read_text())
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, stop: int | None = None) -> list[str]:
@@ -85,8 +99,7 @@ def test_the_tree_is_mirrored_and_told(kept: tuple[Path, Path]):
     pictures = {f"{stem}-age{age}.{kind}" for stem, kind in
                 (("ada", "jpg"), ("sub/bea", "png"), ("sub/deep/cea", "jpg"))
                 for age in (30, 60)}  # fmt: skip
-    tables = {"manifest.csv", "errors.csv", ".reage-batch/options.json",
-              ".reage-batch/journal.jsonl"}  # fmt: skip
+    tables = {"manifest.csv", "errors.csv", ".reage-batch/options.json"}
     assert set(whole) - {"manifest.parquet"} == pictures | tables
     rows = list(csv.DictReader(whole["manifest.csv"].decode().splitlines()))
     assert [row["output"] for row in rows if row["output"]] == sorted(pictures)
@@ -117,11 +130,8 @@ def test_a_stopped_run_goes_on(kept: tuple[Path, Path], task: BatchTask, tmp_pat
         counted(patch, stop)
         with pytest.raises(KeyboardInterrupt):
             run_batch(str(photos), out, task)
-    journal = out / ".reage-batch" / "journal.jsonl"
-    assert len(journal.read_bytes().splitlines()) == stop
-    # What a kill leaves: half a line, half a file, and outputs that no line tells of.
-    with journal.open("ab") as file:
-        file.write(b'{"key": "sub/be')
+    assert len(records(out)) == stop
+    # What a kill leaves: half a file, and outputs that no record tells of.
     (out / f".{'0' * 32}.part").write_bytes(b"half")
     (out / "sub").mkdir(exist_ok=True)
     (out / "sub" / "bea-age30.png").write_bytes(b"another's half")
@@ -136,6 +146,7 @@ def test_a_stopped_run_goes_on(kept: tuple[Path, Path], task: BatchTask, tmp_pat
         assert run_batch(str(photos), out, task).earlier == 4
     assert seen == []
     assert tree(out) == whole
+    assert records(out) == records(kept[1])
 
 
 def test_two_workers_write_the_same(kept: tuple[Path, Path], task: BatchTask, tmp_path: Path):
@@ -185,6 +196,58 @@ def test_zip_in_and_out(photos: Path, task: BatchTask, tmp_path: Path):
     assert {path.name for path in tmp_path.iterdir()} == {"in", "in.zip", "a.zip", "b.zip"}
     with pytest.raises(ImageError, match="exists already"):
         run_batch(str(tmp_path / "in.zip"), tmp_path / "a.zip", small)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+@pytest.mark.parametrize("zipped", [False, True])
+def test_names_that_are_not_utf8(
+    photos: Path, task: BatchTask, tmp_path: Path, zipped: bool, reage_command: Command
+):
+    """The journal could not be written: the batch ended in a traceback."""
+    source = tmp_path / os.fsdecode(b"in\xff")
+    source.mkdir()
+    name = os.fsdecode(b"ad\xe4 \xf0.jpg")
+    (photos / "ada.jpg").rename(source / name)
+    (source / os.fsdecode(b"bad\xff.jpg")).write_text("hello")
+    out = tmp_path / ("out.zip" if zipped else os.fsdecode(b"out\xff"))
+    small = replace(task, targets=(30.0,))
+    report = run_batch(str(source), out, small)
+    assert (report.photos, len(report.failed)) == (2, 1)
+    if zipped:
+        with zipfile.ZipFile(out) as archive:
+            assert "ad\\xe4 \\xf0-age30.jpg" in archive.namelist()
+        return
+    made = b"ad\xe4 \xf0-age30.jpg"
+    assert made in os.listdir(os.fsencode(out))
+    rows = (out / "manifest.csv").read_bytes().splitlines()
+    assert rows[1].startswith(b"ad\xe4 \xf0.jpg,done,," + made)
+    status, said, _ = reage_command(
+        "batch", source, out, "--to", 30, "--quality", "fast", "--workers", 1, "--model",
+        task.model, "--precision", "float32",
+    )  # fmt: skip
+    assert status == 1 and "1 of 2 photos done, 2 of them by earlier runs" in said
+    assert "bad\\udcff.jpg" in said
+
+
+def test_what_an_older_version_began_is_done_once_more(
+    kept: tuple[Path, Path], task: BatchTask, tmp_path: Path
+):
+    """Its options still decide, and what it has written stays until it is replaced."""
+    photos, out = kept[0], tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        counted(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            run_batch(str(photos), out, task)
+    (out / ".reage-batch" / "journal.sqlite").unlink()
+    (out / ".reage-batch" / "journal.jsonl").write_bytes(b'{"key": "ada.jpg"}\n')
+    before, said = tree(out), list[str]()
+    with pytest.raises(ReageError, match="begun with other options"):
+        run_batch(str(photos), out, replace(task, seed=1), on_notice=said.append)
+    assert tree(out) == before
+    report = run_batch(str(photos), out, task, on_notice=said.append)
+    assert report.earlier == 0
+    assert said == [f"{out} was begun by an older reage: its work is done once more"]
+    assert tree(out) == tree(kept[1])
 
 
 class TestInputs:

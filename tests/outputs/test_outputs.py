@@ -90,7 +90,7 @@ class TestVideo:
 
     def test_a_folder_that_is_not_there(self, tmp_path: Path):
         with (
-            pytest.raises(ImageError, match=r"^cannot write [^\n]*$"),
+            pytest.raises(ImageError, match=r"^the folder [^\n]* does not exist[^\n]*$"),
             ProgressVideo(tmp_path / "absent" / "a.mp4", 32, 2),
         ):
             pass

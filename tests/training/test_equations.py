@@ -26,7 +26,7 @@ from reage.training.loop.averaging import averaging_beta, update_average
 from reage.training.loop.data import age_bin
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
-from reage.training.loop.updating import update
+from reage.training.loop.updating import Optimizer, update
 from reage.training.stylegan2 import losses
 from reage.training.stylegan2.adversaries import ProjectedAdversary
 from reage.training.stylegan2.augment import ada_augment, diff_augment, resharpened
@@ -260,7 +260,7 @@ def test_clipped_gradients_move_weights_less_but_in_the_same_direction():
         torch.nn.init.zeros_(layer.weight)
         sgd = torch.optim.SGD(layer.parameters(), lr=1.0)
         loss = layer(torch.tensor([[0.6, 0.8]])).sum()  # a gradient of length 1
-        update(loss, {"layer": sgd}, {"layer": AdamSettings(clip=clip)}, World())
+        update(loss, [Optimizer(sgd, AdamSettings(clip=clip))], World())
         found.append(layer.weight.detach()[0])
     assert torch.allclose(found[0], torch.tensor([-0.6, -0.8]))
     assert torch.equal(found[1], found[0])

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from reage.agers.direction_files import load_direction, save_direction
 from reage.agers.files import StoredAger, read_ager
 from reage.agers.finder import AGE_AGER, find_direction
 from reage.errors import ModelError, UsageError
-from reage.fitting.people import PEOPLE, People, model_people, save_people
+from reage.fitting.people import PEOPLE, People, lacks_people, model_people, save_people
 from reage.models.checkpoints import load_model, seal
 from reage.models.encoders import load_encoder
 from reage.models.files import load_tensors
@@ -32,6 +33,7 @@ from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.configs import AdamSettings, EncoderTraining, GeneratorTraining
 from reage.training.export import export_model
 from reage.training.loop.run import RunOptions, Tick, run_training
+from reage.training.loop.weighing import Losses
 from reage.training.settings import RunSettings, open_run, read_settings
 from reage.training.start import AnyTrainer, Machine, start
 from reage.training.stylegan2.generator import GeneratorTrainer
@@ -529,7 +531,7 @@ def test_learning_rates_fall_at_the_end(
     rates: list[float] = []
 
     def note(tick: Tick) -> None:
-        rates.append(trainer.optimizers["encoder"].param_groups[0]["lr"])
+        rates.append(trainer.optimizers["encoder"].adam.param_groups[0]["lr"])
 
     assert isinstance(made.config, GeneratorTraining | EncoderTraining)
     step = made.config.batch / 1000
@@ -550,12 +552,13 @@ def test_a_resumed_run_takes_the_rates_of_its_settings(
     slower = replace(made, config=replace(made.config, encoder=AdamSettings(1e-5)))
     resumed = start(slower, machine)
     run_training(resumed, tmp_path, RunOptions(kimg=2 * kimg))
-    assert resumed.optimizers["encoder"].param_groups[0]["lr"] == 1e-5
+    assert resumed.optimizers["encoder"].adam.param_groups[0]["lr"] == 1e-5
 
 
 SCRIPT = """
 import sys, torch
 from pathlib import Path
+from types import SimpleNamespace
 torch.set_num_threads(1)
 from reage.training.loop.parallel import join_world
 from reage.training.loop.run import RunOptions, run_training
@@ -660,3 +663,98 @@ def test_a_dataset_of_another_size_or_split_is_refused(settings: Settings, machi
     larger = replace(made.config, resolution=64, channels=(8,) * 5)
     with pytest.raises(UsageError, match="crops are 32 px, the generator makes 64"):
         start(replace(made, config=larger), machine)
+
+
+class TestExportedFolder:
+    def test_an_ager_s_keeps_all_that_knows_the_generator(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
+    ):
+        """Directions and the people's distribution fit, since the generator is untouched."""
+        base = tmp_path / "base"
+        shutil.copytree(chain["ager"], base)
+        model = load_model(base)
+        codes = model.generator.num_ws, model.config.generator.w_dim
+        spread = People(torch.zeros(codes), torch.ones(1, *codes), torch.ones(1),
+                        generator_hash=model.generator_hash)  # fmt: skip
+        save_people(spread, base / PEOPLE)
+        smile = Direction("smile", torch.ones(codes), generator_hash=model.generator_hash)
+        save_direction(smile, base / "smile.direction.safetensors")
+        seal(base)
+        for kind in ("ager", "photo-ager"):
+            chosen = settings(kind, model=base)
+            folder = tmp_path / kind / "model"
+            export_model(start(chosen, machine), chosen, folder, kimg=0.008)
+            kept = {file.name for file in base.iterdir()}
+            assert {file.name for file in folder.iterdir()} == kept
+            for name in kept - {"config.json", AGE_AGER}:
+                assert (folder / name).read_bytes() == (base / name).read_bytes(), name
+            assert model_people(load_model(folder)) is not None  # sealed, and of this generator
+            assert lacks_people(str(folder)) is None
+
+    @pytest.mark.parametrize("kind", ["encoder", "ager"])
+    def test_it_is_complete_when_it_appears_and_old_until_then(
+        self,
+        kind: str,
+        chain: dict[str, Path],
+        settings: Settings,
+        machine: Machine,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        """The folder was there before its ager, and the old one was gone before it."""
+        chosen = settings(kind, model=chain["photo-ager"])
+        trainer = start(chosen, machine)
+        folder = tmp_path / "run" / "model"
+        export_model(trainer, chosen, folder, kimg=0.008)
+        whole = {file.name: file.read_bytes() for file in folder.iterdir()}
+
+        def stop(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("reage.training.export.save_ager", stop)
+        with pytest.raises(KeyboardInterrupt):
+            export_model(trainer, chosen, folder, kimg=0.016)
+        assert {file.name: file.read_bytes() for file in folder.iterdir()} == whole
+        assert [file.name for file in folder.parent.iterdir()] == ["model"]
+
+
+class TestWeights:
+    """Losses, weights and optimisers were tied by strings that met after an hour."""
+
+    @pytest.mark.parametrize("kind", ["encoder", "ager", "photo-ager"])
+    def test_each_loss_has_its_own(
+        self,
+        kind: str,
+        chain: dict[str, Path],
+        settings: Settings,
+        machine: Machine,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        base = {"encoder": "generator", "ager": "encoder", "photo-ager": "ager"}[kind]
+        plain = settings(kind, model=chain[base])
+        names = [n for n in vars(plain.config) if n.endswith("_weight") and n != "colour_weight"]
+        weights = {name: 1 + i / 64 for i, name in enumerate(names)}
+        chosen = replace(plain, config=replace(plain.config, **weights))
+        trainer, found = start(chosen, machine), dict[str, float]()
+        module = sys.modules[type(trainer).__module__]
+        total = module.total_of
+
+        def noted(losses: Losses) -> torch.Tensor:
+            found.update({name: weight for name, (_, weight) in losses.items()})
+            return total(losses)
+
+        monkeypatch.setattr(module, "total_of", noted)
+        figures = trainer.step(0)
+        found["adversarial"] = found.pop("fooling", weights.get("adversarial_weight", 0.0))
+        assert {f"{k}_weight": v for k, v in found.items() if v} == weights
+        assert {name for name in found if name != "adversarial"} <= set(figures)
+
+    def test_a_wrong_name_fails_in_the_first_step(
+        self, chain: dict[str, Path], settings: Settings, machine: Machine
+    ):
+        """In a head start, too, in which only the critics learn."""
+        trainer = start(settings("photo-ager", model=chain["ager"], head_start_kimg=9.0), machine)
+        known = {k: v for k, v in vars(trainer.config).items() if k != "peak_weight"}
+        trainer.config = SimpleNamespace(**known)
+        with pytest.raises(AttributeError, match="peak_weight"):
+            trainer.step(0)

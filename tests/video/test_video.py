@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -461,10 +462,22 @@ class TestErrors:
         def full(*_: Any) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("reage.video.muxing.os.replace", full)
+        monkeypatch.setattr("reage.files.os.replace", full)
         with pytest.raises(ImageError, match=r"No space left.*run the same command again"):
             edit_video(small_editor, made.path, tmp_path / "o.mp4", BOTH)
         assert not (tmp_path / "o.mp4").exists()
+
+    def test_a_name_with_a_colon(
+        self, made: Made, small_editor: Editor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """A screen recorder's name was taken for a protocol, and so was the output's."""
+        monkeypatch.chdir(tmp_path)
+        shutil.copy(made.path, "2024-05-01T12:30:00.mp4")
+        preview = VideoConfig(to=60, preview=Preview(0.3))
+        edit_video(small_editor, "2024-05-01T12:30:00.mp4", "out12:30.mov", preview)
+        assert sorted(p.name for p in tmp_path.iterdir()) == [
+            "2024-05-01T12:30:00.mp4", "out12:30.mov",
+        ]  # fmt: skip
 
     def test_without_pyav(self, made: Made, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setitem(sys.modules, "av", None)

@@ -19,12 +19,13 @@ from reage.compositing.planes import (
     warp_planes,
 )
 from reage.compositing.warp import Warp
-from reage.errors import FaceError, UsageError
+from reage.errors import FaceError, ReageError, UsageError
 from reage.faces.squares import face_quad
 from reage.video.config import Preview, parse_preview
 from reage.video.journal import FRAME, ROW, Journal
 from reage.video.metrics import Tally, VideoMetrics, flicker, landmark_jitter
 from reage.video.painting import knots_of
+from reage.video.run import _prepare
 from reage.video.smoothing import fade, is_cut, local_polynomial, picture_change
 from reage.video.tracks import Run, Track, choose_tracks
 
@@ -243,7 +244,10 @@ class TestSmall:
         for frame in range(3):
             add(journal, frame)
         journal.save({"shot": 2}, {"last": np.arange(3)})
-        add(journal, 3)  # and then it is killed
+        add(journal, 3)
+        with pytest.raises(ReageError, match=r"^another reage video is working in [^\n]*$"):
+            Journal(tmp_path, 4)
+        journal.__exit__()  # as if it were killed
         again = Journal(tmp_path, 4)
         known = again.resume()
         assert known is not None and known[0] == {"shot": 2}
@@ -253,3 +257,16 @@ class TestSmall:
         assert again.read_frames(0, 9)["pts"].tolist() == [0, 10, 20, 30]
         assert again.read_rows(1, 3)["frame"].tolist() == [1, 2]
         assert again.read_codes(np.array([3, 1]))[:, 0].tolist() == [3, 1]
+
+    def test_another_s_work_is_not_removed(self, tmp_path: Path):
+        """Another job on the same output emptied the folder under the one that was at work."""
+        folder = tmp_path / ".out.mp4.reage"
+        _prepare(folder, {"to": 20})
+        with (
+            Journal(folder, 4),
+            pytest.raises(ReageError, match=r"^another reage video is working in [^\n]*$"),
+        ):
+            _prepare(folder, {"to": 70})
+        assert (folder / "job.json").read_text() == '{"to": 20}'
+        _prepare(folder, {"to": 70})
+        assert [path.name for path in folder.iterdir()] == ["job.json"]

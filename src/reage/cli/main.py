@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -74,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     # before torch loads OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     keep_memory()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr is: file names may be any bytes
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = spread_values(sys.argv[1:] if argv is None else argv)
     try:
         status = cli.main(args=arguments, prog_name="reage", standalone_mode=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -12,6 +11,7 @@ from PIL import Image
 from reage.compositing.bands import BAND, LUMA, enlarged, resized, turned, units_of
 from reage.faces.sampling import LANCZOS
 from reage.faces.squares import crop_face, pixels_within, quad_side
+from reage.threads import threads
 
 __all__ = ["add_relief", "paste_delta", "paste_replace", "scale_detail"]
 
@@ -93,7 +93,7 @@ def scale_detail(
         values = band + added[..., None]
         band[...] = np.clip(np.rint(values, out=values), 0, highest, out=values)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(change, range(0, height, BAND)))
 
 
@@ -118,7 +118,7 @@ def add_relief(picture: np.ndarray, relief: np.ndarray, quad: np.ndarray) -> Non
         band = layers[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
         band[...] = np.clip(np.rint(band * gain), 0, highest)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(change, range(0, height, BAND)))
 
 
@@ -144,7 +144,7 @@ def _combine(
             np.clip(np.rint(values, out=values), 0, highest, out=values)
             target[..., channel] = values
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow and numpy let go of the lock
+    with ThreadPoolExecutor(threads()) as pool:  # Pillow and numpy let go of the lock
         turn = partial(turned, quad=quad, region=(x0, y0, x1, y1))
         grid = list(pool.map(turn, layers))
         list(pool.map(combine, range(0, y1 - y0, BAND)))

@@ -23,12 +23,14 @@ from reage.inversion.variation import random_codes
 from reage.models.checkpoints import Model, check_names
 from reage.models.encoders import load_encoder
 from reage.models.files import load_tensors, save_tensors
+from reage.models.registry import find_model
 
 __all__ = [
     "PEOPLE",
     "People",
     "draw_codes",
     "fit_people",
+    "lacks_people",
     "load_people",
     "model_people",
     "people_codes",
@@ -75,6 +77,19 @@ def model_people(model: Model) -> People | None:
     config = model.config.generator
     people.check(model.generator_hash, config.num_ws, config.w_dim)
     return people
+
+
+def lacks_people(name: str) -> str | None:
+    """What to tell somebody who draws people of a model without a distribution; None: it has one.
+
+    Loads nothing; a model that is not there yet is fetched.
+    """
+    if (find_model(name) / PEOPLE).is_file():
+        return None
+    return (
+        f"{name} has no {PEOPLE}: people are drawn from the generator's z, which varies less like "
+        f"real ones; fit it with: reage people {name} --data FACES"
+    )
 
 
 def draw_codes(model: Model, people: People | None, seed: int) -> Tensor:

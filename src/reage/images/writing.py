@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 
 from reage.errors import ImageError
+from reage.files import check_place, write_file
 from reage.images.encoding import can_write_heif, encode_photo
 from reage.images.photo import Photo, photo_from_array
 
 __all__ = [
     "FORMATS",
     "WrittenFile",
-    "check_place",
     "check_target",
     "save_array",
     "write_photo",
-    "write_whole",
 ]
 
 FORMATS = {
@@ -78,7 +72,7 @@ def write_photo(
         data, notices = encode_photo(photo, FORMATS[target.suffix.lower()], mark)
     except ImageError as error:
         raise ImageError(f"{target}: {error}") from error
-    write_whole(data, target, overwrite)
+    write_file(target, data, overwrite=overwrite)
     named = tuple(f"{target.name}: {notice}" for notice in notices)
     return WrittenFile(target, (*planned.notices, *named))
 
@@ -88,46 +82,3 @@ def save_array(
 ) -> WrittenFile:
     """Write uint8 or uint16 RGB pixels [H, W, 3] that come from no file."""
     return write_photo(photo_from_array(array), path, mark=mark, overwrite=overwrite)
-
-
-def check_place(target: Path, overwrite: bool) -> None:
-    """Raise ImageError where a file could not be written, before any work."""
-    with _named_errors(target):
-        if target.is_dir():
-            raise ImageError(f"{target} is a folder: name a file in it")
-        if not target.parent.is_dir():
-            raise ImageError(f"the folder {target.parent} does not exist: create it first")
-        if target.exists() and not overwrite:
-            raise ImageError(f"{target} exists already: choose another name, or use --overwrite")
-
-
-def write_whole(data: bytes, target: Path, overwrite: bool) -> None:
-    """Write beside the target, then rename: readers see the old file or the new one.
-
-    Raises ImageError where that is impossible or, without `overwrite`, the file is there.
-    """
-    with _named_errors(target):
-        place = target.resolve()  # behind a link: the link stays
-        temporary = place.with_name(f".{uuid4().hex}.part")
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-            if place.exists():
-                temporary.chmod(stat.S_IMODE(place.stat().st_mode))
-            check_place(target, overwrite)  # it may have appeared meanwhile
-            os.replace(temporary, place)
-        except BaseException:  # an interrupt, too, leaves nothing behind
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-
-
-@contextmanager
-def _named_errors(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except PermissionError as error:
-        raise ImageError(f"{target} may not be written: choose another folder") from error
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        reason = getattr(error, "strerror", None) or "not a file name"
-        raise ImageError(f"{target} cannot be written ({reason}): nothing was changed") from error

@@ -1,6 +1,7 @@
-"""Work that may be killed at any time and then goes on: what is done, as JSON lines on disk.
+"""What a long work has done, in one SQLite file: it may be killed at any time, and then goes on.
 
-Of what a killed run wrote, everything from the first line that is not whole is cut off.
+A record and its pictures are there together or not at all. While a process has the journal open,
+no other one can open it.
 """
 
 from __future__ import annotations
@@ -8,183 +9,190 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from reage.errors import ReageError
-from reage.images.writing import write_whole
+from reage.files import name_errors, write_file
 
-__all__ = [
-    "JsonLines",
-    "Place",
-    "WorkFolder",
-    "check_options",
-    "differences",
-    "json_line",
-    "write_all",
-]
+__all__ = ["Journal", "WorkFolder", "database_errors", "open_database"]
 
-OPTIONS, RECORDS, READY = "options.json", "records.jsonl", "ready"
-Place = tuple[int, int]  # of bytes in a file: offset and count
+OPTIONS, RECORDS, READY = "options.json", "journal.sqlite", "ready"
+# What earlier versions wrote instead: JSON lines, and pictures one after the other.
+OLDER = ("journal.jsonl", "records.jsonl", "crops.bin", "pictures.bin")
+FORMAT = 1
+TABLES = """
+CREATE TABLE IF NOT EXISTS records (key BLOB PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS pictures (
+    key BLOB, number INTEGER, picture BLOB NOT NULL, PRIMARY KEY (key, number)
+);
+"""
 Parsed = TypeVar("Parsed")
 
 
-class JsonLines:
-    """A file that one process at a time adds lines to; ReageError `busy` where another one does."""
+class Journal:
+    """Records by their keys, JSON of any names, each with encoded pictures; a context manager.
 
-    def __init__(self, path: Path, busy: str):
-        self._file: BinaryIO = path.open("a+b", buffering=0)
-        if not _locked(self._file):
-            self.close()
-            raise ReageError(busy)
+    FOLDER/options.json    what the work was begun with
+    FOLDER/journal.sqlite  all records and pictures
 
-    def close(self) -> None:
-        """Let another process have it."""
-        self._file.close()
-
-    def add(self, values: Mapping[str, Any]) -> None:
-        """Write one line."""
-        write_all(self._file, json_line(values))
-
-    def take_up(self, parse: Callable[[Any], Parsed]) -> list[Parsed]:
-        """Read what earlier runs wrote, up to what is torn or what `parse` cannot read."""
-        known, whole = [], 0
-        self._file.seek(0)
-        for line in self._file.read().splitlines(keepends=True):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                known.append(parse(json.loads(line)))
-            except (ValueError, KeyError, TypeError):
-                break
-            whole += len(line)
-        self._file.truncate(whole)
-        return known
-
-
-class WorkFolder:
-    """A dataset in the making: records and the pictures they name; a context manager.
-
-    OUTPUT/.COMMAND/options.json   what the work was begun with
-    OUTPUT/.COMMAND/records.jsonl  lines, each written after its pictures
-    OUTPUT/.COMMAND/STORE          encoded pictures, one after the other
-    OUTPUT/.COMMAND/ready/         the finished files, before they are moved
+    Raises ReageError where the work was begun with other options (the line says what to do
+    `instead`), where another process is at it, and where the disk is full. `say` gets a line
+    where an older version was at work: its journal is not read, and the work begins anew.
     """
 
-    command: ClassVar[str]  # of reage, whose work it is
-    store: ClassVar[str]  # the file of its pictures
-
-    def __init__(self, output: Path, described: Mapping[str, Any]):
-        self.output, self.folder = output, output / f".{self.command}"
-        self.ready = self.folder / READY
-        self.folder.mkdir(parents=True, exist_ok=True)
-        instead = f"another --output, or delete {self.folder} to begin anew"
-        check_options(self.folder / OPTIONS, described, output, instead)
-        busy = f"another reage {self.command} is working in {output}"
-        self._lines = JsonLines(self.folder / RECORDS, busy)
-        self._pictures: BinaryIO = (self.folder / self.store).open("a+b", buffering=0)
+    def __init__(
+        self,
+        folder: Path,
+        command: str,
+        described: Mapping[str, Any],
+        instead: str,
+        say: Callable[[str], None] | None = None,
+    ):
+        self.folder, self.output = folder, folder.parent
+        with name_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        _check_options(folder / OPTIONS, described, self.output, instead)
+        with database_errors(folder, f"another reage {command} is working in {self.output}"):
+            self._db = open_database(folder / RECORDS, TABLES)
+        older = [folder / name for name in OLDER if (folder / name).exists()]
+        if older and say is not None:
+            say(f"{self.output} was begun by an older reage: its work is done once more")
+        for file in older:
+            file.unlink()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._lines.close()
-        self._pictures.close()
+        self._db.close()
 
-    @classmethod
-    def check_output(cls, output: Path) -> None:
+    def read(self, parse: Callable[[Any], Parsed]) -> Iterator[tuple[str, Parsed]]:
+        """Yield keys and parsed records; `parse` raises KeyError or TypeError for others."""
+        with database_errors(self.folder):
+            for key, value in self._db.execute("SELECT key, value FROM records ORDER BY rowid"):
+                try:
+                    yield os.fsdecode(key), parse(json.loads(value))
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ReageError(_damaged(self.folder)) from error
+
+    def write(
+        self, key: str, record: Mapping[str, Any], pictures: Mapping[int, bytes] | None = None
+    ) -> None:
+        """Keep a record and its pictures by their numbers, instead of an earlier one of the key."""
+        name = os.fsencode(key)  # file names are bytes, which need not be text
+        with database_errors(self.folder), self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("DELETE FROM pictures WHERE key = ?", (name,))
+            self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?)",
+                             (name, json.dumps(record)))  # fmt: skip
+            self._db.executemany(
+                "INSERT INTO pictures VALUES (?, ?, ?)",
+                [(name, number, picture) for number, picture in (pictures or {}).items()],
+            )
+
+    def drop(self, key: str) -> None:
+        """Forget a record."""
+        with database_errors(self.folder):
+            self._db.execute("DELETE FROM records WHERE key = ?", (os.fsencode(key),))
+
+    def picture(self, key: str, number: int) -> bytes:
+        """An encoded picture."""
+        with database_errors(self.folder):
+            (found,) = self._db.execute(
+                "SELECT picture FROM pictures WHERE key = ? AND number = ?",
+                (os.fsencode(key), number),
+            ).fetchone()
+        return found
+
+
+class WorkFolder(Journal):
+    """A dataset in the making: OUTPUT/.COMMAND, with `ready` for files before they are moved."""
+
+    def __init__(
+        self,
+        output: Path,
+        command: str,
+        described: Mapping[str, Any],
+        say: Callable[[str], None] | None = None,
+    ):
+        folder = output / f".{command}"
+        self.ready = folder / READY
+        instead = f"another --output, or delete {folder} to begin anew"
+        super().__init__(folder, command, described, instead, say)
+
+    @staticmethod
+    def check_output(output: Path, command: str) -> None:
         """Raise ReageError where a dataset or anything else is in the way."""
-        shutil.rmtree(output / f".{cls.command}-done", ignore_errors=True)
+        shutil.rmtree(output / f".{command}-done", ignore_errors=True)
         if output.exists() and not output.is_dir():
             raise ReageError(f"{output} is a file; give a folder for the dataset")
-        unfinished = (output / f".{cls.command}").is_dir()
+        unfinished = (output / f".{command}").is_dir()
         if output.is_dir() and not unfinished and any(output.iterdir()):
             raise ReageError(f"{output} is not empty: give another --output, or delete it first")
-
-    def take_up(
-        self, parse: Callable[[Any], Parsed], places: Callable[[Parsed], Iterable[Place]]
-    ) -> list[Parsed]:
-        """Read the records of earlier runs, and cut off what those did not finish."""
-        stored, end = self._pictures.seek(0, os.SEEK_END), 0
-
-        def checked(values: Any) -> Parsed:
-            nonlocal end
-            record = parse(values)
-            last = max((offset + size for offset, size in places(record)), default=0)
-            if last > stored:
-                raise ValueError("a picture that is not there, after a power cut")
-            end = max(end, last)
-            return record
-
-        records = self._lines.take_up(checked)
-        self._pictures.truncate(end)
-        return records
-
-    def add_picture(self, encoded: bytes) -> Place:
-        """Keep a picture; its record comes after it."""
-        place = (self._pictures.seek(0, os.SEEK_END), len(encoded))
-        write_all(self._pictures, encoded)
-        return place
-
-    def add_record(self, values: Mapping[str, Any]) -> None:
-        """Keep a record: what it names is done."""
-        self._lines.add(values)
-
-    def picture(self, place: Place) -> bytes:
-        """The encoded picture at a place."""
-        self._pictures.seek(place[0])
-        return self._pictures.read(place[1])
 
     def finish(self) -> None:
         """Remove the folder; half removed, it is not taken for unfinished work."""
         self.__exit__()
-        done = self.output / f".{self.command}-done"
+        done = self.folder.with_name(f"{self.folder.name}-done")
         os.replace(self.folder, done)
         shutil.rmtree(done, ignore_errors=True)
 
 
-def check_options(file: Path, described: Mapping[str, Any], output: Path, instead: str) -> None:
+def open_database(file: Path, tables: str) -> sqlite3.Connection:
+    """Open a database for this process alone, each commit of which lies on the disk."""
+    db = sqlite3.connect(file, timeout=0, isolation_level=None)
+    try:
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(f"BEGIN EXCLUSIVE; {tables} PRAGMA user_version = {FORMAT}; COMMIT")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@contextmanager
+def database_errors(folder: Path, busy: str = "") -> Iterator[None]:
+    """Turn what goes wrong with a database in a work's folder into one line.
+
+    `busy` is said where another process has it open.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith("SQLITE_BUSY") and busy:
+            raise ReageError(busy) from error
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise ReageError(_damaged(folder)) from error
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+            raise ReageError(
+                f"the disk of {folder.parent} is full: make room and give the same command again; "
+                "the work so far is kept"
+            ) from error
+        raise ReageError(f"{folder} cannot be written ({error})") from error
+
+
+def _damaged(folder: Path) -> str:
+    return f"{folder} is damaged or of another reage: delete it to begin anew"
+
+
+def _check_options(file: Path, described: Mapping[str, Any], output: Path, instead: str) -> None:
     """Write down what a work is begun with; ReageError where it was begun with something else."""
     before, now = None, json.loads(json.dumps(described))
-    with suppress(FileNotFoundError, ValueError):  # ValueError: killed while it was written
+    with suppress(FileNotFoundError, ValueError):  # ValueError: an older reage was killed there
         before = json.loads(file.read_bytes())
     if before is None:
         data = json.dumps(now, indent=1, sort_keys=True).encode() + b"\n"
-        write_whole(data, file, overwrite=True)
+        write_file(file, data)
     elif before != now:
-        names = ", ".join(name.replace("_", "-") for name in differences(before, now))
+        names = [n for n in before.keys() | now.keys() if before.get(n) != now.get(n)]
+        listed = ", ".join(name.replace("_", "-") for name in sorted(names))
         raise ReageError(
-            f"{output} was begun with other options ({names}): give the same ones, {instead}"
+            f"{output} was begun with other options ({listed}): give the same ones, {instead}"
         )
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Names of the options that differ."""
-    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-
-
-def json_line(values: Mapping[str, Any]) -> bytes:
-    """One line of JSON; names keep their order, which what is made of them shows."""
-    return json.dumps(values, ensure_ascii=False).encode() + b"\n"
-
-
-def write_all(file: BinaryIO, data: bytes) -> None:
-    """Write everything: a full disk may take a part and say so only at the next attempt."""
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
-
-
-def _locked(file: BinaryIO) -> bool:
-    """Lock a file for this process; False where another one has it."""
-    try:
-        import fcntl
-    except ImportError:  # Windows does not let two processes replace its files anyway
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from reage.errors import ReageError
 from reage.memory import keep_memory
 
-__all__ = ["default_processes", "in_processes"]
+__all__ = ["in_processes"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -24,11 +24,6 @@ WAITING = 2  # items a process that are handed out at once
 # Of a worker process; never set in the user's own: how its work is made, and what was made.
 _make: Any = None
 _work: Any = None
-
-
-def default_processes() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from reage.errors import ReageError, UsageError
-from reage.jobs.processes import default_processes, in_processes
+from reage.jobs.processes import in_processes
+from reage.threads import cores
 
 __all__ = ["check_ray", "kept_cluster", "on_cluster", "shared_out"]
 
@@ -43,7 +44,7 @@ def shared_out(
     In the order they get ready; `workers` None: one a core. `make` is called once a worker.
     """
     if ray is None:
-        return in_processes(items, make, workers or default_processes())
+        return in_processes(items, make, workers or cores())
     return on_cluster(items, make, ray, workers)
 
 

@@ -9,9 +9,7 @@ Everything is loaded strictly: what is unknown, missing, misshapen or altered is
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
+from reage.files import name_errors, new_folder
 from reage.models.files import (
     file_sha256,
     load_tensors,
@@ -155,6 +154,7 @@ def save_model(
     significant_bits: int = 0,
     encoder: Mapping[str, Tensor] | None = None,
     discriminator: Part | None = None,
+    add: Callable[[Path], None] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a model folder, whole or not at all; the checksums of `config` are made here.
@@ -162,6 +162,7 @@ def save_model(
     `card` is the text of README.md, `encoder` the tensors of encoder.safetensors, `discriminator`
     what `describe_discriminator` gives; all networks are stored as `dtype`, their matrices rounded
     to `significant_bits` (float16 has 11; 0: not rounded), so that archives of the folder shrink.
+    `add` gets the folder before anybody else sees it, to write further files into it.
     Raises ModelError when the folder is there and `overwrite` is not set.
     """
     assert dtype in STORED_DTYPES, f"{dtype} is not a storage type"
@@ -169,14 +170,7 @@ def save_model(
     assert generator.config == config.generator, "the config is another generator's"
     if folder.exists() and not overwrite:
         raise ModelError(f"{folder} exists; choose another name or allow overwriting")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    except OSError as error:
-        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
-    try:
-        staged = temporary / "new"
-        staged.mkdir()
+    with name_errors(folder, ModelError), new_folder(folder, overwrite=overwrite) as staged:
         tensors = _as_stored(generator.state_dict(), dtype, significant_bits)
         metadata = {"tensor_hash": tensor_hash(tensors)}
         save_tensors(staged / GENERATOR_FILE, tensors, metadata)
@@ -187,15 +181,9 @@ def save_model(
             save_tensors(staged / DISCRIMINATOR_FILE, stored, discriminator.settings)
         write_file(staged / CARD_FILE, card.encode())
         seal(staged, config)
-        if folder.exists():
-            folder.rename(temporary / "old")
-        staged.rename(folder)
-    except OSError as error:
-        if (temporary / "old").exists() and not folder.exists():
-            (temporary / "old").rename(folder)
-        raise ModelError(f"cannot write {folder}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if add is not None:
+            add(staged)
+            seal(staged)
     return folder
 
 

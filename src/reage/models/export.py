@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from reage.errors import ModelError
+from reage.files import name_errors, publish
 from reage.models.checkpoints import Model
 from reage.models.files import write_file
 from reage.models.graphs import FILES, Graph, GraphFormat, graph_files, import_openvino, open_graph
@@ -149,22 +150,26 @@ def export_parts(
 
 
 def export_part(part: Part, folder: Path, layout: GraphFormat) -> Exported:
-    """Write one graph and compare it; ModelError, and no file, where it is too far off."""
-    path = folder / f"{part.name}{FILES[layout]}"
+    """Write one graph, compared before it is seen; ModelError where it is too far off."""
+    name = f"{part.name}{FILES[layout]}"
     network = part.network.cpu().eval()
     onnx = _traced(part, network)
-    if layout == "onnx":
-        write_file(path, onnx)
-    else:
-        openvino = import_openvino()
+    with name_errors(folder, ModelError):
         folder.mkdir(parents=True, exist_ok=True)
-        openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=False)
-    error = _largest_error(part, network, open_graph(path, layout))
-    if not error <= LIMIT:
-        for file in graph_files(path):
-            file.unlink(missing_ok=True)
-        raise ModelError(f"{part.name}: {error:.2g} off PyTorch (allowed {LIMIT}); nothing is kept")
-    return Exported(part.name, path, error)
+        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as staged:
+            path = Path(staged, name)
+            if layout == "onnx":
+                path.write_bytes(onnx)
+            else:
+                openvino = import_openvino()
+                openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=False)
+            error = _largest_error(part, network, open_graph(path, layout))
+            if not error <= LIMIT:
+                far = f"{error:.2g} off PyTorch (allowed {LIMIT})"
+                raise ModelError(f"{part.name}: {far}; nothing is kept")
+            for file in reversed(graph_files(path)):  # the one that is looked for comes last
+                publish(file, folder / file.name)
+    return Exported(part.name, folder / name, error)
 
 
 def sample_inputs(part: Part, count: int, seed: int = 0) -> list[Tensor]:

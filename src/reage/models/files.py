@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from reage.errors import ModelError
+from reage.files import name_errors, new_file
 
 __all__ = [
     "file_sha256",
@@ -29,20 +28,11 @@ __all__ = [
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write `data` to a temporary file beside `path`, then move it there."""
-    try:
+    """Write a file in one piece, in a folder that is made if it is not there."""
+    with name_errors(path, ModelError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's files are private
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
-    except OSError as error:
-        raise ModelError(f"cannot write {path}: {error.strerror}; choose another place") from error
+        with new_file(path) as temporary:
+            temporary.write_bytes(data)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -115,9 +105,3 @@ def fingerprint_of(*parts: str | Mapping[str, Tensor]) -> str:
         text = part if isinstance(part, str) else tensor_hash(part)
         digest.update(f"{len(text)} {text}\n".encode())
     return digest.hexdigest()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -11,8 +11,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from reage.errors import ModelError
+from reage.files import new_folder
 from reage.models.files import file_sha256
 
 __all__ = ["SCHEME", "Pinned", "hub_model", "origin", "pinned"]
@@ -119,9 +118,7 @@ def _fetch_all(repository: str, revision: str, place: Path, progress: Progress |
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise ValueError(f"the commit is {commit[:60]!r}")
     files = _choose(listing["siblings"], repository)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-    try:
+    with new_folder(place) as temporary:
         total, before = sum(file.size for file in files), 0
         pins = {}
         for file in files:
@@ -133,10 +130,6 @@ def _fetch_all(repository: str, revision: str, place: Path, progress: Progress |
         known = {"repository": repository, "revision": revision, "commit": commit, "sha256": pins}
         known["files"] = [asdict(file) for file in files]
         (temporary / PINS).write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-        shutil.rmtree(place, ignore_errors=True)  # without pins: left from a broken move
-        os.replace(temporary, place)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _choose(siblings: Any, repository: str) -> list[Listed]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reage.errors import ModelError
+from reage.files import new_file
 from reage.models.checkpoints import (
     CARD_FILE,
     CONFIG_FILE,
@@ -219,14 +219,8 @@ def _downloaded(row: KnownModel, progress: Callable[[int, int], None] | None) ->
         raise ModelError(f"{path} is not the file it was (SHA-256); delete it to fetch it again")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                _fetch(row, file.write, progress)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with new_file(path) as temporary, temporary.open("wb") as file:
+            _fetch(row, file.write, progress)
     except (OSError, ValueError) as error:  # URLError is an OSError
         reason = getattr(error, "reason", None) or error
         raise ModelError(f"cannot fetch {row.name} from {row.url}: {reason}") from error

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from contextlib import suppress
+from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 from PIL import Image
 
-from reage.errors import ImageError, UsageError
+from reage.errors import ImageError
+from reage.ffmpeg import H264, av_module, h264_file
+from reage.files import check_place, write_file
 from reage.images.metadata import marked_xmp
-from reage.images.writing import check_place, write_whole
 
 __all__ = ["MOVING_SUFFIXES", "check_moving", "write_moving"]
 
 MOVING_SUFFIXES = (".mp4", ".gif", ".webp")
-CRF = "20"  # of H.264: what it takes away is not seen
+CRF = 20  # of H.264: what it takes away is not seen
 WEBP = {"quality": 80, "method": 4, "minimize_size": False}
 PALETTE_FRAMES = 8  # of an animation, from which a GIF's 256 colours are chosen
 XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes  # XMP specification, part 3
@@ -32,12 +33,7 @@ def check_moving(path: Path, *, overwrite: bool = False) -> None:
         raise ImageError(f"{path} has no suffix for an animation: choose one of {known}")
     check_place(path, overwrite)
     if path.suffix.lower() == ".mp4":
-        try:
-            import av  # noqa: F401
-        except ImportError as error:
-            raise UsageError(
-                'MP4 needs PyAV; run: pip install "reage[video]", or write a .webp or .gif'
-            ) from error
+        av_module(", or write a .webp or .gif")
 
 
 def write_moving(
@@ -54,43 +50,21 @@ def write_moving(
         _write_mp4(frames, path, fps, xmp, overwrite)
         return
     data = (_gif if kind == ".gif" else _webp)(frames, fps, xmp)
-    write_whole(data, path, overwrite)
+    write_file(path, data, overwrite=overwrite)
 
 
 def _write_mp4(
     frames: Iterable[np.ndarray], path: Path, fps: int, xmp: bytes, overwrite: bool
 ) -> None:
-    """Encode beside the target, append the XMP as a box of its own, then move it there."""
-    partial = path.resolve().with_name(f".{uuid4().hex}.part.mp4")
-    try:
-        _encode_mp4(frames, partial, fps)
-        if xmp:
-            with partial.open("ab") as file:
-                file.write((24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp)
-        check_place(path, overwrite)  # it may have appeared meanwhile
-        partial.replace(path.resolve())
-    except OSError as error:
-        raise ImageError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def _encode_mp4(frames: Iterable[np.ndarray], partial: Path, fps: int) -> None:
-    import av
-
+    """Encode as the frames come; the XMP is a box of its own at the end."""
+    box = (24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp if xmp else b""
     it = iter(frames)
     first = next(it)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # H.264 wants even sizes
-    with av.open(str(partial), "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": CRF})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    how = H264(width, height, Fraction(fps), CRF)
+    with h264_file(path, how, overwrite=overwrite, tail=box) as write:
         for number, pixels in enumerate(chain([first], it)):
-            cut = np.ascontiguousarray(pixels[:height, :width])
-            frame = av.VideoFrame.from_ndarray(cut, format="rgb24")
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+            write(pixels[:height, :width], number)
 
 
 def _webp(frames: Iterable[np.ndarray], fps: int, xmp: bytes) -> bytes:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from reage.errors import ImageError
+from reage.files import check_place, write_file
 from reage.images import WrittenFile, photo_from_array, write_photo
-from reage.images.writing import check_place, write_whole
 from reage.outputs.pdf import picture_as_pdf
 
 __all__ = ["PAGE_SUFFIXES", "check_page", "save_page"]
@@ -38,7 +38,7 @@ def save_page(
     check_page(path, overwrite=overwrite)
     if path.suffix.lower() == ".pdf":
         data = picture_as_pdf(picture, dpi, mark=mark, title=title)
-        write_whole(data, path, overwrite)
+        write_file(path, data, overwrite=overwrite)
         return WrittenFile(path)
     page = replace(photo_from_array(picture), dpi=(dpi, dpi))
     return write_photo(page, path, mark=mark, overwrite=overwrite)

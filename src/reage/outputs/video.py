@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from reage.errors import ImageError, UsageError
+from reage.ffmpeg import H264, h264_file
+from reage.files import check_place
 
 __all__ = ["ProgressVideo"]
 
@@ -28,47 +30,28 @@ class ProgressVideo:
         self.written = 0
         # H.264 wants even sizes, and small pictures are shown larger to be seen at all.
         self.side = max(side, 256)
-        self.partial = path.with_name(f".{path.stem}.partial{path.suffix}")
 
     def __enter__(self) -> ProgressVideo:
-        try:
-            import av
-        except ImportError as error:
-            raise UsageError('videos need PyAV; run: pip install "reage[video]"') from error
-        if not self.path.parent.is_dir():  # PyAV would say so at the end only
-            raise ImageError(f"cannot write {self.path}: its folder does not exist")
-        try:
-            self.container = av.open(str(self.partial), "w", options={"movflags": "+faststart"})
-            self.stream = self.container.add_stream("libx264", rate=FPS, options={"crf": "18"})
-        except (OSError, ValueError) as error:
-            raise ImageError(f"cannot write {self.path}: {error}") from error
-        self.stream.width = self.stream.height = self.side
-        self.stream.pix_fmt = "yuv420p"
+        check_place(self.path, overwrite=True)
+        self.file = h264_file(self.path, H264(self.side, self.side, Fraction(FPS), crf=18))
+        self.write = self.file.__enter__()
         return self
 
     def add(self, step: int, picture: np.ndarray) -> None:
         """Show the picture `[R, R, 3]` uint8 of a step (0 is the first)."""
         until = self.frames * (step + 1) // self.steps
-        self._write(picture, until)
+        self._show(picture, until)
 
     def finish(self, picture: np.ndarray) -> None:
         """Show the final picture until the end, at least for half a second."""
-        self._write(picture, max(self.frames, self.written + FPS // 2))
+        self._show(picture, max(self.frames, self.written + FPS // 2))
 
-    def _write(self, picture: np.ndarray, until: int) -> None:
-        if self.written >= until:
-            return
-        import av
-
-        factor = self.side // picture.shape[0]
-        if factor > 1:
-            picture = picture.repeat(factor, 0).repeat(factor, 1)
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        while self.written < until:
-            frame.pts = self.written
-            for packet in self.stream.encode(frame):
-                self.container.mux(packet)
-            self.written += 1
+    def _show(self, picture: np.ndarray, until: int) -> None:
+        factor = max(self.side // picture.shape[0], 1)
+        enlarged = picture.repeat(factor, 0).repeat(factor, 1)
+        for pts in range(self.written, until):
+            self.write(enlarged, pts)
+        self.written = max(self.written, until)
 
     def __exit__(
         self,
@@ -76,12 +59,4 @@ class ProgressVideo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            if kind is None:
-                for packet in self.stream.encode():
-                    self.container.mux(packet)
-            self.container.close()
-            if kind is None:
-                self.partial.replace(self.path)
-        finally:
-            self.partial.unlink(missing_ok=True)
+        self.file.__exit__(kind, error, trace)

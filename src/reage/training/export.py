@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,10 @@ from reage.agers.direction_files import SUFFIX, load_direction, save_direction
 from reage.agers.files import StoredAger, save_ager
 from reage.agers.finder import AGE_AGER, stored_ager
 from reage.errors import ModelError
+from reage.files import name_errors, new_folder
 from reage.fitting.people import PEOPLE, model_people, save_people
 from reage.models.checkpoints import (
     CARD_FILE,
-    DISCRIMINATOR_FILE,
-    ENCODER_FILE,
-    GENERATOR_FILE,
     Alignment,
     Model,
     ModelConfig,
@@ -73,10 +72,9 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
         encoder=None if encoder is None else encoder.state_dict(),
         discriminator=_discriminator_of(trainer, base),
         significant_bits=trainer.config.significant_bits,
+        add=None if base is None or not trainer.config.keeps_codes else partial(_keep_beside, base),
         overwrite=True,
     )
-    if base is not None and trainer.config.keeps_codes:
-        _keep_beside(base, folder)
 
 
 def _keep_beside(base: Model, folder: Path) -> None:
@@ -94,7 +92,6 @@ def _keep_beside(base: Model, folder: Path) -> None:
     people = model_people(base)
     if people is not None:
         save_people(replace(people, generator_hash=made), folder / PEOPLE)
-    seal(folder)
 
 
 def _data_of(settings: RunSettings, base: Model | None) -> str:
@@ -170,19 +167,15 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
 
 
 def _export_ager(ager: StoredAger, base: Model, folder: Path) -> None:
-    """The base model with its new ager beside it."""
+    """The base model with its new ager; its generator is the same, so all else goes on fitting."""
     if base.folder is None:
         raise ModelError(f"{base.config.name} is no model folder; convert it first: reage convert")
-    staged = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir(parents=True)
-    for name in (CARD_FILE, GENERATOR_FILE, ENCODER_FILE, DISCRIMINATOR_FILE):
-        if (base.folder / name).is_file():
-            shutil.copyfile(base.folder / name, staged / name)
-    save_ager(ager, staged / AGE_AGER)
-    seal(staged, replace(base.config, name=folder.parent.name))
-    shutil.rmtree(folder, ignore_errors=True)
-    staged.rename(folder)
+    with name_errors(folder, ModelError), new_folder(folder) as staged:
+        for file in [base.folder / CARD_FILE, *base.folder.glob("*.safetensors")]:
+            if file.is_file():
+                shutil.copyfile(file, staged / file.name)
+        save_ager(ager, staged / AGE_AGER)
+        seal(staged, replace(base.config, name=folder.parent.name))
 
 
 def _card(config: ModelConfig, settings: RunSettings, kimg: float) -> str:

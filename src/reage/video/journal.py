@@ -1,22 +1,21 @@
-"""What is known of a video's frames, on disk: rows of fixed size that grow while it is read.
+"""What is known of a video's frames, on disk, while it is read: frames, faces in them, codes.
 
-Three files: frames, faces in frames (rows), and codes. A state file says how many of each count;
-what a killed run wrote beyond that is cut off. Nothing of them is held in memory as a whole.
+They count from one `save` to the next: what a killed run added after the last one is gone.
+Nothing of them is held in memory as a whole.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from reage.faces.face import Face
-from reage.video.source import written
+from reage.jobs.journal import database_errors, open_database
 
 __all__ = ["CHUNK", "FRAME", "OUTLINE", "POINTS", "ROW", "Journal", "face_row"]
 
@@ -40,6 +39,12 @@ ROW = np.dtype(
     ]
 )
 CHUNK = 4096  # rows read at a time
+TABLES = """
+CREATE TABLE IF NOT EXISTS frames (n INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS faces (n INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS codes (n INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS state (n INTEGER PRIMARY KEY, text TEXT, arrays BLOB);
+"""
 
 
 def face_row(frame: int, shot: int, track: int, face: Face, code: int = -1) -> np.ndarray:
@@ -52,55 +57,61 @@ def face_row(frame: int, shot: int, track: int, face: Face, code: int = -1) -> n
     return row
 
 
-@dataclass
 class Journal:
-    """The files of one video's reading in `folder`."""
+    """All that was found in one video, in FOLDER/journal.sqlite; a context manager.
 
-    folder: Path
-    code_size: int  # numbers of a code; 0: none are kept
-    frames: int = 0  # how many count
-    rows: int = 0
-    codes: int = 0
+    ReageError where another process has it open.
+    """
+
+    def __init__(self, folder: Path, code_size: int):
+        self.folder, self.code_size = folder, code_size  # numbers of a code; 0: none are kept
+        with database_errors(folder, f"another reage video is working in {folder}"):
+            self._db = open_database(folder / "journal.sqlite", TABLES)
+        self._count()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._db.close()
 
     def append(self, frames: np.ndarray, rows: Sequence[np.ndarray], codes: np.ndarray) -> None:
         """Add frames `[N]` of FRAME, rows of ROW and codes `[K, code_size]`."""
-        self._write("frames.bin", frames)
-        self._write("faces.bin", np.array(rows, ROW))
-        self._write("codes.bin", np.asarray(codes, "<f2"))
+        with database_errors(self.folder):
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN")
+            self._add("frames", self.frames, frames)
+            self._add("faces", self.rows, np.array(rows, ROW))
+            self._add("codes", self.codes, np.asarray(codes, "<f2"))
         self.frames += len(frames)
         self.rows += len(rows)
         self.codes += len(codes)
 
     def save(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Make all that was added count, and remember what going on from here needs."""
-        counts = {"frames": self.frames, "rows": self.rows, "codes": self.codes}
-        text = json.dumps({"counts": counts, "state": state})
-        part = self.folder / "state.part.npz"
-        with written(self.folder):
-            with part.open("wb") as file:
-                np.savez(file, text=np.array(text), **arrays)  # type: ignore[arg-type]
-            os.replace(part, self.folder / "state.npz")
+        packed = io.BytesIO()
+        np.savez(packed, **arrays)  # type: ignore[arg-type]
+        values = (json.dumps(state), packed.getvalue())
+        with database_errors(self.folder):
+            self._db.execute("INSERT OR REPLACE INTO state VALUES (0, ?, ?)", values)
+            if self._db.in_transaction:
+                self._db.execute("COMMIT")
 
     def resume(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
         """Go back to what counts; None where nothing does."""
-        try:
-            with np.load(self.folder / "state.npz", allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-            known = json.loads(str(arrays.pop("text")))
-            counts = known["counts"]
-        except (OSError, ValueError, KeyError):
-            for name in self._sizes():
-                (self.folder / name).write_bytes(b"")
+        with database_errors(self.folder):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            known = self._db.execute("SELECT text, arrays FROM state").fetchone()
+        self._count()
+        if known is None:
             return None
-        self.frames, self.rows, self.codes = counts["frames"], counts["rows"], counts["codes"]
-        for name, (count, size) in self._sizes().items():
-            with (self.folder / name).open("r+b") as file:
-                file.truncate(count * size)
-        return known["state"], arrays
+        with np.load(io.BytesIO(known[1]), allow_pickle=False) as stored:
+            return json.loads(known[0]), {name: stored[name] for name in stored.files}
 
     def read_frames(self, start: int, stop: int) -> np.ndarray:
         """Frames `[N]` from `start` to before `stop`."""
-        return self._read("frames.bin", FRAME, start, min(stop, self.frames))
+        return self._read("frames", FRAME, start, stop)
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
         """Rows of the frames from `start` to before `stop`."""
@@ -110,35 +121,33 @@ class Journal:
         last = self.rows
         if stop < self.frames:
             last = int(self.read_frames(stop, stop + 1)["row"][0])
-        return self._read("faces.bin", ROW, first, last)
+        return self._read("faces", ROW, first, last)
 
     def read_codes(self, numbers: np.ndarray) -> np.ndarray:
         """Codes `[K, code_size]` float32 by their rows."""
-        if not len(numbers):
-            return np.zeros((0, self.code_size), np.float32)
-        low, high = int(numbers.min()), int(numbers.max()) + 1
         dtype = np.dtype(("<f2", (self.code_size,)))
-        return self._read("codes.bin", dtype, low, high)[numbers - low].astype(np.float32)
+        found = [self._read("codes", dtype, int(n), int(n) + 1)[0] for n in numbers]
+        return np.array(found, np.float32).reshape(-1, self.code_size)
 
     def chunks(self) -> Iterator[np.ndarray]:
         """All rows, some at a time."""
         for start in range(0, self.rows, CHUNK):
-            yield self._read("faces.bin", ROW, start, min(start + CHUNK, self.rows))
+            yield self._read("faces", ROW, start, start + CHUNK)
 
-    def _sizes(self) -> dict[str, tuple[int, int]]:
-        return {
-            "frames.bin": (self.frames, FRAME.itemsize),
-            "faces.bin": (self.rows, ROW.itemsize),
-            "codes.bin": (self.codes, 2 * self.code_size),
-        }
+    def _count(self) -> None:
+        """See how many of each there are."""
+        with database_errors(self.folder):
+            self.frames, self.rows, self.codes = (
+                self._db.execute(f"SELECT COALESCE(MAX(n) + 1, 0) FROM {table}").fetchone()[0]
+                for table in ("frames", "faces", "codes")
+            )
 
-    def _write(self, name: str, array: np.ndarray) -> None:
-        with written(self.folder), (self.folder / name).open("ab") as file:
-            file.write(np.ascontiguousarray(array).tobytes())
+    def _add(self, table: str, first: int, array: np.ndarray) -> None:
+        rows = ((first + i, row.tobytes()) for i, row in enumerate(array))
+        self._db.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
 
-    def _read(self, name: str, dtype: np.dtype, start: int, stop: int) -> np.ndarray:
-        size = dtype.itemsize
-        with (self.folder / name).open("rb") as file:
-            file.seek(start * size)
-            content = file.read(max(0, stop - start) * size)
+    def _read(self, table: str, dtype: np.dtype, start: int, stop: int) -> np.ndarray:
+        query = f"SELECT data FROM {table} WHERE n >= ? AND n < ? ORDER BY n"
+        with database_errors(self.folder):
+            content = b"".join(row for (row,) in self._db.execute(query, (start, stop)))
         return np.frombuffer(content, dtype).copy()

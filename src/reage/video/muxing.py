@@ -3,98 +3,47 @@
 from __future__ import annotations
 
 import heapq
-import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Any
 
-from reage.compositing.planes import Planes
 from reage.errors import ImageError, UsageError
+from reage.ffmpeg import FULL, H264, LIMITED, add_stream, av_module, local, open_input
+from reage.files import publish
 from reage.video.config import VideoConfig
 from reage.video.journal import CHUNK, Journal
-from reage.video.source import (
-    FULL,
-    LIMITED,
-    VideoSource,
-    av_module,
-    open_input,
-    video_stream,
-    written,
-)
+from reage.video.source import VideoSource, video_stream, written
 
-__all__ = ["CONTAINERS", "SegmentWriter", "check_output", "join_segments"]
+__all__ = ["CONTAINERS", "check_output", "h264_of", "join_segments"]
 
 # What H.264 goes into. Matroska takes every audio and subtitle codec, MP4 only some.
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 THREADS = 2  # of x264: a fixed number, since its result depends on it
 
 
-class SegmentWriter:
-    """Some frames as a file of their own, which appears under its name when it is whole."""
-
-    def __init__(self, path: Path, source: VideoSource, config: VideoConfig):
-        self.path, self.source, self.config = path, source, config
-        self.partial = path.with_name(path.stem + ".part.mp4")
-        self.first: int | None = None
-
-    def __enter__(self) -> SegmentWriter:
-        with written(self.path):
-            self.container = av_module().open(str(self.partial), "w")
-            self.stream = add_h264(self.container, self.source, self.config)
-        return self
-
-    def add(self, planes: Planes, pts: int) -> None:
-        """Encode one frame."""
-        frame = av_module().VideoFrame.from_ndarray(planes.packed, format="yuv420p")
-        self.first = pts if self.first is None else self.first
-        frame.pts, frame.time_base = pts - self.first, self.source.time_base
-        frame.color_range = FULL if self.source.full_range else LIMITED
-        with written(self.path):
-            for packet in self.stream.encode(frame):
-                self.container.mux(packet)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            with written(self.path):
-                if kind is None:
-                    for packet in self.stream.encode():
-                        self.container.mux(packet)
-                self.container.close()
-                if kind is None:
-                    os.replace(self.partial, self.path)
-        except ImageError:
-            if kind is None:
-                raise
-        finally:
-            self.partial.unlink(missing_ok=True)
-
-
-def add_h264(container: Any, source: VideoSource, config: VideoConfig) -> Any:
-    """Add the stream that is written to a container.
+def h264_of(source: VideoSource, config: VideoConfig) -> H264:
+    """How the frames of a video are encoded: at their own times and in their own colours.
 
     Without B-frames, so that packets come in the order of their times: segments then join without
     a shift of the sound, and any uneven times stay.
     """
-    options = {"crf": str(config.crf), "preset": config.preset, "bf": "0"}
-    rate = Fraction(source.rate).limit_denominator(60000)
-    stream = container.add_stream("libx264", rate=rate, options=options)
-    context = stream.codec_context
-    stream.width, stream.height = source.even_size
-    stream.pix_fmt = "yuv420p"
-    context.time_base = stream.time_base = source.time_base
-    context.thread_count = THREADS
-    context.sample_aspect_ratio = source.aspect
-    context.colorspace, context.color_range = source.matrix, FULL if source.full_range else LIMITED
-    context.color_primaries, context.color_trc = source.primaries, source.transfer
-    return stream
+    width, height = source.even_size
+    return H264(
+        width,
+        height,
+        Fraction(source.rate).limit_denominator(60000),
+        config.crf,
+        {"preset": config.preset, "bf": "0"},
+        time_base=source.time_base,
+        threads=THREADS,
+        color_range=FULL if source.full_range else LIMITED,
+        colorspace=source.matrix,
+        color_primaries=source.primaries,
+        color_trc=source.transfer,
+        aspect=source.aspect,
+    )
 
 
 def check_output(source: VideoSource, output: Path, config: VideoConfig) -> None:
@@ -109,8 +58,8 @@ def check_output(source: VideoSource, output: Path, config: VideoConfig) -> None
         trial = Path(place) / f"trial{output.suffix}"
         kept = _other_streams(input_)
         try:
-            with av.open(str(trial), "w", format=CONTAINERS[output.suffix.lower()]) as container:
-                add_h264(container, source, config)
+            with av.open(local(trial), "w", format=CONTAINERS[output.suffix.lower()]) as container:
+                add_stream(container, h264_of(source, config))
                 for stream in kept:
                     container.add_stream_from_template(stream)
                 container.start_encoding()
@@ -141,12 +90,12 @@ def join_segments(
         options["movie_timescale"] = str(max(1000, source.time_base.denominator))
     try:
         with written(output), open_input(source.path) as input_:
-            out = av_module().open(str(partial), "w", format=format, options=options)
+            out = av_module().open(local(partial), "w", format=format, options=options)
             try:
                 _write_all(out, input_, segments, source, journal, span, mark)
             finally:
                 out.close()
-            os.replace(partial, output)
+            publish(partial, output)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -160,7 +109,7 @@ def _write_all(
     span: tuple[int, float] | None,
     mark: str | None,
 ) -> None:
-    with av_module().open(str(segments[0])) as first:
+    with open_input(segments[0]) as first:
         video = out.add_stream_from_template(first.streams.video[0])
         video.time_base = source.time_base
     original = video_stream(input_, source.path)
@@ -191,7 +140,7 @@ def _video_packets(
     times = _times(journal)
     now = next(times)
     for path in segments:
-        with av_module().open(str(path)) as container:
+        with open_input(path) as container:
             for packet in container.demux(video=0):
                 if not packet.size:
                     continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,14 +19,16 @@ from reage.compositing.view import crop_for_age
 from reage.errors import ImageError
 from reage.faces.face import Face
 from reage.faces.squares import face_mask
+from reage.ffmpeg import av_module, h264_file
+from reage.files import new_file
 from reage.images import to_tensor
 from reage.video.ageing import TrackEdit
 from reage.video.config import Progress, VideoConfig
 from reage.video.journal import Journal
 from reage.video.metrics import Tally
-from reage.video.muxing import SegmentWriter
+from reage.video.muxing import h264_of
 from reage.video.painting import Painter
-from reage.video.source import Frame, VideoSource, av_module, written
+from reage.video.source import KEPT, Frame, VideoSource, written
 from reage.video.tracks import overlapping
 
 if TYPE_CHECKING:
@@ -94,10 +95,8 @@ def render_segments(
 
 
 def _write_tally(path: Path, tally: Tally) -> None:
-    with written(path):
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(tally.plain()))
-        os.replace(part, path)
+    with written(path), new_file(path) as temporary:
+        temporary.write_text(json.dumps(tally.plain()))
 
 
 def _render(
@@ -118,7 +117,7 @@ def _render(
     ]
     stamps = journal.read_frames(start, stop)["pts"].tolist()
     watch = _Watch(editor, source)
-    with SegmentWriter(segment.video, source, config) as writer:
+    with h264_file(segment.video, h264_of(source, config), kept=KEPT) as write:
         for number, pts in enumerate(stamps, start):
             frame = next(frames, None)
             if frame is None or frame.pts != pts:
@@ -130,7 +129,7 @@ def _render(
             render(FrameCanvas(after, before), layers)
             watch.tally.edited += len(layers)
             watch.see(number, before, after, painters)
-            writer.add(after, pts)
+            write(after.packed, pts - stamps[0], "yuv420p")
             watch.tally.frames += 1
             if on_progress is not None:
                 on_progress(Progress("frames", number + 1, journal.frames))

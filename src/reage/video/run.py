@@ -14,6 +14,7 @@ from pathlib import Path
 
 from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
+from reage.files import new_file, sweep
 from reage.inputs import Target, as_targets
 from reage.video.ageing import Key, TrackEdit, key_views, prepare_track
 from reage.video.codes import code_size
@@ -78,26 +79,26 @@ def edit_video(
     folder = work_folder(output)
     check_output(source, output, config)
     _prepare(folder, _job(editor, source, config))
-    journal = Journal(folder, code_size(editor))
-    scan_video(editor, source, journal, config.preview, on_progress)
-    if not journal.frames:
-        shutil.rmtree(folder)
-        raise ImageError(f"{path} has no frame in the part that was asked for")
-    tracks = read_tracks(journal, source)
-    edits = _edits(editor, source, journal, tracks, config, on_progress, folder)
-    segments = segments_of(journal, source, folder)
-    tally, made = render_segments(editor, source, journal, edits, segments, config, on_progress)
-    if on_progress is not None:
-        on_progress(Progress("joining", 0, 0))
-    join_segments(
-        [segment.video for segment in segments],
-        source,
-        journal,
-        output,
-        partial=folder / f"whole{output.suffix}",
-        span=_span(source, journal, config.preview),
-        mark=mark,
-    )
+    with Journal(folder, code_size(editor)) as journal:
+        scan_video(editor, source, journal, config.preview, on_progress)
+        if not journal.frames:
+            shutil.rmtree(folder)
+            raise ImageError(f"{path} has no frame in the part that was asked for")
+        tracks = read_tracks(journal, source)
+        edits = _edits(editor, source, journal, tracks, config, on_progress, folder)
+        segments = segments_of(journal, source, folder)
+        tally, made = render_segments(editor, source, journal, edits, segments, config, on_progress)
+        if on_progress is not None:
+            on_progress(Progress("joining", 0, 0))
+        join_segments(
+            [segment.video for segment in segments],
+            source,
+            journal,
+            output,
+            partial=folder / f"whole{output.suffix}",
+            span=_span(source, journal, config.preview),
+            mark=mark,
+        )
     shutil.rmtree(folder)
     metrics = VideoMetrics.of(tally, time.perf_counter() - began, made, peak_memory())
     return VideoResult(output, tuple(tracks), tuple(edits), metrics)
@@ -111,8 +112,10 @@ def list_tracks(
 ) -> list[ListedTrack]:
     """Find the people of a video, without changing it."""
     source = VideoSource.open(Path(path))
-    with tempfile.TemporaryDirectory(prefix="reage-") as place:
-        journal = Journal(Path(place), code_size(editor))
+    with (
+        tempfile.TemporaryDirectory(prefix="reage-") as place,
+        Journal(Path(place), code_size(editor)) as journal,
+    ):
         scan_video(editor, source, journal, preview, on_progress)
         listed = []
         for track in read_tracks(journal, source):
@@ -204,9 +207,12 @@ def _prepare(folder: Path, job: Mapping[str, object]) -> None:
     note = folder / "job.json"
     with written(folder):
         if folder.is_dir() and (not note.is_file() or note.read_text() != text):
+            Journal(folder, 0).__exit__()  # an error where another process is at that job
             shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
-        note.write_text(text)
+        sweep(folder)
+        with new_file(note) as temporary:
+            temporary.write_text(text)
 
 
 def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, object]:

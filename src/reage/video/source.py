@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -13,28 +13,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reage.compositing.planes import Planes
-from reage.errors import ImageError, UsageError
+from reage.errors import ImageError
+from reage.ffmpeg import FULL, LIMITED, av_module, open_input, reason_of, write_errors
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-__all__ = ["Frame", "VideoSource", "av_module", "open_input", "video_stream", "written"]
+__all__ = ["KEPT", "Frame", "VideoSource", "video_stream", "written"]
 
-LIMITED, FULL = 1, 2  # FFmpeg's numbers of colour ranges
-UNKNOWN = 2  # ... and of a matrix, primaries or transfer that the file does not say
+KEPT = "what is done is kept, run the same command again"
+UNKNOWN = 2  # FFmpeg's number of a matrix, primaries or transfer that the file does not say
 BT709, BT601 = 1, 5
 HD_LINES = 720  # from here on players take an untold matrix for BT.709
 SMALLEST = 16  # pixels a side
 STAMPS = 60  # packets by which the rate is judged
-
-
-def av_module() -> Any:
-    """PyAV, or UsageError where it is not installed."""
-    try:
-        import av
-    except ImportError as error:
-        raise UsageError('videos need PyAV; run: pip install "reage[video]"') from error
-    return av
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +95,7 @@ class VideoSource:
                 frame = next(container.decode(stream), None)
             except av_module().FFmpegError as error:
                 raise ImageError(
-                    f"{path}: its video cannot be decoded ({_reason(error)})"
+                    f"{path}: its video cannot be decoded ({reason_of(error)})"
                 ) from error
             if frame is None:
                 raise ImageError(f"{path}: its video has no frame")
@@ -173,36 +165,9 @@ def video_stream(container: InputContainer, path: Path) -> Any:
     raise ImageError(f"{path} has no video in it; give a film, or use reage edit for a photo")
 
 
-@contextmanager
-def open_input(path: Path) -> Iterator[InputContainer]:
-    """Open a file for reading; ImageError with one line where that fails."""
-    av = av_module()
-    if not path.is_file():
-        raise ImageError(f"{path} does not exist" if not path.exists() else f"{path} is no file")
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise ImageError(
-            f"{path} is not a video that FFmpeg can read ({_reason(error)})"
-        ) from error
-    with container:
-        yield container
-
-
-@contextmanager
-def written(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while a file is written into one line."""
-    try:
-        yield
-    except (OSError, av_module().FFmpegError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(
-            f"{path} cannot be written ({reason}); what is done is kept: run the same command again"
-        ) from error
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error).splitlines()[0]
+def written(path: Path) -> AbstractContextManager[None]:
+    """Turn what goes wrong while a file of the work is written into one line."""
+    return write_errors(path, KEPT)
 
 
 def _first_stamps(container: InputContainer, path: Path) -> list[Fraction]:

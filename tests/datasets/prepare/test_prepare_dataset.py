@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import errno
 import json
+import sqlite3
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reage.datasets.prepare.journal import Journal
 from reage.datasets.prepare.options import PrepareOptions
 from reage.datasets.prepare.prepare import PrepareReport, prepare
 from reage.datasets.prepare.selection import LeftOut, split_of
@@ -22,7 +21,8 @@ from reage.datasets.reading import open_dataset
 from reage.errors import ImageError, ReageError
 from reage.faces.detection import FaceDetector
 from reage.faces.squares import crop_face, face_quad
-from reage.jobs import journal as journals
+from reage.jobs import journal
+from reage.jobs.journal import WorkFolder
 
 FilesOf = Callable[[Path], dict[str, bytes]]
 
@@ -139,9 +139,9 @@ class Killed(BaseException):
     """As if the process ended."""
 
 
-@pytest.mark.parametrize("torn", [False, True])
+@pytest.mark.parametrize("older", [False, True])
 def test_a_stopped_run_goes_on(
-    made: Made, photos: Path, tmp_path: Path, files_of: FilesOf, torn: bool
+    made: Made, photos: Path, tmp_path: Path, files_of: FilesOf, older: bool
 ):
     def stop(done: int, total: int) -> None:
         if done == 5:
@@ -150,14 +150,13 @@ def test_a_stopped_run_goes_on(
     output = tmp_path / "faces"
     with pytest.raises(Killed):
         prepare([photos], output, made.options, processes=1, on_picture=stop)
-    work = output / ".prepare"
-    if torn:  # killed within the sixth
-        with (work / "crops.bin").open("ab") as file:
-            file.write(b"half a picture")
-        with (work / "records.jsonl").open("ab") as file:
-            file.write(b'{"key":"half a li')
-    report = prepare([photos], output, made.options, processes=1)
-    assert report.taken_up == 5
+    work, said = output / ".prepare", list[str]()
+    if older:  # and begun by a version with journals of another kind
+        (work / "journal.sqlite").unlink()
+        (work / "records.jsonl").write_bytes(b"{}")
+    report = prepare([photos], output, made.options, processes=1, on_notice=said.append)
+    assert report.taken_up == (0 if older else 5)
+    assert len(said) == older
     assert files_of(output) == files_of(made.folder)
     assert not work.exists()
 
@@ -165,12 +164,12 @@ def test_a_stopped_run_goes_on(
 def test_stopped_while_it_moves_its_files(
     made: Made, photos: Path, tmp_path: Path, files_of: FilesOf, monkeypatch: pytest.MonkeyPatch
 ):
-    def stop(self: Journal) -> None:
+    def stop(self: WorkFolder) -> None:
         raise Killed
 
     output = tmp_path / "faces"
     with monkeypatch.context() as patched:
-        patched.setattr(Journal, "finish", stop)
+        patched.setattr(WorkFolder, "finish", stop)
         with pytest.raises(Killed):
             prepare([photos], output, made.options, processes=1)
     (output / "faces.csv").rename(output / ".prepare" / "ready" / "faces.csv")
@@ -181,20 +180,17 @@ def test_stopped_while_it_moves_its_files(
 def test_a_full_disk_keeps_the_work(
     made: Made, photos: Path, tmp_path: Path, files_of: FilesOf, monkeypatch: pytest.MonkeyPatch
 ):
-    write, left = journals.write_all, iter(range(5))
+    def small(file: Path, tables: str) -> sqlite3.Connection:
+        db = open_(file, tables)
+        db.execute("PRAGMA max_page_count = 12")
+        return db
 
-    def full(file: object, data: bytes) -> None:
-        if next(left, None) is None:
-            write(file, data[: len(data) // 2])  # type: ignore[arg-type]
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write(file, data)  # type: ignore[arg-type]
-
-    output = tmp_path / "faces"
+    open_, output = journal.open_database, tmp_path / "faces"
     with monkeypatch.context() as patched:
-        patched.setattr(journals, "write_all", full)
+        patched.setattr("reage.jobs.journal.open_database", small)
         with pytest.raises(ReageError, match=r"^the disk of [^\n]* is full[^\n]*$"):
             prepare([photos], output, made.options, processes=1)
-    assert prepare([photos], output, made.options, processes=1).taken_up == 2
+    assert 0 < prepare([photos], output, made.options, processes=1).taken_up < 11
     assert files_of(output) == files_of(made.folder)
 
 
@@ -214,12 +210,12 @@ def test_an_output_that_is_taken(made: Made, photos: Path, tmp_path: Path, files
 
 
 def test_two_at_once_do_not_mix(made: Made, photos: Path, tmp_path: Path):
-    pytest.importorskip("fcntl")
+    described = made.options.described()
     with (
-        Journal(tmp_path, made.options),
+        WorkFolder(tmp_path, "prepare", described),
         pytest.raises(ReageError, match="another reage prepare"),
     ):
-        Journal(tmp_path, made.options)
+        WorkFolder(tmp_path, "prepare", described)
 
 
 def test_several_faces(people: dict[str, np.ndarray], tmp_path: Path):

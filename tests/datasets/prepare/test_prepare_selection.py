@@ -10,7 +10,6 @@ from reage.datasets.prepare.examining import colourfulness, look_of, sharpness
 from reage.datasets.prepare.options import PrepareOptions, model_square
 from reage.datasets.prepare.selection import split_of, twins
 from reage.errors import UsageError
-from reage.jobs.journal import differences
 
 
 def test_a_person_is_on_one_side_whatever_the_picture_and_the_spelling():
@@ -74,11 +73,6 @@ def test_options_out_of_their_limits():
             PrepareOptions(**{name: value})  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="known are auto, none, utkface, fgnet, agedb, cacd"):
         PrepareOptions(names="imdb")
-
-
-def test_what_differs_between_options():
-    now = PrepareOptions(size=64, val=0.2).described()
-    assert differences(PrepareOptions().described(), now) == ["size", "val"]
 
 
 def test_the_defaults_are_the_embedded_model_s():

@@ -21,7 +21,7 @@ from reage.cli.shared.options import (
     seed_option,
     workers_option,
 )
-from reage.cli.shared.progress import StageBar
+from reage.cli.shared.progress import StageBar, note
 from reage.errors import ReageError
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def batch(source: str, output: Path, **options: Any) -> None:
             retry=options["retry"],
             overwrite=options["overwrite"],
             on_done=on_done,
+            on_notice=note,
         )
     _say(report)
 

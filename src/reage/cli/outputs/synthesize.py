@@ -18,7 +18,7 @@ from reage.cli.shared.options import (
     shard_option,
     workers_option,
 )
-from reage.cli.shared.progress import StageBar
+from reage.cli.shared.progress import StageBar, note
 from reage.errors import UsageError
 
 
@@ -71,7 +71,9 @@ def synthesize(
         raise UsageError("one age and one condition make no two pictures of a person; give more")
     options = SynthesisOptions(ages=parsed, **values)
     with StageBar(resumed=True) as bar:
-        report = make(output, options, workers=workers, ray=ray, on_progress=bar.update)
+        report = make(
+            output, options, workers=workers, ray=ray, on_progress=bar.update, on_notice=note
+        )
     click.echo(describe(report.figures))
     click.echo(f"{output}")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.shared.options import shard_option
-from reage.cli.shared.progress import StageBar
+from reage.cli.shared.progress import StageBar, note
 
 if TYPE_CHECKING:
     from reage.datasets.prepare.options import PrepareOptions
@@ -94,6 +94,7 @@ def prepare(inputs: tuple[Path, ...], output: Path, processes: int | None, **val
             processes=processes,
             on_picture=partial(bar.update, "pictures"),
             on_left_out=lambda item: bar.write(_line(item)),
+            on_notice=note,
         )
     click.echo(describe(report))
 

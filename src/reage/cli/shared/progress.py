@@ -5,10 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
+import click
+
 if TYPE_CHECKING:
     from reage.inversion.projection import ProjectStep
 
-__all__ = ["StageBar", "StepBar", "step_bar"]
+__all__ = ["StageBar", "StepBar", "note", "step_bar"]
+
+
+def note(line: str) -> None:
+    """Say on stderr what is worth a line, and no error."""
+    click.echo(f"note: {line}", err=True)
 
 
 class StageBar:

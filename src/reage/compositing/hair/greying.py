@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +11,7 @@ from reage.compositing.bands import BAND, LUMA, enlarged, turned, units_of
 from reage.compositing.hair.segmentation import Hair
 from reage.faces.sampling import interpolate
 from reage.faces.squares import to_unit
+from reage.threads import threads
 
 __all__ = ["COLOUR", "grey_crop", "grey_hair", "grey_share", "grey_shares", "turned_grey"]
 
@@ -117,5 +117,5 @@ def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:
         values = _greyed(band / full, hair, layers, amount)
         band[...] = np.rint(np.clip(values, 0, 1) * full)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(change, range(0, height, BAND)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from reage.datasets.made_people.records import Drawn, Made, made_from, made_to
-from reage.jobs.journal import Place, WorkFolder
+from reage.jobs.journal import WorkFolder
 
 __all__ = ["Journal"]
 
@@ -15,35 +16,38 @@ __all__ = ["Journal"]
 class Journal(WorkFolder):
     """Drawn faces and made people by their numbers."""
 
-    command, store = "synthesize", "pictures.bin"
-
-    def __init__(self, output: Path, described: dict[str, Any]):
-        super().__init__(output, described)
+    def __init__(
+        self, output: Path, described: dict[str, Any], say: Callable[[str], None] | None = None
+    ):
+        super().__init__(output, "synthesize", described, say)
         self.drawn: dict[int, Drawn] = {}
         self.made: dict[int, Made] = {}
-        for record in self.take_up(_parsed, _places):
+        for _, record in self.read(_parsed):
             self._remember(record)
 
     def add(self, found: Drawn | Made) -> None:
         """Keep a drawn face, or a person and the pictures."""
         if isinstance(found, Drawn):
-            self.add_record({"drawn": asdict(found)})
+            self.write(f"draw {found.draw}", {"drawn": asdict(found)})
         else:
-            places = tuple(self.add_picture(picture) for picture in found.pictures)
-            found = replace(found, pictures=(), places=places)
-            self.add_record({"made": made_to(found)})
+            number = found.person.number
+            self.write(_key(number), {"made": made_to(found)}, dict(enumerate(found.pictures)))
         self._remember(found)
+
+    def picture_of(self, place: tuple[int, int]) -> bytes:
+        """The encoded picture of a person's number and its own, from 0 on."""
+        return self.picture(_key(place[0]), place[1])
 
     def _remember(self, record: Drawn | Made) -> None:
         if isinstance(record, Drawn):
             self.drawn[record.draw] = record
         else:
-            self.made[record.person.number] = record
+            self.made[record.person.number] = replace(record, pictures=())
+
+
+def _key(number: int) -> str:
+    return f"person {number}"
 
 
 def _parsed(values: dict[str, Any]) -> Drawn | Made:
     return Drawn(**values["drawn"]) if "drawn" in values else made_from(values["made"])
-
-
-def _places(record: Drawn | Made) -> tuple[Place, ...]:
-    return record.places if isinstance(record, Made) else ()

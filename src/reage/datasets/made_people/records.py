@@ -34,8 +34,7 @@ class Made:
     person: Person
     rows: tuple[dict[str, Any], ...]  # what is known of each picture
     vectors: tuple[str, ...]  # each picture's, by the recogniser
-    pictures: tuple[bytes, ...] = ()  # encoded; in the journal, places in a file instead
-    places: tuple[tuple[int, int], ...] = ()  # offset and bytes
+    pictures: tuple[bytes, ...] = ()  # encoded; the journal keeps them beside the record
 
 
 def as_text(vector: np.ndarray) -> str:
@@ -61,5 +60,4 @@ def made_from(values: dict[str, Any]) -> Made:
         Person(**values["person"]),
         tuple(values["rows"]),
         tuple(values["vectors"]),
-        places=tuple((int(offset), int(size)) for offset, size in values["places"]),
     )

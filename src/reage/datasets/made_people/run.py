@@ -28,6 +28,7 @@ from reage.datasets.made_people.recognising import NAMES, apart_by, choose_recog
 from reage.datasets.made_people.records import Drawn, Made, Person, from_text
 from reage.datasets.prepare.writing import COLUMNS, move_all, named_errors, pack, write_index
 from reage.errors import ReageError
+from reage.fitting.people import lacks_people
 from reage.jobs.ray_cluster import check_ray, kept_cluster, shared_out
 
 __all__ = ["SynthesisReport", "synthesize"]
@@ -56,13 +57,15 @@ def synthesize(
     workers: int | None = None,
     ray: str | None = None,
     on_progress: Progress | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> SynthesisReport:
     """Make a dataset of people who do not exist, each at many ages and under many conditions.
 
     The same call after an interruption goes on; `output` then has the same bytes as without one,
     whatever the number of `workers` (None: the cores) and wherever they are (`ray`: the address of
     a cluster). They are spawned, so a script guards this call by `if __name__ == "__main__"`.
-    `on_progress` is told what is counted, how many are done, and of how many. Raises ReageError.
+    `on_progress` is told what is counted, how many are done, and of how many; `on_notice` what is
+    worth a line before the work. Raises ReageError.
     """
     options = options or SynthesisOptions()
     if ray is not None:
@@ -75,8 +78,11 @@ def synthesize(
         return shared_out(todo, make, workers, ray)
 
     with named_errors(output), kept_cluster(ray, workers):
-        Journal.check_output(output)
-        with Journal(output, options.described()) as journal:
+        Journal.check_output(output, "synthesize")
+        with Journal(output, options.described(), on_notice) as journal:
+            notice = lacks_people(options.model)
+            if notice is not None and on_notice is not None:
+                on_notice(notice)
             people = _choose(journal, options, work, on_progress)
             todo = [person for person in people if person.number not in journal.made]
             for done, made in enumerate(work(todo), len(people) - len(todo) + 1):
@@ -147,7 +153,7 @@ def _write(
 ) -> SynthesisReport:
     ready, name = journal.ready, journal.output.resolve().name
     rows, places, vectors = _gathered(journal, people, name)
-    pack(ready, name, rows, lambda i: journal.picture(places[i]), options.shard)
+    pack(ready, name, rows, lambda i: journal.picture_of(places[i]), options.shard)
     lists = _lists(rows, options)
     for file, folds in lists.items():
         (ready / file).write_text(pairs_text(folds), encoding="utf-8", newline="\n")
@@ -187,7 +193,7 @@ def _gathered(
             known = {"file": f"{len(rows):09}.webp", "split": split, "source": name,
                      "original": place, "person": who, "number": number, "fold": fold}  # fmt: skip
             rows.append(empty | row | known)
-        places += made.places
+        places += [(person.number, i) for i in range(len(made.rows))]
         vectors += [from_text(text) for text in made.vectors]
     return rows, places, np.stack(vectors)
 

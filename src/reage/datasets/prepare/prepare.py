@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reage.datasets.prepare.card import dataset_card
-from reage.datasets.prepare.journal import Journal
 from reage.datasets.prepare.options import PrepareOptions
-from reage.datasets.prepare.records import REASONS
+from reage.datasets.prepare.records import REASONS, record_from, record_to
 from reage.datasets.prepare.selection import Labeller, LeftOut, Selection, left_out_of, select
 from reage.datasets.prepare.sources import Picture, list_pictures
 from reage.datasets.prepare.workers import examine_all
@@ -22,7 +21,8 @@ from reage.datasets.prepare.writing import (
     write_shards,
 )
 from reage.errors import ImageError
-from reage.jobs.processes import default_processes
+from reage.jobs.journal import WorkFolder
+from reage.threads import cores
 
 __all__ = ["PrepareReport", "prepare"]
 
@@ -47,39 +47,43 @@ def prepare(
     processes: int | None = None,
     on_picture: Callable[[int, int], None] | None = None,
     on_left_out: Callable[[LeftOut], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> PrepareReport:
     """Make a dataset of the faces in folders and tar files of pictures.
 
     The same call after an interruption goes on; `output` then has the same bytes as without one,
     whatever the number of `processes` (None: the cores). They are spawned, so a script guards
     this call by `if __name__ == "__main__"`. `on_picture` is told how many are done of how many,
-    `on_left_out` what cannot be used, as it is found. Raises ReageError.
+    `on_left_out` what cannot be used, as it is found, `on_notice` what is worth a line before the
+    work. Raises ReageError.
     """
     options = options or PrepareOptions()
     output = Path(output)
     with named_errors(output):
-        Journal.check_output(output)
+        WorkFolder.check_output(output, "prepare")
         pictures = list_pictures([Path(path) for path in inputs], output)
         labeller = Labeller(pictures, options)
-        with Journal(output, options) as journal:
-            todo = [picture for picture in pictures if picture.key not in journal.records]
+        with WorkFolder(output, "prepare", options.described(), on_notice) as journal:
+            records = dict(journal.read(record_from))
+            todo = [picture for picture in pictures if picture.key not in records]
             taken_up = len(pictures) - len(todo)
             by_key = {picture.key: picture for picture in todo}
-            examined = examine_all(todo, options, processes or default_processes())
+            examined = examine_all(todo, options, processes or cores())
             for done, result in enumerate(examined, taken_up + 1):
-                record = journal.add(result)
+                record = records[result.record.key] = result.record
+                journal.write(record.key, record_to(record), result.numbered)
                 for left_out in left_out_of(by_key[record.key], record) if on_left_out else ():
                     on_left_out(left_out)  # type: ignore[misc]
                 if on_picture is not None:
                     on_picture(done, len(pictures))
-            selection = select(pictures, journal.records, labeller, options)
+            selection = select(pictures, records, labeller, options)
             files = _write(journal, pictures, selection, labeller, options)
             journal.finish()
     return _report(pictures, taken_up, selection, labeller, files)
 
 
 def _write(
-    journal: Journal,
+    journal: WorkFolder,
     pictures: Sequence[Picture],
     selection: Selection,
     labeller: Labeller,

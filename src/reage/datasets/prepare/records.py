@@ -31,7 +31,6 @@ class FaceRecord:
     apparent_age: float = 0.0  # years
     apparent_age_spread: float = 0.0
     look: str = ""  # 256 bits, hexadecimal
-    place: tuple[int, int] | None = None  # of the crop in the work folder: offset and bytes
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,12 @@ class Examined:
     record: Record
     crops: tuple[bytes, ...] = ()
 
+    @property
+    def numbered(self) -> dict[int, bytes]:
+        """The crops by their faces' numbers."""
+        numbers = [face.number for face in self.record.faces if not face.reason]
+        return dict(zip(numbers, self.crops, strict=True))
+
 
 def record_to(record: Record) -> dict[str, Any]:
     """Plain data for JSON."""
@@ -61,8 +66,5 @@ def record_to(record: Record) -> dict[str, Any]:
 
 def record_from(values: dict[str, Any]) -> Record:
     """The inverse of `record_to`; KeyError or TypeError where something is missing."""
-    faces = tuple(
-        FaceRecord(**{**face, "place": None if face["place"] is None else tuple(face["place"])})
-        for face in values["faces"]
-    )
+    faces = tuple(FaceRecord(**face) for face in values["faces"])
     return Record(**{**values, "labels": Labels(**values["labels"]), "faces": faces})

@@ -9,7 +9,6 @@ import csv
 import errno
 import io
 import json
-import os
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import Any
 
 from reage.datasets.prepare.selection import Chosen, LeftOut
 from reage.errors import ReageError
+from reage.files import publish
 
 __all__ = [
     "COLUMNS",
@@ -63,7 +63,7 @@ def write_shards(
     folder: Path,
     name: str,
     chosen: Sequence[Chosen],
-    read_crop: Callable[[tuple[int, int]], bytes],
+    read_crop: Callable[[str, int], bytes],  # of a record's key and a face's number
     size: int,
 ) -> list[dict[str, Any]]:
     """Pack `NAME-train-000000.tar`, ...: each picture and its row of the index, which return."""
@@ -71,9 +71,7 @@ def write_shards(
     rows = [index_row(f"{i:09}.webp", face) for i, face in enumerate(ordered)]
 
     def picture(i: int) -> bytes:
-        place = ordered[i].face.place
-        assert place is not None
-        return read_crop(place)
+        return read_crop(ordered[i].record.key, ordered[i].face.number)
 
     pack(folder, name, rows, picture, size)
     return rows
@@ -119,9 +117,7 @@ def write_left_out(path: Path, left_out: Sequence[LeftOut]) -> None:
 def move_all(ready: Path, output: Path) -> list[Path]:
     """Move finished files to their places, the index last: where it is, all is."""
     files = sorted(ready.iterdir(), key=lambda path: (path.suffix == ".csv", path.name))
-    for file in files:
-        os.replace(file, output / file.name)
-    return [output / file.name for file in files]
+    return [publish(file, output / file.name) for file in files]
 
 
 def _side(row: Mapping[str, Any]) -> bytes:

@@ -1,48 +1,33 @@
-"""What is done already: one line a photo, written after its outputs.
-
-    FOLDER/options.json   what the batch was begun with
-    FOLDER/journal.jsonl  one line a photo
-
-A run may be killed at any time: a last line that is not whole is cut off, and its photo done anew,
-which gives the same bytes.
-"""
+"""The journal of a batch: what came of each photo, written after its outputs."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from reage.errors import ReageError
-from reage.images.writing import write_whole
 from reage.jobs.batch.task import Done, Item
-from reage.jobs.journal import JsonLines, check_options, json_line
+from reage.jobs.journal import Journal
 
-__all__ = ["FOLDER", "Journal"]
+__all__ = ["FOLDER", "BatchJournal"]
 
 FOLDER = ".reage-batch"
-OPTIONS, LINES = "options.json", "journal.jsonl"
 
 
-class Journal:
-    """Photos by their place, with what came of them; a context manager that locks its folder."""
+class BatchJournal(Journal):
+    """Photos by their place, with what came of them."""
 
-    def __init__(self, folder: Path, described: dict[str, Any]):
-        self.folder, output = folder, folder.parent
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(
+        self, folder: Path, described: dict[str, Any], say: Callable[[str], None] | None = None
+    ):
         instead = "another OUT, or --overwrite to begin anew"
-        check_options(folder / OPTIONS, described, output, instead)
-        self._lines = JsonLines(folder / LINES, f"another reage batch is working in {output}")
-        self.done = {done.key: done for done in self._lines.take_up(_parsed)}
+        super().__init__(folder, "batch", described, instead, say)
+        self.done = dict(self.read(_parsed))
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._lines.close()
-
-    def has(self, item: Item, output: Path, *, retry: bool) -> bool:
+    def has(self, item: Item, *, retry: bool) -> bool:
         """Whether a photo is done: the same photo, and its outputs are there as they were."""
         done = self.done.get(item.key)
         if done is None or done.stamp != item.stamp:
@@ -50,7 +35,7 @@ class Journal:
         if done.error is not None:
             return not retry
         return set(done.files) == set(item.outputs) and all(
-            _size(output / place) == size for place, size in done.files.items()
+            _size(self.output / place) == size for place, size in done.files.items()
         )
 
     def add(self, done: Done) -> None:
@@ -61,15 +46,14 @@ class Journal:
                 "the model has changed since this batch was begun: give another OUT, or "
                 "--overwrite to begin anew"
             )
-        self._lines.add(asdict(done))
+        self.write(done.key, asdict(done))
         self.done[done.key] = done
 
-    def finish(self, items: list[Item]) -> None:
-        """Leave one line for each photo that there is, in their order."""
-        self.done = {item.key: self.done[item.key] for item in items}
-        self._lines.close()
-        data = b"".join(json_line(asdict(done)) for done in self.done.values())
-        write_whole(data, self.folder / LINES, overwrite=True)
+    def finish(self, items: list[Item]) -> list[Done]:
+        """Forget photos that are no longer there; returns the others' records in their order."""
+        for key in self.done.keys() - {item.key for item in items}:
+            self.drop(key)
+        return [self.done[item.key] for item in items]
 
 
 def _parsed(known: dict[str, Any]) -> Done:

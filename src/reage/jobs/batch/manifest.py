@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reage.images.writing import write_whole
+from reage.files import write_file
 from reage.jobs.batch.task import Done
 
-__all__ = ["COLUMNS", "ERRORS", "MANIFEST", "manifest_rows", "write_manifest"]
+__all__ = ["COLUMNS", "ERRORS", "MANIFEST", "as_text", "manifest_rows", "write_manifest"]
 
 MANIFEST, ERRORS = "manifest", "errors.csv"
 COLUMNS: dict[str, type] = {
@@ -42,8 +42,13 @@ def write_manifest(folder: Path, all_done: Sequence[Done]) -> list[Path]:
     errors = [{"input": done.key, "error": done.error} for done in all_done if done.error]
     files[ERRORS] = _csv(errors, ["input", "error"])
     for name, data in files.items():
-        write_whole(data, folder / name, overwrite=True)
+        write_file(folder / name, data)
     return [folder / name for name in files]
+
+
+def as_text(name: str) -> str:
+    r"""A name with \xff for what is not UTF-8 in it, which neither ZIP nor Parquet can store."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> bytes:
@@ -51,7 +56,7 @@ def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> bytes:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", "surrogateescape")  # names as the disk has them
 
 
 def _parquet(rows: Sequence[dict[str, Any]]) -> bytes | None:
@@ -63,5 +68,6 @@ def _parquet(rows: Sequence[dict[str, Any]]) -> bytes | None:
     types = {str: pa.string(), int: pa.int32(), float: pa.float64(), bool: pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), sink)
+    texts = [{k: as_text(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows]
+    pq.write_table(pa.Table.from_pylist(texts, schema=schema), sink)
     return sink.getvalue().to_pybytes()

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import zipfile
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 from reage.errors import ImageError, ReageError, UsageError
-from reage.images.writing import check_place
+from reage.files import check_place, name_errors, new_file, sweep
 from reage.jobs.batch.inputs import find_items, with_outputs
-from reage.jobs.batch.journal import FOLDER, Journal
-from reage.jobs.batch.manifest import write_manifest
+from reage.jobs.batch.journal import FOLDER, BatchJournal
+from reage.jobs.batch.manifest import as_text, write_manifest
 from reage.jobs.batch.task import BatchTask, Done
 from reage.jobs.batch.workers import do_all
 from reage.jobs.ray_cluster import check_ray
 
 __all__ = ["BatchReport", "run_batch"]
 
-PART = re.compile(r"\.[0-9a-f]{32}\.part")  # of images/writing.py
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of everything in a ZIP, so that its bytes are the same
 
 
@@ -47,13 +43,15 @@ def run_batch(
     retry: bool = False,
     overwrite: bool = False,
     on_done: Callable[[Done, int, int], None] | None = None,
+    on_notice: Callable[[str], None] | None = None,
 ) -> BatchReport:
     """Edit all photos of `source` into a folder, or into a ZIP where `output` ends so.
 
     `workers` None is one a core; `ray` is the address of a cluster, whose machines see both places.
     A run that was killed goes on with the same call; `retry` tries failed photos again, and
-    `overwrite` begins anew. `on_done` gets each photo with how many are done, of how many. What
-    fails of single photos is in the report; raises ReageError for what stops all.
+    `overwrite` begins anew. `on_done` gets each photo with how many are done, of how many,
+    `on_notice` what is worth a line before the work. What fails of single photos is in the report;
+    raises ReageError for what stops all.
     """
     zipped = output.suffix.lower() == ".zip"
     place = output.with_name(f"{output.name}{FOLDER}") if zipped else output
@@ -63,14 +61,14 @@ def run_batch(
     items = with_outputs(found, [f"age{target:g}" for target in task.targets])
     _prepare(source, output, place, overwrite, zipped)
     described = {**task.described(), "input": str(Path(source).absolute())}
-    with Journal(place / FOLDER, described) as journal:  # from here on nobody else is at work
-        _sweep(place)
-        todo = [item for item in items if not journal.has(item, place, retry=retry)]
+    with BatchJournal(place / FOLDER, described, on_notice) as journal:  # nobody else is at work
+        sweep(place)
+        todo = [item for item in items if not journal.has(item, retry=retry)]
         count = len(items) - len(todo)
         by_key = {item.key: item for item in todo}
         for done in do_all(todo, task, place, workers, ray):
             journal.add(done)
-            if ray is not None and not journal.has(by_key[done.key], place, retry=False):
+            if ray is not None and not journal.has(by_key[done.key], retry=False):
                 raise ReageError(
                     f"what the cluster wrote is not in {place}: give an OUT on a disk that all its "
                     "machines share under the same name"
@@ -78,8 +76,7 @@ def run_batch(
             count += 1
             if on_done is not None:
                 on_done(done, count, len(items))
-        journal.finish(items)
-        all_done = list(journal.done.values())
+        all_done = journal.finish(items)
     files = write_manifest(place, all_done)
     if zipped:
         _pack(output, place, all_done, files)
@@ -109,31 +106,16 @@ def _prepare(source: str, output: Path, place: Path, overwrite: bool, zipped: bo
         raise ImageError(f"the folder {place} cannot be made: {error.strerror}") from error
 
 
-def _sweep(place: Path) -> None:
-    """Remove the half-written files of a run that was killed."""
-    for part in place.rglob(".*.part"):
-        if PART.fullmatch(part.name):
-            part.unlink(missing_ok=True)
-
-
 def _pack(output: Path, place: Path, all_done: list[Done], tables: list[Path]) -> None:
     """Put what was written into a ZIP beside the output, then move it there."""
     names = [name for done in all_done for name in sorted(done.files)]
     names += [table.name for table in tables]
-    partial = output.with_name(f".{uuid4().hex}.part")
-    try:
-        with zipfile.ZipFile(partial, "x") as archive:
-            for name in names:
-                info = zipfile.ZipInfo(name, EPOCH)
-                info.external_attr = 0o644 << 16
-                info.create_system = 3
-                if name.endswith(".csv"):
-                    info.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(info, (place / name).read_bytes())
-        partial.replace(output)
-    except OSError as error:
-        raise ImageError(f"{output} cannot be written ({error.strerror})") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with name_errors(output), new_file(output) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name in names:
+            info = zipfile.ZipInfo(as_text(name), EPOCH)
+            info.external_attr = 0o644 << 16
+            info.create_system = 3
+            if name.endswith(".csv"):
+                info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, (place / name).read_bytes())
     shutil.rmtree(place, ignore_errors=True)

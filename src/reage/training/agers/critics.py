@@ -3,6 +3,7 @@ judge of age that learns from the labels. They learn along with what they judge.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -16,10 +17,11 @@ from reage.training.loop.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBat
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
 from reage.training.loop.updating import adam, held, update
+from reage.training.loop.weighing import Losses
 from reage.training.stylegan2.adversaries import Described, ProjectedAdversary
 from reage.training.stylegan2.losses import hinge_fake, hinge_generator, hinge_real
 
-__all__ = ["AgeCritics", "CriticSettings", "age_classes"]
+__all__ = ["AgeCritics", "CriticSettings", "SkinCritic", "age_classes"]
 
 JUDGED = (BIN_MIDDLES[0], BIN_MIDDLES[-1])  # years that the judge can tell
 
@@ -39,6 +41,21 @@ class CriticSettings(Protocol):
     @property
     def judge_kimg(self) -> float: ...
 
+    @property
+    def judge_weight(self) -> float: ...
+
+    @property
+    def adversarial_weight(self) -> float: ...
+
+
+@dataclass(frozen=True, eq=False)
+class SkinCritic:
+    """A critic of patches with its settings, for a training that has one."""
+
+    network: TextureCritic
+    settings: AdamSettings
+    weight: float  # of its loss
+
 
 class AgeCritics:
     """The adversary and the judge, what they say of pictures, and how they learn."""
@@ -49,7 +66,7 @@ class AgeCritics:
         adversary: ProjectedAdversary,
         judge: AgeJudge,
         labelled: BatchSource,  # that the judge learns from beforehand
-        texture: TextureCritic | None = None,  # with `AdamSettings` of its own in `config`
+        skin: SkinCritic | None = None,
         *,
         world: World,
         device: torch.device,
@@ -66,29 +83,30 @@ class AgeCritics:
             "discriminator": adam(adversary.network, config.discriminator),
             "judge": adam(self.judge, config.judge),
         }
-        self.texture = texture
-        if texture is not None:
-            self.networks["texture"] = texture.train().to(device)
-            self.optimizers["texture"] = adam(texture, self._settings("texture"))
+        self.skin = skin
+        if skin is not None:
+            self.networks["texture"] = skin.network.train().to(device)
+            self.optimizers["texture"] = adam(skin.network, skin.settings)
 
     def describe(self, index: int, batch: FaceBatch, images: Tensor) -> Described:
         """What both look at in pictures of a step, augmented alike."""
         draws = Draws(self.config.seed, index, batch.places, purpose="augment", device=self.device)
         return self.adversary.describe(self.adversary.augment(images, draws))
 
-    def losses(self, described: Described, wanted: Tensor) -> dict[str, Tensor]:
+    def losses(self, described: Described, wanted: Tensor) -> Losses:
         """Means over pictures that are to look `wanted` years old, `[N]`; the critics are held."""
         assert described.features is not None
         told = self.judge.read(described.features)
         fooling = self.adversary.generator_loss(described, age_classes(wanted))
+        off = (told - wanted.clamp(*JUDGED)).abs().mean() / 10
         losses = {
-            "judge": (told - wanted.clamp(*JUDGED)).abs().mean() / 10,
-            "fooling": fooling.mean(),
+            "judge": (off, self.config.judge_weight),
+            "fooling": (fooling.mean(), self.config.adversarial_weight),
         }
-        if self.texture is not None:
-            with held(self.texture):
-                logits = self.texture(described.images, age_classes(wanted))
-            losses["texture"] = hinge_generator(logits).mean()
+        if self.skin is not None:
+            with held(self.skin.network):
+                logits = self.skin.network(described.images, age_classes(wanted))
+            losses["texture"] = (hinge_generator(logits).mean(), self.skin.weight)
         return losses
 
     def learn(
@@ -102,9 +120,10 @@ class AgeCritics:
         judging = self._judging(real.features, bins)
         self._update("judge", judging)
         figures = {"d_real": on_real.mean(), "d_fake": on_fake.mean(), "judging": judging}
-        if self.texture is not None:
-            on_skin = hinge_real(self.texture(real.images, classes[0])).mean()
-            on_paint = hinge_fake(self.texture(fake.images.detach(), classes[1])).mean()
+        if self.skin is not None:
+            critic = self.skin.network
+            on_skin = hinge_real(critic(real.images, classes[0])).mean()
+            on_paint = hinge_fake(critic(fake.images.detach(), classes[1])).mean()
             self._update("texture", on_skin + on_paint)
             figures |= {"t_real": on_skin, "t_fake": on_paint}
         return figures
@@ -125,11 +144,7 @@ class AgeCritics:
         return F.cross_entropy(logits, bins[known], reduction="sum") / known.sum().clamp_min(1)
 
     def _update(self, name: str, loss: Tensor) -> None:
-        settings = {name: self._settings(name)}
-        update(loss, {name: self.optimizers[name]}, settings, self.world)
-
-    def _settings(self, name: str) -> AdamSettings:
-        return getattr(self.config, name)
+        update(loss, [self.optimizers[name]], self.world)
 
 
 def age_classes(ages: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,12 +13,11 @@ from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.gender import GenderNetwork
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.networks.stylegan2.ops import lowered
-from reage.training.configs import AgerTraining, PhotoAgerTraining
 from reage.training.loop.data import AGE_BINS
 from reage.training.parts import LIKENESS_SIDE
 from reage.training.stylegan2.adversaries import at_side
 
-__all__ = ["FaceNetworks", "weighted"]
+__all__ = ["FaceNetworks"]
 
 OLDEST_LABEL = 90.0  # the last bin has no end of its own
 
@@ -51,9 +49,3 @@ class FaceNetworks:
         """What the likeness compares of crops."""
         with lowered(images, self.dtype):
             return self.likeness.describe(at_side(images, LIKENESS_SIDE))
-
-
-def weighted(losses: Mapping[str, Tensor], config: AgerTraining | PhotoAgerTraining) -> Tensor:
-    """The sum of losses by the weights that the settings give to their names."""
-    weights = vars(config) | {"fooling_weight": config.adversarial_weight}
-    return torch.stack([loss * weights[f"{name}_weight"] for name, loss in losses.items()]).sum()

@@ -17,14 +17,15 @@ from reage.networks.agers.latent_ager import Ager
 from reage.networks.encoders.encoder import Encoder
 from reage.networks.generators import AnyGenerator
 from reage.training.agers.critics import AgeCritics
-from reage.training.agers.face_networks import FaceNetworks, weighted
+from reage.training.agers.face_networks import FaceNetworks
 from reage.training.configs import AgerTraining
 from reage.training.loop.averaging import averaging_beta, update_average
 from reage.training.loop.data import BatchSource, FaceBatch
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import adam, set_rates, update
+from reage.training.loop.updating import adam, update
+from reage.training.loop.weighing import Losses, total_of, values_of
 
 __all__ = ["AgerTrainer"]
 
@@ -68,7 +69,8 @@ class AgerTrainer:
         self.device, self.dtype, self.critics, self.begun = device, dtype, critics, begun
         self.ager = ager.train().requires_grad_(True).to(device)
         self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
-        self.optimizers = {"ager": adam(self.ager, config.ager)} | critics.optimizers
+        self.optimizer = adam(self.ager, config.ager)
+        self.optimizers = {"ager": self.optimizer} | critics.optimizers
         self.generator, self.encoder = generator, encoder  # frozen
         self.mask = oval_mask(generator.config.resolution).to(device)
 
@@ -78,7 +80,8 @@ class AgerTrainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step on the ager and its adversary; returns figures."""
-        set_rates(self.optimizers, vars(self.config), self.rate_share)
+        for optimizer in self.optimizers.values():
+            optimizer.set_rate(self.rate_share)
         if index == 0:
             self.critics.teach_judge()
         batch = self.source.at(index)
@@ -93,16 +96,15 @@ class AgerTrainer:
             real = self.critics.describe(index, batch, faces.images)
 
         losses = self._losses(faces, change, aged, pasted)
-        losses |= self.critics.losses(described, faces.wanted)
-        total = weighted(losses, self.config)
-        update(total, {"ager": self.optimizers["ager"]}, vars(self.config), self.world)
+        losses = {**losses, **self.critics.losses(described, faces.wanted)}
+        update(total_of(losses), [self.optimizer], self.world)
 
         bins = batch.bins.to(self.device)
         learnt = self.critics.learn(real, described, faces.own, faces.wanted, bins)
         seen = (index + 1) * self.config.batch / 1000
         beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.ager, beta)
-        return {name: value.detach() for name, value in (losses | learnt).items()}
+        return {name: value.detach() for name, value in (values_of(losses) | learnt).items()}
 
     @torch.no_grad()
     def _faces(self, index: int, batch: FaceBatch) -> _Faces:
@@ -121,9 +123,7 @@ class AgerTrainer:
         toning = limit_tone(faces.base, aged, self.config.colour) - faces.base
         return (faces.images + toning * self.mask).clamp(-1, 1)
 
-    def _losses(
-        self, faces: _Faces, change: Tensor, aged: Tensor, pasted: Tensor
-    ) -> dict[str, Tensor]:
+    def _losses(self, faces: _Faces, change: Tensor, aged: Tensor, pasted: Tensor) -> Losses:
         """The losses but for the adversary's, each a mean over the batch."""
         networks, config = self.networks, self.config
         difference = aged - faces.base
@@ -137,15 +137,16 @@ class AgerTrainer:
         scale = self.ager.scale
         back = self.ager(faces.ws + change, faces.wanted, faces.own)
         light = F.avg_pool2d(difference, aged.shape[-1] // 8)
+        coloured = difference - difference.mean(1, keepdim=True)
         return {
-            "age": torch.stack(off).mean() / 10,
-            "identity": (unlike * tolerance).mean(),
-            "gender": (networks.gender(aged) - male).abs().mean(),
-            "light": light.square().mean(),
-            "hue": (difference - difference.mean(1, keepdim=True)).square().mean(),
-            "outside": (difference * (1 - self.mask)).square().mean(),
-            "cycle": ((back + change) / scale).square().mean(),
-            "size": (change / scale).square().mean(),
+            "age": (torch.stack(off).mean() / 10, config.age_weight),
+            "identity": ((unlike * tolerance).mean(), config.identity_weight),
+            "gender": ((networks.gender(aged) - male).abs().mean(), config.gender_weight),
+            "light": (light.square().mean(), config.light_weight),
+            "hue": (coloured.square().mean(), config.hue_weight),
+            "outside": ((difference * (1 - self.mask)).square().mean(), config.outside_weight),
+            "cycle": (((back + change) / scale).square().mean(), config.cycle_weight),
+            "size": ((change / scale).square().mean(), config.size_weight),
         }
 
     @torch.no_grad()

@@ -27,7 +27,7 @@ from reage.models.checkpoints import Alignment
 from reage.networks.agers.growth import Growth, warp_images
 from reage.networks.agers.photo_ager import PhotoAger
 from reage.training.agers.critics import AgeCritics
-from reage.training.agers.face_networks import FaceNetworks, weighted
+from reage.training.agers.face_networks import FaceNetworks
 from reage.training.agers.latent_ager import SHOWN_AGES, SHOWN_FACES
 from reage.training.configs import PhotoAgerTraining
 from reage.training.loop.averaging import averaging_beta, update_average
@@ -35,7 +35,8 @@ from reage.training.loop.data import BatchSource
 from reage.training.loop.draws import Draws, seeded
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import adam, disturbed, set_rates, update
+from reage.training.loop.updating import adam, disturbed, update
+from reage.training.loop.weighing import Losses, total_of, values_of
 from reage.training.stylegan2.augment import resharpened
 
 __all__ = ["PhotoAgerTrainer"]
@@ -72,7 +73,8 @@ class PhotoAgerTrainer:
         self.fit_growth = fit_growth
         self.ager = ager.train().requires_grad_(True).to(device)
         self.average = copy.deepcopy(self.ager).eval().requires_grad_(False)
-        self.optimizers = {"ager": adam(self.ager, config.ager)} | critics.optimizers
+        self.optimizer = adam(self.ager, config.ager)
+        self.optimizers = {"ager": self.optimizer} | critics.optimizers
         eyes = _usual_eyes(networks.alignment, ager.config.resolution)
         self.mask = photo_mask(eyes).to(device)
 
@@ -82,7 +84,8 @@ class PhotoAgerTrainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step on the ager and its critics; returns figures."""
-        set_rates(self.optimizers, vars(self.config), self.rate_share)
+        for optimizer in self.optimizers.values():
+            optimizer.set_rate(self.rate_share)
         if index == 0:
             self.critics.teach_judge()
             if self.growth is not None:
@@ -103,17 +106,19 @@ class PhotoAgerTrainer:
             pasted, change, uneven = self._pasted(self.ager, photos, own, wanted, index)
             described = self.critics.describe(index, batch, pasted)
             older = (wanted > own)[:, None, None, None]
-            losses = self._losses(photos, pasted, change, wanted, older)
-            losses |= self.critics.losses(described, wanted) | {"grid": uneven.square().mean()}
+            losses = {
+                **self._losses(photos, pasted, change, wanted, older),
+                **self.critics.losses(described, wanted),
+                "grid": (uneven.square().mean(), self.config.grid_weight),
+            }
         if begun:
-            total = weighted(losses, self.config)
-            update(total, {"ager": self.optimizers["ager"]}, vars(self.config), self.world)
+            update(total_of(losses), [self.optimizer], self.world)
 
         learnt = self.critics.learn(real, described, own, wanted, bins)
         seen = self.begun_kimg + (index + 1) * self.config.batch / 1000
         beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.ager, beta)
-        return {name: value.detach() for name, value in (losses | learnt).items()}
+        return {name: value.detach() for name, value in (values_of(losses) | learnt).items()}
 
     def _pasted(
         self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor, index: int = 0
@@ -137,23 +142,24 @@ class PhotoAgerTrainer:
 
     def _losses(
         self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor, older: Tensor
-    ) -> dict[str, Tensor]:
+    ) -> Losses:
         """The losses but for the critics', each a mean over the batch."""
-        networks = self.networks
+        networks, config = self.networks, self.config
         with torch.no_grad():
             before = networks.describe(photos)
             male = networks.gender(photos)
         like = networks.likeness(networks.describe(pasted), before)
         light = F.avg_pool2d(change, change.shape[-1] // 8)
+        coloured = change - relight(photos, luma(change))
         return {
-            "age": (networks.read(pasted) - wanted).abs().mean() / 10,
-            "identity": F.relu(self.config.least_likeness - like).mean(),
-            "gender": (networks.gender(pasted) - male).abs().mean(),
-            "light": light.square().mean(),
-            "hue": (change - relight(photos, luma(change))).square().mean(),
-            "size": change.square().mean(),
-            "shading": (shading(luma(change)) * older).square().mean(),
-            "peak": F.relu(luma(change).abs() - PEAK).square().mean(),
+            "age": ((networks.read(pasted) - wanted).abs().mean() / 10, config.age_weight),
+            "identity": (F.relu(config.least_likeness - like).mean(), config.identity_weight),
+            "gender": ((networks.gender(pasted) - male).abs().mean(), config.gender_weight),
+            "light": (light.square().mean(), config.light_weight),
+            "hue": (coloured.square().mean(), config.hue_weight),
+            "size": (change.square().mean(), config.size_weight),
+            "shading": ((shading(luma(change)) * older).square().mean(), config.shading_weight),
+            "peak": (F.relu(luma(change).abs() - PEAK).square().mean(), config.peak_weight),
         }
 
     def state_dict(self) -> dict[str, Any]:

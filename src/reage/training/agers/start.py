@@ -20,7 +20,7 @@ from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
 from reage.networks.judges.age_head import AgeJudge
 from reage.networks.judges.efficientnet import TAP_CHANNELS
 from reage.networks.stylegan2.discriminator import FeatureHeads, FeatureHeadsConfig, TextureCritic
-from reage.training.agers.critics import AgeCritics
+from reage.training.agers.critics import AgeCritics, SkinCritic
 from reage.training.agers.face_networks import FaceNetworks
 from reage.training.agers.glasses import wear_glasses
 from reage.training.agers.growth import GROWTH, fit_growth
@@ -119,8 +119,8 @@ def start_photo_ager(
         torch.manual_seed(config.seed)
         ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
         growth = Growth(GROWTH) if config.growth_faces else None
-        texture = TextureCritic(len(AGE_BINS))
-        critics = _critics(config, dataset, rows, machine, texture, often)
+        skin = SkinCritic(TextureCritic(len(AGE_BINS)), config.texture, config.texture_weight)
+        critics = _critics(config, dataset, rows, machine, skin, often)
     return PhotoAgerTrainer(
         config,
         ager,
@@ -169,7 +169,7 @@ def _critics(
     dataset: FaceDataset,
     rows: Sequence[FaceRow],
     machine: Machine,
-    texture: TextureCritic | None = None,
+    skin: SkinCritic | None = None,
     often: Tensor | None = None,
 ) -> AgeCritics:
     heads = FeatureHeads(FeatureHeadsConfig(classes=len(AGE_BINS)), seed=config.seed)
@@ -190,5 +190,5 @@ def _critics(
         features, heads, colour_weight=config.colour_weight, dtype=machine.dtype
     )
     return AgeCritics(
-        config, adversary, judge, labelled, texture, world=machine.world, device=machine.device
+        config, adversary, judge, labelled, skin, world=machine.world, device=machine.device
     )

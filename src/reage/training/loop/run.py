@@ -11,7 +11,6 @@ run/curves.png  run/samples-*.png  run/model/   made with each snapshot
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import time
@@ -25,6 +24,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
+from reage.files import name_errors, new_file, sweep, write_file
 from reage.training.loop.parallel import World
 
 __all__ = ["RunOptions", "RunReport", "Tick", "Trainer", "read_state", "run_training"]
@@ -174,7 +174,8 @@ def _tick(
 
 def _log(folder: Path, entry: dict[str, float]) -> None:
     short = {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in entry.items()}
-    with (folder / LOG_FILE).open("a", encoding="utf-8") as file:
+    log = folder / LOG_FILE
+    with name_errors(log, ModelError), log.open("a", encoding="utf-8") as file:
         file.write(json.dumps(short) + "\n")
 
 
@@ -196,17 +197,13 @@ def _snapshot(
 
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
-    """Write the state beside the old one, then put it in its place."""
-    temporary = folder / f".{STATE_FILE}.new"
-    try:
-        with temporary.open("wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(folder / STATE_FILE)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        temporary.unlink(missing_ok=True)
-        raise ModelError(f"cannot write {folder / STATE_FILE}: {error}") from error
+    """Write the state in one piece; ModelError where that is impossible."""
+    file = folder / STATE_FILE
+    with name_errors(file, ModelError), new_file(file) as temporary:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # so torch reports a full disk
+            raise OSError(0, str(error).splitlines()[0]) from error
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -221,6 +218,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def _restore(trainer: Trainer, folder: Path) -> int:
     """Load the folder's state, if there is one, cut the log back to it; returns its step."""
+    sweep(folder)
     if not (folder / STATE_FILE).is_file():
         return 0
     state = read_state(folder)
@@ -235,7 +233,7 @@ def _restore(trainer: Trainer, folder: Path) -> int:
     if log.is_file():
         lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if _step_of(line) <= step]
-        log.write_text("".join(kept), encoding="utf-8")
+        write_file(log, "".join(kept).encode(), kind=ModelError)
     return step
 
 

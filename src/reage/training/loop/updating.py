@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,25 +12,29 @@ from torch import Tensor, nn
 from reage.training.configs import AdamSettings
 from reage.training.loop.parallel import World
 
-__all__ = ["adam", "disturbed", "held", "lay_out", "set_rates", "update"]
+__all__ = ["Optimizer", "adam", "disturbed", "held", "lay_out", "update"]
 
 
-def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> torch.optim.Optimizer:
+@dataclass(frozen=True, eq=False)
+class Optimizer:
+    """Adam on what a network trains, and its settings."""
+
+    adam: torch.optim.Optimizer
+    settings: AdamSettings
+    lazy: float = 1.0  # correction for a regularisation done now and then
+
+    def set_rate(self, share: float) -> None:
+        """Set the learning rate to a share of what the settings say."""
+        for group in self.adam.param_groups:
+            group["lr"] = self.settings.lr * self.lazy * share
+
+
+def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> Optimizer:
     """Adam on what the network trains; `lazy` corrects for a regularisation done now and then."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     betas = (settings.beta1**lazy, settings.beta2**lazy)
-    return torch.optim.Adam(parameters, lr=settings.lr * lazy, betas=betas, eps=1e-8, fused=True)
-
-
-def set_rates(
-    optimizers: Mapping[str, torch.optim.Optimizer],
-    settings: Mapping[str, AdamSettings],
-    share: float,
-) -> None:
-    """Set each optimiser's learning rate to a share of what the settings of its name say."""
-    for name, optimizer in optimizers.items():
-        for group in optimizer.param_groups:
-            group["lr"] = settings[name].lr * share
+    found = torch.optim.Adam(parameters, lr=settings.lr * lazy, betas=betas, eps=1e-8, fused=True)
+    return Optimizer(found, settings, lazy)
 
 
 def lay_out(network: nn.Module) -> None:
@@ -42,22 +47,18 @@ def lay_out(network: nn.Module) -> None:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
 
 
-def update(
-    loss: Tensor,
-    optimizers: Mapping[str, torch.optim.Optimizer],
-    settings: Mapping[str, AdamSettings],
-    world: World,
-) -> None:
-    """Do one step of some optimisers on a loss, each by the settings of its name."""
-    for optimizer in optimizers.values():
-        optimizer.zero_grad(set_to_none=True)
+def update(loss: Tensor, optimizers: Iterable[Optimizer], world: World) -> None:
+    """Do one step of some optimisers on a loss."""
+    optimizers = list(optimizers)
+    for optimizer in optimizers:
+        optimizer.adam.zero_grad(set_to_none=True)
     loss.backward()
-    for name, optimizer in optimizers.items():
-        parameters = optimizer.param_groups[0]["params"]
+    for optimizer in optimizers:
+        parameters = optimizer.adam.param_groups[0]["params"]
         world.average_gradients(parameters)
-        if settings[name].clip:
-            nn.utils.clip_grad_norm_(parameters, settings[name].clip)
-        optimizer.step()
+        if optimizer.settings.clip:
+            nn.utils.clip_grad_norm_(parameters, optimizer.settings.clip)
+        optimizer.adam.step()
 
 
 @contextmanager

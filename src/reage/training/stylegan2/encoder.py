@@ -19,7 +19,8 @@ from reage.training.loop.data import BatchSource
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import adam, set_rates, update
+from reage.training.loop.updating import Optimizer, adam, update
+from reage.training.loop.weighing import Losses, total_of, values_of
 from reage.training.parts import LIKENESS_SIDE
 from reage.training.stylegan2.adversaries import at_side
 
@@ -58,7 +59,7 @@ class EncoderTrainer:
         self.generator.synthesis.requires_grad_(tuned)
         self.average = copy.deepcopy(self.encoder).eval().requires_grad_(False)
         self.average_generator = copy.deepcopy(generator).eval().requires_grad_(False)
-        self.optimizers = {"encoder": adam(self.encoder, config.encoder)}
+        self.optimizers: dict[str, Optimizer] = {"encoder": adam(self.encoder, config.encoder)}
         if tuned:
             self.optimizers["generator"] = adam(self.generator, config.generator)
 
@@ -68,7 +69,8 @@ class EncoderTrainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step; returns figures."""
-        set_rates(self.optimizers, vars(self.config), self.rate_share)
+        for optimizer in self.optimizers.values():
+            optimizer.set_rate(self.rate_share)
         batch = self.source.at(index)
         count = len(batch.places)
         draws = Draws(self.config.seed, index, batch.places, device=self.device)
@@ -82,34 +84,35 @@ class EncoderTrainer:
         shift, offsets = self.encoder.changes(targets, mask, dtype=self.dtype)
         ws = w_avg + shift + offsets
         shown = self._show(self.generator, ws)
-        figures = self._losses(shown, targets, mask)
-        figures["offset"] = offsets.square().mean()
+        losses = {
+            **self._losses(shown, targets, mask),
+            "offset": (offsets.square().mean(), self.config.offset_weight),
+        }
         if samples:
-            figures["code"] = (ws[:samples] - known).square().mean()
-        weights = vars(self.config)
-        terms = [value * weights[f"{name}_weight"] for name, value in figures.items()]
-        self._update(torch.stack(terms).sum())
+            losses["code"] = ((ws[:samples] - known).square().mean(), self.config.code_weight)
+        update(total_of(losses), self.optimizers.values(), self.world)
         seen = (index + 1) * self.config.batch / 1000
         beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.encoder, beta)
         update_average(self.average_generator, self.generator, beta)
-        return {name: value.detach() for name, value in figures.items()}
+        return {name: value.detach() for name, value in values_of(losses).items()}
 
-    def _losses(self, shown: Tensor, targets: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def _losses(self, shown: Tensor, targets: Tensor, mask: Tensor) -> Losses:
+        config = self.config
         # What is not valid takes no part: there the target is set to what was made.
         seen = self.features(shown * mask)
         with torch.no_grad():
             wanted = self.features(targets * mask)
         losses = {
-            "mse": masked_mse(shown, targets, mask).mean(),
-            "perceptual": feature_distance(seen, wanted, mask).mean(),
+            "mse": (masked_mse(shown, targets, mask).mean(), config.mse_weight),
+            "perceptual": (feature_distance(seen, wanted, mask).mean(), config.perceptual_weight),
         }
-        if self.config.identity_weight:
+        if config.identity_weight:
             with torch.no_grad():
                 described = self.likeness.describe(at_side(targets * mask, LIKENESS_SIDE))
             seen = self.likeness.describe(at_side(shown * mask, LIKENESS_SIDE))
             alike = self.likeness(seen, described)
-            losses["identity"] = (1 - alike).mean()
+            losses["identity"] = ((1 - alike).mean(), config.identity_weight)
         return losses
 
     @torch.no_grad()
@@ -119,9 +122,6 @@ class EncoderTrainer:
 
     def _show(self, generator: AnyGenerator, ws: Tensor) -> Tensor:
         return generator.synthesize(ws, dtype=self.dtype)[:, :3]
-
-    def _update(self, loss: Tensor) -> None:
-        update(loss, self.optimizers, vars(self.config), self.world)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""

@@ -26,7 +26,7 @@ from reage.training.loop.data import BatchSource, FaceBatch
 from reage.training.loop.draws import Draws, seeded
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import adam, disturbed, lay_out, set_rates, update
+from reage.training.loop.updating import Optimizer, adam, disturbed, lay_out, update
 from reage.training.stylegan2.adversaries import Adversary, Described
 from reage.training.stylegan2.losses import path_lengths
 from reage.training.stylegan2.mapping import set_mapping
@@ -97,16 +97,14 @@ class GeneratorTrainer:
             self.average_encoder.eval().requires_grad_(False)
         self.mean_path = torch.zeros([], device=device)
         lazy = _lazy(config.path_weight, config)
-        self.optimizers: dict[str, torch.optim.Optimizer] = {}
         self.codes = torch.zeros(0, self.generator.config.w_dim, device=device)  # of real faces
-        if self.encoder is None:
-            self.optimizers["generator"] = adam(self.generator, config.generator, lazy)
-        else:
-            self.optimizers["generator"] = adam(self.generator.synthesis, config.generator, lazy)
+        drawn = self.generator if self.encoder is None else self.generator.synthesis
+        self.on_generator = adam(drawn, config.generator, lazy)
+        self.on_adversary = self.on_encoder = None
         if any(True for _ in adversary.network.parameters()):
-            self.optimizers["discriminator"] = adam(adversary.network, config.discriminator)
+            self.on_adversary = adam(adversary.network, config.discriminator)
         if self.encoder is not None and learns:
-            self.optimizers["encoder"] = adam(self.encoder, config.encoder)
+            self.on_encoder = adam(self.encoder, config.encoder)
         self.synthesis: Any = self.generator.synthesis
         self.begun_synthesis: Any = None  # compiled; else `synthesize` has a fast form of its own
         if config.compile:
@@ -117,6 +115,16 @@ class GeneratorTrainer:
     @property
     def batch(self) -> int:
         return self.config.batch
+
+    @property
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Those that there are, by the names of the settings."""
+        found = {
+            "generator": self.on_generator,
+            "discriminator": self.on_adversary,
+            "encoder": self.on_encoder,
+        }
+        return {name: optimizer for name, optimizer in found.items() if optimizer is not None}
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step on all networks; returns figures, averaged over this process's pictures."""
@@ -139,16 +147,22 @@ class GeneratorTrainer:
             described = self._describe(index, batch, fakes.images)
             loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
         if learns:
-            self._update(["generator", "encoder"], loss)
+            learning = (self.on_generator, self.on_encoder)
+            update(loss, [optimizer for optimizer in learning if optimizer], self.world)
             self._regularize_path(index, batch, figures)
 
-        if "discriminator" in self.optimizers:
-            self._teach_adversary(index, wanted, described.detach(), figures)
+        if self.on_adversary is not None:
+            self._teach_adversary(self.on_adversary, index, wanted, described.detach(), figures)
         self._average(index)
         return {name: value.detach() for name, value in figures.items()}
 
     def _teach_adversary(
-        self, index: int, real: Described, fake: Described, figures: dict[str, Tensor]
+        self,
+        optimizer: Optimizer,
+        index: int,
+        real: Described,
+        fake: Described,
+        figures: dict[str, Tensor],
     ) -> None:
         on_real, on_fake = self.adversary.losses(real, fake)
         figures |= {"d_real": on_real.mean(), "d_fake": on_fake.mean()}
@@ -157,7 +171,7 @@ class GeneratorTrainer:
         if penalty is not None:
             figures["r1"] = penalty.mean()
             loss = loss + penalty.mean()
-        self._update(["discriminator"], loss)
+        update(loss, [optimizer], self.world)
         self.adversary.adapt(index, self.config.batch, self.world)
 
     def _counts(self, count: int) -> tuple[int, int]:
@@ -307,24 +321,19 @@ class GeneratorTrainer:
         self.mean_path.copy_(mean)
         penalty = (lengths - mean).square().mean()
         figures["path"] = penalty
-        self._update(["generator"], penalty * config.path_weight * config.path_every)
-
-    def _update(self, names: list[str], loss: Tensor) -> None:
-        chosen = {name: self.optimizers[name] for name in names if name in self.optimizers}
-        update(loss, chosen, vars(self.config), self.world)
+        loss = penalty * config.path_weight * config.path_every
+        update(loss, [self.on_generator], self.world)
 
     def _set_rates(self, index: int) -> None:
         # Adam's first steps are as large as any, in directions that are mostly noise: an encoder
         # that meets a trained generator would throw both off.
         head_start = self.config.head_start_kimg
-        for name, optimizer in self.optimizers.items():
+        for optimizer in self.optimizers.values():
             begin, rise = head_start, self.config.warmup_kimg
-            if name == "discriminator":
+            if optimizer is self.on_adversary:
                 begin, rise = 0.0, min(rise, head_start or rise)
             seen = max(self._kimg(index + 1) - begin, 0)
-            share = min(seen / max(rise, 1e-9), 1)
-            lazy = _lazy(self.config.path_weight, self.config) if name == "generator" else 1.0
-            set_rates({name: optimizer}, vars(self.config), lazy * share * self.rate_share)
+            optimizer.set_rate(min(seen / max(rise, 1e-9), 1) * self.rate_share)
 
     def _average(self, index: int) -> None:
         config, seen = self.config, self.begun_kimg + self._kimg(index + 1)

@@ -1,0 +1,192 @@
+"""Write a file or a folder whole: after a kill or on a full disk, the old one is still there.
+
+What is written lies on the disk (fsync) before its name points to it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from reage.errors import ImageError, ReageError
+
+__all__ = [
+    "check_place",
+    "name_errors",
+    "new_file",
+    "new_folder",
+    "publish",
+    "sweep",
+    "write_file",
+]
+
+PART = re.compile(r"\.[0-9a-f]{32}\.part")  # names of what is not finished
+Kind = type[ReageError]
+
+
+def check_place(target: Path, overwrite: bool) -> None:
+    """Raise ImageError where a file could not be written, before any work."""
+    with name_errors(target):
+        _resolve(target)
+        if target.is_dir():
+            raise ImageError(f"{target} is a folder: name a file in it")
+        if not target.parent.is_dir():
+            raise ImageError(f"the folder {target.parent} does not exist: create it first")
+        _refuse_existing(target, overwrite)
+
+
+def write_file(path: Path, data: bytes, *, overwrite: bool = True, kind: Kind = ImageError) -> None:
+    """Write a file in one piece; raises `kind` where that is impossible."""
+    with name_errors(path, kind), new_file(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def new_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Yield the name of an empty file to write; at the end of the block it gets the name `path`.
+
+    After an error in the block `path` is as it was. A link stays, the file behind it is replaced.
+    Raises OSError; FileExistsError if, without `overwrite`, the file is there by then.
+    """
+    place = _resolve(path)
+    temporary = _beside(place)
+    try:
+        temporary.open("xb").close()
+        yield temporary
+        _sync(temporary)
+        if place.exists():
+            temporary.chmod(stat.S_IMODE(place.stat().st_mode))
+        _refuse_existing(path, overwrite)
+        os.replace(temporary, place)
+    except BaseException:  # an interrupt leaves nothing behind either
+        _remove(temporary)
+        raise
+    _sync_folder(place.parent)
+
+
+@contextmanager
+def new_folder(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Yield an empty folder to fill; at the end of the block it takes the place of `path`.
+
+    Readers see the old folder or the new one, each complete. Raises OSError; FileExistsError if,
+    without `overwrite`, the folder is there by then.
+    """
+    place = _resolve(path)
+    temporary = _beside(place)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in temporary.rglob("*"):
+            (_sync_folder if file.is_dir() else _sync)(file)
+        _sync_folder(temporary)
+        _refuse_existing(path, overwrite)
+        _swap(temporary, place)
+    finally:
+        _remove(temporary)
+    _sync_folder(place.parent)
+
+
+def publish(file: Path, place: Path) -> Path:
+    """Give a finished file of the same disk its place, which is returned."""
+    _sync(file)
+    os.replace(file, place)
+    _sync_folder(place.parent)
+    return place
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left unfinished in a tree; no other may be writing there."""
+    for part in sorted(folder.rglob(".*.part")):
+        if PART.fullmatch(part.name):
+            _remove(part)
+
+
+@contextmanager
+def name_errors(
+    path: Path, kind: Kind = ImageError, kept: str = "nothing was changed"
+) -> Iterator[None]:
+    """Turn the system's errors while `path` is written into one line, which ends with `kept`."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise kind(f"{path} exists already: choose another name, or use --overwrite") from error
+    except PermissionError as error:
+        raise kind(f"{path} may not be written: choose another folder") from error
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]
+        raise kind(f"{path} cannot be written ({reason}): {kept}") from error
+
+
+def _resolve(path: Path) -> Path:
+    """The place behind links; OSError where the name leads nowhere."""
+    try:
+        return path.resolve()
+    except ValueError as error:  # a null byte
+        raise OSError(errno.EINVAL, "not a file name") from error
+    except RuntimeError as error:  # links in a circle, up to Python 3.12
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+
+
+def _refuse_existing(path: Path, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def _beside(place: Path) -> Path:
+    return place.with_name(f".{uuid4().hex}.part")  # short, however long the name is
+
+
+def _swap(made: Path, place: Path) -> None:
+    """Put a folder in its place; what was there may be left under the name `made`."""
+    if not place.exists():
+        os.rename(made, place)
+    elif not _exchange(made, place):
+        old = _beside(place)
+        os.rename(place, old)
+        try:
+            os.rename(made, place)
+        except OSError:
+            os.rename(old, place)
+            raise
+        _remove(old)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step, as Linux can; False where the system cannot."""
+    at_cwd, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError, TypeError):
+        return False
+    return renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb+") as opened:  # Windows syncs only what may be written
+        os.fsync(opened.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make names last; not every system can open a folder, and not every disk syncs one."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
