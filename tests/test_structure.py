@@ -19,6 +19,7 @@ import reage
 SOURCE = Path(reage.__file__).parent
 README = SOURCE.parent.parent / "README.md"
 FILES = sorted(path for path in SOURCE.rglob("*.py"))
+assert len(FILES) > 100, f"{SOURCE} is not the package"
 
 # A module imports its own part and parts of a lower number only. A folder of a part may have a
 # number of its own.
@@ -183,12 +184,12 @@ def test_the_errors_are_one_family():
 
 
 def readme_examples() -> list[str]:
-    if not README.is_file():
+    if not README.is_file():  # installed without its repository
         return []
     return re.findall(r"^```python\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
 
 
-@pytest.mark.skipif(not readme_examples(), reason="no README with python examples here")
+@pytest.mark.skipif(not README.is_file(), reason="no README here")
 def test_the_readme_s_examples_run(
     astronaut: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -200,5 +201,7 @@ def test_the_readme_s_examples_run(
     Image.fromarray(astronaut).save("portrait.jpg")
     Image.fromarray(np.concatenate([astronaut, astronaut[:, ::-1]], 1)).save("group.jpg")
     names: dict[str, object] = {}
-    for example in readme_examples():
+    examples = readme_examples()
+    assert examples, "the README lost its examples"
+    for example in examples:
         exec(compile(example, "README.md", "exec"), names)

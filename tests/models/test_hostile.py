@@ -133,17 +133,8 @@ def test_random_bytes_are_refused(refused: Any):
 
 def test_flipped_bytes_never_escape(tmp_path: Path, sound: bytes):
     """A damaged file is refused, or is read as what it says: no other exception."""
-    rng = torch.Generator().manual_seed(1)
-    path = tmp_path / "a.pkl"
-    for _ in range(150):
-        data = bytearray(sound)
-        for at in torch.randint(0, min(len(data), 9000), (3,), generator=rng).tolist():
-            data[at] = int(torch.randint(0, 256, (1,), generator=rng))
-        path.write_bytes(data)
-        try:
-            read_foreign(path)
-        except ModelError:
-            continue
+    (tmp_path / "a.pkl").write_bytes(sound)
+    never_escapes(tmp_path / "a.pkl", seed=1, changes=150)
 
 
 @pytest.mark.parametrize(

@@ -240,8 +240,10 @@ def test_answers_that_are_no_listing_are_refused(hub: Hub, monkeypatch: pytest.M
 def test_the_token_goes_to_the_hub_alone(folder: Hub, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
     load("hf://someone/faces")
+    stored = {path.startswith("/storage/"): token for path, token in folder.tokens}
+    assert stored == {True: None, False: "Bearer secret"}
     for path, token in folder.tokens:
-        assert token == (None if path.startswith("/storage/") else "Bearer secret"), path
+        assert token == stored[path.startswith("/storage/")], path
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,9 @@ def test_the_file_s_counts_and_folds():
 
 
 def test_no_pair_is_there_twice():
-    for fold in list_pairs(pictures(20), 300, seed=0):
+    folds = list_pairs(pictures(20), 300, seed=0)
+    assert len(folds) == 10
+    for fold in folds:
         for part in (fold.same, fold.different):
             unordered = {frozenset((a.index, b.index)) for a, b in part}
             assert len(unordered) == len(part) == 30  # two people's 15 pairs each; 30 of 36
