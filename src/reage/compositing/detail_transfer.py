@@ -19,7 +19,7 @@ from reage.compositing.detail_bank import REGIONS, DetailBank, Exemplar, Sex
 from reage.compositing.mesh_warp import FRAME_SCALE, MESH, warp_from_frame
 from reage.compositing.skin_mask import LOG_OFFSET, frame_mask, region_weights, skin_likelihood
 from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothstep
-from reage.faces.bands import BAND, LUMA, units_of
+from reage.compositing.bands import BAND, LUMA, units_of
 from reage.faces.face import Face
 
 __all__ = ["AgedSkin", "Subject", "add_detail", "choose_exemplars", "mix_detail", "wrinkling"]

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from reage.compositing.mesh_warp import FRAME
 from reage.compositing.smoothing import gaussian, resize_plane, smoothstep
-from reage.faces.bands import LUMA
+from reage.compositing.bands import LUMA
 
 __all__ = ["LOG_OFFSET", "frame_mask", "log_colours", "near_eyes", "region_weights", "skin_likelihood"]
 

@@ -17,7 +17,7 @@ from reage.compositing.skin_mask import (
     skin_likelihood,
 )
 from reage.compositing.smoothing import gaussian, masked_gaussian, smoothstep
-from reage.faces.alignment import face_quad, to_unit
+from reage.faces.squares import face_quad, to_unit
 from reage.faces.face import Face
 
 __all__ = ["Head", "canonical_mesh", "fit_bank", "skin_detail"]
