@@ -31,6 +31,7 @@ COMMANDS = {
     "project": ("reage.cli.research.project", "project"),
     "prepare": ("reage.cli.research.prepare", "prepare"),
     "fit": ("reage.cli.research.fit", "fit"),
+    "fit-detail": ("reage.cli.research.fit_detail", "fit_detail"),
     "people": ("reage.cli.research.people", "people"),
     "synthesize": ("reage.cli.outputs.synthesize", "synthesize"),
     "train": ("reage.cli.research.train", "train"),

@@ -16,7 +16,7 @@ from PIL import Image
 from reage.compositing.mesh_warp import FRAME, MESH
 from reage.errors import ModelError
 
-__all__ = ["REGIONS", "DetailBank", "Exemplar", "encode_detail", "read_bank", "write_bank"]
+__all__ = ["INDEX", "REGIONS", "DetailBank", "Exemplar", "encode_detail", "read_bank", "write_bank"]
 
 KIND = "reage-detail-bank"
 FORMAT = 1
@@ -24,9 +24,10 @@ INDEX = "bank.json"
 REGIONS = ("forehead", "eyes", "cheeks", "mouth")
 Region = Literal["forehead", "eyes", "cheeks", "mouth"]
 STEP = 1 / 240  # log-luminance that one level of a stored layer stands for; 128 is none
-QUALITY = 90  # of WebP: errors below half a percent of the light
+QUALITY = 95  # of WebP: errors below half a percent of the light
 
 Sex = Literal["female", "male"]
+SEXES: Sequence[Sex] = ("female", "male")
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class Exemplar:
     data: bytes = field(default=b"", repr=False)  # WebP of the detail
 
     def detail(self) -> np.ndarray:
-        """Decode the detail `[h, w]` float32 of the canonical face, log-luminance; 0 off the skin."""
+        """Decode the detail `[h, w]` float32, log-luminance; 0 where there is no skin."""
         return _decode(self.data)
 
 
@@ -55,7 +56,12 @@ class DetailBank:
 
     canonical: np.ndarray  # [468, 2] the mesh in the frame, pixels
     exemplars: Sequence[Exemplar]
+    young: Mapping[Sex, bytes]  # WebP of the mean detail of young faces, as `Exemplar.data`
     source: str = ""  # where the faces are from, and their licence
+
+    def young_detail(self, sex: Sex) -> np.ndarray:
+        """Decode the mean detail `[h, w]` float32 of young faces, log-luminance."""
+        return _decode(self.young[sex])
 
 
 def read_bank(folder: Path) -> DetailBank:
@@ -68,11 +74,12 @@ def read_bank(folder: Path) -> DetailBank:
             raise ModelError(f"{folder} was made for frames of {index['frame']} pixels")
         canonical = np.array(index["canonical"], np.float64).reshape(MESH, 2)
         found = [_exemplar(folder, row) for row in index["exemplars"]]
+        young = {sex: _layer(folder, f"young-{sex}") for sex in SEXES}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder} is not a bank of skin detail: {error}") from error
     if not found:
         raise ModelError(f"{folder} has no exemplars")
-    return DetailBank(canonical, tuple(found), str(index["source"]))
+    return DetailBank(canonical, tuple(found), young, str(index["source"]))
 
 
 def write_bank(bank: DetailBank, folder: Path) -> None:
@@ -82,6 +89,8 @@ def write_bank(bank: DetailBank, folder: Path) -> None:
     for one in bank.exemplars:
         (folder / f"{one.name}.webp").write_bytes(one.data)
         rows.append({key: value for key, value in asdict(one).items() if key != "data"})
+    for sex, data in bank.young.items():
+        (folder / f"young-{sex}.webp").write_bytes(data)
     index = {
         "kind": KIND,
         "format": FORMAT,
@@ -111,8 +120,13 @@ def _decode(data: bytes) -> np.ndarray:
 
 
 def _exemplar(folder: Path, row: dict[str, Any]) -> Exemplar:
-    data = (folder / f"{row['name']}.webp").read_bytes()
+    return Exemplar(**row, data=_layer(folder, row["name"]))
+
+
+def _layer(folder: Path, name: str) -> bytes:
+    """Read a stored layer; ValueError where it has not the frame's size."""
+    data = (folder / f"{name}.webp").read_bytes()
     with Image.open(io.BytesIO(data)) as image:
         if image.size != FRAME:
-            raise ValueError(f"{row['name']} is {image.size[0]}x{image.size[1]}")
-    return Exemplar(**row, data=data)
+            raise ValueError(f"{name} is {image.size[0]}x{image.size[1]}")
+    return data

@@ -15,23 +15,37 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
+from reage.compositing.bands import BAND, LUMA, enlarged, units_of
 from reage.compositing.detail_bank import REGIONS, DetailBank, Exemplar, Sex
 from reage.compositing.mesh_warp import FRAME_SCALE, MESH, warp_from_frame
 from reage.compositing.skin_mask import LOG_OFFSET, frame_mask, region_weights, skin_likelihood
 from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothstep
-from reage.compositing.bands import BAND, LUMA, units_of
 from reage.faces.face import Face
 
-__all__ = ["AgedSkin", "Subject", "add_detail", "choose_exemplars", "mix_detail", "wrinkling"]
+__all__ = [
+    "AgedSkin",
+    "LaidSkin",
+    "Subject",
+    "add_detail",
+    "box_around",
+    "choose_exemplars",
+    "laid_size",
+    "lay_detail",
+    "mix_detail",
+    "scale_of",
+    "usual_strength",
+    "visible_skin",
+    "wrinkling",
+]
 
 FINE = 0.014  # of FFHQ's square's side: of the Gaussian that parts wrinkles from folds and bags
 # What darkens skin reddens it: how much the logarithms of red, green and blue change with that of
 # the luma, the mean of 17 old faces of all skin tones (their spread is 0.07, 0.04 and 0.17).
 TONE = (0.75, 1.16, 1.4)
-MOST_LIGHTER, MOST_DARKER = 0.25, 0.45  # log-luminance
 SMALL, LARGE = 60, 140  # pixels of FFHQ's square: none is added below, all above
 BURNT, DARK = (0.9, 0.99), (0.02, 0.08)  # luma between which light is too strong, too weak for it
-MASK_SIDE = 192  # pixels across, at which skin is told from hair
+MASK_SIDE = 160  # pixels across, at which skin is told from hair
+MOST_WIDE = 720  # pixels at which a face's detail is laid out: exemplars have no finer
 # How an exemplar suits a face: differences that count one each. Then those that look alike differ
 # by the shape of the face, so that not everybody gets the same wrinkles.
 TONES, SMILES, YAWS, ASPECTS = 22.0, 0.07, 9.0, 0.045
@@ -124,75 +138,110 @@ def wrinkling(age: float) -> float:
 WRINKLING = ((25.0, 35.0, 50.0, 60.0, 70.0, 80.0, 95.0), (0.0, 0.05, 0.28, 0.5, 0.75, 1.0, 1.2))
 
 
+@dataclass(frozen=True, eq=False)
+class LaidSkin:
+    """Detail of old skin where a photo's face is: made once, added at any strength."""
+
+    box: tuple[int, int, int, int]  # x0, y0, x1, y1 of the photo's pixels
+    wrinkles: np.ndarray  # [h, w] log-luminance over the box; large faces have fewer pixels here
+    folds: np.ndarray  # [h, w]
+    limits: tuple[float, float] = (0.25, 0.45)  # log-luminance: most lighter, most darker
+
+
+def lay_detail(
+    source: np.ndarray, landmarks: np.ndarray, skin: AgedSkin, hidden: np.ndarray | None = None
+) -> LaidSkin | None:
+    """Lay detail over a photo's face; None where it has too few pixels for any.
+
+    `source` is the photo before any edit, `[H, W, 3 or 4]` uint8 or uint16, `landmarks`
+    `[468 or more, 2 or 3]` the mesh in it. `hidden` `[H, W]` in 0..1 is what is known to cover the
+    skin, hair above all.
+    """
+    share = scale_of(landmarks, skin.canonical)[1]
+    x0, y0, x1, y1 = box = box_around(landmarks, source.shape)
+    if share == 0 or x0 >= x1 or y0 >= y1:
+        return None
+    size = laid_size(box)
+    layers = np.stack([skin.wrinkles, skin.folds, skin.mask])
+    wrinkles, folds, face = warp_from_frame(layers, skin.canonical, landmarks, box, size)
+    seen = np.float32(share) * visible_skin(source[y0:y1, x0:x1, :3], face)
+    if hidden is not None:
+        seen *= 1 - resize_plane(hidden[y0:y1, x0:x1], size, Image.Resampling.BOX)
+    return LaidSkin(box, wrinkles * seen, folds * seen)
+
+
+def scale_of(landmarks: np.ndarray, canonical: np.ndarray) -> tuple[float, float]:
+    """Return the side of a face's square in pixels, and how much of any detail it can show."""
+    side = float(np.ptp(landmarks[:MESH, 0]) / np.ptp(canonical[:, 0])) * FRAME_SCALE
+    return side, float(smoothstep(np.array((side - SMALL) / (LARGE - SMALL))))
+
+
+def laid_size(box: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Width and height at which the detail of a face in a box is laid out."""
+    x0, y0, x1, y1 = box
+    factor = max(1.0, (x1 - x0) / MOST_WIDE)
+    return round((x1 - x0) / factor), round((y1 - y0) / factor)
+
+
 def add_detail(
-    picture: np.ndarray,
-    source: np.ndarray,
-    landmarks: np.ndarray,
-    skin: AgedSkin,
-    wrinkles: float,
-    folds: float,
-    hidden: np.ndarray | None = None,
+    picture: np.ndarray, source: np.ndarray, laid: LaidSkin, wrinkles: float, folds: float
 ) -> None:
     """Add detail to a face of a picture in place, so many times as strong as old skin's.
 
-    `picture` and `source`, the photo before any edit, are `[H, W, 3 or 4]` uint8 or uint16;
-    `landmarks` `[468 or more, 2 or 3]` lie in both. `hidden` `[H, W]` in 0..1 is what is known to
-    cover the skin, hair above all. Faces of few pixels get none.
+    `source` is the photo before any edit, of the picture's size and type.
     """
-    side = np.ptp(landmarks[:MESH, 0]) / np.ptp(skin.canonical[:, 0]) * FRAME_SCALE
-    share = float(smoothstep(np.array((side - SMALL) / (LARGE - SMALL))))
-    box = _box(landmarks, picture.shape)
-    x0, y0, x1, y1 = box
-    if share == 0 or x0 >= x1 or y0 >= y1 or max(wrinkles, folds) == 0:
-        return
-    layer = share * (wrinkles * skin.wrinkles + folds * skin.folds)
-    layer = np.where(layer > 0, MOST_LIGHTER * np.tanh(layer / MOST_LIGHTER), layer)
-    layer = np.where(layer < 0, MOST_DARKER * np.tanh(layer / MOST_DARKER), layer)
-    detail, face = warp_from_frame(np.stack([layer, skin.mask]), skin.canonical, landmarks, box)
-    seen = source[y0:y1, x0:x1, :3]
-    detail *= _visible(seen, face)
-    if hidden is not None:
-        detail *= 1 - hidden[y0:y1, x0:x1]
-    _multiply(picture[y0:y1, x0:x1, :3], seen, detail)
+    x0, y0, x1, y1 = laid.box
+    detail = wrinkles * laid.wrinkles + folds * laid.folds
+    lighter, darker = laid.limits
+    most = np.where(detail > 0, np.float32(lighter), np.float32(darker))
+    detail = most * np.tanh(detail / most)
+    _multiply(picture[y0:y1, x0:x1, :3], source[y0:y1, x0:x1, :3], detail)
 
 
 def _multiply(target: np.ndarray, seen: np.ndarray, detail: np.ndarray) -> None:
-    """Make a picture `[h, w, 3]` lighter or darker by log-luminance `[h, w]`, in skin's colours."""
+    """Make a picture `[h, w, 3]` lighter or darker by log-luminance, in the colours of skin.
+
+    `detail` lies over it at the same or a smaller size.
+    """
+    height, width = target.shape[:2]
     full = np.float32(255 * units_of(target))
-    offset = np.float32(LOG_OFFSET)
+    offset = np.float32(LOG_OFFSET) * full
+    whole = Image.fromarray(detail)
 
     def change(top: int) -> None:
-        rows = slice(top, min(top + BAND, len(target)))
-        light = (seen[rows] @ LUMA) / full
-        change = detail[rows] * smoothstep((BURNT[1] - light) / (BURNT[1] - BURNT[0]))
-        change *= smoothstep((light - DARK[0]) / (DARK[1] - DARK[0]))
+        rows = (top, min(top + BAND, height))
+        part = slice(*rows)
+        logs = detail[part] if len(detail) == height else enlarged(whole, rows, width, height)
+        light = (seen[part] @ LUMA) / full
+        logs = logs * smoothstep((BURNT[1] - light) / (BURNT[1] - BURNT[0]))
+        logs *= smoothstep((light - DARK[0]) / (DARK[1] - DARK[0]))
         for channel in range(3):
-            values = target[rows, :, channel] / full + offset
-            values = (values * np.exp(np.float32(TONE[channel]) * change) - offset) * full
-            target[rows, :, channel] = np.clip(np.rint(values), 0, full)
+            values = (target[part, :, channel] + offset) * np.exp(np.float32(TONE[channel]) * logs)
+            target[part, :, channel] = np.clip(np.rint(values - offset), 0, full)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(change, range(0, len(target), BAND)))
+        list(pool.map(change, range(0, height, BAND)))
 
 
-def _visible(seen: np.ndarray, face: np.ndarray) -> np.ndarray:
-    """Where the photo shows skin, of what the mesh says is skin: `[h, w]`."""
+def visible_skin(seen: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """Where a photo `[H, W, 3]` shows skin, of what the mesh says is skin `[h, w]`."""
     height, width = face.shape
+    face = np.clip(face, 0, 1)
     factor = max(1.0, width / MASK_SIDE)
     size = (max(1, round(width / factor)), max(1, round(height / factor)))
-    small = Image.fromarray(_as_bytes(seen)).resize(size, Image.Resampling.BOX)
     there = resize_plane(face, size, Image.Resampling.BOX)
     if (there > 0.9).sum() < 50:
-        return np.clip(face, 0, 1)
+        return face
+    small = Image.fromarray(_as_bytes(seen)).resize(size, Image.Resampling.BOX)
     likely = skin_likelihood(np.asarray(small, np.float32) / 255, there)
-    return np.clip(face, 0, 1) * np.clip(resize_plane(likely, (width, height)), 0, 1)
+    return face * np.clip(resize_plane(likely, (width, height)), 0, 1)
 
 
 def _as_bytes(seen: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(seen if seen.dtype == np.uint8 else (seen // 257).astype(np.uint8))
 
 
-def _box(landmarks: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def box_around(landmarks: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Pixels x0, y0, x1, y1 around a mesh and the forehead above it."""
     points = landmarks[:MESH, :2]
     low, high = points.min(0), points.max(0)

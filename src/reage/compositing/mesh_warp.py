@@ -9,15 +9,16 @@ from PIL import Image
 
 from reage.compositing.smoothing import resize_plane
 
-__all__ = ["FRAME", "ThinPlate", "mesh_to_frame", "sample", "warp_from_frame"]
+__all__ = ["FRAME", "ThinPlate", "mesh_to_frame", "sample", "warp_from_frame", "warp_to_frame"]
 
 # The canonical face lies in FFHQ's square as the mean face does; the frame is this part of it
 # (x0, y0, x1, y1) at so many pixels a side of the square.
 FRAME_BOX, FRAME_SCALE = (0.14, 0.10, 0.86, 1.0), 711
 FRAME = (512, 640)  # width, height of a layer of the canonical face, pixels
 MESH = 468  # points of the mesh; the irises follow and say nothing of the skin
-EVERY = 2  # points of the mesh that a warp is fitted to
-GRID = 40  # cells across which a warp is computed, then interpolated
+EVERY = 3  # points of the mesh that a warp is fitted to
+GRID = 36  # cells across which a warp is computed, then interpolated
+SHARP = 0.8  # below this share of a pixel, linear interpolation would blur
 STIFFNESS = 1e-4  # lets points that coincide in a turned face disagree
 
 
@@ -58,67 +59,67 @@ def mesh_to_frame(mesh: np.ndarray) -> np.ndarray:
 
 
 def warp_from_frame(
-    layers: np.ndarray, canonical: np.ndarray, landmarks: np.ndarray, box: tuple[int, int, int, int]
+    layers: np.ndarray,
+    canonical: np.ndarray,
+    landmarks: np.ndarray,
+    box: tuple[int, int, int, int],
+    size: tuple[int, int],
 ) -> np.ndarray:
-    """Lay layers `[C, h, w]` of the canonical face over the photo's pixels x0, y0, x1, y1.
+    """Lay layers `[C, h, w]` of the canonical face over a photo's pixels x0, y0, x1, y1.
 
     `canonical` `[468, 2]` is the mesh in the frame, `landmarks` `[468 or more, 2]` in the photo.
-    Returns `[C, y1 - y0, x1 - x0]` float32; 0 beyond the frame. Where the photo's face is smaller
-    than the frame the layers are low-pass filtered first.
+    Returns `[C, size[1], size[0]]` float32: the box at that size.
     """
     x0, y0, x1, y1 = box
     plate = ThinPlate.fit(landmarks[:MESH:EVERY, :2].astype(np.float64), canonical[::EVERY])
-    xs, ys = np.linspace(x0, x1, GRID + 1) - 0.5, np.linspace(y0, y1, GRID + 1) - 0.5
-    places = plate(np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)).reshape(GRID + 1, GRID + 1, 2)
-    shrink = np.ptp(canonical[:, 0]) / max(np.ptp(landmarks[:MESH, 0]), 1.0)
-    return sample(layers, places, (x1 - x0, y1 - y0), max(shrink, 1.0))
+    places = plate(_centres((x0, y0, x1, y1))).reshape(GRID, GRID, 2)
+    width = np.ptp(landmarks[:MESH, 0]) * size[0] / (x1 - x0)
+    return sample(layers, places, size, float(np.ptp(canonical[:, 0]) / max(width, 1.0)))
+
+
+def warp_to_frame(rgb: np.ndarray, canonical: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Lay a photo `[H, W, 3]` uint8 out on the canonical face: `[h, w, 3]` in 0..1."""
+    plate = ThinPlate.fit(canonical[::EVERY], landmarks[:MESH:EVERY, :2].astype(np.float64))
+    places = plate(_centres((0, 0, *FRAME))).reshape(GRID, GRID, 2)
+    shrink = np.ptp(landmarks[:MESH, 0]) / np.ptp(canonical[:, 0])
+    layers = np.moveaxis(rgb[..., :3], 2, 0).astype(np.float32) / 255
+    return np.clip(np.moveaxis(sample(layers, places, FRAME, float(shrink)), 0, 2), 0, 1)
 
 
 def sample(
-    layers: np.ndarray, places: np.ndarray, size: tuple[int, int], shrink: float = 1.0
+    layers: np.ndarray, places: np.ndarray, size: tuple[int, int], shrink: float
 ) -> np.ndarray:
-    """Sample layers `[C, h, w]` where a grid of cell corners `[g + 1, g + 1, 2]` says.
+    """Sample layers `[C, h, w]` at `places` `[g, g, 2]`, one for the middle of each even cell.
 
-    `size` (width, height) is the result's, over which the cells are even; `shrink` is how many of
-    the layers' pixels come to one of the result. Positions count pixel centres as integers.
+    `size` (width, height) is the result's; `shrink` is how many of the layers' pixels come to one
+    of it: more than one are averaged, fewer interpolated (bicubic to double, then linear).
     """
     height, width = layers.shape[1:]
-    inner = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    scaled = (places + 0.5) * np.array([inner[0] / width, inner[1] / height])
-    cells = _cells(scaled, size)
-    result = []
-    for layer in layers:
-        small = layer if shrink == 1 else resize_plane(layer, inner, Image.Resampling.BOX)
-        image = Image.fromarray(np.ascontiguousarray(small, dtype=np.float32))
-        mesh = image.transform(size, Image.Transform.MESH, cells, Image.Resampling.BICUBIC)
-        result.append(np.asarray(mesh))
-    return np.stack(result)
+    factor = 1 / shrink if shrink > 1 else (2.0 if shrink < SHARP else 1.0)
+    inner = (max(2, round(width * factor)), max(2, round(height * factor)))
+    filter = Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
+    if inner != (width, height):
+        layers = np.stack([resize_plane(layer, inner, filter) for layer in layers])
+    x, y = (resize_plane(places[..., i], size, Image.Resampling.BICUBIC) for i in (0, 1))
+    x = np.clip((x + 0.5) * (inner[0] / width) - 0.5, 0, inner[0] - 1.001)
+    y = np.clip((y + 0.5) * (inner[1] / height) - 0.5, 0, inner[1] - 1.001)
+    left, top = x.astype(np.int32), y.astype(np.int32)
+    x, y = x - left, y - top
+    at = top * inner[0] + left
+    result = np.empty((len(layers), size[1], size[0]), np.float32)
+    for flat, out in zip(layers.reshape(len(layers), -1), result, strict=True):
+        upper = flat.take(at) * (1 - x) + flat.take(at + 1) * x
+        lower = flat.take(at + inner[0]) * (1 - x) + flat.take(at + inner[0] + 1) * x
+        out[...] = upper * (1 - y) + lower * y
+    return result
 
 
-def _cells(places: np.ndarray, size: tuple[int, int]) -> list[tuple]:
-    """Pillow's list of target boxes and source quads (TL, BL, BR, TR), pixel corners at integers."""
-    rows, columns = places.shape[0] - 1, places.shape[1] - 1
-    xs = np.rint(np.linspace(0, size[0], columns + 1)).astype(int)
-    ys = np.rint(np.linspace(0, size[1], rows + 1)).astype(int)
-    # Boxes end on whole pixels: the corners' places move along.
-    across = np.interp(xs, np.linspace(0, size[0], columns + 1), np.arange(columns + 1))
-    down = np.interp(ys, np.linspace(0, size[1], rows + 1), np.arange(rows + 1))
-    corners = _between(_between(places, down, 0), across, 1)
-    cells = []
-    for j in range(rows):
-        for i in range(columns):
-            if xs[i] == xs[i + 1] or ys[j] == ys[j + 1]:
-                continue
-            quad = corners[[j, j + 1, j + 1, j], [i, i, i + 1, i + 1]].ravel().tolist()
-            cells.append(((int(xs[i]), int(ys[j]), int(xs[i + 1]), int(ys[j + 1])), quad))
-    return cells
-
-
-def _between(values: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
-    """Interpolate linearly along an axis."""
-    low = np.minimum(at.astype(int), values.shape[axis] - 2)
-    share = (at - low).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-    return values.take(low, axis) * (1 - share) + values.take(low + 1, axis) * share
+def _centres(box: tuple[int, int, int, int]) -> np.ndarray:
+    """The middles `[GRID * GRID, 2]` of even cells over a box of pixels."""
+    steps = (np.arange(GRID) + 0.5) / GRID
+    xs = box[0] - 0.5 + steps * (box[2] - box[0])
+    ys = box[1] - 0.5 + steps * (box[3] - box[1])
+    return np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2)
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

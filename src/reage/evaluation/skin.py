@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -39,6 +40,7 @@ PLACES: Mapping[str, Sequence[int]] = {
 # Standard deviations in shares of FFHQ's square's side that part the bands of detail.
 BANDS = (0.002, 0.004, 0.008, 0.014, 0.028)
 WAVES, TURNS = (3.0, 5.0, 9.0, 16.0), 6  # pixels, directions of the Gabor filters
+SKIN_COLOUR = np.array([176, 140, 122], np.float32)  # that all patches are brought to
 KID_SCALE = 1000.0
 
 
@@ -62,8 +64,8 @@ def skin_patches(rgb: np.ndarray, face: Face) -> Mapping[str, np.ndarray]:
     points = to_unit(face.landmarks[:, :2], quad) * SQUARE - PATCH / 2
     corners = np.clip(np.rint(points), 0, SQUARE - PATCH).astype(int)
     return {
-        place: np.stack(
-            [square[y : y + PATCH, x : x + PATCH] for x, y in corners[list(indices)]]
+        place: _balanced(
+            np.stack([square[y : y + PATCH, x : x + PATCH] for x, y in corners[list(indices)]])
         )
         for place, indices in PLACES.items()
     }
@@ -145,9 +147,15 @@ def band_energies(rgb: np.ndarray, face: Face) -> Mapping[str, np.ndarray]:
         for patch in patches:
             light = np.log(patch.astype(np.float32) @ LUMA / 255 + LOG_OFFSET)
             smooth = [light, *(gaussian(light, sigma * SQUARE) for sigma in BANDS)]
-            squares.append([np.mean((a - b) ** 2) for a, b in zip(smooth, smooth[1:], strict=False)])
+            squares.append([np.mean((a - b) ** 2) for a, b in pairwise(smooth)])
         energies[place] = np.sqrt(np.mean(squares, 0))
     return energies
+
+
+def _balanced(patches: np.ndarray) -> np.ndarray:
+    """Bring each patch's mean to one colour: cameras, lamps and skin tones are not its texture."""
+    means = patches.astype(np.float32).mean((1, 2), keepdims=True)
+    return np.clip(patches * (SKIN_COLOUR / np.maximum(means, 8)), 0, 255).astype(np.uint8)
 
 
 def _kid(

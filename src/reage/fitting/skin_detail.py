@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reage.compositing.detail_bank import REGIONS, DetailBank, Exemplar, Sex, encode_detail
-from reage.compositing.mesh_warp import FRAME, FRAME_SCALE, MESH, ThinPlate, mesh_to_frame, sample
+from reage.compositing.mesh_warp import FRAME, FRAME_SCALE, MESH, mesh_to_frame, warp_to_frame
 from reage.compositing.skin_mask import (
     frame_mask,
     log_colours,
@@ -17,8 +17,8 @@ from reage.compositing.skin_mask import (
     skin_likelihood,
 )
 from reage.compositing.smoothing import gaussian, masked_gaussian, smoothstep
-from reage.faces.squares import face_quad, to_unit
 from reage.faces.face import Face
+from reage.faces.squares import face_quad, to_unit
 
 __all__ = ["Head", "canonical_mesh", "fit_bank", "skin_detail"]
 
@@ -33,7 +33,6 @@ MEAN_BLUR = 1.5  # pixels of the frame: single faces' pores leave the mean
 # stubble, the shade of brows. A little of it sets off the wrinkles beside.
 MOST_LIGHTER, MOST_LIGHTER_FOLDS, MOST_DARKER = 0.2, 0.08, 0.5
 COVERED = 0.55  # share of a region's skin that has to be seen
-GRID = 60
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +55,8 @@ def fit_bank(
     canonical = canonical_mesh(faces)
     means = _young_means(young, canonical)
     made = [_exemplar(head, canonical, means[head.sex]) for head in old]
-    return DetailBank(canonical, tuple(made), source)
+    young_layers = {sex: encode_detail(mean) for sex, mean in means.items()}
+    return DetailBank(canonical, tuple(made), young_layers, source)
 
 
 def canonical_mesh(faces: Sequence[Face]) -> np.ndarray:
@@ -76,7 +76,7 @@ def skin_detail(
     rgb: np.ndarray, landmarks: np.ndarray, canonical: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take a photo's skin to the canonical face: its detail, and where it is, both `[h, w]`."""
-    colours = _to_frame(rgb, landmarks, canonical)
+    colours = warp_to_frame(rgb, canonical, landmarks)
     seen = np.clip(frame_mask(canonical) * skin_likelihood(colours, frame_mask(canonical)), 0, 1)
     light = log_colours(colours)[0]
     return light - masked_gaussian(light, seen, BROADEST * FRAME_SCALE), seen
@@ -90,7 +90,9 @@ def _young_means(young: Iterable[Head], canonical: np.ndarray) -> Mapping[Sex, n
         sums[head.sex] += np.stack([detail * seen, seen])
     means = {sex: total[0] / np.maximum(total[1], 1) for sex, total in sums.items()}
     means = {sex: gaussian((m + m[:, ::-1]) / 2, MEAN_BLUR) for sex, m in means.items()}
-    beard = smoothstep((np.arange(FRAME[1]) - canonical[1, 1]) / (canonical[0, 1] - canonical[1, 1]))
+    beard = smoothstep(
+        (np.arange(FRAME[1]) - canonical[1, 1]) / (canonical[0, 1] - canonical[1, 1])
+    )
     share = beard[:, None].astype(np.float32)
     means["male"] = means["male"] * (1 - share) + means["female"] * share
     return means
@@ -137,14 +139,3 @@ def _limited(detail: np.ndarray, most: float, canonical: np.ndarray) -> np.ndarr
 def _mesh(head: Head) -> np.ndarray:
     assert head.face.landmarks is not None, f"{head.name} has no mesh"
     return head.face.landmarks
-
-
-def _to_frame(rgb: np.ndarray, landmarks: np.ndarray, canonical: np.ndarray) -> np.ndarray:
-    """Lay a photo out on the canonical face: `[h, w, 3]` in 0..1."""
-    plate = ThinPlate.fit(canonical[::2], landmarks[:MESH:2, :2].astype(np.float64))
-    width, height = FRAME
-    xs, ys = np.linspace(0, width, GRID + 1) - 0.5, np.linspace(0, height, GRID + 1) - 0.5
-    places = plate(np.stack(np.meshgrid(xs, ys), -1).reshape(-1, 2))
-    layers = np.moveaxis(rgb, 2, 0).astype(np.float32) / 255
-    warped = sample(layers, places.reshape(GRID + 1, GRID + 1, 2), FRAME)
-    return np.clip(np.moveaxis(warped, 0, 2), 0, 1)
