@@ -41,7 +41,7 @@ OVAL = [
 FEATHERS = {"eyes": 3.0, "brows": 5.0, "lips": 3.0, "nostrils": 3.0}
 OVAL_FEATHER = 14.0
 NEAR = 9.0  # ... and what is beside eyes and brows
-FOREHEAD = 0.10  # of the face's height: how much higher than the mesh a forehead may reach
+FOREHEAD = 0.16  # of the face's height: how much higher than the mesh a forehead may reach
 # Mahalanobis distances from the skin's colours between which a pixel ceases to be skin.
 SKIN, NOT_SKIN = 2.6, 4.6
 BLEND = 0.08  # of the face's height, in which one region passes into the next
