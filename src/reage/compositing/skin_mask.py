@@ -45,6 +45,9 @@ FOREHEAD = 0.16  # of the face's height: how much higher than the mesh a forehea
 # Mahalanobis distances from the skin's colours between which a pixel ceases to be skin.
 SKIN, NOT_SKIN = 2.6, 4.6
 BLEND = 0.08  # of the face's height, in which one region passes into the next
+# Of log-luminance, log R/G and log B/G, squared: skin varies by so much at least; their standard
+# deviations, at most, where learning begins.
+LEAST_SPREAD, MOST_SPREAD = np.array([0.006, 0.0006, 0.0012]), np.array([0.22, 0.06, 0.1])
 SAMPLES = 4000  # pixels that the colours are learnt from
 CLOSE = 0.012  # of the width
 LOG_OFFSET = 0.03  # of 0..1, added before logarithms: noise in black counts for nothing
@@ -104,12 +107,14 @@ def skin_likelihood(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
     chosen = values[:, mask > 0.9]
     chosen = chosen[:, :: max(1, chosen.shape[1] // SAMPLES)]
     centre = np.median(chosen, axis=1)
-    for _ in range(3):
+    # Hair may cover a good part of the mesh: no spread is learnt from all of it.
+    typical = 1.5 * np.median(np.abs(chosen - centre[:, None]), axis=1)
+    spread = np.diag(np.square(np.minimum(typical, MOST_SPREAD)) + LEAST_SPREAD)
+    for _ in range(4):
         away = chosen - centre[:, None]
-        spread = np.cov(away) + np.diag([0.006, 0.0006, 0.0012])
         distance = np.einsum("in,ij,jn->n", away, np.linalg.inv(spread), away)
-        inside = distance < 6.0
-        chosen, centre = chosen[:, inside], chosen[:, inside].mean(1)
+        inside = chosen[:, distance < 7.0]
+        centre, spread = inside.mean(1), np.cov(inside) + np.diag(LEAST_SPREAD)
     away = values - centre[:, None, None]
     distance = np.sqrt(np.einsum("iyx,ij,jyx->yx", away, np.linalg.inv(spread), away))
     likely = smoothstep((NOT_SKIN - distance) / (NOT_SKIN - SKIN))
