@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -128,9 +129,9 @@ def test_other_faces_get_other_exemplars(bank):
 
 
 def test_wrinkling_rises_with_age():
-    years = [wrinkling(age) for age in range(0, 100)]
+    years = [wrinkling(age) for age in range(100)]
     assert years[20] == 0
-    assert all(b >= a for a, b in zip(years, years[1:], strict=False))
+    assert all(b >= a for a, b in pairwise(years))
     assert years[80] == 1
 
 

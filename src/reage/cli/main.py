@@ -36,6 +36,7 @@ COMMANDS = {
     "synthesize": ("reage.cli.outputs.synthesize", "synthesize"),
     "train": ("reage.cli.research.train", "train"),
     "evaluate": ("reage.cli.research.evaluate", "evaluate"),
+    "head-sheet": ("reage.cli.research.head_sheet", "head_sheet"),
     "export": ("reage.cli.research.export", "export"),
     "convert": ("reage.cli.research.models", "convert"),
     "models": ("reage.cli.research.models", "models"),

@@ -16,7 +16,16 @@ from PIL import Image
 from reage.compositing.mesh_warp import FRAME, MESH
 from reage.errors import ModelError
 
-__all__ = ["INDEX", "REGIONS", "DetailBank", "Exemplar", "encode_detail", "read_bank", "write_bank"]
+__all__ = [
+    "INDEX",
+    "REGIONS",
+    "SEXES",
+    "DetailBank",
+    "Exemplar",
+    "encode_detail",
+    "read_bank",
+    "write_bank",
+]
 
 KIND = "reage-detail-bank"
 FORMAT = 1
@@ -74,7 +83,7 @@ def read_bank(folder: Path) -> DetailBank:
             raise ModelError(f"{folder} was made for frames of {index['frame']} pixels")
         canonical = np.array(index["canonical"], np.float64).reshape(MESH, 2)
         found = [_exemplar(folder, row) for row in index["exemplars"]]
-        young = {sex: _layer(folder, f"young-{sex}") for sex in SEXES}
+        young: dict[Sex, bytes] = {sex: _layer(folder, f"young-{sex}") for sex in SEXES}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder} is not a bank of skin detail: {error}") from error
     if not found:

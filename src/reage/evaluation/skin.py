@@ -24,6 +24,7 @@ __all__ = [
     "band_energies",
     "skin_distance",
     "skin_patches",
+    "standardise",
     "texture_features",
     "xception_features",
 ]
@@ -41,6 +42,7 @@ PLACES: Mapping[str, Sequence[int]] = {
 BANDS = (0.002, 0.004, 0.008, 0.014, 0.028)
 WAVES, TURNS = (3.0, 5.0, 9.0, 16.0), 6  # pixels, directions of the Gabor filters
 SKIN_COLOUR = np.array([176, 140, 122], np.float32)  # that all patches are brought to
+CLIPPED = 2.5  # standard deviations
 KID_SCALE = 1000.0
 
 
@@ -87,6 +89,26 @@ def skin_distance(
         a, b = [made[i] for i in few], [real[i] for i in many]
         means.append(np.mean([_kid(a, b, place) for place in PLACES]))
     return SkinDistance(places, float(np.std(means)))
+
+
+def standardise(
+    real: Sequence[Mapping[str, np.ndarray]],
+) -> Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]:
+    """Learn of real people's patches how features are brought to mean 0 and deviation 1.
+
+    Beyond `CLIPPED` deviations they are cut off: the kernel is cubic, and one odd patch would
+    outweigh all others.
+    """
+    known = np.concatenate([patches for one in real for patches in one.values()])
+    mean, spread = known.mean(0), known.std(0) + 1e-6
+
+    def apply(one: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        return {
+            place: np.clip((found - mean) / spread, -CLIPPED, CLIPPED)
+            for place, found in one.items()
+        }
+
+    return apply
 
 
 def xception_features(network: XceptionAge) -> Callable[[np.ndarray], np.ndarray]:

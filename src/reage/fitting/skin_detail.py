@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reage.compositing.detail_bank import REGIONS, DetailBank, Exemplar, Sex, encode_detail
+from reage.compositing.detail_bank import (
+    REGIONS,
+    SEXES,
+    DetailBank,
+    Exemplar,
+    Sex,
+    encode_detail,
+)
 from reage.compositing.mesh_warp import FRAME, FRAME_SCALE, MESH, mesh_to_frame, warp_to_frame
 from reage.compositing.skin_mask import (
     frame_mask,
@@ -55,7 +62,7 @@ def fit_bank(
     canonical = canonical_mesh(faces)
     means = _young_means(young, canonical)
     made = [_exemplar(head, canonical, means[head.sex]) for head in old]
-    young_layers = {sex: encode_detail(mean) for sex, mean in means.items()}
+    young_layers: dict[Sex, bytes] = {sex: encode_detail(mean) for sex, mean in means.items()}
     return DetailBank(canonical, tuple(made), young_layers, source)
 
 
@@ -84,11 +91,13 @@ def skin_detail(
 
 def _young_means(young: Iterable[Head], canonical: np.ndarray) -> Mapping[Sex, np.ndarray]:
     """Mean detail of young women and men; where beards grow, the women's."""
-    sums = {sex: np.zeros((2, *FRAME[::-1]), np.float32) for sex in ("female", "male")}
+    sums: dict[Sex, np.ndarray] = {sex: np.zeros((2, *FRAME[::-1]), np.float32) for sex in SEXES}
     for head in young:
         detail, seen = skin_detail(head.rgb, _mesh(head), canonical)
         sums[head.sex] += np.stack([detail * seen, seen])
-    means = {sex: total[0] / np.maximum(total[1], 1) for sex, total in sums.items()}
+    means: dict[Sex, np.ndarray] = {
+        sex: total[0] / np.maximum(total[1], 1) for sex, total in sums.items()
+    }
     means = {sex: gaussian((m + m[:, ::-1]) / 2, MEAN_BLUR) for sex, m in means.items()}
     beard = smoothstep(
         (np.arange(FRAME[1]) - canonical[1, 1]) / (canonical[0, 1] - canonical[1, 1])
