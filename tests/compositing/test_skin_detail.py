@@ -16,8 +16,10 @@ from reage.compositing.detail_transfer import (
     Subject,
     add_detail,
     choose_exemplars,
+    detail_gains,
     lay_detail,
     mix_detail,
+    shading_age,
     wrinkling,
 )
 from reage.compositing.mesh_warp import FRAME, ThinPlate, warp_from_frame
@@ -133,6 +135,16 @@ def test_wrinkling_rises_with_age():
     assert years[20] == 0
     assert all(b >= a for a, b in pairwise(years))
     assert years[80] == 1
+
+
+def test_gains_are_none_without_a_change_and_of_one_direction():
+    assert detail_gains(50, 50) == (0, 0)
+    older, younger = detail_gains(25, 80)
+    assert older > 0.5
+    assert younger == 0
+    assert detail_gains(80, 25) == (0, 1)
+    assert shading_age(20, 80) == 56
+    assert shading_age(80, 20) == 20
 
 
 def test_removal_takes_a_fold_away_and_keeps_texture(photo, mesh, bank):

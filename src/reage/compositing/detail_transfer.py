@@ -29,10 +29,12 @@ __all__ = [
     "add_detail",
     "box_around",
     "choose_exemplars",
+    "detail_gains",
     "laid_size",
     "lay_detail",
     "mix_detail",
     "scale_of",
+    "shading_age",
     "usual_strength",
     "visible_skin",
     "wrinkling",
@@ -138,6 +140,19 @@ def wrinkling(age: float) -> float:
     return float(np.interp(age, *WRINKLING))
 
 
+def detail_gains(own: float, wanted: float) -> tuple[float, float]:
+    """How much of old skin's detail to add, and how much of the face's own to take away."""
+    change = wrinkling(wanted) - wrinkling(own)
+    return OLDER * max(change, 0.0), min(YOUNGER * max(-change, 0.0), 1.0)
+
+
+def shading_age(own: float, wanted: float) -> float:
+    """The age that broad shading has to show where detail shows the rest."""
+    return own + SHADING * (wanted - own) if wanted > own else wanted
+
+
+# Chosen by eye on 12 studio portraits, and by the skin's distance to real old people's.
+OLDER, YOUNGER, SHADING = 0.75, 1.6, 0.6
 WRINKLING = ((25.0, 35.0, 50.0, 60.0, 70.0, 80.0, 95.0), (0.0, 0.05, 0.28, 0.5, 0.75, 1.0, 1.2))
 
 
