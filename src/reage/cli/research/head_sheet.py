@@ -1,0 +1,48 @@
+"""`reage head-sheet`: heads at several ages at full size, to be judged by eye."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reage.cli.shared.options import model_option
+
+
+@click.command("head-sheet")
+@click.argument("heads", type=click.Path(path_type=Path))
+@model_option
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder.")
+@click.option("--count", default=24, show_default=True, type=click.IntRange(1), help="Heads.")
+@click.option(
+    "--exclude", type=click.Path(path_type=Path, exists=True), help="Names, one per line."
+)
+def head_sheet(heads: Path, model: str, output: Path, count: int, exclude: Path | None) -> None:
+    """Age heads of the table HEADS (a CSV beside its .tar or pictures) and write one PNG each.
+
+    \b
+    reage head-sheet heads.csv -o sheets --exclude exemplars.txt
+    """
+    import numpy as np
+    from PIL import Image
+
+    from reage.editor import load
+    from reage.evaluation.head_sheet import AGES, choose_heads, head_row
+    from reage.fitting.heads import read_heads, read_pictures
+
+    lines = exclude.read_text(encoding="utf-8").splitlines() if exclude else []
+    names = {line.split()[0] for line in lines if line.split()}
+    rows = choose_heads(read_heads(heads), names, count)
+    pictures = read_pictures(heads, rows)
+    editor = load(model)
+    output.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        photo = np.ascontiguousarray(pictures[row.file])
+        result = editor.edit(photo, to=AGES)
+        shown = [photo, *(edit.photo.rgb8 for edit in result.edits)]
+        read = [edit.faces[0].after.age for edit in result.edits]
+        titles = [f"{row.name} ({row.age:.0f})"]
+        titles += [f"{age}, reads {got:.0f}" for age, got in zip(AGES, read, strict=True)]
+        file = output / f"{row.name}.png"
+        Image.fromarray(head_row(shown, titles)).save(file)
+        click.echo(f"{file}")

@@ -1,0 +1,141 @@
+"""A bank of skin detail: what old faces' skin has that young ones' lacks, on a canonical face."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from reage.compositing.mesh_warp import FRAME, MESH
+from reage.errors import ModelError
+
+__all__ = [
+    "INDEX",
+    "REGIONS",
+    "SEXES",
+    "DetailBank",
+    "Exemplar",
+    "encode_detail",
+    "read_bank",
+    "write_bank",
+]
+
+KIND = "reage-detail-bank"
+FORMAT = 1
+INDEX = "bank.json"
+REGIONS = ("forehead", "eyes", "cheeks", "mouth")
+Region = Literal["forehead", "eyes", "cheeks", "mouth"]
+STEP = 1 / 240  # log-luminance that one level of a stored layer stands for; 128 is none
+QUALITY = 95  # of WebP: errors below half a percent of the light
+
+Sex = Literal["female", "male"]
+SEXES: Sequence[Sex] = ("female", "male")
+
+
+@dataclass(frozen=True, eq=False)
+class Exemplar:
+    """One old face's detail and what it suits."""
+
+    name: str
+    sex: Sex
+    age: float  # years, apparent
+    ita: float  # skin tone: individual typology angle, degrees; larger is lighter
+    yaw: float  # degrees, as `Face.pose`
+    smile: float  # mouth's width over the eyes' distance
+    aspect: float  # height of the mesh over its width
+    strengths: Mapping[str, float]  # by region: RMS of the fine detail, log-luminance
+    covered: Sequence[str] = ()  # regions that show no skin
+    data: bytes = field(default=b"", repr=False)  # WebP of the detail
+
+    def detail(self) -> np.ndarray:
+        """Decode the detail `[h, w]` float32, log-luminance; 0 where there is no skin."""
+        return _decode(self.data)
+
+
+@dataclass(frozen=True, eq=False)
+class DetailBank:
+    """Exemplars on one canonical face."""
+
+    canonical: np.ndarray  # [468, 2] the mesh in the frame, pixels
+    exemplars: Sequence[Exemplar]
+    young: Mapping[Sex, bytes]  # WebP of the mean detail of young faces, as `Exemplar.data`
+    source: str = ""  # where the faces are from, and their licence
+
+    def young_detail(self, sex: Sex) -> np.ndarray:
+        """Decode the mean detail `[h, w]` float32 of young faces, log-luminance."""
+        return _decode(self.young[sex])
+
+
+def read_bank(folder: Path) -> DetailBank:
+    """Read a bank's folder. Raises ModelError where it does not hold one."""
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        if (index["kind"], index["format"]) != (KIND, FORMAT):
+            raise ModelError(f"{folder} holds {index['kind']} of format {index['format']}")
+        if tuple(index["frame"]) != FRAME:
+            raise ModelError(f"{folder} was made for frames of {index['frame']} pixels")
+        canonical = np.array(index["canonical"], np.float64).reshape(MESH, 2)
+        found = [_exemplar(folder, row) for row in index["exemplars"]]
+        young: dict[Sex, bytes] = {sex: _layer(folder, f"young-{sex}") for sex in SEXES}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder} is not a bank of skin detail: {error}") from error
+    if not found:
+        raise ModelError(f"{folder} has no exemplars")
+    return DetailBank(canonical, tuple(found), young, str(index["source"]))
+
+
+def write_bank(bank: DetailBank, folder: Path) -> None:
+    """Write a bank: an index in JSON and a WebP each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for one in bank.exemplars:
+        (folder / f"{one.name}.webp").write_bytes(one.data)
+        rows.append({key: value for key, value in asdict(one).items() if key != "data"})
+    for sex, data in bank.young.items():
+        (folder / f"young-{sex}.webp").write_bytes(data)
+    index = {
+        "kind": KIND,
+        "format": FORMAT,
+        "frame": list(FRAME),
+        "source": bank.source,
+        "canonical": [round(float(v), 2) for v in bank.canonical.ravel()],
+        "exemplars": rows,
+    }
+    (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+
+
+def encode_detail(detail: np.ndarray) -> bytes:
+    """Pack a detail layer `[h, w]` of log-luminance as WebP."""
+    levels = np.clip(np.rint(detail / STEP) + 128, 0, 255).astype(np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(levels).save(out, "WEBP", quality=QUALITY, method=6)
+    return out.getvalue()
+
+
+@lru_cache(maxsize=8)
+def _decode(data: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(data)) as image:
+        levels = np.asarray(image.convert("L"), np.float32)
+    detail = (levels - 128) * np.float32(STEP)
+    detail.flags.writeable = False
+    return detail
+
+
+def _exemplar(folder: Path, row: dict[str, Any]) -> Exemplar:
+    return Exemplar(**row, data=_layer(folder, row["name"]))
+
+
+def _layer(folder: Path, name: str) -> bytes:
+    """Read a stored layer; ValueError where it has not the frame's size."""
+    data = (folder / f"{name}.webp").read_bytes()
+    with Image.open(io.BytesIO(data)) as image:
+        if image.size != FRAME:
+            raise ValueError(f"{name} is {image.size[0]}x{image.size[1]}")
+    return data

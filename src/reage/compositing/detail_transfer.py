@@ -1,0 +1,287 @@
+"""Add the detail of old skin to a photo's face at its full size.
+
+After image-based surface detail transfer (Liu, Shan and Zhang 2001): what the light of an old face
+does beyond that of a young one is carried over by the mesh, as a factor of the photo's own light.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+from reage.compositing.bands import BAND, LUMA, enlarged, units_of
+from reage.compositing.detail_bank import REGIONS, DetailBank, Exemplar, Sex
+from reage.compositing.mesh_warp import FRAME_SCALE, MESH, warp_from_frame
+from reage.compositing.skin_mask import LOG_OFFSET, frame_mask, region_weights, skin_likelihood
+from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothstep
+from reage.faces.face import Face
+
+__all__ = [
+    "AgedSkin",
+    "LaidSkin",
+    "Subject",
+    "add_detail",
+    "box_around",
+    "choose_exemplars",
+    "detail_gains",
+    "laid_size",
+    "lay_detail",
+    "mix_detail",
+    "scale_of",
+    "shading_age",
+    "usual_strength",
+    "visible_skin",
+    "wrinkling",
+]
+
+FINE = 0.014  # of FFHQ's square's side: of the Gaussian that parts wrinkles from folds and bags
+# What darkens skin reddens it: how much the logarithms of red, green and blue change with that of
+# the luma, the mean of 17 old faces of all skin tones (their spread is 0.07, 0.04 and 0.17).
+TONE = (0.75, 1.16, 1.4)
+SMALL, LARGE = 60, 140  # pixels of FFHQ's square: none is added below, all above
+BURNT, DARK = (0.9, 0.99), (0.02, 0.08)  # luma between which light is too strong, too weak for it
+MASK_SIDE = 160  # pixels across, at which skin is told from hair
+MOST_WIDE = 720  # pixels at which a face's detail is laid out: exemplars have no finer
+# How an exemplar suits a face: differences that count one each. Then those that look alike differ
+# by the shape of the face, so that not everybody gets the same wrinkles.
+TONES, SMILES, YAWS, ASPECTS = 22.0, 0.07, 9.0, 0.045
+OLD = 75.0  # years at which an exemplar's strength counts as whole
+# How much of an exemplar's strength is taken. Many old people have smooth foreheads, and furrows
+# there are the first that a stranger doubts.
+SHARES = {"forehead": 0.6, "eyes": 1.0, "cheeks": 0.85, "mouth": 0.85}
+EVENED = 0.6  # how much of an exemplar's departure from what is usual is undone
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an exemplar has to suit."""
+
+    sex: Sex
+    ita: float  # skin tone, degrees
+    yaw: float  # degrees
+    smile: float  # mouth's width over the eyes' distance
+    aspect: float  # height of the mesh over its width
+
+    @classmethod
+    def of(cls, face: Face, sex: Sex, ita: float) -> Subject:
+        """Describe a face that has a mesh."""
+        assert face.landmarks is not None, "a face without a mesh"
+        left_eye, right_eye, _, left, right = face.points
+        smile = np.hypot(*(right - left)) / np.hypot(*(right_eye - left_eye))
+        width, height = np.ptp(face.landmarks[:MESH, :2], axis=0)
+        return cls(sex, ita, face.pose[0], float(smile), float(height / width))
+
+
+@dataclass(frozen=True, eq=False)
+class AgedSkin:
+    """Detail of old skin for one face, on the canonical face, at the strength of its exemplars."""
+
+    canonical: np.ndarray  # [468, 2]
+    wrinkles: np.ndarray  # [h, w] log-luminance, fine
+    folds: np.ndarray  # [h, w] log-luminance, broader
+    mask: np.ndarray  # [h, w] 0..1
+    names: Sequence[str]  # of the exemplars, by region
+
+
+def choose_exemplars(bank: DetailBank, subject: Subject) -> Mapping[str, tuple[Exemplar, bool]]:
+    """Choose an exemplar for each region and whether it is mirrored; always the same for a face.
+
+    One gives eyes, cheeks and mouth, the next best the forehead.
+    """
+    fits = [one for one in bank.exemplars if one.sex == subject.sex] or list(bank.exemplars)
+    ranked = sorted(fits, key=lambda one: (_misfit(one, subject), one.name))
+    chosen: dict[str, tuple[Exemplar, bool]] = {}
+    for region in REGIONS:
+        able = [one for one in ranked if region not in one.covered] or ranked
+        one = able[1] if region == "forehead" and len(able) > 1 else able[0]
+        chosen[region] = one, one.yaw * subject.yaw < 0 and abs(subject.yaw) > 3
+    return chosen
+
+
+def mix_detail(
+    bank: DetailBank, chosen: Mapping[str, tuple[Exemplar, bool]], subject: Subject
+) -> AgedSkin:
+    """Join the exemplars' regions, each brought near to the strength usual for such old skin."""
+    mask, regions = _masks(bank.canonical.tobytes())
+    total = np.zeros_like(mask)
+    for name, region in zip(REGIONS, regions, strict=True):
+        one, mirrored = chosen[name]
+        detail = one.detail()
+        gain = (usual_strength(bank, subject, name) / one.strengths[name]) ** EVENED
+        total += SHARES[name] * region * gain * (detail[:, ::-1] if mirrored else detail)
+    folds = masked_gaussian(total, np.clip(mask, 1e-3, 1), FINE * FRAME_SCALE)
+    names = [chosen[name][0].name for name in REGIONS]
+    return AgedSkin(bank.canonical, total - folds, folds, mask, names)
+
+
+def usual_strength(bank: DetailBank, subject: Subject, region: str) -> float:
+    """How strong the fine detail of such skin is at `OLD` years, by the bank's exemplars.
+
+    A regression of its logarithm on age, tone and sex: dark skin gleams, so it shows more.
+    """
+    seen = [one for one in bank.exemplars if region not in one.covered]
+    rows = np.array([[1, one.age, one.ita, one.sex == "male"] for one in seen], float)
+    logs = np.log([max(one.strengths[region], 1e-3) for one in seen])
+    ridge = np.diag([1e-6, 1.0, 1.0, 0.1])
+    weights = np.linalg.solve(rows.T @ rows + ridge, rows.T @ logs)
+    tones = [one.ita for one in seen]
+    tone = np.clip(subject.ita, min(tones), max(tones))
+    return float(np.exp(weights @ [1, OLD, tone, subject.sex == "male"]))
+
+
+def wrinkling(age: float) -> float:
+    """How strong the detail of skin is at an age: 0 for the young, 1 at 80."""
+    return float(np.interp(age, *WRINKLING))
+
+
+def detail_gains(own: float, wanted: float) -> tuple[float, float]:
+    """How much of old skin's detail to add, and how much of the face's own to take away."""
+    change = wrinkling(wanted) - wrinkling(own)
+    return OLDER * max(change, 0.0), min(YOUNGER * max(-change, 0.0), 1.0)
+
+
+def shading_age(own: float, wanted: float) -> float:
+    """The age that broad shading has to show where detail shows the rest."""
+    return own + SHADING * (wanted - own) if wanted > own else wanted
+
+
+# Chosen by eye on 12 studio portraits, and by the skin's distance to real old people's.
+OLDER, YOUNGER, SHADING = 0.75, 1.6, 0.6
+WRINKLING = ((25.0, 35.0, 50.0, 60.0, 70.0, 80.0, 95.0), (0.0, 0.05, 0.28, 0.5, 0.75, 1.0, 1.2))
+
+
+@dataclass(frozen=True, eq=False)
+class LaidSkin:
+    """Detail of old skin where a photo's face is: made once, added at any strength."""
+
+    box: tuple[int, int, int, int]  # x0, y0, x1, y1 of the photo's pixels
+    wrinkles: np.ndarray  # [h, w] log-luminance over the box; large faces have fewer pixels here
+    folds: np.ndarray  # [h, w]
+    limits: tuple[float, float] = (0.25, 0.45)  # log-luminance: most lighter, most darker
+
+
+def lay_detail(
+    source: np.ndarray, landmarks: np.ndarray, skin: AgedSkin, hidden: np.ndarray | None = None
+) -> LaidSkin | None:
+    """Lay detail over a photo's face; None where it has too few pixels for any.
+
+    `source` is the photo before any edit, `[H, W, 3 or 4]` uint8 or uint16, `landmarks`
+    `[468 or more, 2 or 3]` the mesh in it. `hidden` `[H, W]` in 0..1 is what is known to cover the
+    skin, hair above all.
+    """
+    share = scale_of(landmarks, skin.canonical)[1]
+    x0, y0, x1, y1 = box = box_around(landmarks, source.shape)
+    if share == 0 or x0 >= x1 or y0 >= y1:
+        return None
+    size = laid_size(box)
+    layers = np.stack([skin.wrinkles, skin.folds, skin.mask])
+    wrinkles, folds, face = warp_from_frame(layers, skin.canonical, landmarks, box, size)
+    seen = np.float32(share) * visible_skin(source[y0:y1, x0:x1, :3], face)
+    if hidden is not None:
+        seen *= 1 - resize_plane(hidden[y0:y1, x0:x1], size, Image.Resampling.BOX)
+    return LaidSkin(box, wrinkles * seen, folds * seen)
+
+
+def scale_of(landmarks: np.ndarray, canonical: np.ndarray) -> tuple[float, float]:
+    """Return the side of a face's square in pixels, and how much of any detail it can show."""
+    side = float(np.ptp(landmarks[:MESH, 0]) / np.ptp(canonical[:, 0])) * FRAME_SCALE
+    return side, float(smoothstep(np.array((side - SMALL) / (LARGE - SMALL))))
+
+
+def laid_size(box: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Width and height at which the detail of a face in a box is laid out."""
+    x0, y0, x1, y1 = box
+    factor = max(1.0, (x1 - x0) / MOST_WIDE)
+    return round((x1 - x0) / factor), round((y1 - y0) / factor)
+
+
+def add_detail(
+    picture: np.ndarray, source: np.ndarray, laid: LaidSkin, wrinkles: float, folds: float
+) -> None:
+    """Add detail to a face of a picture in place, so many times as strong as old skin's.
+
+    `source` is the photo before any edit, of the picture's size and type.
+    """
+    x0, y0, x1, y1 = laid.box
+    detail = wrinkles * laid.wrinkles + folds * laid.folds
+    lighter, darker = laid.limits
+    most = np.where(detail > 0, np.float32(lighter), np.float32(darker))
+    detail = most * np.tanh(detail / most)
+    _multiply(picture[y0:y1, x0:x1, :3], source[y0:y1, x0:x1, :3], detail)
+
+
+def _multiply(target: np.ndarray, seen: np.ndarray, detail: np.ndarray) -> None:
+    """Make a picture `[h, w, 3]` lighter or darker by log-luminance, in the colours of skin.
+
+    `detail` lies over it at the same or a smaller size.
+    """
+    height, width = target.shape[:2]
+    full = np.float32(255 * units_of(target))
+    offset = np.float32(LOG_OFFSET) * full
+    whole = Image.fromarray(detail)
+
+    def change(top: int) -> None:
+        rows = (top, min(top + BAND, height))
+        part = slice(*rows)
+        logs = detail[part] if len(detail) == height else enlarged(whole, rows, width, height)
+        light = (seen[part] @ LUMA) / full
+        logs = logs * smoothstep((BURNT[1] - light) / (BURNT[1] - BURNT[0]))
+        logs *= smoothstep((light - DARK[0]) / (DARK[1] - DARK[0]))
+        for channel in range(3):
+            values = (target[part, :, channel] + offset) * np.exp(np.float32(TONE[channel]) * logs)
+            target[part, :, channel] = np.clip(np.rint(values - offset), 0, full)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(change, range(0, height, BAND)))
+
+
+def visible_skin(seen: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """Where a photo `[H, W, 3]` shows skin, of what the mesh says is skin `[h, w]`."""
+    height, width = face.shape
+    face = np.clip(face, 0, 1)
+    factor = max(1.0, width / MASK_SIDE)
+    size = (max(1, round(width / factor)), max(1, round(height / factor)))
+    there = resize_plane(face, size, Image.Resampling.BOX)
+    if (there > 0.9).sum() < 50:
+        return face
+    small = Image.fromarray(_as_bytes(seen)).resize(size, Image.Resampling.BOX)
+    likely = skin_likelihood(np.asarray(small, np.float32) / 255, there)
+    return face * np.clip(resize_plane(likely, (width, height)), 0, 1)
+
+
+def _as_bytes(seen: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(seen if seen.dtype == np.uint8 else (seen // 257).astype(np.uint8))
+
+
+def box_around(landmarks: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Pixels x0, y0, x1, y1 around a mesh and the forehead above it."""
+    points = landmarks[:MESH, :2]
+    low, high = points.min(0), points.max(0)
+    margin = 0.14 * (high - low).max()
+    limits = np.array(shape[1::-1])
+    x0, y0 = np.clip(np.floor(low - margin).astype(int), 0, limits)
+    x1, y1 = np.clip(np.ceil(high + margin).astype(int) + 1, 0, limits)
+    return int(x0), int(y0), int(x1), int(y1)
+
+
+def _misfit(one: Exemplar, subject: Subject) -> float:
+    yaw = abs(abs(one.yaw) - abs(subject.yaw))  # mirrored where that suits
+    differences = (
+        (one.ita - subject.ita) / TONES,
+        max(one.smile - subject.smile, 0.0) / SMILES,
+        yaw / YAWS,
+        (one.aspect - subject.aspect) / ASPECTS,
+    )
+    return float(np.square(differences).sum())
+
+
+@lru_cache(maxsize=2)
+def _masks(canonical: bytes) -> tuple[np.ndarray, np.ndarray]:
+    mesh = np.frombuffer(canonical).reshape(-1, 2)
+    return frame_mask(mesh), region_weights(mesh)

@@ -1,0 +1,203 @@
+"""Detail of skin: it lands on the skin alone, at the strength asked for, and comes off again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reage.compositing.bands import LUMA
+from reage.compositing.detail_bank import DetailBank, read_bank, write_bank
+from reage.compositing.detail_removal import lay_removal
+from reage.compositing.detail_transfer import (
+    Subject,
+    add_detail,
+    choose_exemplars,
+    detail_gains,
+    lay_detail,
+    mix_detail,
+    shading_age,
+    wrinkling,
+)
+from reage.compositing.mesh_warp import FRAME, ThinPlate, warp_from_frame
+from reage.compositing.smoothing import gaussian, masked_gaussian
+from reage.errors import ModelError
+from reage.models.registry import ASSETS
+
+SKIN = np.array([196, 150, 128], np.uint8)
+SUBJECT = Subject("female", 45.0, 0.0, 0.85, 1.18)
+LEFT_EYE, LEFT_CHEEK = 159, 50
+
+
+@pytest.fixture(scope="module")
+def bank() -> DetailBank:
+    return read_bank(ASSETS / "detail")
+
+
+@pytest.fixture(scope="module")
+def mesh(bank: DetailBank) -> np.ndarray:
+    """Landmarks of the canonical face in a photo of 640x720, a little smaller."""
+    return bank.canonical * 0.8 + [90.0, 60.0]
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    """Skin everywhere, with faint texture."""
+    noise = np.random.default_rng(3).normal(0, 2, (720, 640, 1))
+    return np.clip(SKIN + noise, 0, 255).astype(np.uint8)
+
+
+def aged(
+    photo: np.ndarray, mesh: np.ndarray, bank: DetailBank, gain: float = 1.0, **hidden: np.ndarray
+) -> np.ndarray:
+    skin = mix_detail(bank, choose_exemplars(bank, SUBJECT), SUBJECT)
+    laid = lay_detail(photo, mesh, skin, **hidden)
+    assert laid is not None
+    out = photo.copy()
+    add_detail(out, photo, laid, gain, gain)
+    return out
+
+
+def change(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.abs(a.astype(int) - b).max(2)
+
+
+def test_no_strength_changes_no_pixel(photo, mesh, bank):
+    assert np.array_equal(aged(photo, mesh, bank, 0.0), photo)
+
+
+def test_detail_lands_on_the_skin_and_not_on_eyes_or_background(photo, mesh, bank):
+    moved = change(aged(photo, mesh, bank), photo)
+    x, y = mesh[LEFT_CHEEK].astype(int)
+    assert moved[y - 20 : y + 20, x - 20 : x + 20].max() > 8
+    inside = mesh[[159, 145, 33, 133]].mean(0).astype(int)  # between the lids
+    assert moved[inside[1] - 2 : inside[1] + 3, inside[0] - 4 : inside[0] + 5].max() <= 1
+    assert moved[:, :90].max() == 0
+    assert moved[700:].max() == 0
+
+
+def test_more_strength_is_more_detail(photo, mesh, bank):
+    half, whole = (change(aged(photo, mesh, bank, g), photo).mean() for g in (0.4, 0.8))
+    assert 1.6 < whole / half < 2.1
+
+
+def test_what_is_hidden_stays(photo, mesh, bank):
+    hidden = np.zeros(photo.shape[:2], np.float32)
+    hidden[:, 320:] = 1
+    moved = change(aged(photo, mesh, bank, hidden=hidden), photo)
+    assert moved[:, 325:].max() == 0
+    assert moved[:, :315].max() > 8
+
+
+def test_sixteen_bits_are_aged_alike(photo, mesh, bank):
+    deep = aged(photo.astype(np.uint16) * 257, mesh, bank)
+    assert np.abs(deep / 257 - aged(photo, mesh, bank)).max() < 0.6
+
+
+def test_dark_hair_over_the_face_stays(photo, mesh, bank):
+    fringe = photo.copy()
+    top = int(mesh[9, 1])
+    fringe[:top] = [40, 30, 26]
+    moved = change(aged(fringe, mesh, bank), fringe)
+    assert moved[: top - 24].max() <= 1
+
+
+def test_a_small_face_gets_none(mesh, bank):
+    skin = mix_detail(bank, choose_exemplars(bank, SUBJECT), SUBJECT)
+    tiny = np.full((80, 80, 3), 150, np.uint8)
+    assert lay_detail(tiny, mesh * 0.07, skin) is None
+
+
+def test_exemplars_suit_sex_and_tone(bank):
+    for sex, ita in (("female", 50.0), ("male", 40.0), ("female", -20.0), ("male", -20.0)):
+        chosen = choose_exemplars(bank, replace(SUBJECT, sex=sex, ita=ita))
+        for region, (one, _) in chosen.items():
+            assert one.sex == sex
+            assert region not in one.covered
+        eyes = chosen["eyes"][0].ita
+        assert abs(eyes - ita) < 40
+
+
+def test_other_faces_get_other_exemplars(bank):
+    names = {
+        choose_exemplars(bank, replace(SUBJECT, aspect=a, ita=i))["eyes"][0].name
+        for a in (1.08, 1.16, 1.24, 1.3)
+        for i in (10.0, 30.0, 60.0)
+    }
+    assert len(names) >= 4
+
+
+def test_wrinkling_rises_with_age():
+    years = [wrinkling(age) for age in range(100)]
+    assert years[20] == 0
+    assert all(b >= a for a, b in pairwise(years))
+    assert years[80] == 1
+
+
+def test_gains_are_none_without_a_change_and_of_one_direction():
+    assert detail_gains(50, 50) == (0, 0)
+    older, younger = detail_gains(25, 80)
+    assert older > 0.5
+    assert younger == 0
+    assert detail_gains(80, 25) == (0, 1)
+    assert shading_age(20, 80) == 56
+    assert shading_age(80, 20) == 20
+
+
+def test_removal_takes_a_fold_away_and_keeps_texture(photo, mesh, bank):
+    x, y = mesh[LEFT_CHEEK]
+    columns = np.arange(photo.shape[1])
+    fold = np.exp(-np.square((columns - x) / 4.0) / 2)[None, :, None]
+    rows = (np.abs(np.arange(photo.shape[0]) - y) < 30)[:, None, None]
+    folded = (photo * (1 - 0.3 * fold * rows)).astype(np.uint8)
+    laid = lay_removal(folded, mesh, bank, "female")
+    assert laid is not None
+    out = folded.copy()
+    add_detail(out, folded, laid, 1.0, 1.0)
+    depth = {}
+    for name, picture in (("before", folded), ("after", out)):
+        light = (picture @ LUMA)[int(y) - 10 : int(y) + 10].mean(0)
+        depth[name] = light[int(x) - 14 : int(x) + 14].max() - light[int(x)]
+    assert depth["after"] < 0.4 * depth["before"]
+    beside = np.s_[int(y) + 60 : int(y) + 90, int(x) - 20 : int(x) + 20]
+    assert out[beside].std() > 0.7 * folded[beside].std()
+
+
+def test_bank_is_read_as_it_was_written(bank, tmp_path: Path):
+    write_bank(bank, tmp_path)
+    again = read_bank(tmp_path)
+    assert [e.name for e in again.exemplars] == [e.name for e in bank.exemplars]
+    assert np.allclose(again.canonical, bank.canonical, atol=0.01)
+    assert np.array_equal(again.exemplars[3].detail(), bank.exemplars[3].detail())
+
+
+def test_a_folder_without_a_bank_is_said(tmp_path: Path):
+    with pytest.raises(ModelError, match="not a bank of skin detail"):
+        read_bank(tmp_path)
+    (tmp_path / "bank.json").write_text("[]")
+    with pytest.raises(ModelError, match="not a bank of skin detail"):
+        read_bank(tmp_path)
+
+
+def test_warp_of_the_canonical_face_is_the_layer(bank):
+    layer = gaussian(np.random.default_rng(0).normal(0, 1, FRAME[::-1]).astype(np.float32), 3)
+    found = warp_from_frame(layer[None], bank.canonical, bank.canonical, (0, 0, *FRAME), FRAME)[0]
+    assert np.abs(found - layer)[30:-30, 30:-30].max() < 0.02
+
+
+def test_thin_plate_follows_its_points():
+    rng = np.random.default_rng(1)
+    points = rng.uniform(0, 100, (30, 2))
+    target = points * 2 + rng.normal(0, 3, (30, 2))
+    assert np.abs(ThinPlate.fit(points, target)(points) - target).max() < 0.5
+
+
+def test_masked_smoothing_lets_nothing_leak_in():
+    plane = np.full((60, 60), 2.0, np.float32)
+    plane[:, 30:] = 50
+    mask = np.zeros_like(plane)
+    mask[:, :30] = 1
+    assert np.abs(masked_gaussian(plane, mask, 5)[:, :30] - 2).max() < 1e-3
