@@ -236,7 +236,10 @@ class Editor:
             config = self.search_of(quality, paste)
             return self.invert(photo, faces, paste=paste, config=config, seed=seed, on_step=on_step)
         return [
-            self.prepare_view(self.view(photo, number, face, quality), paste)
+            replace(
+                self.prepare_view(self.view(photo, number, face, quality), paste),
+                pixels=photo.pixels,
+            )
             for number, face in faces.items()
         ]
 
@@ -389,7 +392,7 @@ class Editor:
         if found.stopped == "interrupted" and not keep_stopped:
             raise KeyboardInterrupt  # who stops an edit wants no half-found face in it
         base = space.synthesize(found.ws, noise=found.noise)
-        return PreparedFace(view, paste, base, space, found, found.ws)
+        return PreparedFace(view, paste, base, space, found, found.ws, None, photo.pixels)
 
     def _search(
         self, photo: Photo, ager: Ager, faces: Sequence[PreparedFace], *, of_age: bool = True
@@ -423,13 +426,15 @@ def load(
     direction: str | Path | None = None,
     vgg16: Path | None = None,
     grey_hair: bool = True,
+    fine_skin: bool = True,
 ) -> Editor:
     """Load an editor: a model by name, folder or file, with what ages faces.
 
     `ager` is an object of the protocol `reage.agers.base.Ager`, or a file: a direction, an ager of
     codes or of photos, or "sefa:N"; `direction` is another name for it. Without one, the model's
     own is taken. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; without
-    `grey_hair` hair keeps its colour. Raises ModelError, LatentError or UsageError.
+    `grey_hair` hair keeps its colour, without `fine_skin` no wrinkles are added or removed at
+    the photo's full size. Raises ModelError, LatentError or UsageError.
     """
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
@@ -448,7 +453,7 @@ def load(
 
     folder = path if path.is_dir() else None
     config = latents().model.config if folder is None else load_config(folder)
-    source = AgerSource(config, folder, latents, place, dtype)
+    source = AgerSource(config, folder, latents, place, dtype, fine_skin)
     found = find_ager(source, given) if given is None or isinstance(given, str | Path) else given
     if not isinstance(found, Ager | None):
         raise UsageError(f"{found!r} is not an ager: see reage.agers.base.Ager")

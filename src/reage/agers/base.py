@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ class PreparedFace:
     inversion: Inversion | None = None  # how that code was found
     code: Tensor | None = None  # [1, num_ws, w_dim] perhaps mixed or varied since
     shown: Tensor | None = None  # [1, 3, R, R] what a mixed code shows; None: the base
+    pixels: np.ndarray | None = None  # [H, W, 3] the photo; None: only the crop is known
+    notes: dict[str, Any] = field(default_factory=dict, repr=False)  # what agers keep of the face
 
     @property
     def own_age(self) -> float:
@@ -84,9 +86,9 @@ class PreparedFace:
         assert self.latents is not None, "a face without a latent space"
         return replace(self, code=ws, shown=self.latents.synthesize(ws))
 
-    def with_view(self, view: FaceView) -> PreparedFace:
-        """The same face in another, say smaller, copy of the photo."""
-        return replace(self, view=view)
+    def with_view(self, view: FaceView, pixels: np.ndarray) -> PreparedFace:
+        """The same face in another, say smaller, copy of the photo `[H, W, 3]`."""
+        return replace(self, view=view, pixels=pixels, notes={})
 
     def complete(self, change: Change) -> Change:
         """The change with what a mixed code adds to it, whatever the age."""

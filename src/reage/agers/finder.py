@@ -16,6 +16,7 @@ from reage.agers.direction_scale import scaled
 from reage.agers.files import StoredAger, read_ager, read_sam_ager
 from reage.agers.fran import load_fran
 from reage.agers.latent import SamAger
+from reage.agers.skin import SkinAger, embedded_bank
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
 from reage.models.encoders import make_style_encoder
@@ -44,6 +45,7 @@ class AgerSource:
     latents: Callable[[], LatentSpace]
     device: torch.device
     dtype: torch.dtype = torch.float32
+    fine_skin: bool = True  # whether photo agers add detail at the photo's full size
 
     @classmethod
     def of(cls, latents: LatentSpace) -> AgerSource:
@@ -107,7 +109,8 @@ def _of_file(source: AgerSource, path: Path) -> Ager:
     if source.folder is None or path.parent.resolve() != source.folder.resolve():
         model, config = source.latents().model, source.config.generator
         found.check(model.generator_hash, config.num_ws, config.w_dim)
-    return found.on_photos(source.config.alignment, source.device, source.dtype)
+    ager = found.on_photos(source.config.alignment, source.device, source.dtype)
+    return SkinAger(ager, embedded_bank()) if source.fine_skin else ager
 
 
 def _foreign(source: AgerSource) -> Ager | None:

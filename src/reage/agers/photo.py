@@ -76,9 +76,13 @@ class PhotoAger(Ager):
         low, high = self.span
         return min(low - BEYOND, face.own_age), max(high + BEYOND, face.own_age)
 
-    @torch.no_grad()
     def change(self, face: PreparedFace, ages: Tensor) -> Change:
-        own, picture = face.own_age, face.picture
+        return self.change_picture(face.picture, face, ages)
+
+    @torch.no_grad()
+    def change_picture(self, picture: Tensor, face: PreparedFace, ages: Tensor) -> Change:
+        """The change of a face that looks like `picture` `[1 or N, 3, R, R]`, at ages `[N]`."""
+        own = face.own_age
         made = face.paste != "delta"
         crop = picture.clamp(-1, 1) if made else picture
         eyes = torch.from_numpy(face.view.eyes).to(crop)

@@ -5,15 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from reage.compositing.bands import LUMA
+from reage.compositing.detail_transfer import LaidSkin, detail_in
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.warp import Warp
+from reage.faces.squares import FaceCrop
 from reage.networks.agers.growth import warp_images
 
-__all__ = ["Change", "Greying", "PasteMode", "apply_change", "limit_tone", "luma"]
+__all__ = [
+    "Change",
+    "Greying",
+    "PasteMode",
+    "SkinDetail",
+    "apply_change",
+    "limit_tone",
+    "luma",
+]
 
 PasteMode = Literal["delta", "replace", "none"]
 
@@ -34,6 +45,34 @@ class Greying:
 
 
 @dataclass(frozen=True, eq=False)
+class SkinDetail:
+    """Detail of skin over a photo's face: how much of it comes or goes at each of N ages."""
+
+    old: LaidSkin  # what old skin has
+    own: LaidSkin  # what the face loses as it gets young
+    gains: tuple[float, ...]  # N, of old skin's detail
+    losses: tuple[float, ...]  # N, of its own, 0..1
+
+    def one(self, index: int) -> SkinDetail:
+        """The detail at one of the ages."""
+        part = slice(index, index + 1)
+        return SkinDetail(self.old, self.own, self.gains[part], self.losses[part])
+
+    def losses_in(self, crop: FaceCrop) -> np.ndarray | None:
+        """Log-luminance `[N, R, R]` that goes, in a crop of the photo; None where nothing does."""
+        if not any(self.losses):
+            return None
+        seen = detail_in(self.own, crop.quad, crop.resolution)
+        return np.stack([loss * seen for loss in self.losses]).astype(np.float32)
+
+    def all_in(self, crop: FaceCrop) -> np.ndarray:
+        """Log-luminance `[N, R, R]` that comes and goes in a crop of the photo."""
+        old, own = (detail_in(laid, crop.quad, crop.resolution) for laid in (self.old, self.own))
+        pairs = zip(self.gains, self.losses, strict=True)
+        return np.stack([gain * old + loss * own for gain, loss in pairs]).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class Change:
     """What an ager does to a face, at each of N ages; all of the face's square is `[R, R]`."""
 
@@ -42,6 +81,7 @@ class Change:
     detail: Tensor | None = None  # [N] how many times as strong the skin's own detail is; None: 1
     # [N, S, S] what is added to the logarithm of the light, at a size S of its own: fine lines
     relief: Tensor | None = None
+    skin: SkinDetail | None = None  # detail of old skin, at the photo's own size
     greying: Greying | None = None  # decided after the ager, by the age that is read
 
     def __len__(self) -> int:
@@ -55,6 +95,7 @@ class Change:
             self.warp and self.warp.one(index),
             None if self.detail is None else self.detail[part],
             None if self.relief is None else self.relief[part],
+            self.skin and self.skin.one(index),
             self.greying and self.greying.one(index),
         )
 

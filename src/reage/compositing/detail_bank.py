@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,16 @@ class DetailBank:
     exemplars: Sequence[Exemplar]
     young: Mapping[Sex, bytes]  # WebP of the mean detail of young faces, as `Exemplar.data`
     source: str = ""  # where the faces are from, and their licence
+
+    @property
+    def sha256(self) -> str:
+        """Of all that it adds to a photo."""
+        digest = hashlib.sha256(self.canonical.tobytes())
+        for data in [*(one.data for one in self.exemplars), *self.young.values()]:
+            digest.update(data)
+        for one in self.exemplars:
+            digest.update(json.dumps({**asdict(one), "data": ""}, sort_keys=True).encode())
+        return digest.hexdigest()
 
     def young_detail(self, sex: Sex) -> np.ndarray:
         """Decode the mean detail `[h, w]` float32 of young faces, log-luminance."""

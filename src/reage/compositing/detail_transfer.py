@@ -21,6 +21,8 @@ from reage.compositing.mesh_warp import FRAME_SCALE, MESH, warp_from_frame
 from reage.compositing.skin_mask import LOG_OFFSET, frame_mask, region_weights, skin_likelihood
 from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothstep
 from reage.faces.face import Face
+from reage.faces.sampling import interpolate
+from reage.faces.squares import quad_side
 
 __all__ = [
     "AgedSkin",
@@ -30,6 +32,7 @@ __all__ = [
     "box_around",
     "choose_exemplars",
     "detail_gains",
+    "detail_in",
     "laid_size",
     "lay_detail",
     "mix_detail",
@@ -214,6 +217,23 @@ def add_detail(
     most = np.where(detail > 0, np.float32(lighter), np.float32(darker))
     detail = most * np.tanh(detail / most)
     _multiply(picture[y0:y1, x0:x1, :3], source[y0:y1, x0:x1, :3], detail)
+
+
+def detail_in(laid: LaidSkin, quad: np.ndarray, side: int) -> np.ndarray:
+    """What detail changes in a square of the photo, `[side, side]` log-luminance, at strength 1.
+
+    `quad` `[4, 2]` are its corners. What limits and the photo's light take off is left out.
+    """
+    x0, y0, x1, _ = laid.box
+    detail = laid.wrinkles + laid.folds
+    factor = detail.shape[1] / (x1 - x0)
+    shrink = quad_side(quad) * factor / side
+    if shrink > 1:
+        size = [max(1, round(length / shrink)) for length in detail.shape[::-1]]
+        detail = resize_plane(detail, (size[0], size[1]), Image.Resampling.BOX)
+        factor = detail.shape[1] / (x1 - x0)
+    corners = (np.asarray(quad, np.float64) - [x0, y0] + 0.5) * factor - 0.5
+    return interpolate(detail, corners, (side, side))
 
 
 def _multiply(target: np.ndarray, seen: np.ndarray, detail: np.ndarray) -> None:

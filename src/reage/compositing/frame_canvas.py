@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reage.compositing.bands import enlarged, turned
+from reage.compositing.change import SkinDetail
 from reage.compositing.hair.greying import COLOUR, turned_grey
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.paste import add_relief, scale_detail
@@ -37,6 +38,9 @@ class FrameCanvas:
 
     def add_relief(self, layer: FaceLayer, relief: np.ndarray) -> None:
         add_relief(self.planes.layers[0], relief * np.float32(layer.weight), layer.quad)
+
+    def add_skin(self, layer: FaceLayer, skin: SkinDetail) -> None:
+        raise AssertionError("faces of a video have no mesh to lay detail by")
 
     def grey(self, hair: Hair, share: float) -> None:
         grey_planes(self.planes, hair, share)

@@ -8,14 +8,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.compositing.change import Change, Greying, PasteMode, apply_change
+from reage.compositing.detail_transfer import TONE
 from reage.compositing.hair.greying import grey_crop
+from reage.compositing.skin_mask import LOG_OFFSET
 from reage.compositing.view import AGE_SIDE, FaceView
 from reage.compositing.warp import affine_of
 from reage.faces.squares import to_unit
 from reage.images import to_tensor
 from reage.networks.agers.growth import warp_images
 
-__all__ = ["preview", "preview_flat", "to_age_square"]
+__all__ = ["lit_by_detail", "preview", "preview_flat", "to_age_square"]
 
 
 def preview(
@@ -45,7 +47,19 @@ def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMo
     if change.relief is not None:
         relief = to_age_square(view, change.relief[:, None])
         shown = (shown + 1) * torch.exp(relief) - 1
+    if change.skin is not None:
+        shown = lit_by_detail(shown, change.skin.all_in(view.age_crop))
     return shown.clamp(-1, 1)
+
+
+def lit_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:
+    """Pictures `[1 or N, 3, R, R]` of -1..1 with log-luminance `[N, R, R]` added."""
+    if detail is None:
+        return pictures
+    logs = torch.from_numpy(detail).to(pictures)[:, None]
+    tones = pictures.new_tensor(TONE)[:, None, None]
+    offset = 1 + 2 * LOG_OFFSET
+    return (pictures + offset) * torch.exp(tones * logs) - offset
 
 
 def _greyed(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:

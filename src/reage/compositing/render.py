@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from reage.compositing.change import Change
+from reage.compositing.change import Change, SkinDetail
+from reage.compositing.detail_transfer import add_detail
 from reage.compositing.hair.greying import grey_hair
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.paste import add_relief, paste_delta, paste_replace, scale_detail
@@ -45,6 +46,10 @@ class Canvas(Protocol):
         """Add `relief` `[S, S]` to the logarithm of the light."""
         ...
 
+    def add_skin(self, layer: FaceLayer, skin: SkinDetail) -> None:
+        """Add and take away detail of skin, as at the one age of `skin`."""
+        ...
+
     def grey(self, hair: Hair, share: float) -> None:
         """Turn a share of the hair grey, 0..1."""
         ...
@@ -62,6 +67,8 @@ def render(canvas: Canvas, layers: Sequence[FaceLayer]) -> None:
             canvas.scale_detail(layer, float(layer.change.detail))
         if layer.change.relief is not None:
             canvas.add_relief(layer, layer.change.relief[0].float().cpu().numpy())
+        if layer.change.skin is not None:
+            canvas.add_skin(layer, layer.change.skin)
     for layer in layers:
         greying = layer.change.greying
         if greying is not None:
@@ -91,6 +98,11 @@ class PhotoCanvas:
 
     def add_relief(self, layer: FaceLayer, relief: np.ndarray) -> None:
         add_relief(self.pixels, relief, layer.quad)
+
+    def add_skin(self, layer: FaceLayer, skin: SkinDetail) -> None:
+        for laid, (amount,) in ((skin.old, skin.gains), (skin.own, skin.losses)):
+            if amount:
+                add_detail(self.pixels, self.source, laid, amount, amount)
 
     def grey(self, hair: Hair, share: float) -> None:
         grey_hair(self.pixels, hair, share)

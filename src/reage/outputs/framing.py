@@ -51,7 +51,7 @@ def frame_prepared(
             replace(seen, quad=place(seen.quad)) for seen in (face.view.crop, face.view.age_crop)
         )
         view = replace(face.view, crop=crop, age_crop=age_crop, face=_moved(face.view.face, place))
-        moved.append(face.with_view(view))
+        moved.append(face.with_view(view, small.pixels))
     return small, moved
 
 

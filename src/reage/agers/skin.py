@@ -1,0 +1,116 @@
+"""Ageing at the photo's full size: a photo ager for light and shape, real skin's detail on top."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from reage.agers.base import Ager, PreparedFace
+from reage.agers.photo import PhotoAger
+from reage.compositing.change import Change, SkinDetail
+from reage.compositing.detail_bank import DetailBank, Sex, read_bank
+from reage.compositing.detail_removal import lay_removal
+from reage.compositing.detail_transfer import (
+    LaidSkin,
+    Subject,
+    choose_exemplars,
+    detail_gains,
+    lay_detail,
+    mix_detail,
+    shading_age,
+)
+from reage.compositing.preview import lit_by_detail
+from reage.compositing.skin_mask import skin_tone
+from reage.models.checkpoints import Alignment
+from reage.models.files import fingerprint_of
+from reage.models.pretrained import load_gender_network
+
+__all__ = ["SkinAger", "embedded_bank"]
+
+RECIPE = "skin-1"  # another number where other pictures come of the same bank
+BANK = Path(__file__).parent.parent / "assets" / "detail"
+LAID = "skin"  # under which a face keeps what was laid over it
+
+
+@cache
+def embedded_bank() -> DetailBank:
+    """The bank of skin detail that comes with the package: of synthetic heads."""
+    return read_bank(BANK)
+
+
+@dataclass(frozen=True, eq=False)
+class SkinAger(Ager):
+    """A photo ager that ages part of the way, and detail of old skin that shows the rest.
+
+    Sent to a younger age, a face first loses the detail of its own age. Faces that are too small,
+    that were given by points alone, or that a generator made have no such detail: for them it is
+    the photo ager alone.
+    """
+
+    base: PhotoAger
+    bank: DetailBank
+    needs = "photo"
+    greys_hair = True
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.base.name
+
+    @property
+    def span(self) -> tuple[float, float]:  # type: ignore[override]
+        return self.base.span
+
+    @property
+    def alignment(self) -> Alignment:  # type: ignore[override]
+        return self.base.alignment
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        return fingerprint_of(RECIPE, self.base.fingerprint, self.bank.sha256)
+
+    def side(self, pixels: float, quality: str) -> int:
+        return self.base.side(pixels, quality)
+
+    def reach(self, face: PreparedFace) -> tuple[float, float]:
+        return self.base.reach(face)
+
+    @torch.no_grad()
+    def change(self, face: PreparedFace, ages: Tensor) -> Change:
+        laid = self._laid(face)
+        if laid is None:
+            return self.base.change(face, ages)
+        own = face.own_age
+        gains = [detail_gains(own, age) for age in ages.tolist()]
+        skin = SkinDetail(*laid, tuple(gain for gain, _ in gains), tuple(loss for _, loss in gains))
+        shaded = ages.new_tensor([shading_age(own, age) for age in ages.tolist()])
+        # The network sees what is left of the face's own folds: else it would fill them again.
+        seen = lit_by_detail(face.picture, skin.losses_in(face.view.crop))
+        change = self.base.change_picture(seen, face, shaded)
+        return Change(change.added, change.warp, change.detail, skin=skin)
+
+    def _laid(self, face: PreparedFace) -> tuple[LaidSkin, LaidSkin] | None:
+        """Detail to add and detail to take away over a face of a photo; None where there is none.
+
+        A face keeps it: it is the same for all ages.
+        """
+        if face.paste != "delta" or face.pixels is None or face.view.face.landmarks is None:
+            return None
+        if LAID not in face.notes:
+            face.notes[LAID] = self._lay(face, face.pixels, face.view.face.landmarks)
+        return face.notes[LAID]
+
+    def _lay(
+        self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray
+    ) -> tuple[LaidSkin, LaidSkin] | None:
+        male = load_gender_network().to(face.base.device)(face.photo)
+        sex: Sex = "male" if float(male) > 0.5 else "female"
+        subject = Subject.of(face.view.face, sex, skin_tone(pixels, landmarks))
+        aged = mix_detail(self.bank, choose_exemplars(self.bank, subject), subject)
+        added = lay_detail(pixels, landmarks, aged)
+        removed = lay_removal(pixels, landmarks, self.bank, sex)
+        return None if added is None or removed is None else (added, removed)
