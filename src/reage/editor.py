@@ -288,7 +288,21 @@ class Editor:
         self, photo: Photo, faces: Sequence[PreparedFace], paste: PasteMode = "delta"
     ) -> TracedFaces:
         """Look at faces all along the ages in reach, so that any age can be shown at once."""
-        return TracedFaces.of(self._search(photo, self.required_ager(), paste), faces)
+        return TracedFaces.of(self.search(photo, self.required_ager(), paste), faces)
+
+    def search(
+        self, photo: Photo, ager: Ager, paste: PasteMode, *, of_age: bool = True
+    ) -> PhotoSearch:
+        """What changes faces of a photo by an ager, perhaps another than the editor's.
+
+        Without `of_age`, strengths are a direction's own; else decades.
+        """
+
+        def hair(face: PreparedFace) -> Hair | None:
+            return self.find_hair(photo, face.view.face) if greys else None
+
+        greys = ager.greys_hair and paste != "none"
+        return PhotoSearch(photo, ager, paste, self.age_network, self.likeness, hair, of_age)
 
     def move(
         self,
@@ -299,14 +313,14 @@ class Editor:
         paste: PasteMode = "delta",
     ) -> list[Edit]:
         """Make one edit of each strength: of a direction its own, else decades."""
-        search = self._search(photo, ager, paste, of_age=not isinstance(ager, DirectionAger))
+        search = self.search(photo, ager, paste, of_age=not isinstance(ager, DirectionAger))
         return [
             search.apply([(face, Reached(s, 0.0, None, None)) for face in faces]) for s in strengths
         ]
 
     def show(self, photo: Photo, faces: Sequence[PreparedFace], paste: PasteMode = "delta") -> Edit:
         """Paste faces with the codes that they have now (`with_code`), at their own ages."""
-        search = self._search(photo, StillAger(), paste)
+        search = self.search(photo, StillAger(), paste)
         return search.apply([(face, Reached(0.0, 0.0, None, None)) for face in faces])
 
     def result(
@@ -355,15 +369,6 @@ class Editor:
             raise KeyboardInterrupt  # who stops an edit wants no half-found face in it
         base = space.synthesize(found.ws, noise=found.noise)
         return PreparedFace(view, paste, base, space, found, found.ws)
-
-    def _search(
-        self, photo: Photo, ager: Ager, paste: PasteMode, *, of_age: bool = True
-    ) -> PhotoSearch:
-        def hair(face: PreparedFace) -> Hair | None:
-            return self.find_hair(photo, face.view.face) if greys else None
-
-        greys = ager.greys_hair and paste != "none"
-        return PhotoSearch(photo, ager, paste, self.age_network, self.likeness, hair, of_age)
 
 
 def _check_quality(quality: str) -> None:
