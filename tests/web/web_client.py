@@ -19,9 +19,9 @@ def opened(client: TestClient, data: bytes, name: str = "ada.png") -> dict[str, 
     return answer.json()
 
 
-def inverted(client: TestClient, data: bytes) -> dict[str, Any]:
+def inverted(client: TestClient, data: bytes, **asked: Any) -> dict[str, Any]:
     photo = opened(client, data)
-    answer = client.post(f"{API}/photos/{photo['id']}/invert", json={"quality": "fast"})
+    answer = client.post(f"{API}/photos/{photo['id']}/invert", json={"quality": "fast"} | asked)
     assert answer.status_code == 202, answer.text
     job = finished(client, answer.json()["id"])
     assert job["state"] == "done", job

@@ -15,7 +15,7 @@ import reage
 from reage.editor import Editor
 from reage.errors import FaceError, ImageError, LatentError, ModelError, ReageError
 from reage.models.registry import model_card
-from reage.web import jobroutes, making, photos
+from reage.web import downloads, jobroutes, making, mixing, photos
 from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate
 from reage.web.jobs import QueueFull
 from reage.web.requests import StudioOf
@@ -64,7 +64,7 @@ def create_app(editor: Editor, settings: ServerSettings | None = None) -> FastAP
     app.add_middleware(Gate, door=app.state.door)
     app.add_exception_handler(ReageError, _refuse)
     api = APIRouter(prefix=API)
-    for part in (photos, making, jobroutes):
+    for part in (photos, downloads, mixing, making, jobroutes):
         api.include_router(part.router)
     api.include_router(_server_routes())
     app.include_router(api)
@@ -100,7 +100,7 @@ def _server_routes() -> APIRouter:
         return {
             "status": "ok",
             "version": reage.__version__,
-            "model": studio.editor.model.config.name,
+            "model": studio.editor.name,
             "sessions": len(studio.sessions.all),
             "jobs": waiting,
         }
@@ -108,12 +108,12 @@ def _server_routes() -> APIRouter:
     @router.get("/about")
     async def about(studio: StudioOf) -> dict:
         """The model's card, its licence, and what this server allows."""
-        config, settings = studio.editor.model.config, studio.settings
+        config, settings = studio.editor.config, studio.settings
         return {
             "version": reage.__version__,
-            "model": config.name,
-            "licence": config.licence,
-            "resolution": config.generator.resolution,
+            "model": studio.editor.name,
+            "licence": "?" if config is None else config.licence,
+            "resolution": None if config is None else config.generator.resolution,
             "card": _card(settings.model),
             "local": settings.is_local,
             "idle_minutes": settings.idle_minutes,

@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from reage.web.answers import JobAnswer, about_job
+from reage.web.files import file_answer
 from reage.web.jobs import Job, JobQueue
 from reage.web.requests import OwnJob, OwnSession, StudioOf
 
@@ -87,5 +88,4 @@ async def file(job: OwnJob) -> FileResponse:
     """What a job made."""
     if job.state != "done" or job.file is None or not job.file.is_file():
         raise HTTPException(404, "this job has made no file (yet)")
-    name = str(job.result.get("name", job.file.name))
-    return FileResponse(job.file, filename=name)
+    return file_answer(job.file, str(job.result.get("name", job.file.name)))
