@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 import reage
@@ -16,7 +16,7 @@ from reage.editor import Editor
 from reage.errors import FaceError, ImageError, LatentError, ModelError, ReageError
 from reage.models.registry import model_card
 from reage.web import downloads, jobroutes, making, mixing, photos
-from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate
+from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate, address_of
 from reage.web.jobs import QueueFull
 from reage.web.requests import StudioOf
 from reage.web.sessions import ServerFull
@@ -154,8 +154,14 @@ def _pages() -> APIRouter:
         return FileResponse(STATIC / "index.html")
 
     @router.get("/login")
-    async def login_page() -> FileResponse:
-        return FileResponse(STATIC / "login.html")
+    async def login_page(request: Request) -> HTMLResponse:
+        page = (STATIC / "login.html").read_text(encoding="utf-8")
+        wait = request.app.state.door.tries.wait(address_of(request.scope))
+        if wait:  # the line below the field has a place for each
+            page = page.replace('id="wait" hidden', 'id="wait"').replace("{wait}", str(wait))
+        elif "wrong" in request.query_params:
+            page = page.replace('id="wrong" hidden', 'id="wrong"')
+        return HTMLResponse(page)
 
     @router.post("/login")
     async def login(request: Request) -> Response:
@@ -163,7 +169,8 @@ def _pages() -> APIRouter:
         from urllib.parse import parse_qs
 
         fields = parse_qs((await request.body()).decode("utf-8", "replace"))
-        token = request.app.state.door.try_password(fields.get("password", [""])[0])
+        given, who = fields.get("password", [""])[0], address_of(request.scope)
+        token = request.app.state.door.try_password(given, who)
         if token is None:
             return RedirectResponse("/login?wrong", 303)
         answer = RedirectResponse("/", 303)
