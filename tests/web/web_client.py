@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Any
 
+import numpy as np
 from fastapi.testclient import TestClient
+from PIL import Image
 
-__all__ = ["API", "RAW", "finished", "inverted", "opened"]
+__all__ = ["API", "MARKED", "RAW", "finished", "inverted", "opened", "pixels"]
 
 RAW = {"content-type": "application/octet-stream"}
 API = "/api/v1"
+MARKED = b"ompositeWithTrainedAlgorithmicMedia"  # the mark of synthetic media
 
 
 def opened(client: TestClient, data: bytes, name: str = "ada.png") -> dict[str, Any]:
@@ -36,3 +40,7 @@ def finished(client: TestClient, job: str, seconds: float = 120) -> dict[str, An
             return state
         time.sleep(0.02)
     raise AssertionError(f"the job did not end: {state}")
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)

@@ -96,7 +96,8 @@ async def strip(photo: OpenedPhoto, studio: StudioOf, look: AskedLook, to: Row) 
     """The first chosen face at a row of ages, or of strengths of a direction, labelled: a PNG."""
     if look.direction is None and not to:
         raise UsageError("no ages are asked for; give some, such as to=20&to=40&to=60")
-    as_targets(to)
+    if look.direction is None:
+        as_targets(to)
     data = await studio.do(_strip, studio, photo, look, to)
     what = "ages" if look.direction is None else look.direction.replace(":", "")
     return attachment(data, named_after(photo.name, what, ".png"), "image/png")
