@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ pytest.importorskip("fastapi")
 from fastapi.testclient import TestClient
 from web_client import API, MARKED, RAW, finished, inverted, opened, pixels
 
+from made_fran import known_fran, save_state
 from reage.editor import load
 from reage.web.app import create_app
 from reage.web.settings import ServerSettings
@@ -59,6 +61,22 @@ def test_faces_are_chosen_without_a_job(real_client: TestClient, two_people: byt
         assert wrong.status_code == 400 and part in wrong.json()["detail"]
     one = real_client.put(f"{path}/faces", json={"faces": [1]}).json()
     assert [face["chosen"] for face in one["faces"]] == [True, False]
+
+
+def test_an_ager_that_stands_alone_is_served(portrait: bytes, tmp_path: Path) -> None:
+    file = save_state(known_fran(), tmp_path / "fran.pt")
+    fran = load(file, device="cpu")
+    with TestClient(create_app(fran, ServerSettings(model=str(file)))) as client:
+        assert client.get(f"{API}/about").json()["model"] == "fran"
+        assert client.get(f"{API}/health").json()["model"] == "fran"
+        assert client.get(f"{API}/directions").json() == []
+        photo = opened(client, portrait)
+        assert photo["inverting"] == []
+        path = f"{API}/photos/{photo['id']}"
+        shown = client.get(f"{path}/edited", params={"ages": "1:60"})
+        assert np.abs(pixels(shown.content) - pixels(portrait)).max() > 8
+        refused = client.post(f"{path}/invert", json={})
+        assert refused.status_code == 400 and "without latent codes" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -78,9 +78,9 @@ async function begin(photo) {
   await wantShow();
 }
 
-// Thirty years older, where that is not past what most faces reach; else as much younger.
+// Thirty years older, as far as most faces reach; old people younger.
 function firstAges() {
-  return Object.fromEntries(chosen().map(({ number, age }) => [number, 5 * Math.round((age <= 52 ? age + 30 : age - 30) / 5)]));
+  return Object.fromEntries(chosen().map(({ number, age }) => [number, 5 * Math.round((age <= 60 ? Math.min(age + 30, 80) : age - 30) / 5)]));
 }
 
 async function showOriginal() {
