@@ -326,7 +326,21 @@ class Editor:
                 f"{ager.name} is an ager that works on another square of the face than the model "
                 f"{self.name}; edit, batch, strip and animate can use it"
             )
-        return TracedFaces.of(self._search(photo, ager, faces), faces)
+        return TracedFaces.of(self.search(photo, ager, _paste_of(faces)), faces)
+
+    def search(
+        self, photo: Photo, ager: Ager, paste: PasteMode, *, of_age: bool = True
+    ) -> PhotoSearch:
+        """What changes faces of a photo by an ager, perhaps another than the editor's.
+
+        Without `of_age`, strengths are a direction's own; else decades.
+        """
+
+        def hair(face: PreparedFace) -> Hair | None:
+            return self.find_hair(photo, face.view.face) if greys else None
+
+        greys = ager.greys_hair and paste != "none"
+        return PhotoSearch(photo, ager, paste, self.age_network, self.likeness, hair, of_age)
 
     def move(
         self,
@@ -336,7 +350,8 @@ class Editor:
         strengths: Iterable[float],
     ) -> list[Edit]:
         """Make one edit of each strength: of a direction its own, else decades."""
-        search = self._search(photo, ager, faces, of_age=not isinstance(ager, DirectionAger))
+        of_age = not isinstance(ager, DirectionAger)
+        search = self.search(photo, ager, _paste_of(faces), of_age=of_age)
         return [
             search.apply([(face, Reached(s, 0.0, None, None)) for face in faces]) for s in strengths
         ]
@@ -393,16 +408,6 @@ class Editor:
             raise KeyboardInterrupt  # who stops an edit wants no half-found face in it
         base = space.synthesize(found.ws, noise=found.noise)
         return PreparedFace(view, paste, base, space, found, found.ws, None, photo.pixels)
-
-    def _search(
-        self, photo: Photo, ager: Ager, faces: Sequence[PreparedFace], *, of_age: bool = True
-    ) -> PhotoSearch:
-        def hair(face: PreparedFace) -> Hair | None:
-            return self.find_hair(photo, face.view.face) if greys else None
-
-        paste = _paste_of(faces)
-        greys = ager.greys_hair and paste != "none"
-        return PhotoSearch(photo, ager, paste, self.age_network, self.likeness, hair, of_age)
 
 
 def _paste_of(faces: Sequence[PreparedFace]) -> PasteMode:

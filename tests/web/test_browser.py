@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -88,6 +89,25 @@ def open_photo(page: Any, photo: Path) -> None:
     page.wait_for_selector(READY)
 
 
+def jobs(page: Any) -> list[dict[str, Any]]:
+    """All jobs of a page's session."""
+    return page.evaluate("async () => (await fetch('/api/v1/jobs')).json()")
+
+
+def drop(page: Any, path: Path, kind: str) -> None:
+    """Drop a file on the page."""
+    page.evaluate(
+        """([data, name, type]) => {
+          const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([bytes], name, { type }));
+          document.querySelector("main").dispatchEvent(
+            new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }""",
+        [base64.b64encode(path.read_bytes()).decode(), path.name, kind],
+    )
+
+
 def set_slider(page: Any, selector: str, value: int) -> None:
     page.locator(selector).evaluate(
         "(e, value) => { e.value = value; e.dispatchEvent(new Event('input'));"
@@ -101,7 +121,7 @@ def test_from_upload_to_download(page: Any, photo: Path, tmp_path: Path) -> None
     assert page.locator("#faces-text").inner_text() == "One face was found."
     before = page.locator("#after").get_attribute("src")
     set_slider(page, "#age-1", 20)
-    page.wait_for_selector(".read:has-text('looks')")
+    page.wait_for_selector(".read:has-text('looks 2')")
     assert page.locator("#after").get_attribute("src") != before
     assert page.locator(".slider output").inner_text() == "20 years"
     with page.expect_download() as saved:
@@ -118,7 +138,86 @@ def test_from_upload_to_download(page: Any, photo: Path, tmp_path: Path) -> None
     page.set_input_files("#file", str(project))
     page.wait_for_selector(READY)
     assert page.locator(".slider output").inner_text() == "20 years"
+    assert page.locator("#history li").count() == 3  # the photo, the first aged look, 20 years
+
+
+def test_the_first_picture_is_an_older_face_and_no_job_made_it(page: Any, photo: Path) -> None:
+    page.set_input_files("#file", str(photo))
+    page.wait_for_selector(".read:has-text('looks')")
+    own = int(page.locator(".slider output").inner_text().split()[0]) - 30
+    assert 20 < own < 50
+    page.wait_for_selector(READY)
+    assert page.locator("#busy").is_hidden() and jobs(page) == []
+    page.click("#undo")  # to the photo as it is
+    page.wait_for_selector(".read:has-text('in the photo')")
+    assert page.locator("#get-photo").is_disabled()
+
+
+def test_what_needs_a_code_is_learnt_and_then_shown(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    before = page.locator("#after").get_attribute("src")
+    page.locator("details", has=page.locator("#paste")).evaluate("e => e.open = true")
+    page.select_option("#paste", "none")
+    page.wait_for_selector("#busy:not([hidden])")
+    page.wait_for_selector("#busy", state="hidden")
+    page.wait_for_selector(f"#after:not([src='{before}'])")
+    page.wait_for_function("document.querySelector('#after').naturalWidth === 128")
+    with page.expect_download() as saved:
+        page.click("#get-photo")
+    from PIL import Image
+
+    assert Image.open(saved.value.path()).size == (128, 128)  # what is shown
+    assert [job["kind"] for job in jobs(page)] == ["invert"]
+    page.locator("#directions-card").evaluate("e => e.open = true")
+    page.select_option("#paste", "delta")
+    page.select_option("#direction", "sefa:1")
+    set_slider(page, "#strength", 3)
+    page.wait_for_selector("#history :text('sefa:1 3')")
+    with page.expect_download() as saved:
+        page.click("#get-photo")
+    assert saved.value.suggested_filename == "ada-sefa1+3.jpg"
+    assert len(jobs(page)) == 1
+
+
+def test_a_cancelled_inversion_goes_back(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    page.locator("details", has=page.locator("#paste")).evaluate("e => e.open = true")
+    page.locator("#quality").evaluate("e => e.value = 'best'")
+    page.select_option("#paste", "replace")
+    page.wait_for_selector("#progress-picture[src]")
+    page.click("#cancel")
+    page.wait_for_selector("#busy", state="hidden")
+    assert page.locator("#paste").input_value() == "delta"
     assert page.locator("#history li").count() == 2
+    set_slider(page, "#age-1", 20)
+    page.wait_for_selector(".read:has-text('looks 2')")
+
+
+def test_files_are_named_after_their_photo(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    with page.expect_download() as saved:
+        page.click(".get-moving[data-suffix='.gif']")
+    assert saved.value.suggested_filename == "ada-ages.gif"
+
+
+def test_a_job_ends_with_its_tab(browser: Any, address: str, photo: Path) -> None:
+    context = browser.new_context()
+    tab, other = context.new_page(), context.new_page()
+    for one in (tab, other):
+        one.set_default_timeout(PATIENCE)
+        one.goto(address)
+        one.wait_for_selector("body[data-ready]")
+    open_photo(tab, photo)
+    tab.locator("#quality").evaluate("e => e.value = 'best'")
+    tab.locator("details", has=tab.locator("#paste")).evaluate("e => e.open = true")
+    tab.select_option("#paste", "replace")
+    tab.wait_for_selector("#progress-picture[src]")
+    assert jobs(other)[0]["state"] == "running"
+    tab.close()
+    other.wait_for_function(
+        """async () => (await (await fetch("/api/v1/jobs")).json())[0].state === "cancelled" """
+    )
+    context.close()
 
 
 def test_keys_move_the_slider_and_undo(page: Any, photo: Path) -> None:
@@ -129,10 +228,30 @@ def test_keys_move_the_slider_and_undo(page: Any, photo: Path) -> None:
     page.keyboard.press("ArrowRight")
     assert page.locator(".slider output").inner_text() == f"{start + 2} years"
     page.keyboard.press("Control+z")
+    assert page.locator("#age-1").input_value() == f"{start + 1}"  # the thumb goes along
+    page.keyboard.press("Control+z")
     page.keyboard.press("Control+z")
     page.wait_for_selector("#undo:disabled")
     page.keyboard.press("Control+y")
-    assert page.locator("#history [aria-current]").inner_text() == f"{start + 1} years"
+    assert page.locator("#history [aria-current]").inner_text() == f"{start} years"
+    assert page.locator("#age-1").input_value() == f"{start}"
+
+
+def test_a_drop_belongs_to_the_open_panel(page: Any, photo: Path, tmp_path: Path) -> None:
+    drop(page, photo, "image/png")
+    page.wait_for_selector(READY)
+    page.click("#tab-mix")
+    drop(page, photo, "image/png")
+    page.wait_for_selector("#mix-save:not([hidden])")
+    assert page.locator("#history li").count() == 2  # the first photo is still open
+    clip, many = tmp_path / "ada.mp4", tmp_path / "many.zip"
+    for path, panel in ((clip, "video"), (many, "folder")):
+        path.write_bytes(b"some bytes")
+        page.click(f"#tab-{panel}")
+        drop(page, path, "application/octet-stream")
+        found = page.locator(f"#{panel}-file").evaluate("e => [...e.files].map((f) => f.name)")
+        assert found == [path.name]
+    assert page.locator("#notice").is_hidden()
 
 
 def test_language_is_switched_and_kept(page: Any, address: str) -> None:
@@ -155,7 +274,7 @@ def test_every_word_is_in_both_languages() -> None:
     assert names[0] == names[1] and len(names[0]) > 80
     page = (reage.web.app.STATIC / "index.html").read_text(encoding="utf-8")
     used = set(re.findall(r'data-(?:text|label)="(\w+)"', page))
-    for script in ("app.js", "panels.js", "api.js"):
+    for script in ("app.js", "panels.js", "api.js", "inputs.js"):
         source = (reage.web.app.STATIC / script).read_text(encoding="utf-8")
         used |= set(re.findall(r'\btext\("(\w+)"', source))
     assert used <= names[0]
@@ -185,12 +304,15 @@ def test_bad_file_is_said_in_a_line(page: Any, tmp_path: Path) -> None:
 
 
 def test_inversion_is_stopped_and_kept(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
     page.locator("#quality").evaluate("e => e.value = 'best'")
-    page.set_input_files("#file", str(photo))
+    page.locator("details", has=page.locator("#paste")).evaluate("e => e.open = true")
+    page.select_option("#paste", "replace")
     page.wait_for_selector("#progress-picture[src]")
     page.click("#stop")
-    page.wait_for_selector(READY)
-    assert page.locator("#age-1").is_visible()
+    page.wait_for_selector("#busy", state="hidden")
+    assert page.locator("#paste").input_value() == "replace"
+    assert page.locator("#again").is_visible()
 
 
 def test_two_people_are_mixed(page: Any, photo: Path) -> None:
@@ -202,6 +324,14 @@ def test_two_people_are_mixed(page: Any, photo: Path) -> None:
     set_slider(page, "#coarse", 60)
     page.wait_for_timeout(300)
     page.wait_for_selector(f"#mix-result:not([src='{before}'])")
+    with page.expect_download() as saved:
+        page.click("#mix-save")
+    assert saved.value.suggested_filename == "ada-mixed-ada.jpg"
+    from PIL import Image
+
+    data = Path(saved.value.path()).read_bytes()
+    assert Image.open(saved.value.path()).size == (256, 256)  # the photo, not the face's square
+    assert b"rainedAlgorithmicMedia" in data
 
 
 def test_controls_have_names(page: Any, photo: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import time
 from typing import Any
 
+import numpy as np
 from fastapi.testclient import TestClient
+from PIL import Image
 
-__all__ = ["API", "RAW", "finished", "inverted", "opened"]
+__all__ = ["API", "MARKED", "RAW", "finished", "inverted", "opened", "pixels"]
 
 RAW = {"content-type": "application/octet-stream"}
 API = "/api/v1"
+MARKED = b"ompositeWithTrainedAlgorithmicMedia"  # the mark of synthetic media
 
 
 def opened(client: TestClient, data: bytes, name: str = "ada.png") -> dict[str, Any]:
@@ -19,9 +23,9 @@ def opened(client: TestClient, data: bytes, name: str = "ada.png") -> dict[str, 
     return answer.json()
 
 
-def inverted(client: TestClient, data: bytes) -> dict[str, Any]:
+def inverted(client: TestClient, data: bytes, **asked: Any) -> dict[str, Any]:
     photo = opened(client, data)
-    answer = client.post(f"{API}/photos/{photo['id']}/invert", json={"quality": "fast"})
+    answer = client.post(f"{API}/photos/{photo['id']}/invert", json={"quality": "fast"} | asked)
     assert answer.status_code == 202, answer.text
     job = finished(client, answer.json()["id"])
     assert job["state"] == "done", job
@@ -36,3 +40,7 @@ def finished(client: TestClient, job: str, seconds: float = 120) -> dict[str, An
             return state
         time.sleep(0.02)
     raise AssertionError(f"the job did not end: {state}")
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from reage.agers.base import PreparedFace
 from reage.errors import FaceError
 from reage.outputs.lettering import fitting_size, font, plain
 from reage.search.pacing import PacedCurve
-from reage.search.photo_search import TracedFaces, paced
+from reage.search.photo_search import PhotoSearch, TracedFaces, paced
 
-__all__ = ["AnimationPlan", "Timing", "plan_animation", "play", "time_ages"]
+__all__ = ["AnimationPlan", "Timing", "plan_animation", "plan_strengths", "play", "time_ages"]
 
 KEPT = 256 << 20  # bytes of frames kept for the way back; more are made a second time
+AS_ZEROS = str.maketrans("123456789", "000000000")  # digits of one width: the band stays
 EASE = 0.2  # share of one way in which the speed rises, and again in which it falls
 
 
@@ -33,10 +35,12 @@ class Timing:
 class AnimationPlan:
     """Which ages are shown when, and what strengths show them."""
 
-    traced: TracedFaces
+    search: PhotoSearch
+    faces: Sequence[PreparedFace]
     curves: Mapping[int, PacedCurve]  # by face number
-    ages: np.ndarray  # [N] years, of one way
+    ages: np.ndarray  # [N] years (or strengths of a direction), of one way
     timing: Timing
+    words: str = "looks {:.0f}"  # of the label
 
     @property
     def frames(self) -> int:
@@ -50,12 +54,19 @@ class AnimationPlan:
         return forth if self.timing.once else forth + forth[-2:0:-1]
 
 
-def plan_animation(traced: TracedFaces, first: float, last: float, timing: Timing) -> AnimationPlan:
+def plan_animation(
+    traced: TracedFaces,
+    first: float,
+    last: float,
+    timing: Timing,
+    curves: Mapping[int, PacedCurve] | None = None,
+) -> AnimationPlan:
     """Plan from one age to another, in years, as far as a face reaches.
 
-    FaceError where no face reaches any part of it.
+    `curves` are the faces' by number, where they are known already. FaceError where no face
+    reaches any part of it.
     """
-    curves = paced(traced)
+    curves = paced(traced) if curves is None else curves
     low = min(curve.reach[0] for curve in curves.values())
     high = max(curve.reach[1] for curve in curves.values())
     start, end = (float(np.clip(age, low, high)) for age in (first, last))
@@ -64,7 +75,17 @@ def plan_animation(traced: TracedFaces, first: float, last: float, timing: Timin
             f"the ages {first:g} to {last:g} cannot be shown: this face reaches {low:.0f} to "
             f"{high:.0f} years with this model; give ages within them"
         )
-    return AnimationPlan(traced, curves, time_ages(start, end, timing), timing)
+    return AnimationPlan(traced.search, traced.faces, curves, time_ages(start, end, timing), timing)
+
+
+def plan_strengths(
+    search: PhotoSearch, faces: Sequence[PreparedFace], first: float, last: float, timing: Timing
+) -> AnimationPlan:
+    """Plan from one strength of a direction to another: what is shown is no age."""
+    ends = np.array(sorted((first, last)))
+    curves = {face.view.number: PacedCurve(ends, ends) for face in faces}
+    strengths = time_ages(first, last, timing)
+    return AnimationPlan(search, faces, curves, strengths, timing, words="strength {:+.1f}")
 
 
 def time_ages(start: float, end: float, timing: Timing) -> np.ndarray:
@@ -77,7 +98,7 @@ def time_ages(start: float, end: float, timing: Timing) -> np.ndarray:
 
 def play(plan: AnimationPlan, *, label: bool = False) -> Iterator[np.ndarray]:
     """Make the frames `[H, W, 3]` uint8, one after the other."""
-    size = plan.traced.search.photo.pixels.nbytes
+    size = plan.search.photo.pixels.nbytes
     if plan.timing.once or len(plan.ages) * size > KEPT:
         yield from _frames(plan, plan.order, label)
         return
@@ -90,17 +111,19 @@ def play(plan: AnimationPlan, *, label: bool = False) -> Iterator[np.ndarray]:
 
 def _frames(plan: AnimationPlan, order: list[int], label: bool) -> Iterator[np.ndarray]:
     ages = plan.ages[order]
-    paths = [(face, plan.curves[face.view.number].at(ages)) for face in plan.traced.faces]
-    for age, frame in zip(ages, plan.traced.search.frames(paths), strict=True):
-        yield _labelled(frame, f"looks {age:.0f}") if label else frame
+    paths = [(face, plan.curves[face.view.number].at(ages)) for face in plan.faces]
+    texts = [plan.words.format(age) for age in ages]
+    widest = max(texts, key=len).translate(AS_ZEROS)
+    for text, frame in zip(texts, plan.search.frames(paths), strict=True):
+        yield _labelled(frame, text, widest) if label else frame
 
 
-def _labelled(frame: np.ndarray, text: str) -> np.ndarray:
-    """Write on a dark band in the lower left corner; as wide for all ages of two digits."""
+def _labelled(frame: np.ndarray, text: str, widest: str) -> np.ndarray:
+    """Write on a dark band in the lower left corner, as wide for all texts."""
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image, "RGBA")
-    size = fitting_size([text], image.width * 0.9, max(image.height * 0.055, 11))
-    width = font(size).getlength("looks 000" if len(text) > 8 else "looks 00")
+    size = fitting_size([widest], image.width * 0.9, max(image.height * 0.055, 11))
+    width = font(size).getlength(plain(widest))
     pad = size * 0.45
     top = image.height - size - 2 * pad
     draw.rectangle((0, top, width + 2 * pad, image.height), fill=(0, 0, 0, 150))

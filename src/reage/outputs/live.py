@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from reage.agers.base import PreparedFace
+from reage.compositing.change import PasteMode
 from reage.compositing.preview import preview
 from reage.compositing.view import read_age
 from reage.editor import Editor
 from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.outputs.framing import frame_prepared
-from reage.search.pacing import PacedCurve
-from reage.search.photo_search import TracedFaces, paced
+from reage.search.age_search import AgeCurve, reach_age
+from reage.search.looker import Looker
+from reage.search.pacing import PacedCurve, pace_curve
+from reage.search.photo_search import TracedFaces
 
-__all__ = ["Glance", "LiveFaces", "live_faces"]
+__all__ = ["FaceCurve", "Glance", "LiveFaces", "live_faces", "look_along"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,40 @@ class Glance:
     reach: tuple[float, float]  # the youngest and the oldest age that this face reaches, years
 
 
+@dataclass(eq=False)
+class FaceCurve:
+    """How the read age of one face runs along what its ager can show, at any size of the photo."""
+
+    looker: Looker
+    traced: AgeCurve
+    searched: dict[float, float] = field(default_factory=dict)  # strengths of the first age
+
+    @cached_property
+    def paced(self) -> PacedCurve:
+        """The curve at which each age has one strength: two dozen looks more."""
+        return pace_curve(self.looker.look_at_ages, self.traced)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """The youngest and the oldest age that are read along it, years."""
+        if "paced" in vars(self):
+            return self.paced.reach
+        return float(self.traced.ages.min()), float(self.traced.ages.max())
+
+    def strength(self, age: float) -> float:
+        """Where an age is read.
+
+        The first age is searched for, as an edit does: a picture comes after a few looks. Whoever
+        asks for more, drags a slider, and gets them from the paced curve.
+        """
+        if not self.searched:
+            found = reach_age(self.looker.look_at_ages, self.traced, age)
+            self.searched[age] = found.strength
+        if age in self.searched:
+            return self.searched[age]
+        return float(self.paced.at(np.array([age])))
+
+
 @dataclass(frozen=True, eq=False)
 class LiveFaces:
     """Faces of a photo shown small, with the strengths at which each age is read.
@@ -38,7 +76,7 @@ class LiveFaces:
     """
 
     traced: TracedFaces  # of the small photo
-    curves: Mapping[int, PacedCurve]  # by face number
+    curves: Mapping[int, FaceCurve]  # by face number
 
     @torch.no_grad()
     def at(self, ages: Mapping[int, float]) -> tuple[np.ndarray, dict[int, Glance]]:
@@ -51,8 +89,8 @@ class LiveFaces:
             if asked is None and search.paste != "none":
                 continue
             curve = self.curves[number]
-            strengths = curve.at(np.array([view.reading.age if asked is None else asked]))
-            change = search.change(face, strengths if asked is not None else strengths * 0)
+            strength = 0.0 if asked is None else curve.strength(asked)
+            change = search.change(face, torch.tensor([strength]))
             pairs.append((face, change))
             if asked is not None:
                 shown = preview(view, face.picture, change, search.paste)
@@ -65,11 +103,34 @@ def live_faces(
     editor: Editor,
     photo: Photo,
     faces: Sequence[PreparedFace],
+    paste: PasteMode = "delta",
     *,
     size: int = 1024,
     whole: bool = True,
 ) -> LiveFaces:
     """Look at faces all along the ages in reach, in a photo of at most `size` pixels a side."""
     small, framed = frame_prepared(photo, faces, size, whole=whole)
-    traced = editor.trace(small, framed)
-    return LiveFaces(traced, paced(traced))
+    return look_along(editor, small, framed, paste)
+
+
+def look_along(
+    editor: Editor,
+    small: Photo,
+    framed: Sequence[PreparedFace],
+    paste: PasteMode,
+    known: MutableMapping[int, FaceCurve] | None = None,
+) -> LiveFaces:
+    """The same of a photo that is small already.
+
+    `known` holds curves by face number: a face in it is not looked at again, and what is found
+    out is added.
+    """
+    known = {} if known is None else known
+    search = editor.search(small, editor.required_ager(), paste)
+    new = TracedFaces.of(search, [face for face in framed if face.view.number not in known])
+    for face in new.faces:
+        number = face.view.number
+        known[number] = FaceCurve(new.search.looker(face), new.curves[number])
+    curves = {face.view.number: known[face.view.number] for face in framed}
+    traced = TracedFaces(new.search, framed, {n: curve.traced for n, curve in curves.items()})
+    return LiveFaces(traced, curves)

@@ -1,7 +1,7 @@
-"""Project files (.reage): a photo with the codes of its faces and what was done with them.
+"""Project files (.reage): a photo with its faces, their codes if any, and what was done with them.
 
-A ZIP of three members: `photo` is the file as it came, `faces.safetensors` holds landmarks, masks
-and codes, `project.json` all else. It opens again to the same pixels.
+A ZIP of three members: `photo` is the file as it came, `faces.safetensors` holds landmarks, and of
+inverted faces masks and codes, `project.json` all else. It opens again to the same pixels.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -23,7 +23,9 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from reage.agers.base import PreparedFace
-from reage.editor import Editor
+from reage.compositing.change import PasteMode
+from reage.compositing.view import view_face
+from reage.editor import QUALITIES, Editor
 from reage.errors import LatentError, ReageError, UsageError
 from reage.faces.face import Face
 from reage.images import Photo, decode_photo
@@ -32,7 +34,7 @@ from reage.inversion.projection import Inversion
 
 __all__ = ["Project", "open_project", "pack_project"]
 
-FORMAT = 1
+FORMAT = 2  # 1: every face has a code, and nothing says what ages it
 MEMBERS = ("project.json", "photo", "faces.safetensors")
 MAX_BYTES = 512 << 20  # unpacked
 MAX_FACES = 64
@@ -45,42 +47,39 @@ class Project:
     name: str  # of the photo's file
     data: bytes  # that file
     photo: Photo
-    inverted: Sequence[PreparedFace]
+    faces: Mapping[int, Face]  # all that were found, by number from left to right
+    chosen: Collection[int] = ()  # the numbers of those in the edit
+    codes: Mapping[int, PreparedFace] = field(default_factory=dict)  # of faces that were inverted
     edits: Mapping[str, Any] = field(default_factory=dict)  # ages, paste mode, history, ...
     quality: str = "normal"
     seed: int = 0
+    paste: PasteMode = "delta"  # in which the edits were looked at
+    notices: tuple[str, ...] = ()  # what should be known after opening, one line each
 
 
 def pack_project(editor: Editor, project: Project) -> bytes:
     """Make the bytes of a .reage file."""
     tensors: dict[str, Tensor] = {}
     faces = []
-    for face in project.inverted:
-        view, found, key = face.view, face.inversion, f"{face.view.number}."
-        assert found is not None, "a face without a code"
-        landmarks = view.face.landmarks
-        tensors[f"{key}ws"] = face.ws.float().cpu().contiguous()
-        tensors[f"{key}mask"] = torch.from_numpy(view.mask.copy())
-        points = view.face.points if landmarks is None else landmarks
-        tensors[f"{key}landmarks"] = torch.from_numpy(np.array(points))
-        faces.append(
-            {
-                "number": view.number,
-                "score": view.face.score,
-                "loss": float(found.losses[0]),
-                "psnr": float(found.psnr[0]),
-                "steps": found.steps,
-                "stopped": found.stopped,
-                "seconds": found.seconds,
-                "perceptual": found.perceptual,
-            }
-        )
+    for number, face in sorted(project.faces.items()):
+        points = face.points if face.landmarks is None else face.landmarks
+        tensors[f"{number}.landmarks"] = torch.from_numpy(np.array(points))
+        facts = {"number": number, "score": face.score, "chosen": number in project.chosen}
+        code = project.codes.get(number)
+        if code is not None:
+            tensors[f"{number}.ws"] = code.ws.float().cpu().contiguous()
+            tensors[f"{number}.mask"] = torch.from_numpy(code.view.mask.copy())
+            facts["code"] = _about_code(code)
+        faces.append(facts)
+    paste = project.paste if project.codes else "delta"
     known = {
         "kind": "reage-project",
         "format": FORMAT,
         "versions": {"reage": version("reage"), "torch": torch.__version__},
-        "model": editor.model.config.name,
-        "generator_hash": editor.model.generator_hash,
+        "model": editor.name,
+        "generator_hash": editor.model.generator_hash if project.codes else None,
+        "fingerprint": editor.fingerprint(paste),
+        "paste": paste,
         "photo": {"name": project.name, "sha256": hashlib.sha256(project.data).hexdigest()},
         "quality": project.quality,
         "seed": project.seed,
@@ -103,26 +102,77 @@ def open_project(editor: Editor, data: bytes, max_pixels: int = MAX_PIXELS) -> P
     """Read a .reage file's bytes; raises LatentError or ImageError. No code in it is run."""
     known, photo_data, tensors = _members(data)
     try:
-        if (known["kind"], known["format"]) != ("reage-project", FORMAT):
+        if known["kind"] != "reage-project" or known["format"] not in (1, FORMAT):
             raise LatentError("this project file is of another version; update reage")
-        if known["generator_hash"] != editor.model.generator_hash:
-            raise LatentError(
-                f"the project was made with the model {known['model']} "
-                f"({known['generator_hash'][:12]}), this one is {editor.model.config.name} "
-                f"({editor.model.generator_hash[:12]}): start reage with that --model"
-            )
         name = str(known["photo"]["name"])
         if hashlib.sha256(photo_data).hexdigest() != known["photo"]["sha256"]:
             raise LatentError("the project's photo is damaged: its checksum differs")
-        photo = decode_photo(photo_data, name, max_pixels)
-        listed = known["faces"]
+        listed = [_upgraded(facts) if known["format"] == 1 else facts for facts in known["faces"]]
         if not 0 < len(listed) <= MAX_FACES:
             raise LatentError(f"the project lists {len(listed)} faces; 1 to {MAX_FACES} can be")
-        inverted = [_face(editor, photo, facts, tensors) for facts in listed]
+        if any("code" in facts for facts in listed):
+            _check_generator(editor, known)
+        photo = decode_photo(photo_data, name, max_pixels)
+        faces = {int(facts["number"]): _face(facts, tensors) for facts in listed}
+        codes = {
+            int(facts["number"]): _coded(editor, photo, faces, facts, tensors)
+            for facts in listed
+            if "code" in facts
+        }
+        chosen = [int(facts["number"]) for facts in listed if facts["chosen"]]
         edits, quality, seed = dict(known["edits"]), str(known["quality"]), int(known["seed"])
+        paste = known.get("paste", "delta")
+        if paste not in get_args(PasteMode) or quality not in QUALITIES or not chosen:
+            raise LatentError("the project file is damaged: its settings are not known")
+        notices = _notices(editor, known, paste)
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
         raise LatentError(f"the project file is damaged: {error!r}") from error
-    return Project(name, photo_data, photo, inverted, edits, quality, seed)
+    return Project(
+        name, photo_data, photo, faces, chosen, codes, edits, quality, seed, paste, notices
+    )
+
+
+def _about_code(face: PreparedFace) -> dict[str, Any]:
+    found = face.inversion
+    assert found is not None, "a face without a code"
+    return {
+        "loss": float(found.losses[0]),
+        "psnr": float(found.psnr[0]),
+        "steps": found.steps,
+        "stopped": found.stopped,
+        "seconds": found.seconds,
+        "perceptual": found.perceptual,
+    }
+
+
+def _upgraded(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A face of format 1 as format 2 lists it: all were inverted and in the edit."""
+    return {"number": facts["number"], "score": facts["score"], "chosen": True, "code": facts}
+
+
+def _check_generator(editor: Editor, known: Mapping[str, Any]) -> None:
+    """Refuse codes that another generator would show as somebody else."""
+    made = f"the project was made with the model {known['model']}"
+    if editor.load_latents is None:
+        raise LatentError(f"{made} and holds its latent codes, {editor.name} has none: start "
+                          "reage with that --model")  # fmt: skip
+    if known["generator_hash"] != editor.model.generator_hash:
+        raise LatentError(
+            f"{made} ({known['generator_hash'][:12]}), this one is {editor.name} "
+            f"({editor.model.generator_hash[:12]}): start reage with that --model"
+        )
+
+
+def _notices(editor: Editor, known: Mapping[str, Any], paste: PasteMode) -> tuple[str, ...]:
+    if known["format"] == 1:  # which does not say it
+        return ()
+    made = str(known["fingerprint"])
+    if made == editor.fingerprint(paste):
+        return ()
+    return (
+        f"this project was made with another ager or other weights (model {known['model']}): its "
+        "faces look different here",
+    )
 
 
 def _members(data: bytes) -> tuple[dict[str, Any], bytes, dict[str, Tensor]]:
@@ -144,32 +194,40 @@ def _members(data: bytes) -> tuple[dict[str, Any], bytes, dict[str, Tensor]]:
     return known, photo, tensors
 
 
-def _face(
-    editor: Editor, photo: Photo, facts: Mapping[str, Any], tensors: Mapping[str, Tensor]
-) -> PreparedFace:
-    number = int(facts["number"])
-    settings = editor.model.config.generator
-    ws, mask, marks = (tensors[f"{number}.{name}"] for name in ("ws", "mask", "landmarks"))
-    if ws.shape != (1, settings.num_ws, settings.w_dim) or not ws.isfinite().all():
-        raise LatentError(f"the project's code of face {number} does not fit the model")
-    side = settings.resolution
-    if mask.shape != (side, side) or not marks.isfinite().all():
-        raise LatentError(f"the project's mask of face {number} does not fit the model")
+def _face(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Face:
+    marks = tensors[f"{int(facts['number'])}.landmarks"]
+    if not marks.isfinite().all():
+        raise LatentError(f"the project's landmarks of face {facts['number']} are not finite")
     points = marks.numpy()
     if points.shape == (5, 2):
-        face = Face.from_points(points)
-    else:
-        face = Face.from_landmarks(points.reshape(478, 3), float(facts["score"]))
-    view = replace(editor.view(photo, number, face), mask=mask.float().clamp(0, 1).numpy())
+        return Face.from_points(points)
+    return Face.from_landmarks(points.reshape(478, 3), float(facts["score"]))
+
+
+def _coded(
+    editor: Editor,
+    photo: Photo,
+    faces: Mapping[int, Face],
+    facts: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+) -> PreparedFace:
+    number, about, space = int(facts["number"]), facts["code"], editor.latents
+    settings, side = space.model.config.generator, space.resolution
+    ws, mask = (tensors[f"{number}.{name}"] for name in ("ws", "mask"))
+    if ws.shape != (1, settings.num_ws, settings.w_dim) or not ws.isfinite().all():
+        raise LatentError(f"the project's code of face {number} does not fit the model")
+    if mask.shape != (side, side) or not mask.isfinite().all():
+        raise LatentError(f"the project's mask of face {number} does not fit the model")
+    view = view_face(photo.pixels, faces[number], number, space.alignment, side, editor.age_network)
+    view = replace(view, mask=mask.float().clamp(0, 1).numpy())
     one = torch.ones(1)
     found = Inversion(
         ws=ws.to(editor.device),
-        losses=one * float(facts["loss"]),
-        psnr=one * float(facts["psnr"]),
-        steps=int(facts["steps"]),
-        stopped=str(facts["stopped"]),
-        seconds=float(facts["seconds"]),
-        perceptual=str(facts["perceptual"]),
+        losses=one * float(about["loss"]),
+        psnr=one * float(about["psnr"]),
+        steps=int(about["steps"]),
+        stopped=str(about["stopped"]),
+        seconds=float(about["seconds"]),
+        perceptual=str(about["perceptual"]),
     )
-    base = editor.latents.synthesize(found.ws)
-    return PreparedFace(view, "delta", base, editor.latents, found, found.ws)
+    return PreparedFace(view, "delta", space.synthesize(found.ws), space, found, found.ws)

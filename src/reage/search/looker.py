@@ -77,6 +77,15 @@ class Looker:
         return torch.cat(ages)[places], torch.cat(similar)[places]
 
     @torch.no_grad()
+    def look_at_ages(self, strengths: Tensor) -> tuple[Tensor, Tensor]:
+        """As `look`, between strengths that are known to show the same person: likenesses are 1.
+
+        Measuring them takes a fifth of a look.
+        """
+        ages = torch.cat([self._read(part)[2] for part in strengths.split(BATCH)])
+        return ages, torch.ones_like(ages)
+
+    @torch.no_grad()
     def changes(self, strengths: Tensor) -> list[Change]:
         """What is to be done to each face at strengths `[N]`, hair and all."""
         return self._read(strengths)[0]

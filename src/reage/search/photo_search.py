@@ -148,6 +148,8 @@ class TracedFaces:
             asked = target.get(number) if isinstance(target, Mapping) else target
             if asked is not None:
                 goals.append((face, self.reach(face, asked)))
+            elif self.search.paste == "none":  # no photo is there that shows it as it is
+                goals.append((face, Reached(0.0, face.own_age, None, None)))
         edit = self.search.apply(goals)
         # If the finished photo reads differently from the small square in which the age was
         # looked for, the search runs once more with a corrected target.
@@ -159,7 +161,9 @@ class TracedFaces:
 
     def reach(self, face: PreparedFace, asked: float) -> Reached:
         """Where a face reads an age in years."""
-        return reach_age(self.search.looker(face).look, self.curves[face.view.number], asked)
+        return reach_age(
+            self.search.looker(face).look_at_ages, self.curves[face.view.number], asked
+        )
 
     def _corrected(self, face: PreparedFace, goal: Reached, aged: AgedFace) -> Reached:
         """The same goal, unless it was met in the search alone."""
@@ -173,7 +177,7 @@ def paced(traced: TracedFaces) -> dict[int, PacedCurve]:
     """The curves of faces, by number, so that each age in reach has one strength."""
     return {
         face.view.number: pace_curve(
-            traced.search.looker(face).look, traced.curves[face.view.number]
+            traced.search.looker(face).look_at_ages, traced.curves[face.view.number]
         )
         for face in traced.faces
     }

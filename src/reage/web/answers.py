@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel, Field
 
 from reage.web.jobs import Job, JobQueue
@@ -26,7 +28,8 @@ class FaceAnswer(BaseModel):
     age: float = Field(description="apparent age, years")
     spread: float = Field(description="standard deviation of the network's answer, years")
     pose: list[float] = Field(description="yaw, pitch, roll, degrees")
-    inverted: bool = Field(description="whether its code is known, so that it can be edited")
+    chosen: bool = Field(description="whether it is in the edit")
+    inverted: bool = Field(description="whether its latent code is known")
     psnr: float | None = Field(None, description="of the inversion, dB")
 
 
@@ -39,6 +42,7 @@ class PhotoAnswer(BaseModel):
     height: int
     largest: int = Field(description="number of the largest face")
     faces: list[FaceAnswer]
+    inverting: list[str] = Field(description="ways of pasting that need chosen faces inverted")
     notices: list[str] = Field(description="what should be known about the file")
     edits: dict = Field(default_factory=dict, description="of a project file: what was done")
 
@@ -80,12 +84,14 @@ class JobAnswer(BaseModel):
     version: int
 
 
-def about_photo(photo: OpenPhoto, edits: dict | None = None) -> PhotoAnswer:
-    """Describe an open photo."""
+def about_photo(
+    photo: OpenPhoto, inverting: Sequence[str], edits: dict | None = None
+) -> PhotoAnswer:
+    """Describe an open photo; `inverting` are the ways of pasting that need codes."""
     height, width = photo.photo.pixels.shape[:2]
     faces = []
     for number, face in sorted(photo.faces.items()):
-        reading, found = photo.readings[number], photo.inverted.get(number)
+        reading, found = photo.readings[number], photo.codes.get(number)
         inversion = None if found is None else found.inversion
         faces.append(
             FaceAnswer(
@@ -94,19 +100,20 @@ def about_photo(photo: OpenPhoto, edits: dict | None = None) -> PhotoAnswer:
                 age=round(reading.age, 1),
                 spread=round(reading.spread, 1),
                 pose=[round(v, 1) for v in face.pose],
+                chosen=number in photo.chosen,
                 inverted=found is not None,
                 psnr=None if inversion is None else round(float(inversion.psnr[0]), 1),
             )
         )
-    largest = max(photo.faces, key=lambda number: photo.faces[number].size)
     return PhotoAnswer(
         id=photo.id,
         name=photo.name,
         width=width,
         height=height,
-        largest=largest,
+        largest=photo.largest,
         faces=faces,
-        notices=list(photo.photo.notices),
+        inverting=list(inverting),
+        notices=[*photo.photo.notices, *photo.notices],
         edits=edits or {},
     )
 

@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 import reage
 from reage.editor import Editor
 from reage.errors import FaceError, ImageError, LatentError, ModelError, ReageError
 from reage.models.registry import model_card
-from reage.web import jobroutes, making, photos
-from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate
+from reage.web import downloads, jobroutes, making, mixing, photos
+from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate, address_of
 from reage.web.jobs import QueueFull
 from reage.web.requests import StudioOf
 from reage.web.sessions import ServerFull
@@ -64,7 +64,7 @@ def create_app(editor: Editor, settings: ServerSettings | None = None) -> FastAP
     app.add_middleware(Gate, door=app.state.door)
     app.add_exception_handler(ReageError, _refuse)
     api = APIRouter(prefix=API)
-    for part in (photos, making, jobroutes):
+    for part in (photos, downloads, mixing, making, jobroutes):
         api.include_router(part.router)
     api.include_router(_server_routes())
     app.include_router(api)
@@ -100,7 +100,7 @@ def _server_routes() -> APIRouter:
         return {
             "status": "ok",
             "version": reage.__version__,
-            "model": studio.editor.model.config.name,
+            "model": studio.editor.name,
             "sessions": len(studio.sessions.all),
             "jobs": waiting,
         }
@@ -108,12 +108,12 @@ def _server_routes() -> APIRouter:
     @router.get("/about")
     async def about(studio: StudioOf) -> dict:
         """The model's card, its licence, and what this server allows."""
-        config, settings = studio.editor.model.config, studio.settings
+        config, settings = studio.editor.config, studio.settings
         return {
             "version": reage.__version__,
-            "model": config.name,
-            "licence": config.licence,
-            "resolution": config.generator.resolution,
+            "model": studio.editor.name,
+            "licence": "?" if config is None else config.licence,
+            "resolution": None if config is None else config.generator.resolution,
             "card": _card(settings.model),
             "local": settings.is_local,
             "idle_minutes": settings.idle_minutes,
@@ -154,8 +154,14 @@ def _pages() -> APIRouter:
         return FileResponse(STATIC / "index.html")
 
     @router.get("/login")
-    async def login_page() -> FileResponse:
-        return FileResponse(STATIC / "login.html")
+    async def login_page(request: Request) -> HTMLResponse:
+        page = (STATIC / "login.html").read_text(encoding="utf-8")
+        wait = request.app.state.door.tries.wait(address_of(request.scope))
+        if wait:  # the line below the field has a place for each
+            page = page.replace('id="wait" hidden', 'id="wait"').replace("{wait}", str(wait))
+        elif "wrong" in request.query_params:
+            page = page.replace('id="wrong" hidden', 'id="wrong"')
+        return HTMLResponse(page)
 
     @router.post("/login")
     async def login(request: Request) -> Response:
@@ -163,7 +169,8 @@ def _pages() -> APIRouter:
         from urllib.parse import parse_qs
 
         fields = parse_qs((await request.body()).decode("utf-8", "replace"))
-        token = request.app.state.door.try_password(fields.get("password", [""])[0])
+        given, who = fields.get("password", [""])[0], address_of(request.scope)
+        token = request.app.state.door.try_password(given, who)
         if token is None:
             return RedirectResponse("/login?wrong", 303)
         answer = RedirectResponse("/", 303)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from reage.web.answers import JobAnswer, about_job
+from reage.web.files import file_answer
 from reage.web.jobs import Job, JobQueue
 from reage.web.requests import OwnJob, OwnSession, StudioOf
 
@@ -37,8 +38,33 @@ async def get_job(job: OwnJob, studio: StudioOf) -> JobAnswer:
 
 @router.get("/{job_id}/events", response_class=StreamingResponse)
 async def events(job: OwnJob, studio: StudioOf) -> StreamingResponse:
-    """How far a job is, as server-sent events until it is over; `picture` is a data URL."""
-    return StreamingResponse(_told(job, studio.jobs), media_type="text/event-stream")
+    """How far a job is, as server-sent events until it is over; `picture` is a data URL.
+
+    Whoever follows them keeps the job alive: it is cancelled soon after the last one has gone.
+    """
+    telling = listened_to(job, studio.jobs, studio.settings.unheard)
+    return StreamingResponse(telling, media_type="text/event-stream")
+
+
+async def listened_to(job: Job, queue: JobQueue, unheard: float) -> AsyncIterator[str]:
+    """Tell a job's events; a job that a tab followed is cancelled when that is closed.
+
+    `unheard` seconds are left for a connection that broke to come back. A job that nobody
+    followed goes on: its owner asks for it from time to time.
+    """
+    job.listeners += 1
+    try:
+        async for line in _told(job, queue):
+            yield line
+    finally:
+        job.listeners -= 1
+        if not job.is_over:
+            asyncio.get_running_loop().call_later(unheard, _cancel_unheard, job, queue)
+
+
+def _cancel_unheard(job: Job, queue: JobQueue) -> None:
+    if not job.listeners and not job.is_over:
+        queue.cancel(job)
 
 
 async def _told(job: Job, queue: JobQueue) -> AsyncIterator[str]:
@@ -87,5 +113,4 @@ async def file(job: OwnJob) -> FileResponse:
     """What a job made."""
     if job.state != "done" or job.file is None or not job.file.is_file():
         raise HTTPException(404, "this job has made no file (yet)")
-    name = str(job.result.get("name", job.file.name))
-    return FileResponse(job.file, filename=name)
+    return file_answer(job.file, str(job.result.get("name", job.file.name)))

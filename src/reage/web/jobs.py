@@ -50,6 +50,7 @@ class Job:
     file: Path | None = None  # what can be downloaded
     error: str | None = None
     version: int = 0  # grows with every change
+    listeners: int = 0  # who follow its events: tabs of a browser, mostly
     stop_wanted: bool = False  # stop and keep what there is
     cancel_wanted: bool = False
 

@@ -1,139 +1,47 @@
-"""Routes that make files: strips, animations, whole edits in one request, videos, folders."""
+"""Routes that take a file and give one: whole edits in one request, ages, videos, folders."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import zipfile
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, cast
 
-import torch
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from reage.compositing.change import PasteMode
 from reage.editor import Editor
 from reage.errors import ImageError, ReageError, UsageError
-from reage.images import decode_photo, photo_from_array
+from reage.images import decode_photo
 from reage.inputs import as_targets
 from reage.jobs.batch.run import run_batch
 from reage.jobs.batch.task import BatchTask, Done
-from reage.outputs.animation import Timing, plan_animation, play
-from reage.outputs.live import LiveFaces, live_faces
-from reage.outputs.moving import check_moving, write_moving
-from reage.outputs.strip import Panel, draw_strip
 from reage.video.config import Preview, Progress, VideoConfig
 from reage.video.run import edit_video
 from reage.web.answers import AgeAnswer, JobAnswer, about_job
+from reage.web.files import attachment, named_after
 from reage.web.jobs import Job
-from reage.web.photos import Paste, attachment
+from reage.web.pictures import MARK, SUFFIXES, as_file, made_by
 from reage.web.requests import (
     Name,
-    OpenedPhoto,
     OwnSession,
+    Paste,
     StudioOf,
+    Suffix,
     ages_of,
     read_body,
     store_body,
     upload_body,
 )
-from reage.web.sessions import OpenPhoto, Session
-from reage.web.studio import SUFFIXES, Studio
+from reage.web.studio import Studio
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["making"])
 Quality = Annotated[Literal["fast", "normal", "best"], Query()]
-Moving = Literal[".mp4", ".gif", ".webp"]
 To = Annotated[list[float], Query(min_length=1, max_length=12, description="years")]
-STRIP_MARK = "Made by reage: synthetic ages"
-SIDE = {".mp4": 720, ".webp": 400, ".gif": 320}  # pixels of an animation
-FPS = {".mp4": 25, ".webp": 15, ".gif": 12}
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
-
-
-@router.get("/photos/{photo_id}/strip", response_class=Response)
-async def strip(
-    photo: OpenedPhoto,
-    studio: StudioOf,
-    to: To,
-    paste: Paste = "delta",
-) -> Response:
-    """The first inverted face at a row of ages, labelled: a PNG."""
-    as_targets(to)
-    data = await studio.do(_strip, studio, photo, to, paste)
-    return attachment(data, f"{PurePath(photo.name).stem}-ages.png", "image/png")
-
-
-def _strip(studio: Studio, photo: OpenPhoto, to: list[float], paste: str) -> bytes:
-    live = studio.live(photo, paste, "face")
-    face = live.traced.faces[0]
-    own = face.view.reading.age
-    panels = [Panel(live.traced.search.photo.rgb8, "photo", f"reads {own:.0f}")]
-    for age in to:
-        pixels, glances = live.at({face.view.number: age})
-        read = glances[face.view.number].reading.age
-        panels.append(Panel(pixels, f"{age:g}", f"reads {read:.0f}"))
-    return studio.encoded(photo_from_array(draw_strip(panels)), ".png", STRIP_MARK)
-
-
-@router.post("/photos/{photo_id}/animation", status_code=202)
-async def animation(
-    photo: OpenedPhoto,
-    session: OwnSession,
-    studio: StudioOf,
-    first: Annotated[float, Query(ge=0, le=120)],
-    last: Annotated[float, Query(ge=0, le=120)],
-    suffix: Moving = ".mp4",
-    seconds: Annotated[float, Query(ge=0.5, le=30)] = 6.0,
-    paste: Paste = "delta",
-    label: bool = True,
-) -> JobAnswer:
-    """The inverted faces growing older and younger again: a job."""
-    if not photo.inverted:
-        raise UsageError("no face of this photo is inverted yet; ask for that first")
-    path = _new_file(session, suffix)
-    check_moving(path)
-    work = partial(
-        _animate,
-        studio=studio,
-        photo=photo,
-        path=path,
-        ages=(first, last),
-        timing=Timing(FPS[suffix], seconds),
-        paste=cast(PasteMode, paste),
-        label=label,
-    )
-    return about_job(studio.jobs.submit("animation", session.id, work), studio.jobs)
-
-
-def _animate(
-    job: Job,
-    *,
-    studio: Studio,
-    photo: OpenPhoto,
-    path: Path,
-    ages: tuple[float, float],
-    timing: Timing,
-    paste: PasteMode,
-    label: bool,
-) -> None:
-    inverted = [photo.at(number, paste) for number in sorted(photo.inverted)]
-    live: LiveFaces = live_faces(
-        studio.editor, photo.photo, inverted, size=SIDE[path.suffix], whole=False
-    )
-    plan = plan_animation(live.traced, *ages, timing)
-    shown = f"{plan.ages[0]:.0f} to {plan.ages[-1]:.0f} years"
-
-    def frames():
-        for number, frame in enumerate(play(plan, label=label)):
-            job.report("frames", number, plan.frames)
-            yield frame
-
-    write_moving(frames(), path, timing.fps, mark=f"Animated by reage, partly synthetic: {shown}")
-    job.file, job.result = path, {"name": f"{PurePath(photo.name).stem}-ages{path.suffix}"}
 
 
 @router.post("/edit", response_class=Response, openapi_extra=upload_body)
@@ -147,11 +55,9 @@ async def edit(
     paste: Paste = "delta",
     quality: Quality = "normal",
     seed: Annotated[int, Query(ge=0, lt=2**63)] = 0,
-    suffix: Annotated[str, Query(max_length=8)] = ".jpg",
+    suffix: Suffix = ".jpg",
 ) -> Response:
     """A photo in, the same photo with faces at another age out, in one request."""
-    if suffix not in SUFFIXES:
-        raise UsageError(f"{suffix} is not offered here; take one of {' '.join(SUFFIXES)}")
     data = await read_body(request, studio.settings.max_photo)
     made: dict[str, Any] = {}
 
@@ -169,11 +75,11 @@ async def edit(
             photo, to, face=which, paste=paste, quality=quality, seed=seed, on_step=watch
         )
         made["faces"] = "; ".join(face.summary for face in result.edits[0].faces)
-        mark = f"Edited by reage, partly synthetic: face at {to:g} years"
-        made["data"] = studio.encoded(result.edits[0].photo, suffix, mark)
+        mark = made_by(f"face at {to:g} years")
+        made["data"] = as_file(result.edits[0].photo, suffix, mark)
 
     await _finished(request, studio, studio.jobs.submit("edit", session.id, work))
-    answer = attachment(made["data"], f"{PurePath(name).stem}-age{to:g}{suffix}", SUFFIXES[suffix])
+    answer = attachment(made["data"], named_after(name, f"age{to:g}", suffix), SUFFIXES[suffix])
     answer.headers["x-reage-faces"] = made["faces"]
     return answer
 
@@ -206,18 +112,6 @@ async def read_ages(request: Request, studio: StudioOf, name: Name = "photo") ->
     ]
 
 
-@router.get("/photos/{photo_id}/latents", response_class=Response)
-async def latents(photo: OpenedPhoto) -> Response:
-    """The codes of the inverted faces, `[faces, num_ws, w_dim]` float32, as safetensors."""
-    from safetensors.torch import save
-
-    if not photo.inverted:
-        raise UsageError("no face of this photo is inverted yet; ask for that first")
-    ws = torch.cat([photo.inverted[number].ws.cpu() for number in sorted(photo.inverted)])
-    name = f"{PurePath(photo.name).stem}.safetensors"
-    return attachment(save({"ws": ws.contiguous()}), name, "application/octet-stream")
-
-
 @router.post("/videos", status_code=202, openapi_extra=upload_body)
 async def video(
     request: Request,
@@ -233,7 +127,7 @@ async def video(
     suffix = PurePath(name).suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
         raise ImageError(f"{name} is no video; choose one of {' '.join(VIDEO_SUFFIXES)}")
-    source, output = _new_file(session, suffix), _new_file(session, ".mp4")
+    source, output = session.new_file(suffix), session.new_file(".mp4")
     await store_body(request, source, studio.settings.max_file)
     config = VideoConfig(
         to=ages,
@@ -242,7 +136,7 @@ async def video(
     )
     work = partial(_film, editor=studio.editor, source=source, output=output, config=config)
     job = studio.jobs.submit("video", session.id, work)
-    job.result = {"name": f"{PurePath(name).stem}-aged.mp4"}
+    job.result = {"name": named_after(name, "aged", ".mp4")}
     return about_job(job, studio.jobs)
 
 
@@ -251,10 +145,7 @@ def _film(job: Job, *, editor: Editor, source: Path, output: Path, config: Video
         job.report(progress.stage, progress.done, progress.total)
 
     try:
-        result = edit_video(
-            editor, source, output, config, mark="Edited by reage, partly synthetic",
-            on_progress=tell,
-        )  # fmt: skip
+        result = edit_video(editor, source, output, config, mark=MARK, on_progress=tell)
     finally:
         source.unlink(missing_ok=True)
     job.result = {**job.result, "people": len(result.tracks)}
@@ -282,7 +173,7 @@ async def folder(
 ) -> JobAnswer:
     """A ZIP of photos in, a ZIP of photos at other ages out: a job."""
     as_targets(to)
-    source, output = _new_file(session, ".zip"), _new_file(session, ".zip")
+    source, output = session.new_file(".zip"), session.new_file(".zip")
     await store_body(request, source, studio.settings.max_file)
     try:
         _check_zip(source, studio.settings.max_unpacked)
@@ -292,7 +183,7 @@ async def folder(
     except ReageError:
         source.unlink(missing_ok=True)
         raise
-    job.result = {"name": f"{PurePath(name).stem}-aged.zip"}
+    job.result = {"name": named_after(name, "aged", ".zip")}
     return about_job(job, studio.jobs)
 
 
@@ -318,7 +209,3 @@ def _folder(job: Job, *, source: Path, output: Path, task: BatchTask) -> None:
     failed = [{"photo": key, "error": error} for key, error in report.failed]
     job.result = {**job.result, "photos": report.photos, "failed": failed}
     job.file = output
-
-
-def _new_file(session: Session, suffix: str) -> Path:
-    return session.folder / f"{secrets.token_hex(8)}{suffix}"

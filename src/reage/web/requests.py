@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 
+from reage.compositing.change import PasteMode
 from reage.errors import ImageError, UsageError
 from reage.inputs import as_targets
 from reage.web.gate import SESSION_COOKIE
 from reage.web.jobs import Job
+from reage.web.pictures import SUFFIXES, made_by
 from reage.web.sessions import OpenPhoto, Session
 from reage.web.studio import Studio
 
 __all__ = [
+    "AskedLook",
+    "Look",
+    "Name",
     "OpenedPhoto",
     "OwnJob",
     "OwnSession",
+    "Paste",
     "StudioOf",
+    "Suffix",
+    "View",
     "ages_of",
     "read_body",
     "store_body",
@@ -83,6 +92,59 @@ def _job(
 OwnJob = Annotated[Job, Depends(_job)]
 
 Name = Annotated[str, Query(max_length=255, description="the file's name")]
+
+
+def _suffix(suffix: Annotated[str, Query(max_length=8)] = ".jpg") -> str:
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{suffix} is not offered here; take one of {' '.join(SUFFIXES)}")
+    return suffix
+
+
+Suffix = Annotated[str, Depends(_suffix)]
+Paste = Annotated[PasteMode, Query(description="how made faces get into the photo")]
+View = Annotated[Literal["whole", "face"], Query()]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How faces are to look: each at an age, or all moved along another direction."""
+
+    ages: dict[int, float]  # years, by face number
+    paste: PasteMode
+    direction: str | None  # None: ages
+    strength: float
+
+    @property
+    def name(self) -> str:
+        """For the names of files."""
+        if self.direction is not None:
+            return f"{self.direction.replace(':', '')}{self.strength:+g}"
+        if not self.ages:
+            return "made"
+        return "age" + "-".join(f"{age:g}" for age in self.ages.values())
+
+    @property
+    def mark(self) -> str:
+        """What pictures of it say of themselves."""
+        if self.direction is not None:
+            return made_by(f"face moved along {self.direction} by {self.strength:g}")
+        if not self.ages:
+            return made_by("face made by a generator")
+        return made_by(f"face at {', '.join(f'{age:g}' for age in self.ages.values())} years")
+
+
+def _look(
+    ages: Annotated[
+        str, Query(max_length=400, examples=["1:70,2:12"], description="FACE:AGE,...")
+    ] = "",
+    paste: Paste = "delta",
+    direction: Annotated[str | None, Query(max_length=80, description="instead of ages")] = None,
+    strength: Annotated[float, Query(ge=-20, le=20, allow_inf_nan=False)] = 0.0,
+) -> Look:
+    return Look(ages_of(ages), paste, direction or None, strength)
+
+
+AskedLook = Annotated[Look, Depends(_look)]
 
 
 def ages_of(text: str) -> dict[int, float]:

@@ -8,20 +8,16 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
-
-import numpy as np
 
 from reage.agers.base import PreparedFace
-from reage.compositing.change import PasteMode
 from reage.errors import UsageError
 from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.images import Photo
-from reage.outputs.live import LiveFaces
+from reage.outputs.live import FaceCurve, LiveFaces
 
 __all__ = ["OpenPhoto", "ServerFull", "Session", "Sessions"]
 
@@ -35,33 +31,92 @@ class ServerFull(UsageError):
 
 @dataclass(eq=False)
 class OpenPhoto:
-    """One photo of one session."""
+    """One photo of one session, its faces, and what was found out about them."""
 
     name: str
     data: bytes  # the file as it came
     photo: Photo
     faces: dict[int, Face]  # by number, from left to right
     readings: dict[int, AgeReading]
+    chosen: tuple[int, ...] = ()  # ascending, of the faces in the edit; at first the largest
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     quality: str = "normal"
     seed: int = 0
-    inverted: dict[int, PreparedFace] = field(default_factory=dict)
-    live: dict[tuple[str, str], LiveFaces] = field(default_factory=dict)  # by paste mode and view
+    codes: dict[int, PreparedFace] = field(default_factory=dict)  # of the faces that were inverted
+    notices: tuple[str, ...] = ()  # beside those of the file
+    kept: Kept = field(default_factory=lambda: Kept())
 
-    def at(self, number: int, paste: str) -> PreparedFace:
-        """An inverted face, prepared for a way of pasting."""
-        return replace(self.inverted[number], paste=cast(PasteMode, paste))
+    def __post_init__(self) -> None:
+        if not self.chosen:
+            self.chosen = (self.largest,)
+
+    @property
+    def largest(self) -> int:
+        """The number of the largest face."""
+        return max(self.faces, key=lambda number: self.faces[number].size)
+
+    def choose(self, numbers: Iterable[int]) -> None:
+        """Say which faces are in the edit; UsageError for what is none."""
+        chosen = tuple(sorted(set(numbers)))
+        for number in chosen:
+            if number not in self.faces:
+                raise UsageError(f"there is no face {number}; the photo has {len(self.faces)}")
+        if not chosen:
+            raise UsageError("an edit needs a face; name at least one")
+        if chosen != self.chosen:
+            self.chosen, self.kept = chosen, self.kept.for_others()
+
+    def check_chosen(self, numbers: Iterable[int]) -> None:
+        """Raise UsageError for a face that is not in the edit."""
+        for number in numbers:
+            if number not in self.chosen:
+                raise UsageError(
+                    f"face {number} is not in the edit; choose it first: "
+                    f"PUT /photos/{self.id}/faces"
+                )
+
+    def set_care(self, quality: str, seed: int) -> None:
+        """How faces are made ready; what was worked out with less or more care is dropped."""
+        if quality != self.quality:
+            self.quality, self.kept = quality, Kept()
+        self.seed = seed
+
+    def learn(self, code: PreparedFace) -> None:
+        """Keep a face's code, the newest."""
+        self.codes[code.view.number] = code
+        self.kept = self.kept.without_codes()
 
     @property
     def size(self) -> int:
         """Bytes that it takes."""
-        shown = sum(_pixels(live).nbytes for live in self.live.values())
         alpha = 0 if self.photo.alpha is None else self.photo.alpha.nbytes
-        return len(self.data) + self.photo.pixels.nbytes + alpha + shown + OVERHEAD
+        return len(self.data) + self.photo.pixels.nbytes + alpha + self.kept.size + OVERHEAD
 
 
-def _pixels(live: LiveFaces) -> np.ndarray:
-    return live.traced.search.photo.pixels
+@dataclass(eq=False)
+class Kept:
+    """What is worked out once for an open photo; replaced as a whole where it is no longer true."""
+
+    # The photo small, with the chosen faces, by whether those have codes and by view.
+    framed: dict[tuple[bool, str], tuple[Photo, list[PreparedFace]]] = field(default_factory=dict)
+    live: dict[tuple[str, str], LiveFaces] = field(default_factory=dict)  # by paste mode and view
+    plain: dict[int, PreparedFace] = field(default_factory=dict)  # faces without a code
+    # By whether faces have codes, paste mode and face.
+    curves: dict[tuple[bool, str], dict[int, FaceCurve]] = field(default_factory=dict)
+
+    def for_others(self) -> Kept:
+        """What stays true where other faces are chosen."""
+        return Kept(plain=self.plain, curves=self.curves)
+
+    def without_codes(self) -> Kept:
+        """What stays true where a face gets another code."""
+        curves = {key: curves for key, curves in self.curves.items() if not key[0]}
+        return Kept(plain=self.plain, curves=curves)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the small photos."""
+        return sum(photo.pixels.nbytes for photo, _ in list(self.framed.values()))
 
 
 @dataclass(eq=False)
@@ -79,6 +134,10 @@ class Session:
         if self.place is None:
             self.place = Path(tempfile.mkdtemp(prefix="reage-session-"))
         return self.place
+
+    def new_file(self, suffix: str) -> Path:
+        """A path in it that nothing has."""
+        return self.folder / f"{secrets.token_hex(8)}{suffix}"
 
     @property
     def size(self) -> int:

@@ -3,39 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import numpy as np
-from PIL import Image
 
+from reage.agers.base import PreparedFace
+from reage.compositing.change import PasteMode
+from reage.compositing.view import crop_for_age, read_age
 from reage.editor import QUALITIES, Editor
 from reage.errors import UsageError
-from reage.images import Photo, decode_photo, encode_photo, to_array
-from reage.images.writing import FORMATS
+from reage.faces.face import Face
+from reage.faces.readings import AgeReading
+from reage.images import Photo, decode_photo, to_array, to_tensor
 from reage.inversion.projection import ProjectStep
-from reage.outputs.live import LiveFaces, live_faces
+from reage.outputs.framing import frame_prepared
+from reage.outputs.live import LiveFaces, look_along
+from reage.outputs.project import open_project
+from reage.web.answers import PhotoAnswer, about_photo
+from reage.web.directions import Directions
 from reage.web.jobs import Job, JobQueue, QueueFull
+from reage.web.pictures import as_shown
 from reage.web.sessions import OpenPhoto, Sessions
 from reage.web.settings import ServerSettings
 
-__all__ = ["PASTES", "SUFFIXES", "VIEWS", "Studio", "jpeg"]
+__all__ = ["PASTES", "VIEWS", "Studio", "check_paste"]
 
-PASTES = ("delta", "replace", "none")
+PASTES: tuple[PasteMode, ...] = get_args(PasteMode)
 VIEWS: Mapping[str, tuple[int, bool]] = {"whole": (1024, True), "face": (512, False)}
-SUFFIXES = {
-    ".jpg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".tif": "image/tiff",
-}
 SHOW_EVERY = 4  # steps of an inversion, between pictures of it
-JPEG_QUALITY = 88  # of what is only looked at
 Answer = TypeVar("Answer")
 
 
@@ -49,10 +49,12 @@ class Studio:
     # somebody's inversion. More threads would only take the two's processors away.
     quick: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reage-quick"))
     detecting: threading.Lock = field(default_factory=threading.Lock)
+    loading: threading.Lock = field(default_factory=threading.Lock)
     waiting: int = 0
 
     def __post_init__(self) -> None:
         self.jobs = JobQueue(self.settings.jobs_each, self.settings.jobs)
+        self.directions = Directions(self.editor, self.settings.model)
         self.sessions = Sessions(
             self.settings.memory,
             self.settings.photos_each,
@@ -61,9 +63,18 @@ class Studio:
         )
 
     def warm_up(self) -> None:
-        """Load what is loaded at the first use, so that no user waits for it."""
-        _ = (self.editor.age_network, self.editor.latents.encoder, self.editor.latents.perceptual)
-        _ = (self.editor.likeness, self.editor.detector)
+        """Load what the first picture needs, so that no user waits for it, and nothing else."""
+        editor = self.editor
+        _ = (editor.age_network, editor.likeness, editor.detector)
+        if editor.grey_hair and editor.ager is not None and editor.ager.greys_hair:
+            _ = editor.person_finder
+        if self.needs_code("normal", "delta"):
+            self.load_latents()
+
+    def load_latents(self) -> None:
+        """Load what inverts faces; ModelError where the model has no codes."""
+        with self.loading:
+            _ = (self.editor.latents.encoder, self.editor.latents.perceptual)
 
     async def do(self, work: Callable[..., Answer], *args: Any) -> Answer:
         """Do something quick in its thread; QueueFull where too much waits for it."""
@@ -80,20 +91,83 @@ class Studio:
         photo = decode_photo(data, Path(name).name or "photo", self.settings.max_pixels)
         with self.detecting:  # the landmarker is no thread's but one's at a time
             faces = self.editor.choose_faces(photo, (), "all", points)
-        readings = {
-            number: self.editor.view(photo, number, face).reading for number, face in faces.items()
-        }
-        return OpenPhoto(name, data, photo, faces, readings)
+        return OpenPhoto(name, data, photo, faces, self._read(photo, faces))
 
-    def invert(self, job: Job, photo: OpenPhoto, numbers: list[int]) -> None:
-        """Find the codes of faces; the work of a job."""
+    def open_project(self, data: bytes) -> tuple[OpenPhoto, dict]:
+        """Read a .reage file: the photo as it was left, and what was done with it."""
+        with self.loading:  # it may hold codes
+            project = open_project(self.editor, data, self.settings.max_pixels)
+        photo = OpenPhoto(
+            project.name,
+            project.data,
+            project.photo,
+            dict(project.faces),
+            self._read(project.photo, project.faces),
+            tuple(sorted(project.chosen)),
+            quality=project.quality,
+            seed=project.seed,
+            codes=dict(project.codes),
+            notices=project.notices,
+        )
+        return photo, dict(project.edits)
+
+    def _read(self, photo: Photo, faces: Mapping[int, Face]) -> dict[int, AgeReading]:
+        network = self.editor.age_network
+        squares = {n: crop_for_age(photo.pixels, face).image for n, face in faces.items()}
+        return {
+            n: read_age(network, to_tensor(square).to(self.editor.device))
+            for n, square in squares.items()
+        }
+
+    def about(self, photo: OpenPhoto, edits: dict | None = None) -> PhotoAnswer:
+        """Describe an open photo."""
+        inverting = [paste for paste in PASTES if self.needs_code(photo.quality, paste)]
+        return about_photo(photo, inverting, edits)
+
+    def needs_code(self, quality: str, paste: str) -> bool:
+        """Whether faces are to be inverted before they can be shown in a way of pasting."""
+        return self.editor.search_of(quality, check_paste(paste)) is not None
+
+    def faces(self, photo: OpenPhoto, paste: str, *, coded: bool = False) -> list[PreparedFace]:
+        """The faces in the edit, for a way of pasting; with their codes where `coded`.
+
+        UsageError where a code that it takes is not known yet.
+        """
+        mode = check_paste(paste)
+        if not coded and not self.needs_code(photo.quality, paste):
+            return [replace(self._plain(photo, n), paste=mode) for n in photo.chosen]
+        self.check_codes(photo, mode, coded=coded)
+        return [replace(photo.codes[number], paste=mode) for number in photo.chosen]
+
+    def check_codes(self, photo: OpenPhoto, paste: str, *, coded: bool = False) -> None:
+        """Raise UsageError where a face in the edit lacks the code that is needed."""
+        if not coded and not self.needs_code(photo.quality, paste):
+            return
+        for number in photo.chosen:
+            if number not in photo.codes:
+                raise UsageError(
+                    f"face {number} has no latent code yet, which this needs; invert it first: "
+                    f"POST /photos/{photo.id}/invert"
+                )
+
+    def _plain(self, photo: OpenPhoto, number: int) -> PreparedFace:
+        plain = photo.kept.plain
+        if number not in plain:
+            face = photo.faces[number]
+            view = self.editor.view(photo.photo, number, face, photo.quality)
+            plain[number] = self.editor.prepare_view(view)
+        return plain[number]
+
+    def invert(self, job: Job, photo: OpenPhoto, numbers: Sequence[int], paste: str | None) -> None:
+        """Find the codes of faces, then look at all ages in a way of pasting; the work of a job."""
+        self.load_latents()
         steps = QUALITIES[photo.quality].step
         for i, number in enumerate(numbers):
 
             def watch(step: ProjectStep, i: int = i) -> None:
                 job.add_loss(float(step.losses[0]), float(step.psnr[0]))
                 if step.index % SHOW_EVERY == 0:
-                    job.picture = jpeg(to_array(step.images[:, :3])[0])
+                    job.picture = as_shown(to_array(step.images[:, :3])[0])
                 job.report("inversion", i * steps + step.index + 1, len(numbers) * steps)
                 if job.stop_wanted:
                     raise KeyboardInterrupt  # keeps the best code so far
@@ -106,43 +180,45 @@ class Studio:
                 on_step=watch,
                 keep_stopped=True,
             )
-            photo.inverted[number] = found[0]
-        photo.live.clear()
+            photo.learn(found[0])
         job.report("curves", len(numbers) * steps, len(numbers) * steps)
-        self.live(photo, "delta", "whole")
-        job.picture = jpeg(to_array(photo.inverted[numbers[-1]].base)[0])
+        photo.choose({*photo.chosen, *numbers})
+        if paste is not None:
+            self.live(photo, paste, "whole")
+        job.picture = as_shown(to_array(photo.codes[numbers[-1]].base)[0])
+
+    def framed(
+        self, photo: OpenPhoto, paste: str, view: str, *, coded: bool = False
+    ) -> tuple[Photo, list[PreparedFace]]:
+        """The photo as large as a view shows it, with the faces in the edit."""
+        if view not in VIEWS:
+            raise UsageError(f"view is one of {', '.join(VIEWS)}")
+        mode, kept = check_paste(paste), photo.kept  # before `chosen`, which changes first
+        key = (coded or self.needs_code(photo.quality, paste), view)
+        if key not in kept.framed:
+            size, whole = VIEWS[view]
+            faces = self.faces(photo, paste, coded=coded)
+            kept.framed[key] = frame_prepared(
+                photo.photo, faces, size, whole=whole or len(faces) > 1
+            )
+        small, faces = kept.framed[key]
+        return small, [replace(face, paste=mode) for face in faces]
 
     def live(self, photo: OpenPhoto, paste: str, view: str) -> LiveFaces:
-        """The photo under the slider, looked at once for each paste mode and view."""
-        if paste not in PASTES or view not in VIEWS:
-            raise UsageError(f"paste is one of {', '.join(PASTES)}, view of {', '.join(VIEWS)}")
-        if not photo.inverted:
-            raise UsageError("no face of this photo is inverted yet; ask for that first")
-        if (paste, view) not in photo.live:
-            size, whole = VIEWS[view]
-            inverted = [photo.at(number, paste) for number in sorted(photo.inverted)]
-            photo.live[paste, view] = live_faces(
-                self.editor,
-                photo.photo,
-                inverted,
-                size=size,
-                whole=whole or len(inverted) > 1,
-            )
-        return photo.live[paste, view]
+        """The photo under the slider."""
+        kept = photo.kept
+        if (paste, view) not in kept.live:
+            small, faces = self.framed(photo, paste, view)
+            kept.live[paste, view] = self.look_along(photo, paste, small, faces)
+        return kept.live[paste, view]
 
-    def edited(self, photo: OpenPhoto, ages: Mapping[int, float], paste: str) -> Photo:
-        """The whole photo at full size, with the search for the exact age."""
-        inverted = [photo.at(number, paste) for number in ages if number in photo.inverted]
-        if not inverted:
-            raise UsageError("none of these faces is inverted yet; ask for that first")
-        traced = self.editor.trace(photo.photo, inverted)
-        return traced.edit(dict(ages)).photo
-
-    def encoded(self, photo: Photo, suffix: str, mark: str | None) -> bytes:
-        """A photo as a file's bytes."""
-        if suffix not in SUFFIXES:
-            raise UsageError(f"{suffix} is not offered here; take one of {' '.join(SUFFIXES)}")
-        return encode_photo(photo, FORMATS[suffix], mark)[0]
+    def look_along(
+        self, photo: OpenPhoto, paste: str, small: Photo, faces: Sequence[PreparedFace]
+    ) -> LiveFaces:
+        """Look at faces at all ages, once for each paste mode, whatever the size of the photo."""
+        key = self.needs_code(photo.quality, paste), paste
+        known = photo.kept.curves.setdefault(key, {})
+        return look_along(self.editor, small, faces, check_paste(paste), known)
 
     def close(self) -> None:
         """End all work and forget everybody."""
@@ -151,8 +227,9 @@ class Studio:
         self.sessions.close_all()
 
 
-def jpeg(pixels: np.ndarray, quality: int = JPEG_QUALITY) -> bytes:
-    """Pixels `[H, W, 3]` uint8 as a JPEG to look at."""
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=quality)
-    return file.getvalue()
+def check_paste(paste: str) -> PasteMode:
+    """A way of pasting by its name; UsageError for another."""
+    for mode in PASTES:
+        if mode == paste:
+            return mode
+    raise UsageError(f"paste is one of {', '.join(PASTES)}")

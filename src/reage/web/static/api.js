@@ -31,7 +31,8 @@ export async function send(method, path, body) {
 export async function picture(path, signal) {
   const response = await answer(fetch(BASE + path, { signal }));
   const told = response.headers.get("x-reage");
-  return { url: URL.createObjectURL(await response.blob()), faces: told ? JSON.parse(told) : {} };
+  const blob = await response.blob();
+  return { blob, url: URL.createObjectURL(blob), faces: told ? JSON.parse(told) : {} };
 }
 
 // XMLHttpRequest, since fetch tells no progress of what it sends.

@@ -1,6 +1,7 @@
 // The page: one photo under a slider, its history and its downloads. panels.js has the rest.
 import { download, follow, get, picture, send, upload } from "./api.js";
-import { startPanels } from "./panels.js";
+import { startInputs } from "./inputs.js";
+import { openOther, startPanels } from "./panels.js";
 import { setLanguage, text } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
@@ -33,9 +34,11 @@ export async function attempt(work) {
   try { return await work(); } catch (error) { if (error.name !== "AbortError") notify(error.message); return null; }
 }
 
-const agesText = (ages) => Object.entries(ages).map(([face, age]) => `${face}:${age}`).join(",");
 const view = () => (zoomed ? "face" : "whole");
-const inverted = () => open.photo.faces.filter((face) => face.inverted);
+const chosen = () => open.photo.faces.filter((face) => face.chosen);
+const agesText = (ages) => chosen().filter((face) => face.number in ages).map((face) => `${face.number}:${ages[face.number]}`).join(",");
+// The faces without a code that the edit needs; most edits need none.
+const unlearnt = () => (edits.direction || open.photo.inverting.includes(edits.paste) ? chosen().filter((face) => !face.inverted) : []);
 
 // ---- opening
 
@@ -54,56 +57,92 @@ async function openFile(file, name = file.name) {
 }
 
 async function begin(photo) {
-  if (job) await attempt(() => send("DELETE", `/jobs/${job.id}`));
+  if (job) { attempt(() => send("DELETE", `/jobs/${job.id}`)); endJob(); }
   open.photo = photo;
   zoomed = false;
   readings = {};
   $("zoom").setAttribute("aria-pressed", "false");
   $("start").hidden = true;
   $("work").hidden = false;
-  // A project brings its own history; else it begins with the photo as it is.
-  const kept = photo.edits?.history;
-  history = Array.isArray(kept) && kept.length ? kept : [{ ages: {}, paste: "delta", direction: "", strength: 0 }];
+  // A project brings its own history; else it begins with the photo as it is, and a first aged one.
+  const kept = photo.edits?.history, plain = { ages: {}, paste: "delta", direction: "", strength: 0 };
+  history = Array.isArray(kept) && kept.length ? kept : [plain, { ...plain, ages: firstAges() }];
   now = Math.min(photo.edits?.now ?? history.length - 1, history.length - 1);
   edits = structuredClone(history[now]);
   $("curtain").value = 0;
   drawCurtain();
-  await showOriginal();
   drawFaces();
+  drawSliders();
   drawControls();
-  if (inverted().length) await ready();
-  else await learn([photo.largest]);
+  await showOriginal();
+  await wantShow();
+}
+
+// Thirty years older, as far as most faces reach; old people younger.
+function firstAges() {
+  return Object.fromEntries(chosen().map(({ number, age }) => [number, 5 * Math.round((age <= 60 ? Math.min(age + 30, 80) : age - 30) / 5)]));
 }
 
 async function showOriginal() {
-  const shown = await picture(`/photos/${open.photo.id}/view?view=${view()}`);
+  const shown = await attempt(() => picture(`/photos/${open.photo.id}/view?view=${view()}`));
+  if (!shown) return;
   swap($("before"), shown.url);
-  swap($("after"), (await picture(`/photos/${open.photo.id}/view?view=${view()}`)).url);
-  const ratio = zoomed && inverted().length < 2 ? 1 : open.photo.width / open.photo.height;
+  swap($("after"), URL.createObjectURL(shown.blob));
+  const ratio = zoomed && chosen().length < 2 ? 1 : open.photo.width / open.photo.height;
   $("stage").style.aspectRatio = ratio;
   $("stage").style.maxWidth = `calc(68vh * ${ratio})`;
   $("before").alt = text("beforeTag");
 }
 
-// ---- learning faces (inversion)
+// ---- learning faces (inversion): only for what needs their codes
+
+// Returns the photo as it is then; null where it was cancelled.
+export async function invert(photo, faces, paste, onChange) {
+  const asked = { faces: faces.map((face) => face.number), quality: $("quality").value, seed: Number($("seed").value) || 0, paste };
+  const started = await send("POST", `/photos/${photo.id}/invert`, asked);
+  onChange(started);
+  const last = await follow(started.id, onChange);
+  if (last.state === "failed") throw new Error(last.error);
+  return last.state === "done" ? last.result.photo : null;
+}
+
+// What the server says of a photo now; edits and sliders stay.
+export function adopt(photo) {
+  if (!photo || photo.id !== open.photo.id) return false;
+  open.photo = { ...photo, edits: open.photo.edits };
+  drawFaces();
+  drawControls();
+  return true;
+}
 
 async function learn(faces) {
+  const photo = open.photo, paste = edits.direction ? null : edits.paste;
   $("busy").hidden = false;
   $("progress-picture").removeAttribute("src");
-  await attempt(async () => {
-    job = await send("POST", `/photos/${open.photo.id}/invert`, { faces, quality: $("quality").value, seed: Number($("seed").value) || 0 });
-    const last = await follow(job.id, showProgress);
-    if (last.state === "failed") throw new Error(last.error);
-    if (last.state === "done") open.photo = { ...last.result.photo, edits: open.photo.edits };
-  });
+  const learnt = await attempt(() => invert(photo, faces, paste, (state) => open.photo.id === photo.id && showProgress(state)));
+  if (open.photo.id === photo.id) endJob();
+  return adopt(learnt);
+}
+
+function endJob() {
   job = null;
   $("busy").hidden = true;
-  drawFaces();
-  if (inverted().length) await ready();
+}
+
+// Learn what the edit needs, and say whether it can be shown. Whoever cancels gets the edit without it.
+async function prepare() {
+  const faces = unlearnt(), photo = open.photo;
+  if (!faces.length || (await learn(faces))) return true;
+  if (open.photo.id !== photo.id) return false;
+  Object.assign(edits, { direction: "", paste: "delta" });
+  history[now] = structuredClone(edits);
+  if (now && JSON.stringify(history[now]) === JSON.stringify(history[now - 1])) history.splice(now--, 1);
+  drawControls();
+  return !unlearnt().length;
 }
 
 function showProgress(state) {
-  if (job) Object.assign(job, state);
+  job = state;
   const share = state.total ? state.done / state.total : 0;
   $("busy-bar").value = share;
   const left = state.seconds_left === null ? "" : ` ${text("left", { s: Math.ceil(state.seconds_left) })}`;
@@ -114,14 +153,6 @@ function showProgress(state) {
   const losses = state.losses, high = Math.max(...losses), low = Math.min(...losses);
   $("losses").firstElementChild.setAttribute("points", losses.map((loss, i) =>
     `${(200 * i) / Math.max(losses.length - 1, 1)},${48 - (46 * (loss - low)) / (high - low || 1)}`).join(" "));
-}
-
-async function ready() {
-  drawSliders();
-  drawControls();
-  await show();
-  drawAges();
-  if (zoomed) await showOriginal().then(show);
 }
 
 // ---- faces
@@ -135,17 +166,17 @@ function drawFaces() {
     if (faces.length > 1) {
       const button = document.createElement("button");
       button.textContent = name;
-      button.setAttribute("aria-pressed", face.inverted);
+      button.setAttribute("aria-pressed", face.chosen);
       button.onclick = () => chooseFace(face);
       $("faces").append(button);
     }
-    if (zoomed || (faces.length === 1 && face.inverted)) continue;
+    if (zoomed || faces.length === 1) continue;
     const box = document.createElement("button"), label = document.createElement("span");
     const [x0, y0, x1, y1] = face.box;
     Object.assign(box.style, { left: `${(100 * x0) / width}%`, top: `${(100 * y0) / height}%`,
       width: `${(100 * (x1 - x0)) / width}%`, height: `${(100 * (y1 - y0)) / height}%` });
     label.textContent = faces.length > 1 ? `${face.number}` : "";
-    box.setAttribute("aria-pressed", face.inverted);
+    box.setAttribute("aria-pressed", face.chosen);
     box.setAttribute("aria-label", name);
     box.title = name;
     box.append(label);
@@ -155,15 +186,21 @@ function drawFaces() {
 }
 
 async function chooseFace(face) {
-  if (!face.inverted && !job) await learn([face.number]);
+  if (!face.chosen) {
+    const faces = [...chosen(), face].map((one) => one.number);
+    if (!adopt(await attempt(() => send("PUT", `/photos/${open.photo.id}/faces`, { faces })))) return;
+    drawSliders();
+    if (zoomed) await showOriginal();
+    wantShow();
+  }
   document.querySelector(`#age-${face.number}`)?.focus();
 }
 
 // ---- sliders and the picture
 
 function drawSliders() {
-  const several = inverted().length > 1;
-  $("sliders").replaceChildren(...inverted().map((face) => {
+  const several = chosen().length > 1;
+  $("sliders").replaceChildren(...chosen().map((face) => {
     const box = document.createElement("div"), id = `age-${face.number}`;
     box.className = "slider";
     box.innerHTML = `<div class="line"><label for="${id}"></label><output for="${id}"></output><span class="read quiet"></span></div>
@@ -172,14 +209,14 @@ function drawSliders() {
     const input = box.querySelector("input");
     input.value = Math.round(edits.ages[face.number] ?? face.age);
     input.oninput = () => { edits.ages[face.number] = Number(input.value); edits.direction = ""; wantShow(); };
-    input.onchange = () => { remember(); drawAgesSoon(); };
+    input.onchange = remember;
     return box;
   }));
   drawReadings();
 }
 
 function drawReadings() {
-  for (const face of inverted()) {
+  for (const face of chosen()) {
     const box = $(`age-${face.number}`)?.closest(".slider");
     if (!box) continue;
     const asked = edits.ages[face.number], seen = readings[face.number];
@@ -192,16 +229,13 @@ function drawReadings() {
     box.querySelector(".limit").textContent = out ? text("reachLimit", { low: round(seen.reach[0]), high: round(seen.reach[1]) }) : "";
     const input = box.querySelector("input");
     input.setAttribute("aria-valuetext", `${box.querySelector("output").textContent}, ${box.querySelector(".read").textContent}`);
-    if (document.activeElement !== input) input.value = Math.round(asked ?? face.age);
+    input.value = Math.round(asked ?? face.age);
   }
 }
 
-function path(ages, which = view()) {
-  if (edits.direction && ages === edits.ages) {
-    return `/photos/${open.photo.id}/moved?direction=${encodeURIComponent(edits.direction)}&strength=${edits.strength}&paste=${edits.paste}&view=${which}`;
-  }
-  return `/photos/${open.photo.id}/edited?ages=${agesText(ages)}&paste=${edits.paste}&view=${which}`;
-}
+const look = (ages = edits.ages) => (edits.direction && ages === edits.ages
+  ? `direction=${encodeURIComponent(edits.direction)}&strength=${edits.strength}` : `ages=${agesText(ages)}`) + `&paste=${edits.paste}`;
+const path = (ages, which = view()) => `/photos/${open.photo.id}/edited?${look(ages)}&view=${which}`;
 
 // One request at a time; what was dragged meanwhile is shown next, what lies between is skipped.
 async function wantShow() {
@@ -217,28 +251,29 @@ async function wantShow() {
 }
 
 async function show() {
-  if (!inverted().length) return;
-  const shown = await picture(path(edits.ages));
+  if (!(await prepare())) return;
+  const photo = open.photo, shown = await picture(path(edits.ages));
+  if (open.photo.id !== photo.id) return;
   readings = shown.faces;
   swap($("after"), shown.url);
   $("after").alt = Object.values(edits.ages).map((age) => text("years", { age })).join(", ") || text("original");
   drawReadings();
+  const of = JSON.stringify([photo.id, edits.paste, chosen().map((face) => face.number)]);
+  if (of !== rowOf) { rowOf = of; drawAges(); }
 }
 
-let row = null, rowTimer = 0;
-function drawAgesSoon() { clearTimeout(rowTimer); rowTimer = setTimeout(drawAges, 300); }
+let row = null, rowOf = "";  // the requests of the row of ages, and what it shows
 
 async function drawAges() {
   row?.abort();
   row = new AbortController();
-  const signal = row.signal, first = inverted()[0];
-  if (!first) return;
+  const signal = row.signal;
   const cells = ROW.map((age) => {
     const button = document.createElement("button");
     button.innerHTML = "<img alt=''><span></span>";
     button.lastElementChild.textContent = age;
     button.setAttribute("aria-label", text("years", { age }));
-    button.onclick = () => { for (const face of inverted()) edits.ages[face.number] = age; edits.direction = ""; remember(); wantShow(); };
+    button.onclick = () => { for (const face of chosen()) edits.ages[face.number] = age; edits.direction = ""; remember(); wantShow(); };
     return button;
   });
   const old = $("ages").querySelectorAll("img");
@@ -247,7 +282,7 @@ async function drawAges() {
   for (const [i, age] of ROW.entries()) {
     if (signal.aborted) return;
     await attempt(async () => {
-      const ages = Object.fromEntries(inverted().map((face) => [face.number, age]));
+      const ages = Object.fromEntries(chosen().map((face) => [face.number, age]));
       swap(cells[i].firstElementChild, (await picture(path(ages, "face"), signal)).url);
     });
   }
@@ -277,11 +312,9 @@ function remember() {
 function goTo(index) {
   if (index < 0 || index >= history.length) return;
   now = index;
-  const before = edits.paste;
   edits = structuredClone(history[now]);
   drawControls();
   wantShow();
-  if (before !== edits.paste) drawAgesSoon();
 }
 
 function said(entry) {
@@ -305,19 +338,17 @@ function drawControls() {
     return item;
   }));
   drawCurtain();
-  const can = Boolean(open.photo && inverted().length);
-  for (const button of document.querySelectorAll("#get-photo, #get-strip, .get-moving, #get-project")) button.disabled = !can;
+  // Where nothing is changed yet, there is no picture of ours to save.
+  $("get-photo").disabled = !agesText(edits.ages) && !edits.direction && edits.paste !== "none";
+  $("again").hidden = !chosen().some((face) => face.inverted);
 }
 
 // ---- downloads
 
-const chosenAges = () => (Object.keys(edits.ages).length ? edits.ages
-  : Object.fromEntries(inverted().map((face) => [face.number, Math.round(face.age)])));
-
 async function getMoving(suffix, button) {
   button.disabled = true;
   await attempt(async () => {
-    const started = await send("POST", `/photos/${open.photo.id}/animation?first=5&last=80&suffix=${suffix}&paste=${edits.paste}`);
+    const started = await send("POST", `/photos/${open.photo.id}/animation?first=5&last=80&suffix=${suffix}&${look()}`);
     const last = await follow(started.id, (state) => notify(state.state === "waiting" ? text("waiting", { n: state.place })
       : text("frames", { percent: percent(state.total ? state.done / state.total : 0) })));
     if (last.state !== "done") throw new Error(last.error ?? text("cancelled"));
@@ -327,43 +358,12 @@ async function getMoving(suffix, button) {
   button.disabled = false;
 }
 
-// ---- camera
-
-async function openCamera() {
-  const dialog = $("camera-dialog"), video = $("camera-video");
-  let stream;
-  try { stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user", width: { ideal: 1280 } } }); } catch (error) {
-    notify(text("noCamera", { error: error.message ?? "" }));
-    return;
-  }
-  video.srcObject = stream;
-  await video.play();
-  dialog.showModal();
-  dialog.onclose = () => { for (const track of stream.getTracks()) track.stop(); video.srcObject = null; };
-  $("camera-close").onclick = () => dialog.close();
-  $("camera-take").onclick = () => {
-    const canvas = document.createElement("canvas");
-    canvas.width = video.videoWidth; canvas.height = video.videoHeight;
-    canvas.getContext("2d").drawImage(video, 0, 0);
-    canvas.toBlob((blob) => { dialog.close(); openFile(blob, "camera.jpg"); }, "image/jpeg", 0.95);
-  };
-}
-
 // ---- events
 
 function listen() {
-  const drop = $("drop");
   $("choose").onclick = () => $("file").click();
   $("file").onchange = () => { openFile($("file").files[0]); $("file").value = ""; };
-  $("camera").onclick = openCamera;
-  for (const kind of ["dragover", "dragleave", "drop"]) {
-    document.addEventListener(kind, (event) => {
-      event.preventDefault();
-      drop.classList.toggle("over", kind === "dragover");
-      if (kind === "drop") openFile(event.dataTransfer.files[0]);
-    });
-  }
-  document.addEventListener("paste", (event) => openFile(event.clipboardData.files[0]));
+  startInputs({ photo: openFile, mix: openOther });
   $("curtain").oninput = drawCurtain;
   $("stop").onclick = () => job && attempt(() => send("POST", `/jobs/${job.id}/stop`));
   $("cancel").onclick = () => job && attempt(() => send("DELETE", `/jobs/${job.id}`));
@@ -378,16 +378,23 @@ function listen() {
   $("zoom").onclick = async () => {
     zoomed = !zoomed;
     $("zoom").setAttribute("aria-pressed", zoomed);
-    await attempt(async () => { await showOriginal(); drawFaces(); await show(); });
+    drawFaces();
+    await showOriginal();
+    wantShow();
   };
   $("other").onclick = () => $("file").click();
-  $("paste").onchange = () => { edits.paste = $("paste").value; remember(); wantShow(); drawAgesSoon(); };
-  $("again").onclick = () => !job && learn(inverted().length ? inverted().map((face) => face.number) : [open.photo.largest]);
+  $("paste").onchange = () => { edits.paste = $("paste").value; remember(); wantShow(); };
+  $("again").onclick = async () => { if (!job && (await learn(chosen()))) { rowOf = ""; wantShow(); } };
+  $("quality").onchange = async () => {
+    if (!open.photo || open.photo.inverting.length) return;  // there it is the inversion's
+    const faces = chosen().map((face) => face.number);
+    if (adopt(await attempt(() => send("PUT", `/photos/${open.photo.id}/faces`, { faces, quality: $("quality").value })))) { rowOf = ""; wantShow(); }
+  };
   $("direction").onchange = $("strength").oninput = () => { edits.direction = $("direction").value; edits.strength = Number($("strength").value); wantShow(); };
   $("strength").onchange = remember;
-  $("get-photo").onclick = () => attempt(() => download(`/photos/${open.photo.id}/download?ages=${agesText(chosenAges())}&paste=${edits.paste === "none" ? "delta" : edits.paste}&suffix=${$("format").value}`));
-  $("get-strip").onclick = () => attempt(() => download(`/photos/${open.photo.id}/strip?${ROW.map((age) => `to=${age}`).join("&")}&paste=${edits.paste}`));
-  $("get-project").onclick = () => attempt(() => download(`/photos/${open.photo.id}/project?edits=${encodeURIComponent(JSON.stringify({ history, now }))}`));
+  $("get-photo").onclick = () => attempt(() => download(`/photos/${open.photo.id}/download?${look()}&suffix=${$("format").value}`));
+  $("get-strip").onclick = () => attempt(() => download(`/photos/${open.photo.id}/strip?${look()}&${ROW.map((age) => `to=${age}`).join("&")}`));
+  $("get-project").onclick = () => attempt(() => download(`/photos/${open.photo.id}/project?paste=${edits.paste}&edits=${encodeURIComponent(JSON.stringify({ history, now }))}`));
   for (const button of document.querySelectorAll(".get-moving")) button.onclick = () => getMoving(button.dataset.suffix, button);
   $("language").onchange = () => choose($("language").value);
   $("theme").onclick = () => {
@@ -403,7 +410,7 @@ function choose(language) {
   localStorage.setItem("language", language);
   $("language").value = language;
   if (open.about) $("privacy").textContent = open.about.local ? text("privateLocal") : text("privateServer", { minutes: 2 });
-  if (open.photo && edits) { drawFaces(); if (inverted().length) { drawSliders(); drawAges(); } drawControls(); }
+  if (open.photo && edits) { drawFaces(); drawSliders(); drawAges(); drawControls(); }
   document.dispatchEvent(new Event("reage-language"));
 }
 

@@ -1,6 +1,6 @@
 // The panels besides the photo: mixing, video, folder, about.
 import { download, follow, picture, send, upload } from "./api.js";
-import { attempt, notify, open, percent } from "./app.js";
+import { adopt, attempt, invert, notify, open, percent } from "./app.js";
 import { text } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
@@ -32,26 +32,35 @@ function startTabs() {
 // ---- mixing
 
 async function showFirst() {
-  const first = open.photo;
-  $("mix-choose").disabled = !first?.faces.some((face) => face.inverted);
-  $("mix-busy").textContent = $("mix-choose").disabled ? text("mixNeeds") : "";
-  if (first) await mix();
+  $("mix-choose").disabled = !open.photo;
+  $("mix-busy").textContent = open.photo ? "" : text("mixNeeds");
+  if (open.photo) await mix();
 }
 
-async function openOther(file) {
-  if (!file) return;
+export async function openOther(file) {
+  if (!file || !open.photo) { $("mix-busy").textContent = open.photo ? "" : text("mixNeeds"); return; }
+  $("mix-busy").textContent = text("opening");
   await attempt(async () => {
-    $("mix-busy").textContent = text("opening");
-    let photo = await upload(`/photos?name=${encodeURIComponent(file.name)}`, file);
+    const photo = await upload(`/photos?name=${encodeURIComponent(file.name || "photo")}`, file);
     $("mix-other").src = (await picture(`/photos/${photo.id}/view?view=face&face=${photo.largest}`)).url;
-    const job = await send("POST", `/photos/${photo.id}/invert`, { faces: [photo.largest], quality: $("quality").value });
-    const last = await follow(job.id, (state) => { $("mix-busy").textContent = state.state === "waiting"
-      ? text("waiting", { n: state.place }) : text("working", { percent: percent(state.total ? state.done / state.total : 0) }); });
-    if (last.state !== "done") throw new Error(last.error ?? text("cancelled"));
-    other = last.result.photo;
+    other = photo;
   });
-  $("mix-busy").textContent = "";
   await mix();
+}
+
+// The photo with the code of its first face, which is looked for where it is not known yet.
+async function learnt(photo) {
+  const face = photo.faces.find((one) => one.chosen);
+  if (face.inverted) return photo;
+  const found = await invert(photo, [face], null, (state) => { $("mix-busy").textContent = state.state === "waiting"
+    ? text("waiting", { n: state.place }) : text("working", { percent: percent(state.total ? state.done / state.total : 0) }); });
+  if (!found) throw new Error(text("cancelled"));
+  return found;
+}
+
+function mixed(what) {
+  const shares = ["coarse", "middle", "fine"].map((id) => `${id}=${$(id).value / 100}`).join("&");
+  return `/photos/${open.photo.id}/${what}?other=${other.id}&${shares}`;
 }
 
 async function mix() {
@@ -61,15 +70,12 @@ async function mix() {
   while (mixWanted) {
     mixWanted = false;
     await attempt(async () => {
-      const share = (id) => $(id).value / 100;
-      const path = other
-        ? `/photos/${open.photo.id}/mixed?other=${other.id}&coarse=${share("coarse")}&middle=${share("middle")}&fine=${share("fine")}&view=face`
-        : `/photos/${open.photo.id}/view?view=face`;
-      const shown = await picture(path);
+      if (other) { adopt(await learnt(open.photo)); other = await learnt(other); }
+      const shown = await picture(other ? `${mixed("mixed")}&view=face` : `/photos/${open.photo.id}/view?view=face`);
       $("mix-result").src = shown.url;
-      $("mix-save").href = shown.url;
       $("mix-save").hidden = !other;
     });
+    $("mix-busy").textContent = "";
   }
   mixing = false;
 }
@@ -146,6 +152,7 @@ export function startPanels() {
   document.addEventListener("reage-language", showAbout);
   $("mix-choose").onclick = () => $("mix-file").click();
   $("mix-file").onchange = () => openOther($("mix-file").files[0]);
+  $("mix-save").onclick = () => attempt(() => download(`${mixed("mixed/download")}&suffix=${$("format").value}`));
   for (const slider of document.querySelectorAll(".level")) slider.oninput = mix;
   $("forget").onclick = () => attempt(async () => {
     await send("DELETE", "/session");

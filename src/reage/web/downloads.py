@@ -1,0 +1,270 @@
+"""Routes of what is saved of an open photo: itself, a row, an animation, codes, a project."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Annotated, Literal
+
+import torch
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from reage.errors import UsageError
+from reage.images import Photo, photo_from_array
+from reage.inputs import as_targets
+from reage.outputs.animation import (
+    AnimationPlan,
+    Timing,
+    plan_animation,
+    plan_strengths,
+    play,
+)
+from reage.outputs.framing import frame_prepared
+from reage.outputs.moving import check_moving
+from reage.outputs.project import Project, pack_project
+from reage.outputs.strip import Panel, draw_strip
+from reage.web.answers import JobAnswer, PhotoAnswer, about_job
+from reage.web.files import attachment, named_after
+from reage.web.jobs import Job
+from reage.web.pictures import SUFFIXES, as_file, as_moving
+from reage.web.requests import (
+    AskedLook,
+    Look,
+    OpenedPhoto,
+    OwnSession,
+    Paste,
+    StudioOf,
+    Suffix,
+    read_body,
+    upload_body,
+)
+from reage.web.sessions import OpenPhoto
+from reage.web.studio import Studio
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["downloads"])
+Moving = Literal[".mp4", ".gif", ".webp"]
+Row = Annotated[
+    list[float],
+    Query(default_factory=list, max_length=12, description="years; not with a direction"),
+]
+SIDE = {".mp4": 720, ".webp": 400, ".gif": 320}  # pixels of an animation
+FPS = {".mp4": 25, ".webp": 15, ".gif": 12}
+PANELS = 7  # of a row of strengths: an odd number, so that one of them is 0
+
+
+@router.get("/photos/{photo_id}/download", response_class=Response)
+async def download(
+    photo: OpenedPhoto, studio: StudioOf, look: AskedLook, suffix: Suffix = ".jpg"
+) -> Response:
+    """The photo at full size as it is shown, marked as partly synthetic."""
+    data = await studio.do(_download, studio, photo, look, suffix)
+    return attachment(data, named_after(photo.name, look.name, suffix), SUFFIXES[suffix])
+
+
+def _download(studio: Studio, photo: OpenPhoto, look: Look, suffix: str) -> bytes:
+    made = _moved if look.direction is not None else _aged
+    return as_file(made(studio, photo, look), suffix, look.mark)
+
+
+def _aged(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
+    """The whole photo, with the search for the exact age."""
+    if not look.ages and look.paste != "none":
+        raise UsageError("no age is asked for; give ages=FACE:AGE,... such as ages=1:70")
+    photo.check_chosen(look.ages)
+    faces = studio.faces(photo, look.paste)
+    if look.paste != "none":  # where faces are alone, all are shown
+        faces = [face for face in faces if face.view.number in look.ages]
+    traced = studio.editor.trace(photo.photo, faces)
+    return traced.edit(look.ages).photo
+
+
+def _moved(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
+    direction = look.direction or ""
+    studio.directions.span(direction)  # a name that is none is said before a missing code
+    faces = studio.faces(photo, look.paste, coded=True)
+    ager = studio.directions.ager(direction)
+    (edit,) = studio.editor.move(photo.photo, faces, ager, [look.strength])
+    return edit.photo
+
+
+@router.get("/photos/{photo_id}/strip", response_class=Response)
+async def strip(photo: OpenedPhoto, studio: StudioOf, look: AskedLook, to: Row) -> Response:
+    """The first chosen face at a row of ages, or of strengths of a direction, labelled: a PNG."""
+    if look.direction is None and not to:
+        raise UsageError("no ages are asked for; give some, such as to=20&to=40&to=60")
+    if look.direction is None:
+        as_targets(to)
+    data = await studio.do(_strip, studio, photo, look, to)
+    what = "ages" if look.direction is None else look.direction.replace(":", "")
+    return attachment(data, named_after(photo.name, what, ".png"), "image/png")
+
+
+def _strip(studio: Studio, photo: OpenPhoto, look: Look, to: list[float]) -> bytes:
+    if look.direction is None:
+        panels = _panels_of_ages(studio, photo, look.paste, to)
+    else:
+        panels = _panels_of_strengths(studio, photo, look.paste, look.direction)
+    mark = "Made by reage: synthetic " + ("ages" if look.direction is None else "faces")
+    return as_file(photo_from_array(draw_strip(panels)), ".png", mark)
+
+
+def _panels_of_ages(studio: Studio, photo: OpenPhoto, paste: str, to: list[float]) -> list[Panel]:
+    live = studio.live(photo, paste, "face")
+    face = live.traced.faces[0]
+    own = face.view.reading.age
+    panels = [Panel(live.traced.search.photo.rgb8, "photo", f"reads {own:.0f}")]
+    for age in to:
+        pixels, glances = live.at({face.view.number: age})
+        read = glances[face.view.number].reading.age
+        panels.append(Panel(pixels, f"{age:g}", f"reads {read:.0f}"))
+    return panels
+
+
+def _panels_of_strengths(
+    studio: Studio, photo: OpenPhoto, paste: str, direction: str
+) -> list[Panel]:
+    low, high = studio.directions.span(direction)
+    small, faces = studio.framed(photo, paste, "face", coded=True)
+    strengths = torch.linspace(low, high, PANELS).tolist()
+    ager = studio.directions.ager(direction)
+    edits = studio.editor.move(small, faces[:1], ager, strengths)
+    return [
+        Panel(edit.photo.rgb8, f"{strength:+.1f}", f"reads {edit.faces[0].after.age:.0f}")
+        for strength, edit in zip(strengths, edits, strict=True)
+    ]
+
+
+@router.post("/photos/{photo_id}/animation", status_code=202)
+async def animation(
+    photo: OpenedPhoto,
+    session: OwnSession,
+    studio: StudioOf,
+    look: AskedLook,
+    first: Annotated[float, Query(ge=0, le=120, description="years")] = 5.0,
+    last: Annotated[float, Query(ge=0, le=120)] = 80.0,
+    suffix: Moving = ".mp4",
+    seconds: Annotated[float, Query(ge=0.5, le=30)] = 6.0,
+    label: bool = True,
+) -> JobAnswer:
+    """The chosen faces growing older and younger again, or moved all along a direction: a job."""
+    if look.direction is not None:
+        studio.directions.span(look.direction)
+    studio.check_codes(photo, look.paste, coded=look.direction is not None)
+    path = session.new_file(suffix)
+    check_moving(path)
+    work = partial(
+        _animate,
+        studio=studio,
+        photo=photo,
+        look=look,
+        path=path,
+        ages=(first, last),
+        timing=Timing(FPS[suffix], seconds),
+        label=label,
+    )
+    job = studio.jobs.submit("animation", session.id, work)
+    what = "ages" if look.direction is None else look.direction.replace(":", "")
+    job.result = {"name": named_after(photo.name, what, suffix)}
+    return about_job(job, studio.jobs)
+
+
+def _animate(
+    job: Job,
+    *,
+    studio: Studio,
+    photo: OpenPhoto,
+    look: Look,
+    path: Path,
+    ages: tuple[float, float],
+    timing: Timing,
+    label: bool,
+) -> None:
+    plan = _plan(studio, photo, look, path.suffix, ages, timing)
+
+    def frames():
+        for number, frame in enumerate(play(plan, label=label)):
+            job.report("frames", number, plan.frames)
+            yield frame
+
+    ends = f"{plan.ages[0]:.0f} to {plan.ages[-1]:.0f}"
+    what = f"{ends} years" if look.direction is None else f"along {look.direction}, {ends}"
+    as_moving(frames(), path, timing.fps, f"Animated by reage, partly synthetic: {what}")
+    job.file = path
+
+
+def _plan(
+    studio: Studio,
+    photo: OpenPhoto,
+    look: Look,
+    suffix: str,
+    ages: tuple[float, float],
+    timing: Timing,
+) -> AnimationPlan:
+    coded = look.direction is not None
+    faces = studio.faces(photo, look.paste, coded=coded)
+    small, framed = frame_prepared(photo.photo, faces, SIDE[suffix])
+    if look.direction is not None:
+        ager = studio.directions.ager(look.direction)
+        search = studio.editor.search(small, ager, look.paste, of_age=False)
+        return plan_strengths(search, framed, *studio.directions.span(look.direction), timing)
+    live = studio.look_along(photo, look.paste, small, framed)
+    paced = {number: curve.paced for number, curve in live.curves.items()}
+    return plan_animation(live.traced, *ages, timing, paced)
+
+
+@router.get("/photos/{photo_id}/latents", response_class=Response)
+async def latents(photo: OpenedPhoto) -> Response:
+    """The codes of the inverted faces, `[faces, num_ws, w_dim]` float32, as safetensors."""
+    from safetensors.torch import save
+
+    if not photo.codes:
+        raise UsageError(
+            f"no face of this photo is inverted yet; ask for that first: "
+            f"POST /photos/{photo.id}/invert"
+        )
+    ws = torch.cat([photo.codes[number].ws.cpu() for number in sorted(photo.codes)])
+    name = f"{PurePath(photo.name).stem}.safetensors"
+    return attachment(save({"ws": ws.contiguous()}), name, "application/octet-stream")
+
+
+@router.get("/photos/{photo_id}/project", response_class=Response)
+async def save_project(
+    photo: OpenedPhoto,
+    studio: StudioOf,
+    edits: Annotated[str, Query(max_length=100_000)] = "{}",
+    paste: Paste = "delta",
+) -> Response:
+    """The photo, its faces with their codes, and what was done with them, as a .reage file."""
+    try:
+        told = json.loads(edits)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise UsageError("edits is not a JSON object")
+    project = Project(
+        photo.name,
+        photo.data,
+        photo.photo,
+        photo.faces,
+        photo.chosen,
+        photo.codes,
+        told,
+        photo.quality,
+        photo.seed,
+        paste,
+    )
+    data = await studio.do(pack_project, studio.editor, project)
+    return attachment(data, f"{PurePath(photo.name).stem}.reage", "application/zip")
+
+
+@router.post("/projects", openapi_extra=upload_body)
+async def load_project(request: Request, session: OwnSession, studio: StudioOf) -> PhotoAnswer:
+    """Open a .reage file."""
+    data = await read_body(request, studio.settings.max_photo)
+    photo, edits = await studio.do(studio.open_project, data)
+    studio.sessions.add(session, photo)
+    return studio.about(photo, edits)

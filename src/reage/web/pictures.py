@@ -1,0 +1,56 @@
+"""The one place where pictures become bytes for the page: what was made is marked as such."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from reage.errors import UsageError
+from reage.images import Photo, encode_photo
+from reage.images.metadata import marked_xmp
+from reage.images.writing import FORMATS
+from reage.outputs.moving import write_moving
+
+__all__ = ["MARK", "SUFFIXES", "as_file", "as_moving", "as_shown", "made_by"]
+
+SUFFIXES = {
+    ".jpg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+}
+MARK = "Edited by reage, partly synthetic"
+JPEG_QUALITY = 88  # of what is only looked at
+
+
+def made_by(what: str = "") -> str:
+    """What a made picture says of itself."""
+    return f"{MARK}: {what}" if what else MARK
+
+
+def as_shown(pixels: np.ndarray, mark: str | None = MARK) -> bytes:
+    """Pixels `[H, W, 3]` uint8 as a JPEG to look at, which a browser can save too.
+
+    Without a mark only where they are the photo's own.
+    """
+    file = io.BytesIO()
+    xmp = b"" if mark is None else marked_xmp(None, mark, describe=True)[0]
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.save(file, "JPEG", quality=JPEG_QUALITY, **({"xmp": xmp} if xmp else {}))
+    return file.getvalue()
+
+
+def as_file(photo: Photo, suffix: str, mark: str) -> bytes:
+    """A made photo as a file's bytes; UsageError for a suffix that is not offered."""
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{suffix} is not offered here; take one of {' '.join(SUFFIXES)}")
+    return encode_photo(photo, FORMATS[suffix], mark)[0]
+
+
+def as_moving(frames: Iterable[np.ndarray], path: Path, fps: int, mark: str) -> None:
+    """Write made frames `[H, W, 3]` to a new file."""
+    write_moving(frames, path, fps, mark=mark)
