@@ -48,6 +48,7 @@ FINE = 0.014  # of FFHQ's square's side: of the Gaussian that parts wrinkles fro
 # the luma, the mean of 17 old faces of all skin tones (their spread is 0.07, 0.04 and 0.17).
 TONE = (0.75, 1.16, 1.4)
 SMALL, LARGE = 60, 140  # pixels of FFHQ's square: none is added below, all above
+TURNED = (-0.15, 0.08)  # of `_facing`: profiles, whose mesh is a guess, get none
 BURNT, DARK = (0.9, 0.99), (0.02, 0.08)  # luma between which light is too strong, too weak for it
 MASK_SIDE = 160  # pixels across, at which skin is told from hair
 MOST_WIDE = 720  # pixels at which a face's detail is laid out: exemplars have no finer
@@ -194,7 +195,20 @@ def lay_detail(
 def scale_of(landmarks: np.ndarray, canonical: np.ndarray) -> tuple[float, float]:
     """Return the side of a face's square in pixels, and how much of any detail it can show."""
     side = float(np.ptp(landmarks[:MESH, 0]) / np.ptp(canonical[:, 0])) * FRAME_SCALE
-    return side, float(smoothstep(np.array((side - SMALL) / (LARGE - SMALL))))
+    seen = smoothstep(np.array((side - SMALL) / (LARGE - SMALL)))
+    profile, frontal = TURNED
+    return side, float(seen * smoothstep((_facing(landmarks) - profile) / (frontal - profile)))
+
+
+def _facing(landmarks: np.ndarray) -> np.ndarray:
+    """How much of the nearer half of a face is seen beside the other: 1 from the front.
+
+    About 0.07 at 30 degrees of yaw, and below 0 where the nose covers the outline.
+    """
+    left, right, nose = landmarks[[234, 454, 1], :2].astype(np.float64)
+    across = right - left
+    at = (nose - left) @ across / (across @ across)
+    return np.minimum(at, 1 - at) / np.maximum(at, 1 - at)
 
 
 def laid_size(box: tuple[int, int, int, int]) -> tuple[int, int]:
