@@ -114,7 +114,7 @@ def test_a_small_face_gets_none(mesh, bank):
 def test_a_profile_gets_none(photo, mesh, bank):
     skin = mix_detail(bank, choose_exemplars(bank, SUBJECT), SUBJECT)
     turned = mesh.copy()
-    turned[1, 0] = mesh[234, 0] - 30  # the tip of the nose beyond the outline
+    turned[1, 0] = mesh[234, 0] - 90  # the tip of the nose beyond the outline
     assert lay_detail(photo, turned, skin) is None
 
 
