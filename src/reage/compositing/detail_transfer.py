@@ -18,7 +18,13 @@ from PIL import Image
 from reage.compositing.bands import BAND, LUMA, enlarged, units_of
 from reage.compositing.detail_bank import REGIONS, DetailBank, Exemplar, Sex
 from reage.compositing.mesh_warp import FRAME_SCALE, MESH, warp_from_frame
-from reage.compositing.skin_mask import LOG_OFFSET, frame_mask, region_weights, skin_likelihood
+from reage.compositing.skin_mask import (
+    LOG_OFFSET,
+    frame_mask,
+    near_eyes,
+    region_weights,
+    skin_likelihood,
+)
 from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothstep
 from reage.faces.face import Face
 from reage.faces.sampling import interpolate
@@ -59,6 +65,7 @@ OLD = 75.0  # years at which an exemplar's strength counts as whole
 # How much of an exemplar's strength is taken. Many old people have smooth foreheads, and furrows
 # there are the first that a stranger doubts.
 SHARES = {"forehead": 0.6, "eyes": 1.0, "cheeks": 0.85, "mouth": 0.85}
+AROUND_EYES = 20.0  # pixels of the frame, standard deviation
 EVENED = 0.6  # how much of an exemplar's departure from what is usual is undone
 
 
@@ -112,13 +119,15 @@ def mix_detail(
     bank: DetailBank, chosen: Mapping[str, tuple[Exemplar, bool]], subject: Subject
 ) -> AgedSkin:
     """Join the exemplars' regions, each brought near to the strength usual for such old skin."""
-    mask, regions = _masks(bank.canonical.tobytes())
+    mask, regions, near = _masks(bank.canonical.tobytes())
     total = np.zeros_like(mask)
     for name, region in zip(REGIONS, regions, strict=True):
         one, mirrored = chosen[name]
         detail = one.detail()
         gain = (usual_strength(bank, subject, name) / one.strengths[name]) ** EVENED
         total += SHARES[name] * region * gain * (detail[:, ::-1] if mirrored else detail)
+    # Around the eyes, light beside the lines looks like make-up.
+    total = np.where(total > 0, total * (1 - 0.85 * near), total)
     folds = masked_gaussian(total, np.clip(mask, 1e-3, 1), FINE * FRAME_SCALE)
     names = [chosen[name][0].name for name in REGIONS]
     return AgedSkin(bank.canonical, total - folds, folds, mask, names)
@@ -167,7 +176,7 @@ class LaidSkin:
     box: tuple[int, int, int, int]  # x0, y0, x1, y1 of the photo's pixels
     wrinkles: np.ndarray  # [h, w] log-luminance over the box; large faces have fewer pixels here
     folds: np.ndarray  # [h, w]
-    limits: tuple[float, float] = (0.25, 0.45)  # log-luminance: most lighter, most darker
+    limits: tuple[float, float] = (0.12, 0.45)  # log-luminance: most lighter, most darker
 
 
 def lay_detail(
@@ -316,6 +325,6 @@ def _misfit(one: Exemplar, subject: Subject) -> float:
 
 
 @lru_cache(maxsize=2)
-def _masks(canonical: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _masks(canonical: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     mesh = np.frombuffer(canonical).reshape(-1, 2)
-    return frame_mask(mesh), region_weights(mesh)
+    return frame_mask(mesh), region_weights(mesh), near_eyes(mesh, AROUND_EYES)
