@@ -111,6 +111,13 @@ def test_a_small_face_gets_none(mesh, bank):
     assert lay_detail(tiny, mesh * 0.07, skin) is None
 
 
+def test_a_profile_gets_none(photo, mesh, bank):
+    skin = mix_detail(bank, choose_exemplars(bank, SUBJECT), SUBJECT)
+    turned = mesh.copy()
+    turned[1, 0] = mesh[234, 0] - 90  # the tip of the nose beyond the outline
+    assert lay_detail(photo, turned, skin) is None
+
+
 def test_exemplars_suit_sex_and_tone(bank):
     for sex, ita in (("female", 50.0), ("male", 40.0), ("female", -20.0), ("male", -20.0)):
         chosen = choose_exemplars(bank, replace(SUBJECT, sex=sex, ita=ita))

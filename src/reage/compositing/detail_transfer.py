@@ -18,7 +18,13 @@ from PIL import Image
 from reage.compositing.bands import BAND, LUMA, enlarged, units_of
 from reage.compositing.detail_bank import REGIONS, DetailBank, Exemplar, Sex
 from reage.compositing.mesh_warp import FRAME_SCALE, MESH, warp_from_frame
-from reage.compositing.skin_mask import LOG_OFFSET, frame_mask, region_weights, skin_likelihood
+from reage.compositing.skin_mask import (
+    LOG_OFFSET,
+    frame_mask,
+    near_eyes,
+    region_weights,
+    skin_likelihood,
+)
 from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothstep
 from reage.faces.face import Face
 from reage.faces.sampling import interpolate
@@ -48,6 +54,7 @@ FINE = 0.014  # of FFHQ's square's side: of the Gaussian that parts wrinkles fro
 # the luma, the mean of 17 old faces of all skin tones (their spread is 0.07, 0.04 and 0.17).
 TONE = (0.75, 1.16, 1.4)
 SMALL, LARGE = 60, 140  # pixels of FFHQ's square: none is added below, all above
+TURNED = (-0.15, 0.08)  # of `_facing`: profiles, whose mesh is a guess, get none
 BURNT, DARK = (0.9, 0.99), (0.02, 0.08)  # luma between which light is too strong, too weak for it
 MASK_SIDE = 160  # pixels across, at which skin is told from hair
 MOST_WIDE = 720  # pixels at which a face's detail is laid out: exemplars have no finer
@@ -58,6 +65,7 @@ OLD = 75.0  # years at which an exemplar's strength counts as whole
 # How much of an exemplar's strength is taken. Many old people have smooth foreheads, and furrows
 # there are the first that a stranger doubts.
 SHARES = {"forehead": 0.6, "eyes": 1.0, "cheeks": 0.85, "mouth": 0.85}
+AROUND_EYES = 20.0  # pixels of the frame, standard deviation
 EVENED = 0.6  # how much of an exemplar's departure from what is usual is undone
 
 
@@ -111,13 +119,15 @@ def mix_detail(
     bank: DetailBank, chosen: Mapping[str, tuple[Exemplar, bool]], subject: Subject
 ) -> AgedSkin:
     """Join the exemplars' regions, each brought near to the strength usual for such old skin."""
-    mask, regions = _masks(bank.canonical.tobytes())
+    mask, regions, near = _masks(bank.canonical.tobytes())
     total = np.zeros_like(mask)
     for name, region in zip(REGIONS, regions, strict=True):
         one, mirrored = chosen[name]
         detail = one.detail()
         gain = (usual_strength(bank, subject, name) / one.strengths[name]) ** EVENED
         total += SHARES[name] * region * gain * (detail[:, ::-1] if mirrored else detail)
+    # Around the eyes, light beside the lines looks like make-up.
+    total = np.where(total > 0, total * (1 - 0.85 * near), total)
     folds = masked_gaussian(total, np.clip(mask, 1e-3, 1), FINE * FRAME_SCALE)
     names = [chosen[name][0].name for name in REGIONS]
     return AgedSkin(bank.canonical, total - folds, folds, mask, names)
@@ -166,7 +176,7 @@ class LaidSkin:
     box: tuple[int, int, int, int]  # x0, y0, x1, y1 of the photo's pixels
     wrinkles: np.ndarray  # [h, w] log-luminance over the box; large faces have fewer pixels here
     folds: np.ndarray  # [h, w]
-    limits: tuple[float, float] = (0.25, 0.45)  # log-luminance: most lighter, most darker
+    limits: tuple[float, float] = (0.12, 0.45)  # log-luminance: most lighter, most darker
 
 
 def lay_detail(
@@ -194,7 +204,20 @@ def lay_detail(
 def scale_of(landmarks: np.ndarray, canonical: np.ndarray) -> tuple[float, float]:
     """Return the side of a face's square in pixels, and how much of any detail it can show."""
     side = float(np.ptp(landmarks[:MESH, 0]) / np.ptp(canonical[:, 0])) * FRAME_SCALE
-    return side, float(smoothstep(np.array((side - SMALL) / (LARGE - SMALL))))
+    seen = smoothstep(np.array((side - SMALL) / (LARGE - SMALL)))
+    profile, frontal = TURNED
+    return side, float(seen * smoothstep((_facing(landmarks) - profile) / (frontal - profile)))
+
+
+def _facing(landmarks: np.ndarray) -> np.ndarray:
+    """How much of the nearer half of a face is seen beside the other: 1 from the front.
+
+    About 0.07 at 30 degrees of yaw, and below 0 where the nose covers the outline.
+    """
+    left, right, nose = landmarks[[234, 454, 1], :2].astype(np.float64)
+    across = right - left
+    at = (nose - left) @ across / (across @ across)
+    return np.minimum(at, 1 - at) / np.maximum(at, 1 - at)
 
 
 def laid_size(box: tuple[int, int, int, int]) -> tuple[int, int]:
@@ -302,6 +325,6 @@ def _misfit(one: Exemplar, subject: Subject) -> float:
 
 
 @lru_cache(maxsize=2)
-def _masks(canonical: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _masks(canonical: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     mesh = np.frombuffer(canonical).reshape(-1, 2)
-    return frame_mask(mesh), region_weights(mesh)
+    return frame_mask(mesh), region_weights(mesh), near_eyes(mesh, AROUND_EYES)

@@ -108,11 +108,14 @@ def frame_mask(canonical: np.ndarray) -> np.ndarray:
     return mask
 
 
-def near_eyes(canonical: np.ndarray) -> np.ndarray:
-    """Draw softly where eyes, lashes, brows and the place between them are: `[h, w]` in 0..1."""
+def near_eyes(canonical: np.ndarray, feather: float = NEAR) -> np.ndarray:
+    """Draw softly where eyes, lashes, brows and the place between them are: `[h, w]` in 0..1.
+
+    `feather` is how far around them it reaches, a standard deviation in pixels of the frame.
+    """
     between = [55, 107, 9, 336, 285, 417, 6, 193]
     rings = [canonical[ring] for ring in (*EYES, *BROWS, between)]
-    return smoothstep(2.5 * _filled(rings, NEAR))
+    return smoothstep(2.5 * _filled(rings, feather))
 
 
 def region_weights(canonical: np.ndarray) -> np.ndarray:
