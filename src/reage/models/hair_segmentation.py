@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class HairFinder:
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._device = torch.device(device)
         self._network = load_hair_network().to(self._device)
+        self.sha256 = hashlib.sha256(FILE.read_bytes()).hexdigest()
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Probabilities `[H, W]` float32 of a uint8 picture `[H, W, 3]`, sides multiples of 32."""

@@ -89,10 +89,15 @@ def _greyed(rgb: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: f
     light = rgb @ LUMA
     share, shown = turned_grey(light, hair, layers, amount)
     at = share > 0
-    before = rgb[at]
-    grey = shown[at][:, None] * (1 + hair.warmth * TINT) + COLOUR * (before - light[at][:, None])
+    before, light, share = rgb[at], light[at][:, None], share[at][:, None]
+    changed = light + share * (shown[at][:, None] - light)
+    tint = share * changed * TINT + (1 - share * (1 - COLOUR)) * (before - light)
+    if hair.tone.single > 0:
+        # In a picture of one tone what gets lighter gets the colour that light has in it.
+        moved = hair.tone.offsets(changed[:, 0]) - hair.tone.offsets(light[:, 0])
+        tint += hair.tone.single * (before - light + moved - tint)
     out = rgb.copy()
-    out[at] = before + share[at][:, None] * (grey - before)
+    out[at] = changed + tint
     return out
 
 
