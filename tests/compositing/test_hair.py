@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from reage.compositing.bands import LUMA
+from reage.compositing.hair.facial import LOWER
 from reage.compositing.hair.greying import grey_crop, grey_hair, grey_share
 from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
 from reage.compositing.hair.regions import BROWS, OUTLINE, SKIN, box_mean, filled, sized
@@ -80,6 +81,15 @@ def share_at(photo: np.ndarray, hair: Hair, places: list[tuple[int, int]]) -> np
     return np.array([found[y, x] for x, y in places])
 
 
+def scalp_of(photo: np.ndarray, face: Face, hair: Hair) -> np.ndarray:
+    """How much of each pixel above the brows is hair."""
+    assert face.landmarks is not None
+    quad = face_quad(face, 1.5, 0.5)
+    layer = (255 * shares(photo, hair)[..., None]).repeat(3, axis=2).astype(np.uint8)
+    found = crop_face(layer, quad, 256).image[..., 0] / 255
+    return found[: int((to_unit(face.landmarks[BROWS, :2], quad)[:, 1].min() - 0.02) * 256)]
+
+
 def mesh_mask(photo: np.ndarray, points: np.ndarray) -> np.ndarray:
     """What lies in a polygon of the photo `[N, 2]`, which is square."""
     return filled(points, len(photo))
@@ -131,7 +141,8 @@ def test_none_is_found_where_none_can_be(
     tone = np.median(astronaut[low], axis=0)
     noise = np.random.default_rng(0).normal(0, 4, (256, 256, 1))
     bald = np.clip(astronaut + painted * (tone + noise - astronaut), 0, 255).astype(np.uint8)
-    assert hair_in(bald, face, finders) is None
+    found = hair_in(bald, face, finders)
+    assert found is None or scalp_of(bald, face, found).max() < 0.2
 
 
 @pytest.mark.parametrize("colour", [(200, 25, 30), (30, 60, 200), (30, 140, 60)])
@@ -219,12 +230,14 @@ class TestHeads:
     )
     def test_bald_and_covered_heads_have_none(self, finders: HairFinders, name: str):
         photo, face = shared_portrait(f"portraits/{name}.jpg")
-        assert hair_in(photo, face, finders) is None
+        found = hair_in(photo, face, finders)
+        assert found is None or scalp_of(photo, face, found).max() < 0.2
 
     @pytest.mark.parametrize("name", ["congress/N000179-newer", "synthetic/female-55"])
     def test_grey_hair_has_no_colour_to_lose(self, finders: HairFinders, name: str):
         photo, face = shared_portrait(f"portraits/{name}.jpg")
-        assert hair_in(photo, face, finders) is None
+        found = hair_in(photo, face, finders)
+        assert found is None or scalp_of(photo, face, found).max() < 0.2
 
     @pytest.mark.parametrize(
         "name", ["london/044_03", "synthetic/male-30", "synthetic/male-82", "synthetic/female-35"]
@@ -284,7 +297,7 @@ class TestGreying:
             assert all(unchanged)
         assert (np.diff(lights) > 0.01).all()
         assert (np.diff(colours) < -0.01).all()
-        assert colours[-1] < 0.2 * colours[0]
+        assert colours[-1] < 0.25 * colours[0]  # what is left is the light's own warmth
 
     def test_nothing_turns_grey_by_nothing(self, astronaut: np.ndarray, hair: Hair):
         photo = astronaut.copy()
@@ -311,13 +324,91 @@ class TestGreying:
 
     def test_how_much_is_grey_at_which_age(self):
         assert grey_share(20, 30) == grey_share(60, 20) == grey_share(85, 70) == 0
-        assert grey_share(20, 80) == grey_share(60, 85) == 1
-        shares = [grey_share(25, age) for age in range(30, 81, 5)]
+        assert grey_share(20, 80) > 0.75
+        assert grey_share(20, 95) == pytest.approx(0.95)
+        assert grey_share(70, 100) == pytest.approx(0.88, abs=0.02)
+        shares = [grey_share(25, age) for age in range(30, 91, 5)]
         assert shares == sorted(shares)
         assert np.mean([grey_share(20, age) for age in range(45, 66)]) == pytest.approx(
             0.27, abs=0.03
         )
         assert grey_share(50, 70) < grey_share(20, 70)  # of what is left, less
+
+    def test_it_goes_on_evenly(self, astronaut: np.ndarray, hair: Hair):
+        """No ten years between 40 and 90 turn more than twice as much grey as the mean of them."""
+        rows, share = slice(0, 70), shares(astronaut, hair)[:70] > 0.9
+        seen = []
+        for age in range(40, 91, 10):
+            photo = astronaut.copy()
+            grey_hair(photo, hair, grey_share(25, age))
+            seen.append(np.ptp(photo[rows][share].astype(int), axis=-1).mean())
+        steps = -np.diff(seen)
+        assert (steps > 0).all()
+        assert steps.max() < 2 * steps.mean()
+
+    def test_temples_and_lighter_strands_come_first(self, astronaut: np.ndarray, hair: Hair):
+        photo = astronaut.copy()
+        grey_hair(photo, hair, 0.3)
+        colour, left = (np.ptp(p.astype(int), axis=-1).astype(float) for p in (astronaut, photo))
+        light = astronaut @ LUMA
+        found = (shares(astronaut, hair) > 0.9) & (colour > 12)
+        lost = 1 - left / np.maximum(colour, 1)
+        temple, crown = found.copy(), found.copy()
+        temple[:75], crown[50:] = False, False
+        assert temple.sum() > 100 and crown.sum() > 100
+        assert lost[temple].mean() > 1.3 * lost[crown].mean()
+        around = box_mean(light, 4)
+        lighter = [lost[crown & (side * (light - around) > 6)].mean() for side in (1, -1)]
+        assert lighter[0] > 1.2 * lighter[1]
+
+    def test_brows_turn_grey_later_than_the_head(
+        self, astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
+    ):
+        assert face.landmarks is not None
+        brows = np.zeros((256, 256), bool)
+        for part in (BROWS[:5], BROWS[5:]):
+            points = face.landmarks[part, :2]
+            brows |= mesh_mask(astronaut, np.concatenate([points, points[::-1] + np.array([0, 4])]))
+        made_up = np.where(brows[..., None], astronaut // 3, astronaut).astype(np.uint8)
+        found = hair_in(made_up, face, finders)
+        assert found is not None
+        head = shares(astronaut, hair) * (np.arange(256) < 60)[:, None] > 0.9
+        changes = []
+        for amount in (0.4, 1.0):
+            photo = made_up.copy()
+            grey_hair(photo, found, amount)
+            change = np.abs(photo.astype(int) - made_up).mean(-1)
+            changes.append((change[brows].mean(), change[head].mean()))
+        assert changes[0][0] < 0.15 * changes[1][0]
+        assert changes[0][1] > 0.3 * changes[1][1]
+        assert changes[1][0] > 20
+
+    @pytest.mark.parametrize(
+        ("name", "bearded"),
+        [
+            ("london/037_03", True),
+            ("synthetic/male-29", True),
+            ("synthetic/male-11", True),
+            ("london/018_03", False),
+            ("synthetic/male-31", False),
+            ("synthetic/female-54", False),
+            ("london/011_03", False),
+        ],
+    )
+    def test_beards_turn_grey_and_shaded_chins_do_not(
+        self, finders: HairFinders, name: str, bearded: bool
+    ):
+        photo, face = shared_portrait(f"portraits/{name}.jpg")
+        found = hair_in(photo, face, finders)
+        assert found is not None and face.landmarks is not None
+        grey = photo.copy()
+        grey_hair(grey, found, 0.6)
+        quad = face_quad(face)
+        change = np.abs(grey.astype(int) - photo).astype(np.uint8)
+        mesh = to_unit(face.landmarks[:, :2], quad) * 256
+        chin = filled(mesh[LOWER], 256)
+        changed = crop_face(change, quad, 256).image[chin].mean()
+        assert changed > 4 if bearded else changed < 0.2
 
 
 class TestEditor:

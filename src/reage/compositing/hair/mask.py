@@ -7,7 +7,7 @@ what leaks onto face and neck.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +15,9 @@ import numpy as np
 from PIL import Image
 
 from reage.compositing.bands import LUMA
+from reage.compositing.hair.facial import beard_in
 from reage.compositing.hair.regions import HeadPlaces, box_mean, sized
+from reage.compositing.hair.white_balance import white_of_eyes
 from reage.compositing.tone import Tone
 from reage.errors import ModelError
 from reage.faces.face import Face
@@ -32,6 +34,7 @@ __all__ = [
     "is_cut_off",
     "is_grey",
     "look_at_head",
+    "without_hair",
 ]
 
 
@@ -96,7 +99,10 @@ class Head:
     person: np.ndarray  # [S, S] probability
     share: np.ndarray  # [S, S] how much of each pixel is hair
     places: HeadPlaces
+    mesh: np.ndarray  # [478, 2] MediaPipe's points in these pixels
     tone: Tone
+    white: np.ndarray  # [3] colour by light of what is white
+    beard: float  # how certain it is that there is one, 0..1
 
 
 def look_at_head(
@@ -116,7 +122,15 @@ def look_at_head(
     person = person * _own(crop.quad, mesh, others, side)
     share = _without_leaks(sized(finders.hair(picture), side), person, places)
     light = small.astype(np.float32) @ LUMA / 255
-    return Head(small, light, shown, person, share, places, tone)
+    fine = (mesh + 0.5) * len(crop.image) / side - 0.5
+    white = white_of_eyes(crop.image, fine)
+    beard = beard_in(crop.image, fine) if tone.single < 0.5 else 0.0  # colours tell it, too
+    return Head(small, light, shown, person, share, places, mesh, tone, white, beard)
+
+
+def without_hair(head: Head) -> Head:
+    """The same, as if none was seen on the head."""
+    return replace(head, share=np.zeros_like(head.share))
 
 
 def _with_skins_colour(image: np.ndarray) -> np.ndarray:

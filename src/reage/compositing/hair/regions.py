@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-__all__ = ["BROWS", "OUTLINE", "SKIN", "HeadPlaces", "box_mean", "filled", "sized"]
+__all__ = ["BROWS", "CHIN", "OUTLINE", "SKIN", "TOP", "HeadPlaces", "box_mean", "filled", "sized"]
 
 # Of MediaPipe's mesh: the face's outline, places that show skin (cheeks and nose), brows, the
 # bridge of the nose, the outline's highest point and its lowest.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from reage.compositing.hair.facial import Matte, beard_of, brows_in
 from reage.compositing.hair.mask import (
     PERSON_SIDE,
     HairFinders,
@@ -15,8 +16,9 @@ from reage.compositing.hair.mask import (
     is_cut_off,
     is_grey,
     look_at_head,
+    without_hair,
 )
-from reage.compositing.hair.regions import box_mean
+from reage.compositing.hair.regions import CHIN, TOP, box_mean
 from reage.compositing.tone import Tone
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
@@ -43,6 +45,12 @@ LEAST_HAIR = 0.003  # of the square
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 SMOOTH, EDGE = 3, 2e-4  # places and squared light: of the guided filter
 NEARBY = 9  # places on each side, over which the light of hair is evened
+SHADING = 0.45  # power of the hair's own shading that is left when it is white
+LEAST_PART = 8.0  # places
+TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
+FAR = 0.8  # heights of the face from there, where hair turns grey last
+BEARD_LATE, BEARD_WHITE = 0.1, 1.25
+BROWS_LATE, BROWS_WHITE = 0.95, 0.85
 
 
 @dataclass(frozen=True)
@@ -72,13 +80,17 @@ class Hair:
     slope: np.ndarray
     offset: np.ndarray
     around: np.ndarray  # mean light of the hair nearby
+    shading: np.ndarray  # how light it would be here, by what it is on the whole, all of it white
+    late: np.ndarray  # when it turns grey: what is 0 first
+    strands: np.ndarray  # how much sooner lighter strands do, 0..1
+    white: np.ndarray  # [3] colour by light of what is white
     light: float  # of all of it, the mean
     spread: float  # how far strands are from what is around them
     skin: float  # light of the brighter skin
 
     @property
-    def layers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.slope, self.offset, self.around
+    def layers(self) -> tuple[np.ndarray, ...]:
+        return self.slope, self.offset, self.around, self.shading, self.late, self.strands
 
     def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 (exclusive) of the pixels of a picture, height first, that it covers."""
@@ -94,10 +106,10 @@ def find_hair(
 ) -> Hair | None:
     """Find the hair of a face; None where none is to turn grey.
 
-    That is so for bald, covered and grey heads, for hair that goes on beyond the largest of the
-    `windows`, and for faces that were given by points alone. `cut` gives the picture of a square
-    `[4, 2]` at `mask.HEAD_SIDE` pixels. What is nearer to one of the `others` `[N, 3]`
-    (`faces_beside`) is that one's.
+    Bald, covered and grey heads still have brows. Hair that goes on beyond the largest of the
+    `windows` stays as it is, and so does all of a face that was given by points alone. `cut` gives
+    the picture of a square `[4, 2]` at `mask.HEAD_SIDE` pixels. What is nearer to one of the
+    `others` `[N, 3]` (`faces_beside`) is that one's.
     """
     if face.landmarks is None:
         return None
@@ -105,9 +117,9 @@ def find_hair(
         quad = face_quad(face, window.scale, window.shift)
         head = look_at_head(cut(quad), face, finders, others, window.side)
         if is_bald_or_covered(head) or head.share.sum() < LEAST_HAIR * head.share.size:
-            return None
+            return _hair_of(without_hair(head), quad, window)
         if not is_cut_off(head):
-            return None if is_grey(head) else _hair_of(head, quad, window)
+            return _hair_of(without_hair(head) if is_grey(head) else head, quad, window)
     return None
 
 
@@ -147,20 +159,80 @@ def blended(first: Hair, second: Hair, share: float, quad: np.ndarray) -> Hair:
     return Hair(quad, second.window, second.tone, **values)
 
 
-def _hair_of(head: Head, quad: np.ndarray, window: Window) -> Hair:
-    """The layers that tell hair at any size."""
-    light, share, shown = head.light, head.share, np.maximum(head.shown, 1e-3)
-    slope, offset = _guided(light, share, shown)
+def _hair_of(head: Head, quad: np.ndarray, window: Window) -> Hair | None:
+    """The layers that tell hair at any size; None where there is none."""
+    light, shown = head.light, np.maximum(head.shown, 1e-3)
+    skin = light[head.places.near] if head.places.near.any() else light
+    brighter = max(float(np.percentile(skin, 90)), 0.02)
+    facial = list(_facial_hair(head, brighter))
+    share = np.max([head.share, *(part.share for _, part in facial)], axis=0)
     weights = share * shown
+    if weights.sum() < LEAST_PART:
+        return None
     mean = float((light * weights).sum() / weights.sum())
     weight = box_mean(weights, NEARBY)
     nearby = box_mean(light * weights, NEARBY) / np.maximum(weight, 0.01)
     around = np.where(weight > 0.01, nearby, mean)
     spread = float(np.sqrt((np.square(light - around) * weights).sum() / weights.sum()))
-    skin = light[head.places.near] if head.places.near.any() else light
-    slope, offset, around = (layer.astype(np.float32) for layer in (slope, offset, around))
-    brighter = float(np.percentile(skin, 90))
-    return Hair(quad, window, head.tone, slope, offset, around, mean, spread, brighter)
+    slope, offset = _guided(light, head.share, shown)
+    for matte, _ in facial:
+        slope, offset = slope + matte.slope, offset + matte.offset
+    parts = [_hair_on_head(head, around), *(part for _, part in facial)]
+    shading = _mixed(parts, [part.shading for part in parts])
+    late = _mixed(parts, [part.late for part in parts])
+    strands = _mixed(parts, [part.strands for part in parts])
+    layers = slope, offset, around, shading, late, strands
+    slope, offset, around, shading, late, strands = (one.astype(np.float32) for one in layers)
+    return Hair(
+        *(quad, window, head.tone, slope, offset, around, shading, late, strands),
+        *(head.white, mean, spread, brighter),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Hair of one kind; see `Hair`."""
+
+    share: np.ndarray  # [S, S] how much of each pixel it is
+    shading: np.ndarray
+    late: np.ndarray | float
+    strands: float
+
+
+def _hair_on_head(head: Head, around: np.ndarray) -> _Part:
+    mean = float((head.light * head.share).sum() / max(head.share.sum(), 1e-6))
+    shading = (np.maximum(around, 0.02) / max(mean, 0.02)) ** SHADING
+    return _Part(head.share, shading, _late_from_temples(head), 1.0)
+
+
+def _facial_hair(head: Head, skin: float) -> Iterator[tuple[Matte, _Part]]:
+    """Brows and beard, by the light of the brighter `skin`."""
+    free = (1 - head.share) * head.person
+    brows = brows_in(head.light, head.mesh)
+    found = [(replace(brows, weight=brows.weight * free), BROWS_WHITE, BROWS_LATE)]
+    if head.beard > 0:
+        beard = beard_of(head.light, head.mesh)
+        found += [
+            (replace(beard, weight=beard.weight * free * head.beard), BEARD_WHITE, BEARD_LATE)
+        ]
+    for matte, white, late in found:
+        yield matte, _Part(matte.share(head.light), white * matte.open / skin, late, 0.0)
+
+
+def _mixed(parts: Sequence[_Part], values: Sequence[np.ndarray | float]) -> np.ndarray:
+    """Values `[S, S]` of the parts where they are, and between them."""
+    weights = [box_mean(part.share, SMOOTH) + 1e-4 for part in parts]
+    total = np.sum([w * v for w, v in zip(weights, values, strict=True)], axis=0)
+    return total / np.sum(weights, axis=0)
+
+
+def _late_from_temples(head: Head) -> np.ndarray:
+    """Hair turns grey at the temples first, 0, and on the crown and at its ends last, 1."""
+    side = len(head.light)
+    y, x = np.mgrid[:side, :side]
+    height = np.hypot(*(head.mesh[TOP] - head.mesh[CHIN]))
+    away = np.min([np.hypot(x - at[0], y - at[1]) for at in head.mesh[TEMPLES]], axis=0)
+    return np.clip(away / (FAR * height), 0, 1)
 
 
 def _guided(light: np.ndarray, share: np.ndarray, shown: np.ndarray) -> list[np.ndarray]:
