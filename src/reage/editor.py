@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Literal
 
@@ -18,19 +18,14 @@ from reage.agers.direction_ager import DirectionAger
 from reage.agers.finder import AgerSource, find_ager
 from reage.agers.fran import load_fran
 from reage.compositing.change import PasteMode
-from reage.compositing.hair.segmentation import (
-    Hair,
-    PersonFinder,
-    faces_beside,
-    find_hair,
-    head_crop,
-)
+from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
+from reage.compositing.hair.segmentation import Hair, faces_beside, find_hair
 from reage.compositing.view import FaceView, view_face
 from reage.devices import choose_device, choose_dtype
 from reage.errors import FaceError, ModelError, UsageError
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face, left_to_right, select_faces
-from reage.faces.squares import face_quad, quad_side
+from reage.faces.squares import crop_face, face_quad, quad_side
 from reage.images import Photo, to_tensor
 from reage.inputs import Target, as_photo, as_targets
 from reage.inversion.projection import ProjectConfig, ProjectStep
@@ -39,6 +34,7 @@ from reage.inversion.tuning import load_tuned
 from reage.models.checkpoints import Model, ModelConfig, load_config
 from reage.models.families.fran import is_pixel_ager
 from reage.models.files import fingerprint_of
+from reage.models.hair_segmentation import HairFinder
 from reage.models.pretrained import load_age_network, load_likeness
 from reage.models.registry import find_model
 from reage.models.registry import load as load_any_model
@@ -82,9 +78,9 @@ class Editor:
         return FaceDetector()
 
     @cached_property
-    def person_finder(self) -> PersonFinder:
-        """Says which pixels show a person."""
-        return PersonFinder()
+    def hair_finders(self) -> HairFinders:
+        """Say which pixels show a person, and which hair."""
+        return HairFinders(PersonFinder(), HairFinder(self.device))
 
     @cached_property
     def age_network(self) -> AgeNetwork:
@@ -124,7 +120,7 @@ class Editor:
         ager = self.given_ager()
         parts = [ager.fingerprint]
         if ager.greys_hair and self.grey_hair and paste != "none":
-            parts.append(self.person_finder.sha256)
+            parts += [self.hair_finders.person.sha256, self.hair_finders.hair.sha256]
         if self._makes_faces(paste):
             parts.append(self.latents.fingerprint)
         return fingerprint_of(*parts)
@@ -380,7 +376,8 @@ class Editor:
         if not self.grey_hair:
             return None
         others = faces_beside(photo.pixels, face, self.detector)
-        return find_hair(head_crop(photo.pixels, face), face, self.person_finder, others)
+        cut = partial(crop_face, photo.pixels, resolution=HEAD_SIDE)
+        return find_hair(cut, face, self.hair_finders, others)
 
     def _makes_faces(self, paste: PasteMode) -> bool:
         """Whether the generator takes part: for agers of codes, and for made faces."""

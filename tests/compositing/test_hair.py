@@ -1,39 +1,41 @@
-"""Hair is found where it is, on a real head, and turns grey there alone."""
+"""Hair is found where it is, on real heads, and turns grey there alone."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from reage.compositing.bands import LUMA
+from reage.compositing.hair.facial import LOWER
 from reage.compositing.hair.greying import grey_crop, grey_hair, grey_share
-from reage.compositing.hair.regions import BROWS, HEAD_SIDE, OUTLINE, SKIN, box_mean, filled
-from reage.compositing.hair.segmentation import (
-    Hair,
-    PersonFinder,
-    faces_beside,
-    find_hair,
-    head_crop,
-)
+from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
+from reage.compositing.hair.regions import BROWS, OUTLINE, SKIN, box_mean, filled, sized
+from reage.compositing.hair.segmentation import WINDOWS, Hair, Window, faces_beside, find_hair
 from reage.editor import Editor
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
-from reage.faces.squares import FaceCrop, crop_face, to_unit
+from reage.faces.squares import crop_face, face_quad, to_unit
+from reage.models.hair_segmentation import HairFinder
+
+SHARED = Path(__file__).parents[2] / "../shared"
 
 # Places of the astronaut's portrait, x and y: hair above and beside the face, and what is none.
 HAIR = [(128, 40), (100, 45), (160, 50), (85, 85), (175, 80)]
 SHADED = [(178, 96), (175, 93)]  # beside the temple, darker than hair elsewhere
 OTHER = [(128, 110), (110, 125), (20, 20), (230, 30), (128, 210), (20, 220)]
 
-
 NOBODY = np.zeros((0, 3))
+SEPIA = np.array([1.0, 0.82, 0.6])  # of the light
 
 
 @pytest.fixture(scope="module")
-def finder() -> PersonFinder:
-    return PersonFinder()
+def finders() -> HairFinders:
+    return HairFinders(PersonFinder(), HairFinder())
 
 
 @pytest.fixture(scope="module")
@@ -41,18 +43,56 @@ def face(astronaut: np.ndarray) -> Face:
     return FaceDetector().detect(astronaut)[0]
 
 
+def hair_in(photo: np.ndarray, face: Face, finders: HairFinders, **given) -> Hair | None:
+    cut = partial(crop_face, photo, resolution=HEAD_SIDE)
+    return find_hair(cut, face, finders, given.pop("others", NOBODY), **given)
+
+
 @pytest.fixture(scope="module")
-def hair(astronaut: np.ndarray, face: Face, finder: PersonFinder) -> Hair:
-    found = find_hair(head_crop(astronaut, face), face, finder, NOBODY)
+def hair(astronaut: np.ndarray, face: Face, finders: HairFinders) -> Hair:
+    found = hair_in(astronaut, face, finders)
     assert found is not None
     return found
 
 
+def shared_portrait(name: str) -> tuple[np.ndarray, Face]:
+    file = SHARED / name
+    if not file.is_file():
+        pytest.skip(f"no {name} here")
+    photo = np.ascontiguousarray(np.asarray(Image.open(file).convert("RGB")))
+    return photo, max(FaceDetector().detect(photo), key=lambda face: face.size)
+
+
+def shares(photo: np.ndarray, hair: Hair) -> np.ndarray:
+    """How much of each pixel of a photo is hair, where its square lies over it."""
+    y, x = np.mgrid[: photo.shape[0], : photo.shape[1]]
+    side = len(hair.slope)
+    units = to_unit(np.stack([x, y], axis=-1), hair.quad) * side
+    inside = ((units >= 0) & (units < side)).all(-1)
+    at = np.clip(units, 0, side - 1).astype(int)
+    light = photo @ LUMA / 255
+    found = hair.slope[at[..., 1], at[..., 0]] * light + hair.offset[at[..., 1], at[..., 0]]
+    return np.clip(found, 0, 1) * inside
+
+
 def share_at(photo: np.ndarray, hair: Hair, places: list[tuple[int, int]]) -> np.ndarray:
     """How much of the photo's pixels is hair."""
-    units = np.clip(to_unit(np.array(places), hair.quad) * HEAD_SIDE, 0, HEAD_SIDE - 1).astype(int)
-    light = np.array([photo[y, x] @ LUMA / 255 for x, y in places])
-    return hair.slope[units[:, 1], units[:, 0]] * light + hair.offset[units[:, 1], units[:, 0]]
+    found = shares(photo, hair)
+    return np.array([found[y, x] for x, y in places])
+
+
+def scalp_of(photo: np.ndarray, face: Face, hair: Hair) -> np.ndarray:
+    """How much of each pixel above the brows is hair."""
+    assert face.landmarks is not None
+    quad = face_quad(face, 1.5, 0.5)
+    layer = (255 * shares(photo, hair)[..., None]).repeat(3, axis=2).astype(np.uint8)
+    found = crop_face(layer, quad, 256).image[..., 0] / 255
+    return found[: int((to_unit(face.landmarks[BROWS, :2], quad)[:, 1].min() - 0.02) * 256)]
+
+
+def mesh_mask(photo: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """What lies in a polygon of the photo `[N, 2]`, which is square."""
+    return filled(points, len(photo))
 
 
 def test_hair_is_found_and_nothing_else(astronaut: np.ndarray, hair: Hair):
@@ -61,75 +101,68 @@ def test_hair_is_found_and_nothing_else(astronaut: np.ndarray, hair: Hair):
     assert (share_at(astronaut, hair, OTHER) < 0.15).all()
 
 
-def test_a_fringe_through_which_skin_shows_is_hair(
-    astronaut: np.ndarray, face: Face, finder: PersonFinder, hair: Hair
+def test_a_fringe_is_hair_and_the_cheeks_below_it_are_not(
+    astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
 ):
     """Dark hair hangs down to the brows, as red as the forehead below it."""
-    head = head_crop(astronaut, face)
-    light = head.image @ LUMA / 255
-    share = np.clip(hair.slope * light + hair.offset, 0, 1)[..., None]
-    mesh = to_unit(face.landmarks[:, :2], head.quad) * HEAD_SIDE
-    forehead = filled(mesh[OUTLINE]) & (np.arange(HEAD_SIDE)[:, None] < mesh[BROWS, 1].min() - 2)
-    dark = head.image * (1 - 0.65 * share)
-    dark = np.where(forehead[..., None], np.minimum(dark, 0.4 * head.image), dark).astype(np.uint8)
-    found = find_hair(replace(head, image=dark), face, finder, NOBODY)
+    assert face.landmarks is not None
+    mesh = face.landmarks[:, :2]
+    rows = np.arange(len(astronaut))[:, None]
+    forehead = mesh_mask(astronaut, mesh[OUTLINE]) & (rows < mesh[BROWS, 1].min() - 1)
+    strands = 0.3 + 0.1 * np.sin(np.arange(256) * 1.7)[None, :, None]
+    dark = np.where(forehead[..., None], strands * astronaut, astronaut).astype(np.uint8)
+    found = hair_in(dark, face, finders)
     assert found is not None
-    still = found.slope * (dark @ LUMA / 255) + found.offset
+    still = shares(dark, found)
     assert (still[forehead] > 0.8).mean() > 0.8
-    assert (still[filled(mesh[SKIN[0]])] < 0.15).all()
+    assert (still[mesh_mask(dark, mesh[SKIN[0]])] < 0.15).all()
 
 
 def test_it_is_found_in_a_turned_and_in_a_large_photo(
-    astronaut: np.ndarray, finder: PersonFinder, hair: Hair
+    astronaut: np.ndarray, finders: HairFinders, hair: Hair
 ):
     for photo in (np.rot90(astronaut), astronaut.repeat(4, 0).repeat(4, 1)):
         photo = np.ascontiguousarray(photo)
-        face = FaceDetector().detect(photo)[0]
-        found = find_hair(head_crop(photo, face), face, finder, NOBODY)
+        found = hair_in(photo, FaceDetector().detect(photo)[0], finders)
         assert found is not None
         assert found.light == pytest.approx(hair.light, abs=0.04)
         assert np.abs(found.offset - hair.offset).mean() < 0.1
 
 
 def test_none_is_found_where_none_can_be(
-    astronaut: np.ndarray, face: Face, finder: PersonFinder, hair: Hair
+    astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
 ):
-    head = head_crop(astronaut, face)
-    assert find_hair(head, Face.from_points(face.points), finder, NOBODY) is None
-    tight = crop_face(astronaut[60:170, 80:180], head.quad - [80, 60], HEAD_SIDE)
-    assert find_hair(tight, face, finder, NOBODY) is None
+    assert hair_in(astronaut, Face.from_points(face.points), finders) is None
     # A bald head: the hair painted over with the skin of the forehead, grain and all.
-    light = head.image @ LUMA / 255
-    share = np.clip(box_mean(hair.slope * light + hair.offset, 3) * 3, 0, 1)
-    mesh = to_unit(face.landmarks[:, :2], head.quad) * HEAD_SIDE
-    middle = filled(mesh[OUTLINE]) & ~filled(mesh[OUTLINE] + [0, -25])
-    tone = np.median(head.image[middle], axis=0)
-    noise = np.random.default_rng(0).normal(0, 4, (HEAD_SIDE, HEAD_SIDE, 1))
-    bald = head.image + share[..., None] * (tone + noise - head.image)
-    bald = FaceCrop(np.clip(bald, 0, 255).astype(np.uint8), head.mask, head.quad, HEAD_SIDE)
-    assert find_hair(bald, face, finder, NOBODY) is None
+    assert face.landmarks is not None
+    mesh = face.landmarks[:, :2]
+    painted = np.clip(3 * box_mean(shares(astronaut, hair), 3), 0, 1)[..., None]
+    low = mesh_mask(astronaut, mesh[OUTLINE]) & ~mesh_mask(astronaut, mesh[OUTLINE] + [0, -25])
+    tone = np.median(astronaut[low], axis=0)
+    noise = np.random.default_rng(0).normal(0, 4, (256, 256, 1))
+    bald = np.clip(astronaut + painted * (tone + noise - astronaut), 0, 255).astype(np.uint8)
+    found = hair_in(bald, face, finders)
+    assert found is None or scalp_of(bald, face, found).max() < 0.2
 
 
 @pytest.mark.parametrize("colour", [(200, 25, 30), (30, 60, 200), (30, 140, 60)])
 def test_a_coloured_cap_is_no_hair(
-    astronaut: np.ndarray, face: Face, finder: PersonFinder, hair: Hair, colour: tuple[int, ...]
+    astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair, colour: tuple[int, ...]
 ):
-    """The fringe below it is."""
-    head = head_crop(astronaut, face)
-    light = head.image @ LUMA / 255
-    share = np.clip(hair.slope * light + hair.offset, 0, 1)
-    rows = np.arange(HEAD_SIDE) < to_unit(np.array([[128, 58]]), head.quad)[0, 1] * HEAD_SIDE
-    share = (share * rows[:, None])[..., None]
-    cap = (head.image * (1 - share) + share * np.array(colour)).astype(np.uint8)
-    found = find_hair(replace(head, image=cap), face, finder, NOBODY)
-    if found is None:
-        return
-    light = cap @ LUMA / 255
-    still = np.clip(found.slope * light + found.offset, 0, 1)
-    assert still[share[..., 0] > 0.9].mean() < 0.1
+    share = shares(astronaut, hair) * (np.arange(256) < 58)[:, None]
+    cap = (astronaut * (1 - share[..., None]) + share[..., None] * np.array(colour)).astype(
+        np.uint8
+    )
+    photo = cap.copy()
+    found = hair_in(cap, face, finders)
+    if found is not None:
+        grey_hair(photo, found, 1.0)
+    assert (share > 0.9).sum() > 1000
+    changed = np.abs(photo.astype(int) - cap)[share > 0.9].max(-1)
+    assert (changed > 3).mean() < 0.1
 
 
-def test_a_neighbours_hair_is_their_own(astronaut: np.ndarray, finder: PersonFinder):
+def test_a_neighbours_hair_is_their_own(astronaut: np.ndarray, finders: HairFinders):
     """Two heads side by side, as close as they can be: only the left one's hair is found."""
     two = np.concatenate([astronaut[:, 75:190]] * 2, axis=1)
     detector = FaceDetector()
@@ -138,7 +171,7 @@ def test_a_neighbours_hair_is_their_own(astronaut: np.ndarray, finder: PersonFin
     assert others.shape == (1, 3)
     box = np.array(right.box)
     assert others[0, :2] == pytest.approx((box[:2] + box[2:]) / 2, abs=6)
-    alone, together = (find_hair(head_crop(two, left), left, finder, o) for o in (NOBODY, others))
+    alone, together = (hair_in(two, left, finders, others=o) for o in (NOBODY, others))
     assert alone is not None and together is not None
     theirs = [(168, 40), (150, 50), (185, 60)]
     assert share_at(two, alone, theirs[:1]).max() > 0.5  # unless somebody says whose it is
@@ -148,20 +181,107 @@ def test_a_neighbours_hair_is_their_own(astronaut: np.ndarray, finder: PersonFin
     assert not np.array_equal(photo[40, 53], two[40, 53])
 
 
-def test_hair_fades_out_at_the_edge_of_what_is_looked_at(hair: Hair):
-    """A straight cut through long hair would show."""
-    for layer in (hair.slope, hair.offset):
-        edges = np.concatenate([layer[0], layer[-1], layer[:, 0], layer[:, -1]])
-        assert np.abs(edges).max() < 0.3
+class TestCompleteness:
+    def test_hair_that_goes_on_is_followed_or_left(
+        self, astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
+    ):
+        """A straight cut through hair would show."""
+        tight = Window(0.75, 0.1, 256)
+        assert hair_in(astronaut, face, finders, windows=[tight]) is None
+        followed = hair_in(astronaut, face, finders, windows=[tight, *WINDOWS])
+        assert followed is not None
+        assert followed.window == hair.window == WINDOWS[0]
+
+    def test_the_photos_edge_is_no_end(
+        self, astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
+    ):
+        """A photo cut through the hair turns as grey at its edge as the whole photo does there."""
+        top = 35
+        assert face.landmarks is not None
+        cut = np.ascontiguousarray(astronaut[top:])
+        moved = Face.from_landmarks(face.landmarks - [0, top, 0], face.score)
+        found = hair_in(cut, moved, finders)
+        assert found is not None
+        whole, part = astronaut.copy(), cut.copy()
+        grey_hair(whole, hair, 1.0)
+        grey_hair(part, found, 1.0)
+        added = (part.astype(float) - cut)[0, 110:150].mean()
+        wanted = (whole.astype(float) - astronaut)[top, 110:150].mean()
+        assert wanted > 20
+        assert added == pytest.approx(wanted, rel=0.2)
+
+    @pytest.mark.parametrize("name", ["cases/03_long_hair.jpg", "portraits/synthetic/female-1.jpg"])
+    def test_long_hair_turns_grey_to_its_ends(self, finders: HairFinders, name: str):
+        photo, face = shared_portrait(name)
+        assert hair_in(photo, face, finders, windows=WINDOWS[:1]) is None
+        found = hair_in(photo, face, finders)
+        assert found is not None
+        assert found.window.scale > WINDOWS[0].scale
+        low = np.clip(sized(shares(photo, found), 256), 0, 1)
+        chin = int(face.box[3] * 256 / len(photo))
+        assert low[chin:].sum() > 0.25 * low.sum()
 
 
-def test_a_photo_without_colours_stays_so(astronaut: np.ndarray, face: Face, finder: PersonFinder):
-    grey = np.rint(astronaut @ LUMA).astype(np.uint8)[..., None].repeat(3, axis=2)
-    found = find_hair(head_crop(grey, face), face, finder, NOBODY)
-    if found is not None:
+class TestHeads:
+    """Other people, where their pictures are at hand."""
+
+    @pytest.mark.parametrize(
+        "name", ["london/037_03", "synthetic/male-31", "synthetic/male-11", "synthetic/male-29"]
+    )
+    def test_bald_and_covered_heads_have_none(self, finders: HairFinders, name: str):
+        photo, face = shared_portrait(f"portraits/{name}.jpg")
+        found = hair_in(photo, face, finders)
+        assert found is None or scalp_of(photo, face, found).max() < 0.2
+
+    @pytest.mark.parametrize("name", ["congress/N000179-newer", "synthetic/female-55"])
+    def test_grey_hair_has_no_colour_to_lose(self, finders: HairFinders, name: str):
+        photo, face = shared_portrait(f"portraits/{name}.jpg")
+        found = hair_in(photo, face, finders)
+        assert found is None or scalp_of(photo, face, found).max() < 0.2
+
+    @pytest.mark.parametrize(
+        "name", ["london/044_03", "synthetic/male-30", "synthetic/male-82", "synthetic/female-35"]
+    )
+    def test_short_hair_on_dark_skin_is_found(self, finders: HairFinders, name: str):
+        photo, face = shared_portrait(f"portraits/{name}.jpg")
+        found = hair_in(photo, face, finders)
+        assert found is not None and face.landmarks is not None
+        quad = face_quad(face)
+        layer = (255 * shares(photo, found)[..., None]).repeat(3, axis=2).astype(np.uint8)
+        square = crop_face(layer, quad, 256).image[..., 0]
+        mesh = to_unit(face.landmarks[:, :2], quad) * 256
+        top = int(mesh[OUTLINE, 1].min())
+        assert (square[:top, 96:160].max(0) > 200).mean() > 0.9
+        assert all(square[filled(mesh[part], 256)].mean() < 5 for part in SKIN)
+
+
+class TestTone:
+    def test_a_photo_without_colours_stays_so(
+        self, astronaut: np.ndarray, face: Face, finders: HairFinders
+    ):
+        grey = np.rint(astronaut @ LUMA).astype(np.uint8)[..., None].repeat(3, axis=2)
+        found = hair_in(grey, face, finders)
+        assert found is not None
         photo = grey.copy()
         grey_hair(photo, found, 1.0)
-        assert np.ptp(photo.astype(int), axis=-1).max() <= 1
+        assert np.ptp(photo.astype(int), axis=-1).max() == 0
+        assert (photo.astype(int) - grey)[35:45, 120:136].mean() > 20
+
+    def test_a_sepia_print_stays_sepia(
+        self, astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
+    ):
+        light = astronaut @ LUMA
+        sepia = np.rint(light[..., None] * SEPIA).astype(np.uint8)
+        found = hair_in(sepia, face, finders)
+        assert found is not None
+        photo = sepia.copy()
+        grey_hair(photo, found, 1.0)
+        assert (photo.astype(int) - sepia)[35:45, 120:136].mean() > 15
+        own = np.rint(photo[..., :1] * SEPIA / SEPIA[0])
+        assert np.abs(photo - own)[photo[..., 0] < 255].max() <= 3
+        # And hair is found where it is in colours.
+        same = np.abs(sized(shares(sepia, found), 64) - sized(shares(astronaut, hair), 64))
+        assert same.mean() < 0.02
 
 
 class TestGreying:
@@ -177,7 +297,7 @@ class TestGreying:
             assert all(unchanged)
         assert (np.diff(lights) > 0.01).all()
         assert (np.diff(colours) < -0.01).all()
-        assert colours[-1] < 0.2 * colours[0]
+        assert colours[-1] < 0.25 * colours[0]  # what is left is the light's own warmth
 
     def test_nothing_turns_grey_by_nothing(self, astronaut: np.ndarray, hair: Hair):
         photo = astronaut.copy()
@@ -204,13 +324,91 @@ class TestGreying:
 
     def test_how_much_is_grey_at_which_age(self):
         assert grey_share(20, 30) == grey_share(60, 20) == grey_share(85, 70) == 0
-        assert grey_share(20, 80) == grey_share(60, 85) == 1
-        shares = [grey_share(25, age) for age in range(30, 81, 5)]
+        assert grey_share(20, 80) > 0.75
+        assert grey_share(20, 95) == pytest.approx(0.95)
+        assert grey_share(70, 100) == pytest.approx(0.88, abs=0.02)
+        shares = [grey_share(25, age) for age in range(30, 91, 5)]
         assert shares == sorted(shares)
         assert np.mean([grey_share(20, age) for age in range(45, 66)]) == pytest.approx(
             0.27, abs=0.03
         )
         assert grey_share(50, 70) < grey_share(20, 70)  # of what is left, less
+
+    def test_it_goes_on_evenly(self, astronaut: np.ndarray, hair: Hair):
+        """No ten years between 40 and 90 turn more than twice as much grey as the mean of them."""
+        rows, share = slice(0, 70), shares(astronaut, hair)[:70] > 0.9
+        seen = []
+        for age in range(40, 91, 10):
+            photo = astronaut.copy()
+            grey_hair(photo, hair, grey_share(25, age))
+            seen.append(np.ptp(photo[rows][share].astype(int), axis=-1).mean())
+        steps = -np.diff(seen)
+        assert (steps > 0).all()
+        assert steps.max() < 2 * steps.mean()
+
+    def test_temples_and_lighter_strands_come_first(self, astronaut: np.ndarray, hair: Hair):
+        photo = astronaut.copy()
+        grey_hair(photo, hair, 0.3)
+        colour, left = (np.ptp(p.astype(int), axis=-1).astype(float) for p in (astronaut, photo))
+        light = astronaut @ LUMA
+        found = (shares(astronaut, hair) > 0.9) & (colour > 12)
+        lost = 1 - left / np.maximum(colour, 1)
+        temple, crown = found.copy(), found.copy()
+        temple[:75], crown[50:] = False, False
+        assert temple.sum() > 100 and crown.sum() > 100
+        assert lost[temple].mean() > 1.3 * lost[crown].mean()
+        around = box_mean(light, 4)
+        lighter = [lost[crown & (side * (light - around) > 6)].mean() for side in (1, -1)]
+        assert lighter[0] > 1.2 * lighter[1]
+
+    def test_brows_turn_grey_later_than_the_head(
+        self, astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
+    ):
+        assert face.landmarks is not None
+        brows = np.zeros((256, 256), bool)
+        for part in (BROWS[:5], BROWS[5:]):
+            points = face.landmarks[part, :2]
+            brows |= mesh_mask(astronaut, np.concatenate([points, points[::-1] + np.array([0, 4])]))
+        made_up = np.where(brows[..., None], astronaut // 3, astronaut).astype(np.uint8)
+        found = hair_in(made_up, face, finders)
+        assert found is not None
+        head = shares(astronaut, hair) * (np.arange(256) < 60)[:, None] > 0.9
+        changes = []
+        for amount in (0.4, 1.0):
+            photo = made_up.copy()
+            grey_hair(photo, found, amount)
+            change = np.abs(photo.astype(int) - made_up).mean(-1)
+            changes.append((change[brows].mean(), change[head].mean()))
+        assert changes[0][0] < 0.15 * changes[1][0]
+        assert changes[0][1] > 0.3 * changes[1][1]
+        assert changes[1][0] > 20
+
+    @pytest.mark.parametrize(
+        ("name", "bearded"),
+        [
+            ("london/037_03", True),
+            ("synthetic/male-29", True),
+            ("synthetic/male-11", True),
+            ("london/018_03", False),
+            ("synthetic/male-31", False),
+            ("synthetic/female-54", False),
+            ("london/011_03", False),
+        ],
+    )
+    def test_beards_turn_grey_and_shaded_chins_do_not(
+        self, finders: HairFinders, name: str, bearded: bool
+    ):
+        photo, face = shared_portrait(f"portraits/{name}.jpg")
+        found = hair_in(photo, face, finders)
+        assert found is not None and face.landmarks is not None
+        grey = photo.copy()
+        grey_hair(grey, found, 0.6)
+        quad = face_quad(face)
+        change = np.abs(grey.astype(int) - photo).astype(np.uint8)
+        mesh = to_unit(face.landmarks[:, :2], quad) * 256
+        chin = filled(mesh[LOWER], 256)
+        changed = crop_face(change, quad, 256).image[chin].mean()
+        assert changed > 4 if bearded else changed < 0.2
 
 
 class TestEditor:

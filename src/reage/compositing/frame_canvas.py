@@ -8,7 +8,7 @@ import numpy as np
 
 from reage.compositing.bands import enlarged, turned
 from reage.compositing.change import SkinDetail
-from reage.compositing.hair.greying import COLOUR, turned_grey
+from reage.compositing.hair.greying import COLOUR, TINT, turned_grey
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.paste import add_relief, scale_detail
 from reage.compositing.planes import Planes, add_layer, rgb_to_ycc, warp_planes
@@ -66,11 +66,27 @@ def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
     start, span = (0.0, 255.0) if planes.full_range else (16.0, 219.0)
     target = luma[y0:y1, x0:x1]
     light = (target - np.float32(start)) / np.float32(span)
+    before = _halved(light)
     share, shown = turned_grey(light, hair, layers, amount)
     light += share * (shown - light)
     np.copyto(target, np.clip(np.rint(start + span * light), 0, 255), casting="unsafe")
-    fading = share.reshape(height // 2, 2, width // 2, 2).mean((1, 3)) * (1 - COLOUR)
-    for plane in colours:
+    fading, single, after = _halved(share), hair.tone.single, _halved(light)
+    toned = single * _colours_of(planes, hair.tone.offsets(after) - hair.tone.offsets(before))
+    white = (fading * after)[..., None] * (hair.white * (1 + TINT) - 1)
+    tinted = (1 - single) * _colours_of(planes, white)
+    for plane, added in zip(colours, toned + tinted, strict=True):
         part = plane[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2]
-        values = 128 + (part - np.float32(128)) * (1 - fading)
-        np.copyto(part, np.rint(values), casting="unsafe")
+        values = (1 - single) * (128 - part.astype(np.float32)) * fading * (1 - COLOUR)
+        np.copyto(part, np.clip(np.rint(part + values + added), 0, 255), casting="unsafe")
+
+
+def _halved(layer: np.ndarray) -> np.ndarray:
+    """Means of two by two samples: where the samples of colour are."""
+    height, width = layer.shape
+    return layer.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+
+
+def _colours_of(planes: Planes, change: np.ndarray) -> np.ndarray:
+    """A change of colours `[H, W, 3]` of 0..1 as that of Cb and Cr, `[2, H, W]`."""
+    changed = rgb_to_ycc(255 * change.astype(np.float32), planes.matrix, planes.full_range)
+    return np.moveaxis(changed[..., 1:], -1, 0)

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from reage.agers.latent import CodeAger
-from reage.compositing.hair.segmentation import Hair, faces_beside, find_hair, head_crop
+from reage.compositing.hair.segmentation import Hair
 from reage.compositing.view import FEATHER, FaceView, crop_for_age, read_age, view_crop
 from reage.editor import Editor
 from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.faces.squares import face_mask, face_quad, quad_side
-from reage.images import to_tensor
+from reage.images import photo_from_array, to_tensor
 from reage.search.age_search import Reached, reach_age
 from reage.search.looker import Looker
 from reage.video.codes import CodePath, find_codes
@@ -139,8 +139,7 @@ def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray) -> Hair | None:
     if not away or min(away) > 1 / 8:
         return None
     face = faces[int(np.argmin(away))]
-    others = faces_beside(rgb, face, editor.detector)
-    return find_hair(head_crop(rgb, face), face, editor.person_finder, others)
+    return editor.find_hair(photo_from_array(rgb), face)
 
 
 def frames_at(source: VideoSource, stamps: Sequence[int]) -> Iterator[np.ndarray]:

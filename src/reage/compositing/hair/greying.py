@@ -13,21 +13,21 @@ from reage.faces.sampling import interpolate
 from reage.faces.squares import to_unit
 from reage.threads import threads
 
-__all__ = ["COLOUR", "grey_crop", "grey_hair", "grey_share", "grey_shares", "turned_grey"]
+__all__ = ["COLOUR", "TINT", "grey_crop", "grey_hair", "grey_share", "grey_shares", "turned_grey"]
 
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
-# over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012), as it is here.
-AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0
-GREY_AT = 0.0, 0.05, 0.15, 0.35, 0.7, 1.0
+# over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
+AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
+GREY_AT = 0.0, 0.06, 0.18, 0.37, 0.59, 0.80, 0.95
 WHITE = 0.78  # light of white hair, of the brighter skin's, within
 WHITES = 0.35, 0.66
-SHADING = 0.45  # power of the hair's own shading that is left
-STRANDS, MOST = 0.55, 2.6  # power of the gain of light that strands get, and the most of it
+STRANDS, MOST = 0.7, 2.8  # power of the gain of light that strands get, and the most of it
 GLEAM, SHADE = 0.4, 0.8  # of the light of white hair: by which strands differ from it at most
 TINT = np.array([0.0, -0.005, -0.02], np.float32)  # of white hair, of its light
 COLOUR = 0.12  # of the hair's colour that is left
 CERTAIN = 0.4, 0.9  # of a pixel that is hair: below the first nothing turns grey, above it all
-MIXED = 0.5  # how much later the darkest strands turn grey than the lightest
+# When a pixel turns grey, of all: half way, by its place and by its light, and the time it takes.
+BY_PLACE, BY_LIGHT, SOFT = 0.55, 1.6, 0.6
 
 
 def grey_share(own: float, wanted: float) -> float:
@@ -65,22 +65,24 @@ def turned_grey(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The share of each pixel that turns grey, and the light that it gets, both `[...]`.
 
-    `light` is the pixels', 0..1; `layers` are slope, offset and light around of `hair` at the same
-    places; `amount` is the share of all hair that turns grey.
+    `light` is the pixels', 0..1; `layers` are those of `hair` at the same places; `amount` is the
+    share of all hair that turns grey.
     """
-    slope, offset, around = layers
+    slope, offset, around, shading, late, strands_first = layers
     share = np.clip((slope * light + offset - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0, 1)
     shown = light.copy()
     at = share > 0  # a tenth of the square around a head
-    light, base = light[at], np.maximum(around[at], 0.02)
-    white = float(np.clip(WHITE * hair.skin, *WHITES))
-    goal = np.maximum(white * (base / max(hair.light, 0.02)) ** SHADING, base)
-    strands = (light - base) * np.minimum((goal / base) ** STRANDS, MOST)
-    room = np.where(strands > 0, GLEAM, SHADE) * goal
+    light, base, whole = light[at], np.maximum(around[at], 0.02), share[at]
     # Single strands turn grey one after the other, which shows on the lighter ones first.
-    rank = 0.5 + 0.5 * np.tanh((light - base) / (2 * max(hair.spread, 1e-3)))
-    share[at] *= np.clip(amount * (1 + MIXED) - (1 - rank) * MIXED, 0, 1)
-    shown[at] = goal + room * np.tanh(strands / room)
+    lighter = np.tanh((light - base) / (2 * max(hair.spread, 1e-3)))
+    turn = 0.5 + BY_PLACE * (late[at] - 0.5) - BY_LIGHT / 2 * lighter * strands_first[at]
+    share[at] *= np.clip((amount * (1 + SOFT) - np.clip(turn, 0, None)) / SOFT, 0, 1)
+    white = float(np.clip(WHITE * hair.skin, *WHITES))
+    goal = np.maximum(white * shading[at], base)
+    strands = (light - base) * np.minimum((goal / base) ** STRANDS, MOST)
+    # What is lighter at the edge is the skin that shows through, no gleam.
+    room = np.where(strands > 0, GLEAM * whole, SHADE) * goal + 1e-6
+    shown[at] = np.maximum(goal + room * np.tanh(strands / room), np.minimum(light, goal))
     return share, shown
 
 
@@ -89,10 +91,16 @@ def _greyed(rgb: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: f
     light = rgb @ LUMA
     share, shown = turned_grey(light, hair, layers, amount)
     at = share > 0
-    before = rgb[at]
-    grey = shown[at][:, None] * (1 + hair.warmth * TINT) + COLOUR * (before - light[at][:, None])
+    before, light, share = rgb[at], light[at][:, None], share[at][:, None]
+    changed = light + share * (shown[at][:, None] - light)
+    white = hair.white.astype(np.float32) * (1 + TINT) - 1
+    tint = share * changed * white + (1 - share * (1 - COLOUR)) * (before - light)
+    if hair.tone.single > 0:
+        # In a picture of one tone what gets lighter gets the colour that light has in it.
+        moved = hair.tone.offsets(changed[:, 0]) - hair.tone.offsets(light[:, 0])
+        tint += hair.tone.single * (before - light + moved - tint)
     out = rgb.copy()
-    out[at] = before + share[at][:, None] * (grey - before)
+    out[at] = changed + tint
     return out
 
 

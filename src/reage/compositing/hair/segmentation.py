@@ -1,22 +1,27 @@
-"""Where somebody's hair is in a photo: what shows a person, and is no skin and no clothes.
-
-MediaPipe's selfie segmentation says where a person is; `parting` finds the hair in that.
-"""
+"""Somebody's hair in a photo: layers that say at any size how much of a pixel is hair."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, fields
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from reage.compositing.bands import LUMA
-from reage.compositing.hair.regions import HEAD_SIDE, OUTLINE, box_mean, filled, share_of_hair
-from reage.errors import ModelError
+from reage.compositing.hair.facial import Matte, beard_of, brows_in
+from reage.compositing.hair.mask import (
+    PERSON_SIDE,
+    HairFinders,
+    Head,
+    is_bald_or_covered,
+    is_cut_off,
+    is_grey,
+    look_at_head,
+    without_hair,
+)
+from reage.compositing.hair.regions import CHIN, TOP, box_mean
+from reage.compositing.tone import Tone
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
-from reage.faces.landmarker import LiteNetwork
 from reage.faces.squares import (
     FaceCrop,
     crop_face,
@@ -24,116 +29,104 @@ from reage.faces.squares import (
     from_unit,
     pixels_within,
     quad_side,
-    to_unit,
 )
 
 __all__ = [
-    "HEAD_SCALE",
-    "HEAD_SHIFT",
+    "WINDOWS",
     "Hair",
-    "PersonFinder",
+    "Window",
     "blended",
     "faces_beside",
     "find_hair",
-    "head_crop",
     "others_in",
 ]
 
-HEAD_SCALE, HEAD_SHIFT = 1.5, 0.5
-SHOWN = 0.33  # of that square at least: of a tight crop it cannot be told what is hair
-PERSON_FILE = Path(__file__).parents[2] / "assets" / "mediapipe" / "selfie_segmentation.tflite"
-
+LEAST_HAIR = 0.003  # of the square
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
-FADE = 0.06  # of the square's side, over which hair ends at its edges
-WARM = 30.0  # levels of 255 between the channels of skin, from which on a photo has colours
 SMOOTH, EDGE = 3, 2e-4  # places and squared light: of the guided filter
 NEARBY = 9  # places on each side, over which the light of hair is evened
+SHADING = 0.45  # power of the hair's own shading that is left when it is white
+LEAST_PART = 8.0  # places
+TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
+FAR = 0.8  # heights of the face from there, where hair turns grey last
+BEARD_LATE, BEARD_WHITE = 0.1, 1.25
+BROWS_LATE, BROWS_WHITE = 0.95, 0.85
+
+
+@dataclass(frozen=True)
+class Window:
+    """A square around a head, as `face_quad` takes it."""
+
+    scale: float
+    shift: float
+    side: int  # places of the layers of hair
+
+
+# The first is enough for most; the others follow long hair, the last to the waist.
+WINDOWS = (Window(1.5, 0.5, 256), Window(2.25, 1.0, 384), Window(3.4, 2.0, 512))
 
 
 @dataclass(frozen=True, eq=False)
 class Hair:
-    """The hair of one head in a photo; light is of 0..1, layers are `[256, 256]` float32.
+    """The hair of one head in a photo; light is of 0..1, layers are `[S, S]` float32.
 
     How much of a pixel is hair is `slope * light + offset`, so it follows single strands at the
     photo's full size (He and Sun, "Fast Guided Filter", 2015).
     """
 
     quad: np.ndarray  # [4, 2] the square around the head in the photo, TL, BL, BR, TR
+    window: Window  # which square that is
+    tone: Tone  # of the photo
     slope: np.ndarray
     offset: np.ndarray
     around: np.ndarray  # mean light of the hair nearby
+    shading: np.ndarray  # how light it would be here, by what it is on the whole, all of it white
+    late: np.ndarray  # when it turns grey: what is 0 first
+    strands: np.ndarray  # how much sooner lighter strands do, 0..1
+    white: np.ndarray  # [3] colour by light of what is white
     light: float  # of all of it, the mean
     spread: float  # how far strands are from what is around them
     skin: float  # light of the brighter skin
-    warmth: float = 1.0  # 0: the photo has no colours
 
     @property
-    def layers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.slope, self.offset, self.around
+    def layers(self) -> tuple[np.ndarray, ...]:
+        return self.slope, self.offset, self.around, self.shading, self.late, self.strands
 
     def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 (exclusive) of the pixels of a picture, height first, that it covers."""
         return pixels_within(self.quad, UNIT_SQUARE, shape)
 
 
-class PersonFinder:
-    """MediaPipe's selfie segmentation (2021): which pixels show a person. Safe for threads."""
+def find_hair(
+    cut: Callable[[np.ndarray], FaceCrop],
+    face: Face,
+    finders: HairFinders,
+    others: np.ndarray,
+    windows: Sequence[Window] = WINDOWS,
+) -> Hair | None:
+    """Find the hair of a face; None where none is to turn grey.
 
-    def __init__(self, num_threads: int = 1) -> None:
-        try:
-            content = PERSON_FILE.read_bytes()
-        except OSError as error:
-            raise ModelError(f"cannot read {PERSON_FILE}: reinstall reage") from error
-        self.sha256 = hashlib.sha256(content).hexdigest()
-        self._network = LiteNetwork(content, num_threads, (1, HEAD_SIDE, HEAD_SIDE, 3))
-
-    def __call__(self, rgb: np.ndarray) -> np.ndarray:
-        """Probabilities `[256, 256]` float32 of a uint8 picture `[256, 256, 3]`."""
-        assert rgb.shape == (HEAD_SIDE, HEAD_SIDE, 3), rgb.shape
-        (found,) = self._network(rgb[None].astype(np.float32) / 255).values()
-        return found[0, ..., 0].copy()
-
-
-def head_crop(rgb: np.ndarray, face: Face) -> FaceCrop:
-    """Cut the square around a head out of a photo `[H, W, 3]`."""
-    return crop_face(rgb, face_quad(face, HEAD_SCALE, HEAD_SHIFT), HEAD_SIDE)
-
-
-def find_hair(head: FaceCrop, face: Face, finder: PersonFinder, others: np.ndarray) -> Hair | None:
-    """Find the hair of a face in the square around its head; None where none is to turn grey.
-
-    That is so for bald and for grey heads, for photos that show too little of the head, and for
-    faces that were given by points alone. What is nearer to one of the `others` `[N, 3]`
-    (`faces_beside`) is that one's.
+    Bald, covered and grey heads still have brows. Hair that goes on beyond the largest of the
+    `windows` stays as it is, and so does all of a face that was given by points alone. `cut` gives
+    the picture of a square `[4, 2]` at `mask.HEAD_SIDE` pixels. What is nearer to one of the
+    `others` `[N, 3]` (`faces_beside`) is that one's.
     """
-    if face.landmarks is None or head.mask.mean() < SHOWN:
+    if face.landmarks is None:
         return None
-    mesh = to_unit(face.landmarks[:, :2], head.quad) * HEAD_SIDE - 0.5
-    light = head.image.astype(np.float32) @ LUMA / 255
-    person = finder(head.image) * head.mask * _own(head, mesh, others)
-    edge = _towards_edge()
-    person *= np.minimum(edge[:, None], edge)
-    share = share_of_hair(head.image, person, mesh)
-    if share is None:
-        return None
-    slope, offset = _guided(light, share)
-    weight = box_mean(share, NEARBY)
-    mean = float((light * share).sum() / share.sum())
-    around = np.where(
-        weight > 0.01, box_mean(light * share, NEARBY) / np.maximum(weight, 0.01), mean
-    )
-    away = np.square(light - around) * share
-    face_at = filled(mesh[OUTLINE])
-    skin = float(np.percentile(light[face_at], 90))
-    spread = float(np.sqrt(away.sum() / share.sum()))
-    layers = slope, offset, around.astype(np.float32)
-    return Hair(head.quad, *layers, mean, spread, skin, _warmth(head.image[face_at]))
+    for window in windows:
+        quad = face_quad(face, window.scale, window.shift)
+        head = look_at_head(cut(quad), face, finders, others, window.side)
+        if is_bald_or_covered(head) or head.share.sum() < LEAST_HAIR * head.share.size:
+            return _hair_of(without_hair(head), quad, window)
+        if not is_cut_off(head):
+            return _hair_of(without_hair(head) if is_grey(head) else head, quad, window)
+    return None
 
 
 def faces_beside(rgb: np.ndarray, face: Face, detector: FaceDetector) -> np.ndarray:
     """Middles and heights of other faces around a head in a photo, `[N, 3]` pixels."""
-    quad = face_quad(face, 2 * HEAD_SCALE, HEAD_SHIFT)
-    return others_in(crop_face(rgb, quad, HEAD_SIDE).image, quad, face.points, detector)
+    quad = face_quad(face, 2 * WINDOWS[0].scale, WINDOWS[0].shift)
+    return others_in(crop_face(rgb, quad, PERSON_SIDE).image, quad, face.points, detector)
 
 
 def others_in(
@@ -152,42 +145,104 @@ def others_in(
     return np.array(found).reshape(-1, 3)
 
 
-def _own(head: FaceCrop, mesh: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """What is nearer to this face, by its height, than to any other, `[256, 256]` bool."""
-    y, x = np.mgrid[:HEAD_SIDE, :HEAD_SIDE]
-    low, high = mesh.min(0), mesh.max(0)
-    middles = to_unit(others[:, :2], head.quad) * HEAD_SIDE - 0.5
-    heights = others[:, 2] * HEAD_SIDE / quad_side(head.quad)
-    places = [((low + high) / 2, high[1] - low[1]), *zip(middles, heights, strict=True)]
-    away = np.stack([np.hypot(x - at[0], y - at[1]) / height for at, height in places])
-    return away.argmin(0) == 0
-
-
-def _towards_edge() -> np.ndarray:
-    """How much counts along a side of the square `[256]`: nothing ends in a straight cut."""
-    places = np.arange(HEAD_SIDE) + 0.5
-    return np.clip(np.minimum(places, HEAD_SIDE - places) / (FADE * HEAD_SIDE), 0, 1)
-
-
-def _warmth(skin: np.ndarray) -> float:
-    """0 for a photo without colours, 1 for usual ones, of pixels `[N, 3]` of a face."""
-    return float(np.clip(np.ptp(skin.astype(int), axis=-1).mean() / WARM, 0, 1))
-
-
 def blended(first: Hair, second: Hair, share: float, quad: np.ndarray) -> Hair:
-    """Between two findings of the same hair, in the square `quad`; `share` 1 is the second."""
+    """Between two findings of the same hair in the same window, now in the square `quad`.
+
+    `share` 1 is the second.
+    """
+    assert first.window == second.window, "hair of two windows"
     values = {
         field.name: (1 - share) * getattr(first, field.name) + share * getattr(second, field.name)
         for field in fields(Hair)
-        if field.name != "quad"
+        if field.name not in ("quad", "window", "tone")
     }
-    return Hair(quad, **values)
+    return Hair(quad, second.window, second.tone, **values)
 
 
-def _guided(light: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slope and offset of the guided filter (He, Sun and Tang 2013), radius SMOOTH."""
-    mean_light, mean_share = box_mean(light, SMOOTH), box_mean(share, SMOOTH)
-    together = box_mean(light * share, SMOOTH) - mean_light * mean_share
-    slope = together / (box_mean(light * light, SMOOTH) - mean_light**2 + EDGE)
-    offset = mean_share - slope * mean_light
-    return box_mean(slope, SMOOTH).astype(np.float32), box_mean(offset, SMOOTH).astype(np.float32)
+def _hair_of(head: Head, quad: np.ndarray, window: Window) -> Hair | None:
+    """The layers that tell hair at any size; None where there is none."""
+    light, shown = head.light, np.maximum(head.shown, 1e-3)
+    skin = light[head.places.near] if head.places.near.any() else light
+    brighter = max(float(np.percentile(skin, 90)), 0.02)
+    facial = list(_facial_hair(head, brighter))
+    share = np.max([head.share, *(part.share for _, part in facial)], axis=0)
+    weights = share * shown
+    if weights.sum() < LEAST_PART:
+        return None
+    mean = float((light * weights).sum() / weights.sum())
+    weight = box_mean(weights, NEARBY)
+    nearby = box_mean(light * weights, NEARBY) / np.maximum(weight, 0.01)
+    around = np.where(weight > 0.01, nearby, mean)
+    spread = float(np.sqrt((np.square(light - around) * weights).sum() / weights.sum()))
+    slope, offset = _guided(light, head.share, shown)
+    for matte, _ in facial:
+        slope, offset = slope + matte.slope, offset + matte.offset
+    parts = [_hair_on_head(head, around), *(part for _, part in facial)]
+    shading = _mixed(parts, [part.shading for part in parts])
+    late = _mixed(parts, [part.late for part in parts])
+    strands = _mixed(parts, [part.strands for part in parts])
+    layers = slope, offset, around, shading, late, strands
+    slope, offset, around, shading, late, strands = (one.astype(np.float32) for one in layers)
+    return Hair(
+        *(quad, window, head.tone, slope, offset, around, shading, late, strands),
+        *(head.white, mean, spread, brighter),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Hair of one kind; see `Hair`."""
+
+    share: np.ndarray  # [S, S] how much of each pixel it is
+    shading: np.ndarray
+    late: np.ndarray | float
+    strands: float
+
+
+def _hair_on_head(head: Head, around: np.ndarray) -> _Part:
+    mean = float((head.light * head.share).sum() / max(head.share.sum(), 1e-6))
+    shading = (np.maximum(around, 0.02) / max(mean, 0.02)) ** SHADING
+    return _Part(head.share, shading, _late_from_temples(head), 1.0)
+
+
+def _facial_hair(head: Head, skin: float) -> Iterator[tuple[Matte, _Part]]:
+    """Brows and beard, by the light of the brighter `skin`."""
+    free = (1 - head.share) * head.person
+    brows = brows_in(head.light, head.mesh)
+    found = [(replace(brows, weight=brows.weight * free), BROWS_WHITE, BROWS_LATE)]
+    if head.beard > 0:
+        beard = beard_of(head.light, head.mesh)
+        found += [
+            (replace(beard, weight=beard.weight * free * head.beard), BEARD_WHITE, BEARD_LATE)
+        ]
+    for matte, white, late in found:
+        yield matte, _Part(matte.share(head.light), white * matte.open / skin, late, 0.0)
+
+
+def _mixed(parts: Sequence[_Part], values: Sequence[np.ndarray | float]) -> np.ndarray:
+    """Values `[S, S]` of the parts where they are, and between them."""
+    weights = [box_mean(part.share, SMOOTH) + 1e-4 for part in parts]
+    total = np.sum([w * v for w, v in zip(weights, values, strict=True)], axis=0)
+    return total / np.sum(weights, axis=0)
+
+
+def _late_from_temples(head: Head) -> np.ndarray:
+    """Hair turns grey at the temples first, 0, and on the crown and at its ends last, 1."""
+    side = len(head.light)
+    y, x = np.mgrid[:side, :side]
+    height = np.hypot(*(head.mesh[TOP] - head.mesh[CHIN]))
+    away = np.min([np.hypot(x - at[0], y - at[1]) for at in head.mesh[TEMPLES]], axis=0)
+    return np.clip(away / (FAR * height), 0, 1)
+
+
+def _guided(light: np.ndarray, share: np.ndarray, shown: np.ndarray) -> list[np.ndarray]:
+    """Slope and offset of the guided filter (He, Sun and Tang 2013), of what is in the photo."""
+    total = box_mean(shown, SMOOTH)
+
+    def mean(layer: np.ndarray) -> np.ndarray:
+        return box_mean(layer * shown, SMOOTH) / total
+
+    mean_light, mean_share = mean(light), mean(share)
+    together = mean(light * share) - mean_light * mean_share
+    slope = together / (mean(light * light) - mean_light**2 + EDGE)
+    return [mean(slope), mean(mean_share - slope * mean_light)]

@@ -1,0 +1,211 @@
+"""Which pixels of a square around a head show that person's hair.
+
+A network says which pixels show hair, another which show a person; the mesh of the face takes out
+what leaks onto face and neck.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from reage.compositing.bands import LUMA
+from reage.compositing.hair.facial import beard_in
+from reage.compositing.hair.regions import HeadPlaces, box_mean, sized
+from reage.compositing.hair.white_balance import white_of_eyes
+from reage.compositing.tone import Tone
+from reage.errors import ModelError
+from reage.faces.face import Face
+from reage.faces.landmarker import LiteNetwork
+from reage.faces.squares import FaceCrop, quad_side, to_unit
+
+__all__ = [
+    "HEAD_SIDE",
+    "PERSON_SIDE",
+    "HairFinders",
+    "Head",
+    "PersonFinder",
+    "is_bald_or_covered",
+    "is_cut_off",
+    "is_grey",
+    "look_at_head",
+    "without_hair",
+]
+
+
+class Finder(Protocol):
+    """A network that says which pixels show something."""
+
+    sha256: str  # of its weights
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray: ...
+
+
+HEAD_SIDE = 512  # pixels of the square that the network of hair looks at
+PERSON_SIDE = 256  # that of persons
+PERSON_FILE = Path(__file__).parents[2] / "assets" / "mediapipe" / "selfie_segmentation.tflite"
+
+SHOWN = 0.5  # of a pixel: what is less in the photo is beyond it
+SURE, UNSURE = 0.95, 0.6  # probabilities of hair on the face: from the first it is, below none
+SEED = 0.9  # of what is hair for certain; what hangs together with that is hair, too
+NECK = (0.2, -0.45, -1.15)  # half its width, where it begins and ends, in heights of the face
+# Above the face: of what is less than the first share hair, or than the second with a mean
+# probability below the third, the network is not sure; so it is of bald heads and of hats.
+COVERED, PARTLY, DOUBTFUL = 0.2, 0.4, 0.75
+LEAST_ABOVE = 0.01  # of the square has to be seen above the face to say so
+# Grey already: less red than this share of the skin, lighter than this share of it, and light.
+GREY, LIGHT, LIGHTEST = 0.35, 0.82, 0.3
+CUT_OFF = 0.02  # of the square's edges within the photo: from there hair goes on beyond it
+
+
+@dataclass(frozen=True)
+class HairFinders:
+    """The networks: uint8 pictures `[S, S, 3]` to probabilities `[S, S]` float32."""
+
+    person: Finder  # S = PERSON_SIDE
+    hair: Finder  # S = HEAD_SIDE
+
+
+class PersonFinder:
+    """MediaPipe's selfie segmentation (2021): which pixels show a person. Safe for threads."""
+
+    def __init__(self, num_threads: int = 1) -> None:
+        try:
+            content = PERSON_FILE.read_bytes()
+        except OSError as error:
+            raise ModelError(f"cannot read {PERSON_FILE}: reinstall reage") from error
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        self._network = LiteNetwork(content, num_threads, (1, PERSON_SIDE, PERSON_SIDE, 3))
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray:
+        """Probabilities `[256, 256]` float32 of a uint8 picture `[256, 256, 3]`."""
+        assert rgb.shape == (PERSON_SIDE, PERSON_SIDE, 3), rgb.shape
+        (found,) = self._network(rgb[None].astype(np.float32) / 255).values()
+        return found[0, ..., 0].copy()
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """What a square shows at a side of S pixels."""
+
+    rgb: np.ndarray  # [S, S, 3]
+    light: np.ndarray  # [S, S] 0..1
+    shown: np.ndarray  # [S, S] how much of each pixel is in the photo
+    person: np.ndarray  # [S, S] probability
+    share: np.ndarray  # [S, S] how much of each pixel is hair
+    places: HeadPlaces
+    mesh: np.ndarray  # [478, 2] MediaPipe's points in these pixels
+    tone: Tone
+    white: np.ndarray  # [3] colour by light of what is white
+    beard: float  # how certain it is that there is one, 0..1
+
+
+def look_at_head(
+    crop: FaceCrop, face: Face, finders: HairFinders, others: np.ndarray, side: int
+) -> Head:
+    """Find hair in a square, at `side` pixels."""
+    assert face.landmarks is not None
+    mesh = to_unit(face.landmarks[:, :2], crop.quad) * side - 0.5
+    places = HeadPlaces.of(mesh, side)
+    shown = sized(crop.mask, side)
+    small = np.asarray(Image.fromarray(crop.image).resize((side, side), Image.Resampling.BOX))
+    near = places.near & (shown > SHOWN)
+    tone = Tone.of(small[near] if near.any() else small)
+    picture = _with_skins_colour(crop.image) if tone.single > 0.5 else crop.image
+    half = Image.fromarray(picture).resize((PERSON_SIDE, PERSON_SIDE), Image.Resampling.BOX)
+    person = sized(finders.person(np.asarray(half)), side)
+    person = person * _own(crop.quad, mesh, others, side)
+    share = _without_leaks(sized(finders.hair(picture), side), person, places)
+    light = small.astype(np.float32) @ LUMA / 255
+    fine = (mesh + 0.5) * len(crop.image) / side - 0.5
+    white = white_of_eyes(crop.image, fine)
+    beard = beard_in(crop.image, fine) if tone.single < 0.5 else 0.0  # colours tell it, too
+    return Head(small, light, shown, person, share, places, mesh, tone, white, beard)
+
+
+def without_hair(head: Head) -> Head:
+    """The same, as if none was seen on the head."""
+    return replace(head, share=np.zeros_like(head.share))
+
+
+def _with_skins_colour(image: np.ndarray) -> np.ndarray:
+    """A picture of one tone as a brown print: what the network knows skin and hair by."""
+    light = (image.astype(np.float32) @ LUMA / 255)[..., None]
+    return np.rint(255 * light ** np.array([0.75, 1.0, 1.2], np.float32)).astype(np.uint8)
+
+
+def _without_leaks(hair: np.ndarray, person: np.ndarray, places: HeadPlaces) -> np.ndarray:
+    """How much of each pixel is hair, by the probability of it `[S, S]`."""
+    step = len(hair) // 128 + 1
+    face = box_mean(places.face, 2 * step)
+    on_face = np.clip((hair - UNSURE) / (SURE - UNSURE), 0, 1)
+    width, begins, ends = NECK
+    neck = (np.abs(places.aside) < width) & (places.up < begins) & (places.up > ends)
+    share = person * (hair * (1 - face) + hair * on_face * face)
+    share *= 1 - box_mean(box_mean(neck, 2 * step), 2 * step)
+    return share * _connected(share, (share > SEED) & ~places.face & ~neck)
+
+
+def _connected(share: np.ndarray, seeds: np.ndarray, side: int = 64) -> np.ndarray:
+    """How well each place hangs together with `seeds`, `[S, S]` in 0..1: on the best way there.
+
+    The reconstruction of mathematical morphology (Vincent 1993), by the least share on the way.
+    """
+    coarse = sized(share, side)
+    reached = np.where(sized(seeds, side) > 0.3, coarse, 0)
+    for _ in range(4 * side):
+        wide = np.pad(reached, 1)
+        wide = np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
+        wide = np.maximum(np.maximum(wide[:, :-2], wide[:, 1:-1]), wide[:, 2:])
+        further = np.minimum(coarse, wide)
+        if np.abs(further - reached).max() < 1e-3:
+            break
+        reached = further
+    return np.clip(sized(reached / np.maximum(coarse, 1e-3), len(share)), 0, 1)
+
+
+def _own(quad: np.ndarray, mesh: np.ndarray, others: np.ndarray, side: int) -> np.ndarray:
+    """What is nearer to this face, by its height, than to any other, `[S, S]` bool."""
+    y, x = np.mgrid[:side, :side]
+    low, high = mesh.min(0), mesh.max(0)
+    middles = to_unit(others[:, :2], quad) * side - 0.5
+    heights = others[:, 2] * side / quad_side(quad)
+    places = [((low + high) / 2, high[1] - low[1]), *zip(middles, heights, strict=True)]
+    away = np.stack([np.hypot(x - at[0], y - at[1]) / height for at, height in places])
+    return away.argmin(0) == 0
+
+
+def is_bald_or_covered(head: Head) -> bool:
+    """Whether what is seen above the face is skin, a hat or a scarf for the most part."""
+    places = head.places
+    above = (head.person > 0.9) & (head.shown > SHOWN) & ~places.near & (places.up > 0.15)
+    if above.mean() < LEAST_ABOVE:
+        return False
+    found = float(head.share[above].mean())
+    sure = float(np.square(head.share).sum() / max(head.share.sum(), 1.0))
+    return found < COVERED or (found < PARTLY and sure < DOUBTFUL)
+
+
+def is_grey(head: Head) -> bool:
+    """Whether hair has no colour to lose; dark skin is darker than grey hair."""
+    if head.tone.single > 0.5:
+        return False
+    red = head.rgb.astype(np.float32) / 255
+    red = (red[..., 0] - red[..., 1]) / (red.sum(-1) + 0.15)
+    hair, skin = head.share * head.shown * (head.share > 0.5), head.places.skin
+    if not skin.any() or not hair.any():
+        return False
+    light = float(np.average(head.light, weights=hair))
+    pale = float(np.average(red, weights=hair)) < GREY * float(red[skin].mean())
+    return pale and light > max(LIGHT * float(np.median(head.light[skin])), LIGHTEST)
+
+
+def is_cut_off(head: Head) -> bool:
+    """Whether hair goes on beyond the square where the photo goes on, too."""
+    sides = [np.rot90(head.share * (head.shown > SHOWN), turn)[1] for turn in range(4)]
+    return bool((np.concatenate(sides) > 0.5).mean() > CUT_OFF)
