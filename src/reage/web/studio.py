@@ -67,7 +67,7 @@ class Studio:
         editor = self.editor
         _ = (editor.age_network, editor.likeness, editor.detector)
         if editor.grey_hair and editor.ager is not None and editor.ager.greys_hair:
-            _ = editor.person_finder
+            _ = editor.hair_finders
         if self.needs_code("normal", "delta"):
             self.load_latents()
 
