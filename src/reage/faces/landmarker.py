@@ -6,11 +6,7 @@ libGL; a server has none of these. The files are the members of MediaPipe's face
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +15,7 @@ import numpy as np
 
 from reage.errors import ModelError
 from reage.faces.sampling import sample_quad
+from reage.terminal import quiet_stderr
 
 __all__ = ["BlazeFace", "Detections", "FaceMesh", "LiteNetwork", "mediapipe_model", "overlap"]
 
@@ -115,7 +112,8 @@ class LiteNetwork:
     def __init__(self, content: bytes, num_threads: int, shape: tuple[int, ...]) -> None:
         from ai_edge_litert.interpreter import Interpreter  # 0.1 s, only when a face is wanted
 
-        with _quiet_stderr():
+        # Its first interpreter prints "Created TensorFlow Lite XNNPACK delegate".
+        with quiet_stderr():
             self._interpreter: Any = Interpreter(model_content=content, num_threads=num_threads)
             self._input = self._interpreter.get_input_details()[0]["index"]
             # Not strict: the model's file says 128 x 128, though nothing in it depends on that.
@@ -129,24 +127,6 @@ class LiteNetwork:
             self._interpreter.set_tensor(self._input, x)
             self._interpreter.invoke()
             return {k: self._interpreter.get_tensor(i) for k, i in self._outputs.items()}
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep C++ from writing to the terminal.
-
-    LiteRT prints "Created TensorFlow Lite XNNPACK delegate" at its first interpreter; no option
-    or environment variable of it turns that off.
-    """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def _anchors(side: int) -> np.ndarray:
