@@ -230,7 +230,7 @@ def test_formats_that_cannot_be_written_get_a_neighbour(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     written = save_array(PICTURE, tmp_path / "a.heic", mark="mark")
     assert written.path == tmp_path / "a.jpg"
-    assert 'pip install "reage[heic]"' in written.notices[0]
+    assert 'pip install ".[heic]"' in written.notices[0]
     assert read_mark(tmp_path / "a.jpg") == "mark"
     assert "a.jpg exists already" in message_of(check_target, tmp_path / "a.heic")
     assert save_array(PICTURE, tmp_path / "b.gif").path == tmp_path / "b.png"

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from reage.errors import ImageError, UsageError
+from reage.extras import how_to_install
 from reage.images.metadata import marked_xmp
 from reage.images.writing import check_place, write_whole
 
@@ -36,7 +37,7 @@ def check_moving(path: Path, *, overwrite: bool = False) -> None:
             import av  # noqa: F401
         except ImportError as error:
             raise UsageError(
-                'MP4 needs PyAV; run: pip install "reage[video]", or write a .webp or .gif'
+                f"MP4 needs PyAV: write a .webp or .gif, or {how_to_install('video')}"
             ) from error
 
 

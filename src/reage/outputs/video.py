@@ -8,6 +8,7 @@ from types import TracebackType
 import numpy as np
 
 from reage.errors import ImageError, UsageError
+from reage.extras import how_to_install
 
 __all__ = ["ProgressVideo"]
 
@@ -34,7 +35,7 @@ class ProgressVideo:
         try:
             import av
         except ImportError as error:
-            raise UsageError('videos need PyAV; run: pip install "reage[video]"') from error
+            raise UsageError(f"videos need PyAV: {how_to_install('video')}") from error
         if not self.path.parent.is_dir():  # PyAV would say so at the end only
             raise ImageError(f"cannot write {self.path}: its folder does not exist")
         try:

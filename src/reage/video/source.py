@@ -14,6 +14,7 @@ import numpy as np
 
 from reage.compositing.planes import Planes
 from reage.errors import ImageError, UsageError
+from reage.extras import how_to_install
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -33,7 +34,7 @@ def av_module() -> Any:
     try:
         import av
     except ImportError as error:
-        raise UsageError('videos need PyAV; run: pip install "reage[video]"') from error
+        raise UsageError(f"videos need PyAV: {how_to_install('video')}") from error
     return av
 
 
