@@ -211,11 +211,11 @@ def test_nobody_is_sent_to_an_index_that_has_no_reage():
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
-    texts = [*FILES, *root.glob("*.md"), *root.glob("docs/*.md"), root / "Makefile"]
+    texts = [*FILES, *root.glob("*.md"), *root.glob("docs/**/*.md"), root / "Makefile"]
     for path in texts:
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"install[^\n]*\breage(\[|$|\s*&&)", text, re.M), path
-        named = re.findall(r"\"\.\[([\w,]+)\]\"", text) + re.findall(
+        named = re.findall(r"[\"\']\.\[([\w,]+)\][\"\']", text) + re.findall(
             r"how_to_install\([\"'](\w+)[\"']\)", text
         )
         assert {name for names in named for name in names.split(",")} <= extras.keys(), path

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import reage.models.export
 from reage.cli.main import main
-from reage.errors import ModelError
+from reage.errors import ModelError, UsageError
 from reage.models.checkpoints import Model, ModelConfig, save_model
 from reage.models.export import Part, export_part, export_parts, parts_of
 from reage.models.graphs import FILES, GraphFormat, open_graph

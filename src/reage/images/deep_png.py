@@ -80,7 +80,7 @@ def _inflated(data: bytes, size: int) -> np.ndarray:
 
 def _decoded(header: bytes, lines: np.ndarray) -> np.ndarray:
     """Let Pillow undo the filters of an 8-bit picture."""
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines, 0)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.data, 0)), (b"IEND", b""))
     file = io.BytesIO(PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks))
     return np.asarray(PngImagePlugin.PngImageFile(file))
 

@@ -19,7 +19,7 @@ from reage.images.sources import HEAD, Source, picture_format
 __all__ = ["MAX_PIXELS", "decode_photo", "read_mark", "read_photo"]
 
 MAX_PIXELS = 250_000_000
-# What Pillow, tifffile, imagecodecs and libheif raise for damaged data.
+# What Pillow, tifffile and libheif raise for damaged data.
 _DAMAGED = (
     OSError,
     SyntaxError,

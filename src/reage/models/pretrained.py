@@ -35,7 +35,7 @@ UNUSABLE = (
     pickle.UnpicklingError,
 )
 # The generator faces128's average face in the age network's square, [1, 3, 128, 128].
-AVERAGE_FACE = Path(__file__).parent.parent / "assets" / "average_face.safetensors"
+AVERAGE_FACE = ASSETS / "average_face.safetensors"
 VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
 
 
