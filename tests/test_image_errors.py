@@ -141,7 +141,8 @@ def test_more_than_pillows_own_limit_is_read_without_a_warning(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for format in [format for format in FORMATS if format != "GIF"]:
+        # Pillow's plugins of these check it themselves, that of WebP since Pillow 13.
+        for format in set(FORMATS) - {"GIF", "WEBP"}:
             assert decode_photo(encoded(format), "x").pixels.shape == PICTURE.shape
     file = io.BytesIO()
     Image.new("CMYK", (60, 40)).save(file, "TIFF")
