@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check docs lock bench sheet portraits outputs page clean
+.PHONY: demo test test-all test-lowest check docs lock bench sheet portraits outputs page clean
 
 demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image carries.
 	$(BIN)/python -c "import skimage.data as d; from PIL import Image; import os; \
@@ -16,6 +16,25 @@ test: $(VENV)/.installed  ## The tests, on tiny models: some minutes.
 
 test-all: $(VENV)/.installed  ## The slow ones too.
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# What each required package is used for, and the page and videos: reading and writing pictures,
+# weights, faces, an edit, a question to the page, a video.
+LOWEST := tests/test_images.py tests/test_image_errors.py tests/test_image_metadata.py \
+	tests/models/test_carried_weights.py tests/models/test_checkpoints.py \
+	tests/networks/test_age_and_gender.py \
+	tests/faces/test_detection.py::test_the_astronauts_face \
+	tests/faces/test_detection.py::test_landmarks_are_mediapipes \
+	tests/test_cli.py::TestEdit::test_one_age tests/test_cli.py::TestAge \
+	tests/web/test_api.py::test_project_opens_to_the_same_pixels \
+	tests/video/test_video.py::TestEdit::test_pictures_times_and_sound
+
+# The lowest versions lie over those of the lock, from which the rest (torch, pytest-xdist) comes.
+test-lowest: $(VENV)/.installed  ## Some tests with the lowest versions that pyproject.toml names.
+	rm -rf build/lowest && mkdir -p build
+	$(BIN)/python .ci/lowest.py > build/lowest.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --target build/lowest \
+	-r build/lowest.txt
+	PYTHONPATH=$(CURDIR)/build/lowest $(BIN)/python -m pytest -q $(LOWEST)
 
 check: $(VENV)/.installed  ## Style, types, tests.
 	$(BIN)/ruff check .

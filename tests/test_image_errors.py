@@ -144,7 +144,8 @@ def test_more_than_pillows_own_limit_is_read_without_a_warning(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for format in [format for format in FORMATS if format != "GIF"]:
+        # Pillow's plugins of these check it themselves, that of WebP since Pillow 13.
+        for format in set(FORMATS) - {"GIF", "WEBP"}:
             assert decode_photo(encoded(format), "x").pixels.shape == PICTURE.shape
     file = io.BytesIO()
     Image.new("CMYK", (60, 40)).save(file, "TIFF")
@@ -233,7 +234,7 @@ def test_formats_that_cannot_be_written_get_a_neighbour(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     written = save_array(PICTURE, tmp_path / "a.heic", mark="mark")
     assert written.path == tmp_path / "a.jpg"
-    assert 'pip install "reage[heic]"' in written.notices[0]
+    assert 'pip install ".[heic]"' in written.notices[0]
     assert read_mark(tmp_path / "a.jpg") == "mark"
     assert "a.jpg exists already" in message_of(check_target, tmp_path / "a.heic")
     assert save_array(PICTURE, tmp_path / "b.gif").path == tmp_path / "b.png"
@@ -249,7 +250,7 @@ def test_nothing_heavy_is_imported_at_start():
     code = (
         "import sys, reage.images; "
         "sys.exit(any(m in sys.modules for m in "
-        "('torch', 'tifffile', 'imagecodecs', 'pi_heif', 'pillow_heif')))"
+        "('torch', 'tifffile', 'pi_heif', 'pillow_heif')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -1,6 +1,8 @@
 """Pictures keep what they hold: pixels, depth, transparency, profiles and EXIF."""
 
+import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import tifffile
 import torch
 from PIL import Image, ImageCms
 
+from reage.errors import ImageError
 from reage.images import (
     Photo,
     photo_from_array,
@@ -19,6 +22,8 @@ from reage.images import (
     to_tensor,
     write_photo,
 )
+from reage.images.deep_png import decode_deep_png, encode_deep_png
+from reage.images.metadata import PNG_SIGNATURE, png_chunk
 
 MARK = "Re-aged by reage 0.1.0: 30 -> 70 years (synthetic)"
 XMP = b'<rdf:RDF><rdf:Description pets:Name="Rex"/></rdf:RDF>'
@@ -242,13 +247,77 @@ def test_deep_tiff_variants(tmp_path):
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, planes, photometric="rgb", planarconfig="separate")
     assert np.array_equal(read_photo(path).pixels, np.moveaxis(planes, 0, -1))
-    tifffile.imwrite(path, planes[0], photometric="miniswhite", compression="lzw")
+    tifffile.imwrite(path, planes[0], photometric="miniswhite", compression="zlib")
     assert np.array_equal(read_photo(path).pixels[..., 1], 65535 - planes[0])
     half = np.full((4, 4, 4), 20000, np.uint16)
     tifffile.imwrite(path, half, photometric="rgb", extrasamples=["assocalpha"])
     assert read_photo(path).pixels.min() == 65535
     tifffile.imwrite(path, half, photometric="rgb", extrasamples=["unspecified"])
     assert read_photo(path).alpha is None
+
+
+def test_tiffs_packed_by_other_programs(tmp_path, capfd):
+    """LZW and Zstandard in strips, tiles and planes, with and without differences."""
+    path = tmp_path / "a.tif"
+    with np.load(Path(__file__).parent / "golden_tiffs.npz") as golden:
+        names = [name for name in golden if not name.endswith("pixels")]
+        assert len(names) == 12
+        for name in names:
+            path.write_bytes(golden[name].tobytes())
+            photo, wanted = read_photo(path), golden[f"{name} pixels"]
+            found = photo.pixels if photo.alpha is None else np.dstack([photo.pixels, photo.alpha])
+            assert np.array_equal(found, wanted), name
+            path.write_bytes(golden[name].tobytes()[: len(golden[name]) // 2])
+            with pytest.raises(ImageError, match="damaged"):
+                read_photo(path)
+    assert capfd.readouterr().err == ""  # libtiff says nothing on the terminal
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_deep_png_by_the_specification(channels: int, interlaced: bool):
+    """Every filter in turn, undone by the specification's own sums."""
+    samples = noise(21, 13, channels, dtype=np.uint16)
+    data = written_by_the_book(samples, interlaced)
+    assert np.array_equal(decode_deep_png(data).reshape(samples.shape), samples)
+    again = encode_deep_png(samples if channels > 1 else samples[..., 0])
+    assert np.array_equal(decode_deep_png(again).reshape(samples.shape), samples)
+    with Image.open(io.BytesIO(again)) as image:  # Pillow keeps the high bytes, or grey as it is
+        shown = np.asarray(image)[..., :channels] if channels > 2 else np.asarray(image)
+    if channels != 2:  # of which it makes RGBA
+        wanted = samples[..., 0] if channels == 1 else samples >> 8
+        assert np.array_equal(shown, wanted)
+
+
+def written_by_the_book(samples: np.ndarray, interlaced: bool) -> bytes:
+    """A 16-bit PNG whose lines have the filters 0 to 4 in turn, byte by byte."""
+    passes = [(0, 0, 1, 1)]
+    if interlaced:
+        passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4)]
+        passes += [(1, 0, 2, 2), (0, 1, 1, 2)]
+    height, width, channels = samples.shape
+    lines, size = b"", 2 * channels
+    for x0, y0, dx, dy in passes:
+        part = samples[y0::dy, x0::dx]
+        above = [0] * (size + part.shape[1] * size)
+        for number, line in enumerate(part):
+            plain = [0] * size + list(line.astype(">u2").tobytes())
+            lines += bytes([number % 5]) + bytes(
+                (plain[i] - predicted(number % 5, plain[i - size], above[i], above[i - size])) % 256
+                for i in range(size, len(plain))
+            )
+            above = plain
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    header = struct.pack(">LL5B", width, height, 16, kind, 0, 0, interlaced)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
+    return PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks)
+
+
+def predicted(kind: int, left: int, up: int, corner: int) -> int:
+    if kind == 4:
+        guess = left + up - corner
+        return min((left, up, corner), key=lambda value: abs(guess - value))
+    return (0, left, up, (left + up) // 2)[kind]
 
 
 def test_what_a_format_cannot_hold_is_said(tmp_path):

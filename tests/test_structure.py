@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +26,10 @@ assert len(FILES) > 100, f"{SOURCE} is not the package"
 # number of its own.
 RANKS = {
     "errors": -1,
+    "extras": 0,
     "files": 0,
     "memory": 0,
+    "terminal": 0,
     "threads": 0,
     "devices": 1,
     "ffmpeg": 1,
@@ -205,3 +208,20 @@ def test_the_readme_s_examples_run(
     assert examples, "the README lost its examples"
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
+
+
+@pytest.mark.skipif(not README.is_file(), reason="the package alone is here")
+def test_nobody_is_sent_to_an_index_that_has_no_reage():
+    """Messages, help and guides install from the clone; each extra that they name exists."""
+    root = README.parent
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    texts = [*FILES, *root.glob("*.md"), *root.glob("docs/**/*.md"), root / "Makefile"]
+    for path in texts:
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"install[^\n]*\breage(\[|$|\s*&&)", text, re.M), path
+        named = re.findall(r"[\"\']\.\[([\w,]+)\][\"\']", text) + re.findall(
+            r"how_to_install\([\"'](\w+)[\"']\)", text
+        )
+        assert {name for names in named for name in names.split(",")} <= extras.keys(), path

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from reage.errors import ImageError, UsageError
+from reage.extras import how_to_install
 from reage.files import name_errors, new_file
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def av_module(instead: str = "") -> Any:
     try:
         import av
     except ImportError as error:
-        raise UsageError(f'videos need PyAV; run: pip install "reage[video]"{instead}') from error
+        raise UsageError(f"videos need PyAV: {how_to_install('video')}{instead}") from error
     return av
 
 

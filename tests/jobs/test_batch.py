@@ -320,7 +320,7 @@ class TestCommand:
 
 @pytest.mark.slow  # a local cluster takes 15 s to begin
 def test_a_ray_cluster_writes_the_same(kept: tuple[Path, Path], task: BatchTask, tmp_path: Path):
-    pytest.importorskip("ray.data", reason="Ray is not installed: pip install 'reage[ray]'")
+    pytest.importorskip("ray.data", reason="Ray is not installed")
     photos, whole, out = kept[0], tree(kept[1]), tmp_path / "ray"
     # An earlier run without a cluster did one photo; the cluster does the others.
     with pytest.MonkeyPatch.context() as patch:
@@ -337,12 +337,12 @@ class TestRayRefusals:
         self, photos: Path, task: BatchTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-        with pytest.raises(UsageError, match=r"pip install 'reage\[ray\]'"):
+        with pytest.raises(UsageError, match=r'pip install "\.\[ray\]"'):
             run_batch(str(photos), tmp_path / "out", task, ray="local")
         assert not (tmp_path / "out").exists()
 
     def test_addresses(self, photos: Path, task: BatchTask, tmp_path: Path):
-        pytest.importorskip("ray", reason="Ray is not installed: pip install 'reage[ray]'")
+        pytest.importorskip("ray", reason="Ray is not installed")
         for address in ("nonsense", "host:", ":1", "host:port"):
             with pytest.raises(UsageError, match="local, auto or HOST:PORT"):
                 run_batch(str(photos), tmp_path / "out", task, ray=address)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from reage.errors import ModelError
+from reage.models import discriminators
 from reage.models.checkpoints import (
     DISCRIMINATOR_FILE,
     ModelConfig,
@@ -18,6 +19,7 @@ from reage.models.checkpoints import (
 )
 from reage.models.discriminators import describe_discriminator, load_discriminator
 from reage.models.files import load_tensors, save_tensors
+from reage.models.registry import load
 from reage.networks.stylegan2.discriminator import Discriminator, DiscriminatorConfig
 from reage.networks.stylegan2.generator import Generator
 
@@ -69,3 +71,39 @@ def test_a_damaged_file(folder: Path):
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(ModelError, match="changed or damaged"):
         load_discriminator(load_model(folder))
+
+
+@pytest.mark.parametrize("place", ["clone", "working folder"])
+def test_a_model_of_the_package_has_it_in_a_clone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+):
+    monkeypatch.setattr(discriminators, "CLONE", tmp_path / "clone")
+    root = tmp_path / ("clone" if place == "clone" else "here")
+    kept = root / "training" / folder.name / DISCRIMINATOR_FILE
+    kept.parent.mkdir(parents=True)
+    (tmp_path / "here").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "here")
+    wanted = load_discriminator(load_model(folder))
+    (folder / DISCRIMINATOR_FILE).rename(kept)
+    found = load_discriminator(load_model(folder))
+    assert wanted is not None and found is not None
+    assert all(map(torch.equal, wanted.state_dict().values(), found.state_dict().values()))
+    kept.write_bytes(kept.read_bytes()[:-1] + b"x")  # what lies there is checked as well
+    with pytest.raises(ModelError, match="changed or damaged"):
+        load_discriminator(load_model(folder))
+
+
+def test_where_to_get_it_is_said(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (folder / DISCRIMINATOR_FILE).unlink()
+    with pytest.raises(ModelError, match=f"copy it from training/{folder.name} in a clone"):
+        load_discriminator(load_model(folder))
+    assert load_discriminator(load_model(folder), required=False) is None
+
+
+def test_that_of_the_embedded_model_is_in_this_clone():
+    model = load("faces128")
+    assert model.folder is not None and not (model.folder / DISCRIMINATOR_FILE).exists()
+    found = load_discriminator(model)
+    assert found is not None
+    assert found.config == DiscriminatorConfig(128, (256, 256, 192, 96, 48))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 import reage.models.export
 from reage.cli.main import main
-from reage.errors import ModelError
+from reage.errors import ModelError, UsageError
 from reage.models.checkpoints import Model, ModelConfig, save_model
 from reage.models.export import Part, export_part, export_parts, parts_of
 from reage.models.graphs import FILES, GraphFormat, open_graph
@@ -159,3 +160,12 @@ def test_the_command_writes_what_a_model_has(
     with pytest.raises(SystemExit) as ended:
         main(["export", str(folder)])
     assert ended.value.code == 2
+
+
+def test_without_the_package_it_is_said_how_to_get_it(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(UsageError, match=r'onnx is missing: .*pip install "\.\[onnx\]"$'):
+        export_parts(model, parts_of(model, None), tmp_path / "out", "onnx")
+    assert not list(tmp_path.rglob("*.onnx"))

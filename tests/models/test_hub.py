@@ -14,6 +14,7 @@ import torch
 
 from reage.cli.main import main
 from reage.errors import ModelError
+from reage.models import hub as hub_module
 from reage.models.checkpoints import ModelConfig, save_model
 from reage.models.families.rosinality import write as write_rosinality
 from reage.models.files import tensor_hash
@@ -235,6 +236,23 @@ def test_answers_that_are_no_listing_are_refused(hub: Hub, monkeypatch: pytest.M
     monkeypatch.setattr(json, "dumps", lambda _: "[" * 100_000)
     with pytest.raises(ModelError, match="cannot fetch hf://someone/faces"):
         load("hf://someone/faces")
+
+
+def test_a_listing_without_an_end_is_not_read(folder: Hub, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hub_module, "LISTING", 100)
+    with pytest.raises(ModelError, match="its list of files has no end"):
+        load("hf://someone/faces")
+    assert not any("storage" in path for path in folder.asked)
+
+
+def test_a_file_without_an_end_is_not_read(folder: Hub, monkeypatch: pytest.MonkeyPatch):
+    """The body goes on for 64 MiB after what was listed; it is left soon after that."""
+    folder.spoil = b"x" * (64 << 20)
+    read: list[int] = []
+    monkeypatch.setattr(hub_module, "CHUNK", 1 << 16)
+    with pytest.raises(ModelError, match="nothing was kept"):
+        find_model("hf://someone/faces", progress=lambda done, _: read.append(done))
+    assert max(read) < 1 << 20
 
 
 def test_the_token_goes_to_the_hub_alone(folder: Hub, monkeypatch: pytest.MonkeyPatch):

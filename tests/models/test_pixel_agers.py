@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from made_fran import NARROW, known_fran, save_graph, save_state, seeded_fran
-from reage.errors import ModelError
+from reage.errors import ModelError, UsageError
 from reage.models.families.fran import PixelNetwork, is_pixel_ager, load_pixel_network
 from reage.models.inspecting import inspect_model
 from reage.models.registry import load
@@ -176,3 +177,12 @@ def test_it_is_no_generator_and_says_what_it_is(tmp_path: Path):
     file = save_state(known_fran(), tmp_path / "fran.pth")
     with pytest.raises(ModelError, match=r"ager that works on pixels .* reage edit PHOTO"):
         load(file)
+
+
+def test_without_the_package_it_is_said_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    (tmp_path / "fran.onnx").write_bytes(b"never read")
+    with pytest.raises(UsageError, match=r'onnx is missing: .*pip install "\.\[onnx\]"$'):
+        opened(tmp_path / "fran.onnx")

@@ -136,6 +136,16 @@ def test_efficientnet_features_are_at_powers_of_two(size: int):
     ]
 
 
+def test_efficientnet_features_are_those_of_its_package(astronaut: np.ndarray):
+    """Mean and spread of each channel, from the float32 weights before they were stored."""
+    found = load_efficientnet()(to_tensor(astronaut))
+    with np.load(Path(__file__).parent / "golden_carried.npz") as golden:
+        for i, features in enumerate(found):
+            wanted = torch.from_numpy(golden[f"features{i}"])
+            shown = torch.stack([features.mean((2, 3))[0], features.std((2, 3))[0]])
+            assert (shown - wanted).norm() < 1e-3 * wanted.norm(), i
+
+
 def test_likeness_is_one_for_the_same_and_less_for_others(astronaut: np.ndarray):
     face = to_tensor(astronaut)[:, :, 50:178, 60:188]
     measure = FeatureLikeness(load_efficientnet(), torch.zeros(1, 3, 128, 128))

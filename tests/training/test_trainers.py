@@ -287,6 +287,10 @@ class TestGenerator:
         # Channels of its own are another discriminator's.
         other = replace(on, config=replace(on.config, discriminator_channels=(8, 8, 16)))
         assert weights(start(other, machine))["discriminator.ada_p"] == 0
+        (folder / "discriminator.safetensors").rename(tmp_path / "away.safetensors")
+        assert weights(start(other, machine))["discriminator.ada_p"] == 0
+        with pytest.raises(ModelError, match="set discriminator_channels to start with a new"):
+            start(on, machine)
         # Trained by features alone, it would no longer know the generator.
         features = settings(recipe="projected+encoder")
         export_model(start(features, machine), features, folder.with_name("f"), kimg=1)

@@ -481,7 +481,7 @@ class TestErrors:
 
     def test_without_pyav(self, made: Made, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setitem(sys.modules, "av", None)
-        with pytest.raises(UsageError, match=r'pip install "reage\[video\]"'):
+        with pytest.raises(UsageError, match=r'pip install "\.\[video\]"'):
             VideoSource.open(made.path)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from reage.errors import ModelError
+from reage.extras import how_to_install
 from reage.faces.squares import crop_face
 
 __all__ = ["DlibRecogniser", "FaceRecogniser", "chip_quad", "load_recogniser"]
@@ -21,7 +22,6 @@ CHIP = 150  # side of the picture that dlib's network takes, pixels
 TEMPLATE = np.array([[0.3145, 0.3171], [0.6762, 0.3175], [0.3395, 0.6890], [0.6509, 0.6898]])
 USED = [0, 1, 3, 4]  # of Face.points
 WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
-HINT = "run: pip install 'reage[evaluate]'"
 
 
 class FaceRecogniser(Protocol):
@@ -71,13 +71,14 @@ def chip_quad(points: np.ndarray) -> np.ndarray:
 
 def load_recogniser() -> DlibRecogniser:
     """Load dlib's network from the package `face_recognition_models`; ModelError without it."""
+    hint = how_to_install("evaluate")
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or spec.origin is None:
-        raise ModelError(f"the package face_recognition_models is missing; {HINT}")
+        raise ModelError(f"the package face_recognition_models is missing: {hint}")
     # Never imported: it asks for pkg_resources, which new versions of setuptools lack.
     file = Path(spec.origin).parent / "models" / WEIGHTS
     if importlib.util.find_spec("dlib") is None:
-        raise ModelError(f"the package dlib is missing; {HINT}")
+        raise ModelError(f"the package dlib is missing: {hint}")
     dlib: Any = importlib.import_module("dlib")
     try:
         return DlibRecogniser(dlib.face_recognition_model_v1(str(file)))

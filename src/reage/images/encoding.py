@@ -9,9 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import AvifImagePlugin, BmpImagePlugin, Image, JpegImagePlugin, WebPImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    WebPImagePlugin,
+)
 
 from reage.errors import ImageError
+from reage.images.deep_png import encode_deep_png
 from reage.images.metadata import (
     PNG_SIGNATURE,
     fitting_icc,
@@ -24,7 +32,9 @@ from reage.images.photo import Photo, to_depth
 __all__ = ["can_write_heif", "encode_photo"]
 
 # Importing the plugins is what makes Pillow able to save these.
-_PILLOW_PLUGINS = (AvifImagePlugin, BmpImagePlugin, JpegImagePlugin, WebPImagePlugin)
+_PILLOW_PLUGINS = (
+    *(AvifImagePlugin, BmpImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin),
+)
 _WITHOUT_ALPHA = {"JPEG", "BMP"}
 _DEEP = {"PNG", "TIFF"}
 _JPEG_SEGMENT = 65_500  # bytes that fit into one metadata segment
@@ -32,6 +42,8 @@ _QUALITY = 95
 _AVIF_QUALITY, _AVIF_SPEED = 90, 9  # speed 8 took four times as long for 2 % fewer bytes
 _HEIF_QUALITY = 90
 _HEIF_PRESET = {"preset": "ultrafast"}  # a third of the time, 3 dB closer, 1.7 times the bytes
+# Runs alone are sought: two thirds of the time for 2 to 9 % more bytes of photos.
+_PNG_OPTIONS = {"compress_level": 4, "compress_type": zlib.Z_RLE}
 _TIFF_STRIP = 1 << 20  # bytes
 _IMAGE_DESCRIPTION = 270
 
@@ -178,9 +190,10 @@ def _encode_jpeg(contents: _Contents) -> bytes:
 
 def _encode_png(contents: _Contents) -> bytes:
     """Encode the pixels alone, then put what belongs to them behind the header."""
-    import imagecodecs
-
-    plain = bytes(imagecodecs.png_encode(np.ascontiguousarray(contents.samples), level=4))
+    if contents.samples.dtype == np.uint16:
+        plain = encode_deep_png(contents.samples)
+    else:
+        plain = _saved(contents.image, "PNG", **_PNG_OPTIONS)
     header = len(PNG_SIGNATURE) + 25  # IHDR with its frame
     return plain[:header] + b"".join(_png_metadata(contents)) + plain[header:]
 

@@ -19,7 +19,7 @@ from reage.images.sources import HEAD, Source, picture_format
 __all__ = ["MAX_PIXELS", "decode_photo", "read_mark", "read_photo"]
 
 MAX_PIXELS = 250_000_000
-# What Pillow, tifffile, imagecodecs and libheif raise for damaged data.
+# What Pillow, tifffile and libheif raise for damaged data.
 _DAMAGED = (
     OSError,
     SyntaxError,
@@ -85,7 +85,7 @@ def _named_errors(source: Source) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except Image.DecompressionBombError as error:  # Pillow's own limit, in its TIFF and GIF
+    except Image.DecompressionBombError as error:  # Pillow's own limit, in its TIFF, GIF, WebP
         raise ImageError(f"{path} has too many pixels for a {kind}: scale it down") from error
     except MemoryError as error:
         raise ImageError(f"{path} needs more memory than there is: scale it down") from error

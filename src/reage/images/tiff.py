@@ -1,19 +1,24 @@
 """Grey and RGB TIFF files to Photos, through tifffile.
 
 Pillow would reduce 16-bit colours to 8 bit, and libtiff under it reports damage to the terminal.
-What is left to it are the rare kinds: palette, CMYK, YCbCr and 1 bit.
+What is left to it are the rare kinds (palette, CMYK, YCbCr, JPEG and 1 bit), and to unpack LZW and
+Zstandard, for which tifffile would need a package of 80 MB.
 """
 
 from __future__ import annotations
 
 import io
+import struct
+import zlib
+from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from reage.images.metadata import as_bytes, make_upright
 from reage.images.photo import Photo
 from reage.images.sources import Source
+from reage.terminal import quiet_stderr
 
 __all__ = [
     "TIFF_XMP",
@@ -28,6 +33,9 @@ _MODES = {
     np.dtype(np.uint8): ("L", "LA", "RGB", "RGBA"),
     np.dtype(np.uint16): ("I;16", "LA;16", "RGB;16", "RGBA;16"),
 }
+_JPEG, _DEFLATE = 7, 8
+_BY_TIFFFILE = {1, _DEFLATE, 32773, 32946, 34925}  # none, deflate, PackBits, LZMA
+_BY_LIBTIFF = {5, 50000}  # LZW, Zstandard
 TIFF_XMP, _TIFF_ICC, _TIFF_DNG_VERSION = 700, 34675, 50706
 # TIFF keeps structure and EXIF in one directory; these tags describe the photo, not the file.
 _TIFF_DESCRIPTION = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853}
@@ -38,8 +46,14 @@ def decode_tiff(source: Source, tags: Image.Exif) -> Photo:
     import tifffile
 
     source.check_size(int(tags[256]), int(tags[257]))
-    with tifffile.TiffFile(io.BytesIO(source.data)) as file:
+    compression = tags.get(259, 1)
+    if compression not in _BY_TIFFFILE | _BY_LIBTIFF:
+        raise source.refused(f"is compressed by a way that reage does not read ({compression})")
+    content = io.BytesIO(source.data)
+    with tifffile.TiffFile(content) as file:
         frames, page = len(file.pages), file.pages.first
+        if compression in _BY_LIBTIFF:
+            _repack(page, content)
         samples = page.asarray()
         samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
         if page.axes == "SYX":  # one plane after the other
@@ -57,6 +71,35 @@ def decode_tiff(source: Source, tags: Image.Exif) -> Photo:
         notices=source.frame_notices(frames),
         path=source.path,
     )
+
+
+def _repack(page: Any, content: io.BytesIO) -> None:
+    """Replace the strips or tiles of a page by deflated ones, behind the end of its file."""
+    offsets, counts = [], []
+    height = page.imagelength
+    strips = -(-height // page.rowsperstrip) if not page.is_tiled else 0
+    line = int(np.prod(page.chunks[1:])) * page.bitspersample // 8
+    for i, (start, length) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        rows = page.rowsperstrip if strips else page.chunks[0]
+        if strips:  # the last one may be lower; planes follow each other
+            rows = min(rows, height - i % strips * rows)
+        content.seek(start)
+        packed = zlib.compress(_unpacked(content.read(length), page.compression, rows * line), 0)
+        offsets.append(content.seek(0, io.SEEK_END))
+        counts.append(content.write(packed))
+    page.dataoffsets, page.databytecounts = tuple(offsets), tuple(counts)
+    page.compression = _DEFLATE
+
+
+def _unpacked(data: bytes, compression: int, size: int) -> bytes:
+    """Let libtiff unpack `size` bytes: as one line of a grey picture, as which it is described."""
+    tags = {256: size, 257: 1, 258: 8, 259: int(compression), 262: 1, 273: 8, 277: 1, 278: 1}
+    tags[279] = len(data)
+    directory = b"".join(struct.pack("<HHLL", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHL", b"II", 42, 8 + len(data))
+    file = io.BytesIO(head + data + struct.pack("<H", len(tags)) + directory + b"\0\0\0\0")
+    with quiet_stderr():  # of damage
+        return np.asarray(TiffImagePlugin.TiffImageFile(file)).tobytes()
 
 
 def split_samples(
@@ -93,6 +136,8 @@ def is_plain_tiff(source: Source, tags: Image.Exif) -> bool:
         raise source.refused("holds floating-point samples")
     if 2 in kinds or not (max(depths) <= 8 or depths == {16}):
         raise source.refused(f"holds {max(depths)}-bit samples that reage does not read")
+    if tags.get(259) == _JPEG:
+        return False
     return depths in ({8}, {16}) and tags.get(262) in (0, 1, 2)  # 0, 1: grey; 2: RGB
 
 

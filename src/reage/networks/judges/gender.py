@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.networks.judges.age import normalized
-from reage.networks.judges.onnx_layers import fold_affine
 
-__all__ = ["GenderNetwork", "gender_state_dict"]
+__all__ = ["GenderNetwork"]
 
 GENDER_INPUT = 32  # side of the picture that the network takes, pixels
 CONVOLUTIONS = ((3, 32), (32, 32), (32, 64), (64, 64))
-LAYERS = ((19, 18), (16, 15), (12, 11), (9, 8))  # the graph's numbers: (convolution, affine)
-SCALARS = ("layer_5_scalar", "layer_2_scalar")  # dlib's multiply layers before the two linear ones
 
 
 class GenderNetwork(nn.Module):
@@ -34,14 +29,3 @@ class GenderNetwork(nn.Module):
             if i % 2 == 1:
                 x = F.avg_pool2d(x, 2)
         return self.head(F.relu(self.hidden(x.flatten(1)))).softmax(1)[:, 1]
-
-
-def gender_state_dict(initializers: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Name the ONNX graph's constants as `GenderNetwork` does, its scalings folded in."""
-    state: dict[str, Tensor] = {}
-    for i, layers in enumerate(LAYERS):
-        state |= fold_affine(f"convs.{i}", layers, initializers)
-    for name, layer, scalar in zip(("hidden", "head"), (4, 1), SCALARS, strict=True):
-        weight = initializers[f"layer_{layer}_weights"].t() * initializers[scalar]
-        state |= {f"{name}.weight": weight, f"{name}.bias": initializers[f"layer_{layer}_bias"]}
-    return state

@@ -94,7 +94,7 @@ class _FeatureDistance(nn.Module):
 
 
 class EfficientNetDistance(_FeatureDistance):
-    """Distance in four scales of EfficientNet-Lite0, which the project carries as a dependency."""
+    """Distance in four scales of EfficientNet-Lite0, which comes with reage."""
 
     name = "efficientnet-lite0"
 

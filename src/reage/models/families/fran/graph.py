@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.families.fran.pixel_network import PixelNetwork
-from reage.models.graphs import open_graph
+from reage.models.graphs import import_onnx, open_graph
 from reage.networks.agers.fran import FRAN_CHANNELS
 
 __all__ = ["GRAPH", "load_graph"]
@@ -24,8 +24,8 @@ WORKED_AT = range(64, 2049)  # sensible sides of a graph that takes one size onl
 
 def load_graph(path: Path) -> PixelNetwork:
     """Check what a graph takes and gives before a runtime loads it."""
-    import onnx
-    from google.protobuf.message import DecodeError
+    onnx = import_onnx()
+    from google.protobuf.message import DecodeError  # onnx needs it, too
 
     try:
         if path.stat().st_size >= LARGEST:
