@@ -79,7 +79,7 @@ class LatentAger(CodeAger):
         """The change of the encoder's code, where it is added to a photo.
 
         That is what the network learnt on; a code that was optimised towards the photo shows it
-        better and ages worse (docs/ageing.md).
+        better and ages worse (docs/reference/ageing.md).
         """
         added = face.paste == "delta" and face.searched and self.latents.encoder is not None
         return super().change(face.encoded if added else face, ages)
