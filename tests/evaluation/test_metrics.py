@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reage.compositing.skin_tone import typology_angle
 from reage.evaluation.metrics import (
     bootstrap,
     frechet_distance,
@@ -12,7 +13,6 @@ from reage.evaluation.metrics import (
     mean,
     roughness,
     squared_mmd,
-    typology_angle,
 )
 
 

@@ -25,7 +25,7 @@ from reage.compositing.detail_transfer import (
     shading_age,
 )
 from reage.compositing.preview import lit_by_detail
-from reage.compositing.skin_mask import skin_tone
+from reage.compositing.skin_tone import skin_tone
 from reage.models.checkpoints import Alignment
 from reage.models.files import fingerprint_of
 from reage.models.pretrained import load_gender_network

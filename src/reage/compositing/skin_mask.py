@@ -16,7 +16,6 @@ __all__ = [
     "near_eyes",
     "region_weights",
     "skin_likelihood",
-    "skin_tone",
 ]
 
 # Rings of MediaPipe's mesh.
@@ -54,42 +53,11 @@ CLOSE = 0.012  # of the width
 LOG_OFFSET = 0.03  # of 0..1, added before logarithms: noise in black counts for nothing
 
 
-CHEEKS = (50, 280, 205, 425)  # of the mesh: where a cheek is plain skin
-
-
 def log_colours(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return log-luminance `[H, W]` and log R/G, B/G `[2, H, W]` of colours in 0..1."""
     light = np.log(rgb @ LUMA + LOG_OFFSET)
     logs = np.log(rgb + LOG_OFFSET)
     return light, np.stack([logs[..., 0] - logs[..., 1], logs[..., 2] - logs[..., 1]])
-
-
-def skin_tone(rgb: np.ndarray, landmarks: np.ndarray) -> float:
-    """Individual typology angle of a face's cheeks, degrees (Chardon et al. 1991).
-
-    Above 55 very light, below -30 dark. `rgb` is the photo, `landmarks` its mesh.
-    """
-    size = float(np.ptp(landmarks[:, 1]))
-    patches = [
-        rgb[max(int(y - size / 20), 0) : int(y + size / 20) + 1,
-            max(int(x - size / 20), 0) : int(x + size / 20) + 1, :3].reshape(-1, 3)
-        for x, y in landmarks[list(CHEEKS), :2]
-    ]  # fmt: skip
-    pixels = np.concatenate([patch for patch in patches if len(patch)] or [np.full((1, 3), 128)])
-    full = np.float32(np.iinfo(rgb.dtype).max)
-    red, green, blue = _linear(np.median(pixels, axis=0) / full)
-    y = _cube_root(0.2126 * red + 0.7152 * green + 0.0722 * blue)
-    z = _cube_root((0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.0888)
-    return float(np.degrees(np.arctan2(116 * y - 66, 200 * (y - z))))
-
-
-def _linear(values: np.ndarray) -> np.ndarray:
-    """sRGB of 0..1 to linear light."""
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-def _cube_root(t: float) -> float:
-    return float(np.cbrt(t)) if t > 0.008856 else float(7.787 * t + 16 / 116)
 
 
 def frame_mask(canonical: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reage.compositing.bands import LUMA
-from reage.evaluation.metrics import typology_angle
+from reage.compositing.skin_tone import typology_angle
 from reage.evaluation.recogniser import chip_quad
 from reage.faces.face import Face
 from reage.faces.squares import crop_face

@@ -16,7 +16,6 @@ __all__ = [
     "mean",
     "roughness",
     "squared_mmd",
-    "typology_angle",
 ]
 
 
@@ -105,29 +104,6 @@ def roughness(values: Sequence[float]) -> float | None:
     if len(values) < 4:
         return None
     return float(np.diff(np.asarray(values, np.float64), 2).std())
-
-
-def typology_angle(rgb: np.ndarray) -> float:
-    """Individual typology angle of skin `[N, 3]` uint8 sRGB, degrees: larger is lighter.
-
-    atan2(L* - 50, b*) of the mean colour in CIELAB, D65 (Chardon et al. 1991).
-    """
-    srgb = np.asarray(rgb, np.float64).reshape(-1, 3) / 255
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).mean(0)
-    _, y, z = (_RGB_TO_XYZ @ linear) / _WHITE
-    light, blue = 116 * _cube_root(y) - 16, 200 * (_cube_root(y) - _cube_root(z))
-    return float(np.degrees(np.arctan2(light - 50, max(blue, 1e-6))))
-
-
-_RGB_TO_XYZ = np.array(  # IEC 61966-2-1
-    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-)
-_WHITE = np.array([0.9505, 1.0, 1.089])
-
-
-def _cube_root(t: float) -> float:
-    """CIELAB's f."""
-    return float(np.cbrt(t)) if t > (6 / 29) ** 3 else t * (29 / 6) ** 2 / 3 + 4 / 29
 
 
 def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
