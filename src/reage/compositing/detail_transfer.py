@@ -64,7 +64,7 @@ TONES, SMILES, YAWS, ASPECTS = 22.0, 0.07, 9.0, 0.045
 OLD = 75.0  # years at which an exemplar's strength counts as whole
 # How much of an exemplar's strength is taken. Many old people have smooth foreheads, and furrows
 # there are the first that a stranger doubts.
-SHARES = {"forehead": 0.6, "eyes": 1.0, "cheeks": 0.85, "mouth": 0.85}
+SHARES = {"forehead": 0.6, "eyes": 1.0, "cheeks": 0.85, "mouth": 0.65}
 AROUND_EYES = 20.0  # pixels of the frame, standard deviation
 EVENED = 0.6  # how much of an exemplar's departure from what is usual is undone
 

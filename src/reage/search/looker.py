@@ -68,10 +68,15 @@ class Looker:
         ages, similar = [], []
         each, places = torch.unique(strengths, return_inverse=True)  # 0 may come several times
         for part in each.split(BATCH):
-            _, flats, read = self._read(part)
+            changes, flats, read = self._read(part)
             ages.append(read)
-            pairs = zip(flats, self._described, strict=True)
-            # How a face grows is known; what is painted on it may make it somebody else's.
+            painted = [
+                flat if change.skin is None else _flat(face, replace(change, skin=None))
+                for face, change, flat in zip(self.faces, changes, flats, strict=True)
+            ]
+            pairs = zip(painted, self._described, strict=True)
+            # How a face grows and how skin wrinkles is known; what a network paints may make it
+            # somebody else's.
             like = [self.likeness(self.likeness.describe(flat), own).cpu() for flat, own in pairs]
             similar.append(torch.stack(like).mean(0))
         return torch.cat(ages)[places], torch.cat(similar)[places]
@@ -116,10 +121,7 @@ class Looker:
     def _read(self, strengths: Tensor) -> tuple[list[Change], list[Tensor], Tensor]:
         """The changes at strengths, each face's flat previews, and the mean ages read `[N]`."""
         changes = [change_by(self.ager, face, strengths) for face in self.faces]
-        flats = [
-            preview_flat(face.view, face.picture, change, face.paste)
-            for face, change in zip(self.faces, changes, strict=True)
-        ]
+        flats = [_flat(face, change) for face, change in zip(self.faces, changes, strict=True)]
         read = self._ages(changes, flats)
         if not (strengths > 0).any() or not any(self._hair):
             return changes, flats, read
@@ -149,6 +151,10 @@ def change_by(ager: Ager, face: PreparedFace, strengths: Tensor, *, of_age: bool
     if not of_age and isinstance(ager, DirectionAger):
         return face.complete(ager.move(face, strengths))
     return face.complete(ager.change(face, face.own_age + 10 * strengths))
+
+
+def _flat(face: PreparedFace, change: Change) -> Tensor:
+    return preview_flat(face.view, face.picture, change, face.paste)
 
 
 def _unchanged(face: PreparedFace) -> Tensor:
