@@ -14,6 +14,7 @@ from reage.jobs.batch.inputs import find_items, with_outputs
 from reage.jobs.batch.journal import FOLDER, BatchJournal
 from reage.jobs.batch.manifest import as_text, write_manifest
 from reage.jobs.batch.task import BatchTask, Done
+from reage.jobs.batch.work import open_editor
 from reage.jobs.batch.workers import do_all
 from reage.jobs.ray_cluster import check_ray
 
@@ -60,7 +61,12 @@ def run_batch(
     found = find_items(source, listed, place)
     items = with_outputs(found, [f"age{target:g}" for target in task.targets])
     _prepare(source, output, place, overwrite, zipped)
-    described = {**task.described(), "input": str(Path(source).absolute())}
+    described = {
+        **task.described(),
+        "input": str(Path(source).absolute()),
+        # Other weights make other pictures: a batch does not go on with them.
+        "fingerprint": open_editor(task).fingerprint(task.paste),
+    }
     with BatchJournal(place / FOLDER, described, on_notice) as journal:  # nobody else is at work
         sweep(place)
         todo = [item for item in items if not journal.has(item, retry=retry)]

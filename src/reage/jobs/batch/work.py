@@ -17,7 +17,21 @@ from reage.jobs.batch.inputs import MAX_MEMBER
 from reage.jobs.batch.task import BatchTask, Done, Item
 from reage.types import AgedFace, Edit
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "open_editor"]
+
+
+def open_editor(task: BatchTask) -> Editor:
+    """Load what a task edits with; ModelError or LatentError where nothing ages faces."""
+    editor = reage.editor.load(
+        task.model,
+        device=task.device,
+        precision=task.precision,
+        direction=task.direction,
+        vgg16=None if task.lpips is None else Path(task.lpips),
+        grey_hair=task.grey_hair,
+    )
+    editor.required_ager()  # what is missing is said once, not for each photo
+    return editor
 
 
 class Worker:
@@ -25,15 +39,7 @@ class Worker:
 
     def __init__(self, task: BatchTask, output: Path):
         self.task, self.output = task, output
-        self.editor: Editor = reage.editor.load(
-            task.model,
-            device=task.device,
-            precision=task.precision,
-            direction=task.direction,
-            vgg16=None if task.lpips is None else Path(task.lpips),
-            grey_hair=task.grey_hair,
-        )
-        self.editor.required_ager()  # what is missing is said once, not for each photo
+        self.editor = open_editor(task)
         self.model = self.editor.fingerprint(task.paste)
 
     def do(self, item: Item) -> Done:
