@@ -129,9 +129,9 @@ def inside(photo: Path, precision: str) -> Iterator[tuple[str, float]]:
     yield "reading the photo", lap()
     faces = editor.choose_faces(picture)
     yield "finding the face", lap()
-    inverted = editor.invert(picture, faces)
-    yield f"inversion, {inverted[0].inversion.steps} steps", lap()
-    traced = editor.trace(picture, inverted)
+    prepared = editor.prepare(picture, faces)
+    yield "preparing the face", lap()
+    traced = editor.trace(picture, prepared)
     yield "tracing the curve of ages", lap()
     times = []
     for age in np.linspace(30, 60, 7):
@@ -139,16 +139,19 @@ def inside(photo: Path, precision: str) -> Iterator[tuple[str, float]]:
         traced.edit(float(age))
         times.append(lap())
     yield "a further age of the same face, median", statistics.median(times)
-    yield "what is added, without reading and pasting", alone(traced.mover, inverted[0])
-    yield "the generator's picture", picture_alone(editor, inverted[0].ws)
+    yield "what is added, without reading and pasting", alone(traced.search, prepared[0])
+    lap()
+    (made,) = editor.prepare(picture, faces, paste="replace")
+    yield f"the same for a made face, inversion in {made.inversion.steps} steps", lap()
+    yield "the generator's picture", picture_alone(editor, made.ws)
     lap()
     editor.edit(photo, 60, quality="fast")
     yield "a second edit, fast", lap()
 
 
-def alone(mover, face) -> float:
+def alone(search, face) -> float:
     strength = torch.tensor([1.5])
-    return in_turns({"change": clocked(lambda: mover.moved(face, strength))}, 9, 5)[0]["change"]
+    return in_turns({"change": clocked(lambda: search.change(face, strength))}, 9, 5)[0]["change"]
 
 
 def picture_alone(editor, ws) -> float:

@@ -22,7 +22,12 @@ from reage.faces.readings import AgeReading
 from reage.faces.squares import FaceCrop
 from reage.images import to_array
 from reage.inversion.space import LatentSpace
-from reage.models.checkpoints import Alignment
+from reage.models.checkpoints import Alignment, Model
+from reage.networks.agers.growth import Growth, GrowthConfig
+from reage.networks.agers.latent_ager import Ager as LatentNetwork
+from reage.networks.agers.latent_ager import AgerConfig
+from reage.networks.agers.photo_ager import PhotoAger as PhotoNetwork
+from reage.networks.agers.photo_ager import PhotoAgerConfig
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
 __all__ = [
@@ -31,6 +36,7 @@ __all__ = [
     "bent_photo",
     "editor_with",
     "face_at",
+    "made_ager",
     "make_generator",
     "random",
     "within",
@@ -93,6 +99,24 @@ def face_at(
     view.__dict__["eyes"] = np.zeros_like(whole) if eyes is None else eyes
     prepared.__dict__["photo"] = picture
     return prepared
+
+
+def made_ager(model: Model, *, photo: bool = True, seed: int = 5) -> StoredAger:
+    """An ager that has learnt something, it does not matter what; `photo`: with one of photos."""
+    config = model.config.generator
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = LatentNetwork(AgerConfig(config.num_ws, config.w_dim, hidden=8))
+        on_photos = PhotoNetwork(PhotoAgerConfig(config.resolution, widths=(8, 8)))
+        for part, change in ((network, 0.05), (on_photos, 0.2)):
+            for parameter in part.parameters():
+                parameter.data = (parameter + change * torch.randn_like(parameter)).half().float()
+    frozen = [part.eval().requires_grad_(False) for part in (network, on_photos)]
+    if not photo:
+        return StoredAger(frozen[0], model.generator_hash)
+    growth = Growth(GrowthConfig((10.0, 50.0), side=10)).eval().requires_grad_(False)
+    growth.shapes[1, 1, 3:7, 3:7] = 0.0625
+    return StoredAger(frozen[0], model.generator_hash, photo=frozen[1], growth=growth)
 
 
 def random(*shape: int, seed: int = 0) -> Tensor:

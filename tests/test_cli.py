@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-import reage.editor
+import reage.inversion.space
 from made import Command
 from reage.agers.direction_files import load_direction
 from reage.agers.finder import AGE_DIRECTION
@@ -31,6 +31,7 @@ from reage.cli.shared.options import (
     parse_range,
     parse_targets,
 )
+from reage.editor import Editor
 from reage.errors import UsageError
 from reage.images import read_mark, read_photo
 from reage.inversion.latent_files import read_latents
@@ -303,7 +304,8 @@ class TestEditRefusals:
         def never(*_: object, **__: object) -> None:
             raise AssertionError("the work had begun")
 
-        monkeypatch.setattr(reage.editor, "project", never)
+        monkeypatch.setattr(reage.inversion.space, "project", never)
+        monkeypatch.setattr(Editor, "prepare", never)
 
     @pytest.mark.parametrize(
         ("content", "said"),
@@ -545,7 +547,7 @@ class TestProject:
     def test_ctrl_c_writes_the_best_so_far(
         self, project: Reage, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        plain = reage.editor.project
+        plain = reage.inversion.space.project
 
         def interrupted(*args: Any, on_step: Any, **options: Any) -> Any:
             def step(seen: Any) -> None:
@@ -555,7 +557,7 @@ class TestProject:
 
             return plain(*args, on_step=step, **options)
 
-        monkeypatch.setattr(reage.editor, "project", interrupted)
+        monkeypatch.setattr(reage.inversion.space, "project", interrupted)
         done = project(photo, "--step", "50")
         assert done.status == 130
         file = tmp_path / "codes" / "ada.latents.safetensors"

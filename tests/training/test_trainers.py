@@ -18,12 +18,15 @@ import pytest
 import torch
 from tiny_training import tiny_settings
 
+from made import face_at
 from reage.agers.direction import Direction
 from reage.agers.direction_files import load_direction, save_direction
 from reage.agers.files import StoredAger, read_ager
-from reage.agers.finder import AGE_AGER, find_direction
+from reage.agers.finder import AGE_AGER, AgerSource, find_ager, stored_ager
+from reage.agers.photo import PhotoAger
 from reage.errors import ModelError, UsageError
 from reage.fitting.people import PEOPLE, People, lacks_people, model_people, save_people
+from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import load_model, seal
 from reage.models.encoders import load_encoder
 from reage.models.files import load_tensors
@@ -225,8 +228,8 @@ class TestGenerator:
         same = [load_tensors(f / "encoder.safetensors")[0] for f in (folder, new)]
         assert all(torch.equal(same[0][name], same[1][name]) for name in same[1])
         assert torch.equal(made.generator.mapping.w_avg, average)
-        ager = find_direction(made, None)
-        assert isinstance(ager, StoredAger) and ager.photo is not None
+        ager = stored_ager(made)
+        assert ager is not None and ager.photo is not None
         ager.check(made.generator_hash, *shape)
         assert model_people(made) is not None
         smile = load_direction(new / "smile.direction.safetensors")
@@ -320,8 +323,10 @@ class TestEncoder:
             chosen = settings("encoder", model=chain["photo-ager"], generator=tuned)
             folder = tmp_path / str(lr) / "model"
             export_model(start(chosen, machine), chosen, folder, kimg=0.008)
-            ager = find_direction(load_model(folder), None)
-            assert isinstance(ager, StoredAger) == (lr == 0)
+            made = load_model(folder)
+            assert (stored_ager(made) is not None) == (lr == 0)
+            ager = find_ager(AgerSource.of(LatentSpace(made)))
+            assert isinstance(ager, PhotoAger) == (lr == 0)
 
     def test_weights_are_written_with_as_many_bits_as_asked_for(
         self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
@@ -340,7 +345,8 @@ class TestEncoder:
         name = "synthesis.b8.conv0.weight"
         off = (rounded[name] / full[name] - 1).abs().max()
         assert 2**-9 < off <= 2**-6
-        assert find_direction(models[6], None) is not None  # the ager knows the rounded generator
+        ager = stored_ager(models[6])
+        assert ager is not None and ager.generator_hash == models[6].generator_hash  # the rounded
         again = settings("encoder", model=models[6].folder, significant_bits=6)
         export_model(start(again, machine), again, tmp_path / "again" / "model", kimg=0.008)
         made = load_model(tmp_path / "again" / "model")
@@ -367,10 +373,12 @@ class TestAger:
 
     def test_the_exported_model_ages(self, chain: dict[str, Path]):
         model = load_model(chain["ager"])
-        ager = read_ager(chain["ager"] / AGE_AGER)
-        ager.check(model.generator_hash, model.generator.num_ws, model.config.generator.w_dim)
-        ws = model.generator.mapping.w_avg.expand(1, model.generator.num_ws, -1)
-        moved = ager.moved(ws, torch.tensor([0.0, 3.0]), 30.0)
+        stored = read_ager(chain["ager"] / AGE_AGER)
+        assert isinstance(stored, StoredAger)
+        ager = stored.on_codes(LatentSpace(model))  # it belongs to this generator
+        ws = ager.latents.average
+        face = face_at(30.0, ager.latents.synthesize(ws), ws=ws, latents=ager.latents)
+        moved = ager.codes(face, torch.tensor([30.0, 60.0]))
         assert torch.equal(moved[:1], ws)  # nothing changes at the own age
         assert not torch.equal(moved[1:], ws)
 

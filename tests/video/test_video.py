@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,9 @@ class TestReading:
         assert [one.track.number for one in listed] == [1, 2]
         assert listed[1].seconds == ((0.4, pytest.approx(0.9)),)
         assert listed[0].key.view.age_crop.image.shape == (128, 128, 3)
+        nothing = replace(small_editor, ager=None)  # that ages: people can be listed all the same
+        again = list_tracks(nothing, made.path)
+        assert [one.key.view.reading for one in again] == [one.key.view.reading for one in listed]
 
 
 class TestEdit:
@@ -248,8 +252,6 @@ class TestEdit:
     def test_an_encoder_an_ager_and_subtitles(
         self, made: Made, subtitled: Path, small_editor: Editor, tmp_path: Path
     ):
-        from dataclasses import replace
-
         import torch
 
         config = small_editor.model.config.generator
@@ -285,8 +287,6 @@ class TestEdit:
         monkeypatch: pytest.MonkeyPatch,
     ):
         """With one that makes faces lighter by a known amount, they are, in all frames alike."""
-        from dataclasses import replace
-
         import torch
 
         ager = photo_ager(small_editor)
@@ -322,8 +322,6 @@ class TestEdit:
         monkeypatch: pytest.MonkeyPatch,
     ):
         """With a photo ager that changes nothing, a growth moves the nose down, and nobody else."""
-        from dataclasses import replace
-
         import torch
 
         alignment = small_editor.model.config.alignment

@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reage.agers.base import StillAger
 from reage.agers.latent import CodeAger
 from reage.compositing.hair.segmentation import Hair
-from reage.compositing.view import FEATHER, FaceView, crop_for_age, read_age, view_crop
+from reage.compositing.view import FEATHER, FaceView, crop_for_age, read_age
 from reage.editor import Editor
 from reage.faces.face import Face
 from reage.faces.readings import AgeReading
-from reage.faces.squares import face_mask, face_quad, quad_side
+from reage.faces.squares import crop_face, face_mask, face_quad, quad_side
 from reage.images import photo_from_array, to_tensor
 from reage.search.age_search import Reached, reach_age
 from reage.search.looker import Looker
@@ -150,7 +151,7 @@ def frames_at(source: VideoSource, stamps: Sequence[int]) -> Iterator[np.ndarray
 
 def view_points(editor: Editor, points: np.ndarray) -> tuple[np.ndarray, int]:
     """The ager's square `[4, 2]` of the face with these points, and the pixels it is worked on."""
-    ager = editor.given_ager()
+    ager = editor.ager or StillAger()  # people are listed without one, too
     quad = face_quad(points[:5], ager.alignment.scale, ager.alignment.shift)
     return quad, ager.side(quad_side(quad), "normal")
 
@@ -158,7 +159,7 @@ def view_points(editor: Editor, points: np.ndarray) -> tuple[np.ndarray, int]:
 def _read_view(editor: Editor, rgb: np.ndarray, points: np.ndarray, number: int) -> FaceView:
     face = Face.from_points(points[:5])
     quad, side = view_points(editor, points)
-    crop = view_crop(rgb, face, editor.given_ager().alignment, side)
+    crop = crop_face(rgb, quad, side)
     age_crop = crop_for_age(rgb, face)
     mask = face_mask(points, quad, side, feather=FEATHER)
     reading = read_age(editor.age_network, to_tensor(age_crop.image).to(editor.device))

@@ -79,7 +79,7 @@ class CodePath:
 
 def code_size(editor: Editor) -> int:
     """Numbers of one frame's code; 0 where no code or no encoder is needed."""
-    ager = editor.given_ager()
+    ager = editor.ager
     if not isinstance(ager, CodeAger) or ager.latents.encoder is None:
         return 0
     config = ager.latents.model.config.generator

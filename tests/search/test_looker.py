@@ -1,0 +1,98 @@
+"""Looks at one person in several good frames: means of looks at each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from made import editor_with, made_ager
+from reage.agers.base import PreparedFace
+from reage.compositing.hair.greying import grey_shares
+from reage.compositing.hair.segmentation import Hair
+from reage.compositing.preview import preview
+from reage.editor import Editor
+from reage.inputs import as_photo
+from reage.models.checkpoints import Model
+from reage.search.looker import Looker
+
+STRENGTHS = torch.tensor([-2.0, 0.0, 1.5, 4.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def aged(small_model: Model, small_folder: Path) -> Editor:
+    return editor_with(made_ager(small_model), small_folder)
+
+
+@pytest.fixture(scope="module")
+def frames(aged: Editor, astronaut: np.ndarray) -> list[PreparedFace]:
+    """The same face, darker, and seen in a mirror."""
+    found = []
+    for picture in (astronaut, astronaut // 2, np.ascontiguousarray(astronaut[:, ::-1])):
+        photo = as_photo(picture)
+        found += aged.prepare(photo, aged.choose_faces(photo))
+    return found
+
+
+@pytest.fixture(scope="module")
+def hair(aged: Editor, astronaut: np.ndarray) -> Hair:
+    photo = as_photo(astronaut)
+    found = aged.find_hair(photo, aged.choose_faces(photo)[1])
+    assert found is not None
+    return found
+
+
+def looker(editor: Editor, faces: list[PreparedFace], hair: list[Hair | None]) -> Looker:
+    return Looker(editor.required_ager(), editor.age_network, editor.likeness, faces, lambda: hair)
+
+
+def test_several_frames_are_the_mean_of_single_ones(aged: Editor, frames: list[PreparedFace]):
+    whole = looker(aged, frames, [None] * len(frames))
+    single = [looker(aged, [face], [None]) for face in frames]
+    assert whole.own_age == pytest.approx(np.mean([face.own_age for face in frames]))
+    looks = [one.look(STRENGTHS) for one in single]
+    for found, each in zip(whole.look(STRENGTHS), zip(*looks, strict=True), strict=True):
+        assert torch.allclose(found, torch.stack(each).mean(0), atol=1e-4)
+        assert torch.stack(each).std(0).max() > 1e-3  # they differ
+    for found, one in zip(whole.changes(STRENGTHS), single, strict=True):
+        assert torch.equal(found.added, one.changes(STRENGTHS)[0].added)
+
+
+def test_strengths_may_come_in_any_order_and_several_times(
+    aged: Editor, frames: list[PreparedFace]
+):
+    one = looker(aged, frames[:1], [None])
+    ages, similar = one.look(STRENGTHS)
+    for i, strength in enumerate(STRENGTHS):
+        age, like = one.look(strength[None])
+        assert float(ages[i]) == pytest.approx(float(age[0]), abs=1e-3)
+        assert float(similar[i]) == pytest.approx(float(like[0]), abs=1e-4)
+    assert similar[1] == pytest.approx(1, abs=1e-5)
+    many = torch.linspace(-3, 3, 21)  # of more than one batch
+    assert torch.allclose(one.look(many)[0], one.look(many.flip(0))[0].flip(0), atol=1e-3)
+
+
+def test_hair_turns_grey_alike_in_all_frames_by_the_mean_of_the_ages(
+    aged: Editor, frames: list[PreparedFace], hair: Hair
+):
+    """As grey as at the mean age that is read; a frame that shows no hair keeps its own."""
+    faces = [replace(face, view=replace(face.view, reading=frames[0].view.reading))
+             for face in frames[:2]]  # fmt: skip
+    plain = looker(aged, faces, [None, None])
+    strengths = torch.tensor([-2.0, 0.0, 4.0, 6.0])
+    read = plain.look(strengths)[0]
+    shares = grey_shares(plain.own_age, read.tolist(), strengths.tolist())
+    greying = looker(aged, faces, [hair, None])
+    with_hair, without = greying.changes(strengths)
+    assert without.greying is None
+    assert with_hair.greying is not None and with_hair.greying.shares == pytest.approx(shares)
+    assert with_hair.one(3).greying is not None
+    # What is read is read with it.
+    seen = [
+        aged.age_network.read(preview(f.view, f.picture, c, "delta"))[0]
+        for f, c in zip(faces, (with_hair, without), strict=True)
+    ]
+    assert torch.allclose(greying.look(strengths)[0], torch.stack(seen).mean(0), atol=1e-3)
