@@ -65,7 +65,7 @@ def run_batch(
         **task.described(),
         "input": str(Path(source).absolute()),
         # Other weights make other pictures: a batch does not go on with them.
-        "fingerprint": open_editor(task).fingerprint(task.paste),
+        "weights": open_editor(task).fingerprint(task.paste),
     }
     with BatchJournal(place / FOLDER, described, on_notice) as journal:  # nobody else is at work
         sweep(place)
