@@ -39,6 +39,7 @@ BEARD = [132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 39
 BEARD += [435, 427, 426, 391, 327, 2, 98, 165, 206, 207, 215, 177]
 NOSE = slice(20, 27)  # of that
 NOSE_SHADE = 0.35  # of the way from the nose to the mouth
+CHINS = slice(5, 12)  # of that
 # Of the way from the mouth to the jaw: so far a beard reaches beyond it, and a full dark one.
 BELOW, LONG = 1.1, 1.4
 LONG_DARK, LONG_SHARE = 0.55, 0.5  # a full one: so dark by the cheeks, on so much of the chin
@@ -180,7 +181,8 @@ def beard_of(light: np.ndarray, mesh: np.ndarray) -> Matte:
     jaw = slice(1, 16)
     dark = light[filled(mesh[LOWER], side)] < LONG_DARK * np.median(_cheeks_light(light, mesh))
     below = LONG if dark.size and dark.mean() > LONG_SHARE else BELOW
-    outline[jaw] = middle + below * (outline[jaw] - middle)
+    outline[jaw] = middle + BELOW * (outline[jaw] - middle)
+    outline[CHINS] = middle + below / BELOW * (outline[CHINS] - middle)
     # Right below the nose lies its shade.
     outline[NOSE] += NOSE_SHADE * (middle - outline[NOSE])
     within = filled(outline, side) & ~filled(middle + 1.05 * (mesh[LIPS] - middle), side)
