@@ -22,6 +22,9 @@ WIDER = 1.15  # the hairs reach a little beyond it
 BROW_BARE, BROW_DENSE = 0.06, 0.3  # see Matte
 LEAST = 0.12  # by which brows have to be darker than the skin, of its light
 ABOVE = 0.5  # heights of a brow above it, where the skin is looked at
+# Between the brows, and down the bridge of the nose, where glasses sit; half the width looked at,
+# in heights of the face; darker than this, of 1,046 heads with and without, are dark frames.
+GLABELLA, NOSE_RIDGE, BRIDGE_WIDTH, GLASSES = 9, 195, 0.03, 0.45
 
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
 LOWER = [18, 313, 406, 335, 273, 422, 430, 394, 379, 378, 400, 377, 152, 148, 176, 149, 150, 169]
@@ -36,7 +39,10 @@ BEARD = [132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 39
 BEARD += [435, 427, 426, 391, 327, 2, 98, 165, 206, 207, 215, 177]
 NOSE = slice(20, 27)  # of that
 NOSE_SHADE = 0.35  # of the way from the nose to the mouth
-BELOW = 1.1  # of the way from the mouth to the jaw: so far a beard reaches beyond it
+CHINS = slice(5, 12)  # of that
+# Of the way from the mouth to the jaw: so far a beard reaches beyond it, and a full dark one.
+BELOW, LONG = 1.1, 1.4
+LONG_DARK, LONG_SHARE = 0.55, 0.5  # a full one: so dark by the cheeks, on so much of the chin
 FINE, COARSE = 0.012, 0.03  # heights of the face: grain of hairs, and of locks
 # What tells a beard from shade and make-up: a logistic regression on 1,046 heads, each at two
 # sizes (`_signs`). A certain one reads 1 or more: 77 % of 74 beards, of 303 women none, of 600
@@ -71,11 +77,32 @@ class Matte:
 
 
 def brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
-    """Both brows in a square `[S, S]`; `mesh` `[478, 2]` is in its pixels."""
+    """Both brows in a square `[S, S]`; `mesh` `[478, 2]` is in its pixels.
+
+    None where dark frames of glasses lie over them: those have no colour to lose.
+    """
+    if _dip(light, mesh) < GLASSES:
+        skin = np.ones_like(light)
+        return Matte(np.zeros_like(light), skin, skin, BROW_BARE, BROW_DENSE)
     first, second = (_brow(light, mesh[outline]) for outline in BROW_OUTLINES)
     left = first.weight >= second.weight
     weight, skin = np.maximum(first.weight, second.weight), np.where(left, first.skin, second.skin)
     return Matte(weight, skin, skin, BROW_BARE, BROW_DENSE)
+
+
+def _dip(light: np.ndarray, mesh: np.ndarray) -> float:
+    """How dark the darkest place on the nose's bridge is, by what is above and below it."""
+    start, end = mesh[GLABELLA], mesh[NOSE_RIDGE]
+    along = end - start
+    across = np.array([-along[1], along[0]]) / max(float(np.hypot(*along)), 1e-6)
+    across = across * BRIDGE_WIDTH * np.hypot(*(mesh[TOP] - mesh[CHIN]))
+    steps, wide = np.linspace(0, 1, 24)[:, None, None], np.linspace(-1, 1, 5)[None, :, None]
+    places = np.rint(start + steps * along + wide * across).astype(int)
+    x, y = np.moveaxis(np.clip(places, 0, len(light) - 1), -1, 0)
+    profile = np.median(light[y, x], axis=1)
+    above = np.maximum.accumulate(profile)[:-2]
+    below = np.maximum.accumulate(profile[::-1])[::-1][2:]
+    return float((profile[1:-1] / np.maximum(np.minimum(above, below), 0.02)).min())
 
 
 def _brow(light: np.ndarray, outline: np.ndarray) -> Matte:
@@ -152,7 +179,10 @@ def beard_of(light: np.ndarray, mesh: np.ndarray) -> Matte:
     middle = mesh[LIPS].mean(0)
     outline = mesh[BEARD]
     jaw = slice(1, 16)
+    dark = light[filled(mesh[LOWER], side)] < LONG_DARK * np.median(_cheeks_light(light, mesh))
+    below = LONG if dark.size and dark.mean() > LONG_SHARE else BELOW
     outline[jaw] = middle + BELOW * (outline[jaw] - middle)
+    outline[CHINS] = middle + below / BELOW * (outline[CHINS] - middle)
     # Right below the nose lies its shade.
     outline[NOSE] += NOSE_SHADE * (middle - outline[NOSE])
     within = filled(outline, side) & ~filled(middle + 1.05 * (mesh[LIPS] - middle), side)

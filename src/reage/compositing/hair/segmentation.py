@@ -49,7 +49,7 @@ SHADING = 0.45  # power of the hair's own shading that is left when it is white
 LEAST_PART = 8.0  # places
 TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
 FAR = 0.8  # heights of the face from there, where hair turns grey last
-BEARD_LATE, BEARD_WHITE = 0.1, 1.25
+BEARD_LATE, BEARD_WHITE = 0.1, 1.05
 BROWS_LATE, BROWS_WHITE = 0.95, 0.85
 
 
@@ -177,7 +177,8 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window) -> Hair | None:
     slope, offset = _guided(light, head.share, shown)
     for matte, _ in facial:
         slope, offset = slope + matte.slope, offset + matte.offset
-    parts = [_hair_on_head(head, around), *(part for _, part in facial)]
+    beside = np.prod([1 - part.weight for _, part in facial], axis=0)
+    parts = [_hair_on_head(head, around, beside), *(part for _, part in facial)]
     shading = _mixed(parts, [part.shading for part in parts])
     late = _mixed(parts, [part.late for part in parts])
     strands = _mixed(parts, [part.strands for part in parts])
@@ -194,15 +195,17 @@ class _Part:
     """Hair of one kind; see `Hair`."""
 
     share: np.ndarray  # [S, S] how much of each pixel it is
+    weight: np.ndarray  # [S, S] where there may be some
     shading: np.ndarray
     late: np.ndarray | float
     strands: float
 
 
-def _hair_on_head(head: Head, around: np.ndarray) -> _Part:
+def _hair_on_head(head: Head, around: np.ndarray, beside: np.ndarray) -> _Part:
+    """Hair on the head; `beside` `[S, S]` is how far a pixel is from facial hair, 0..1."""
     mean = float((head.light * head.share).sum() / max(head.share.sum(), 1e-6))
     shading = (np.maximum(around, 0.02) / max(mean, 0.02)) ** SHADING
-    return _Part(head.share, shading, _late_from_temples(head), 1.0)
+    return _Part(head.share, head.share * beside, shading, _late_from_temples(head), 1.0)
 
 
 def _facial_hair(head: Head, skin: float) -> Iterator[tuple[Matte, _Part]]:
@@ -216,12 +219,15 @@ def _facial_hair(head: Head, skin: float) -> Iterator[tuple[Matte, _Part]]:
             (replace(beard, weight=beard.weight * free * head.beard), BEARD_WHITE, BEARD_LATE)
         ]
     for matte, white, late in found:
-        yield matte, _Part(matte.share(head.light), white * matte.open / skin, late, 0.0)
+        yield (
+            matte,
+            _Part(matte.share(head.light), matte.weight, white * matte.open / skin, late, 0.0),
+        )
 
 
 def _mixed(parts: Sequence[_Part], values: Sequence[np.ndarray | float]) -> np.ndarray:
     """Values `[S, S]` of the parts where they are, and between them."""
-    weights = [box_mean(part.share, SMOOTH) + 1e-4 for part in parts]
+    weights = [box_mean(part.weight, SMOOTH) + 1e-4 for part in parts]
     total = np.sum([w * v for w, v in zip(weights, values, strict=True)], axis=0)
     return total / np.sum(weights, axis=0)
 

@@ -19,9 +19,11 @@ INNER, IRIS = 0.8, 1.15  # of the opening, of the iris' radius: lids and iris st
 LEAST = 16  # pixels
 BRIGHTER = 60  # percentile from which on it is no shade
 # Colour by light of whites of eyes in neutral light (30 studio portraits), how much of what is
-# different counts, and the most that it may be; sunglasses are farther off.
+# different counts, and the most that comes of it: some eyes are red. Sunglasses are farther off
+# than plausible.
 NEUTRAL = np.array([1.04, 0.985, 0.97])
-TRUST = 0.45
+TRUST = 0.4
+LIMITS = np.array([[0.95, 0.97, 0.9], [1.07, 1.02, 1.04]])
 PLAUSIBLE = np.array([[0.9, 0.84, 0.6], [1.4, 1.06, 1.15]])
 
 
@@ -46,5 +48,5 @@ def white_of_eyes(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     white = white / max(float(white @ LUMA), 1.0)
     if (white < PLAUSIBLE[0]).any() or (white > PLAUSIBLE[1]).any():
         return np.ones(3)
-    white = (white / NEUTRAL) ** TRUST
+    white = np.clip((white / NEUTRAL) ** TRUST, *LIMITS)
     return white / float(white @ LUMA)
