@@ -73,6 +73,7 @@ class TestVideo:
         assert pictures[-1].mean() > 245
         assert all(later.mean() >= former.mean() - 3 for former, later in pairwise(pictures))
         assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+        assert b"ompositeWithTrainedAlgorithmicMedia" in (tmp_path / "a.mp4").read_bytes()
 
     def test_what_fails_leaves_the_earlier_video(self, tmp_path: Path):
         file = tmp_path / "a.mp4"

@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from web_client import API, MARKED, RAW, finished, inverted, opened, pixels
 
 from made_fran import known_fran, save_state
-from reage.editor import load
+from reage.editor import Editor, load
 from reage.web.app import create_app
 from reage.web.settings import ServerSettings
 
@@ -77,6 +77,19 @@ def test_an_ager_that_stands_alone_is_served(portrait: bytes, tmp_path: Path) ->
         assert np.abs(pixels(shown.content) - pixels(portrait)).max() > 8
         refused = client.post(f"{path}/invert", json={})
         assert refused.status_code == 400 and "without latent codes" in refused.json()["detail"]
+
+
+def test_a_large_photo_is_saved_with_all_its_skin(
+    real_client: TestClient, editor: Editor, astronaut: np.ndarray
+) -> None:
+    large = Image.fromarray(astronaut).resize((768, 768), Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    large.save(file, "PNG")
+    wanted = editor.edit(np.asarray(large), 70).edits[0].photo.rgb8
+    photo = opened(real_client, file.getvalue())
+    asked = {"ages": "1:70", "suffix": ".png"}
+    saved = real_client.get(f"{API}/photos/{photo['id']}/download", params=asked)
+    assert (pixels(saved.content) == wanted).all()
 
 
 @pytest.mark.parametrize(
@@ -149,6 +162,8 @@ def test_a_mixed_photo_is_whole_and_marked(client: TestClient, portrait: bytes) 
     assert pixels(saved.content).shape == pixels(portrait).shape
     assert MARKED in shown.content and MARKED in saved.content
     assert saved.headers["content-disposition"].endswith("ada-mixed-ada.png")
+    alone = client.get(f"{path}/download", params=asked | {"suffix": ".png", "paste": "none"})
+    assert pixels(alone.content).shape == (32, 32, 3)
 
 
 def test_only_the_photo_itself_bears_no_mark(real_client: TestClient, portrait: bytes) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from reage.agers.base import PreparedFace
-from reage.compositing.change import PasteMode
 from reage.compositing.preview import preview
 from reage.compositing.view import read_age
 from reage.editor import Editor
@@ -36,7 +35,7 @@ class Glance:
 
 @dataclass(eq=False)
 class FaceCurve:
-    """How the read age of one face runs along what its ager can show, at any size of the photo."""
+    """How the read age of one face runs along what its ager can show."""
 
     looker: Looker
     traced: AgeCurve
@@ -103,34 +102,35 @@ def live_faces(
     editor: Editor,
     photo: Photo,
     faces: Sequence[PreparedFace],
-    paste: PasteMode = "delta",
     *,
     size: int = 1024,
     whole: bool = True,
 ) -> LiveFaces:
     """Look at faces all along the ages in reach, in a photo of at most `size` pixels a side."""
     small, framed = frame_prepared(photo, faces, size, whole=whole)
-    return look_along(editor, small, framed, paste)
+    return look_along(editor, small, framed)
 
 
 def look_along(
     editor: Editor,
     small: Photo,
     framed: Sequence[PreparedFace],
-    paste: PasteMode,
     known: MutableMapping[int, FaceCurve] | None = None,
 ) -> LiveFaces:
     """The same of a photo that is small already.
 
-    `known` holds curves by face number: a face in it is not looked at again, and what is found
-    out is added.
+    `known` holds curves by face number, of this size of the photo: a face in it is not looked at
+    again, and what is found out is added.
     """
     known = {} if known is None else known
-    search = editor.search(small, editor.required_ager(), paste)
-    new = TracedFaces.of(search, [face for face in framed if face.view.number not in known])
-    for face in new.faces:
-        number = face.view.number
-        known[number] = FaceCurve(new.search.looker(face), new.curves[number])
+    new = [face for face in framed if face.view.number not in known]
+    search = editor.search(small, editor.required_ager(), framed[0].paste)
+    if new:
+        found = editor.trace(small, new)
+        search = found.search if len(new) == len(framed) else search  # it knows their hair
+        for face in new:
+            number = face.view.number
+            known[number] = FaceCurve(found.search.looker(face), found.curves[number])
     curves = {face.view.number: known[face.view.number] for face in framed}
-    traced = TracedFaces(new.search, framed, {n: curve.traced for n, curve in curves.items()})
+    traced = TracedFaces(search, framed, {n: curve.traced for n, curve in curves.items()})
     return LiveFaces(traced, curves)

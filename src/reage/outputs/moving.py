@@ -17,7 +17,7 @@ from reage.ffmpeg import H264, av_module, h264_file
 from reage.files import check_place, write_file
 from reage.images.metadata import marked_xmp
 
-__all__ = ["MOVING_SUFFIXES", "check_moving", "write_moving"]
+__all__ = ["MOVING_SUFFIXES", "check_moving", "mark_box", "write_moving"]
 
 MOVING_SUFFIXES = (".mp4", ".gif", ".webp")
 CRF = 20  # of H.264: what it takes away is not seen
@@ -44,20 +44,25 @@ def write_moving(
     MP4 is written while the frames come; Pillow wants all frames of the others at once.
     """
     check_moving(path, overwrite=overwrite)
-    xmp = b"" if mark is None else marked_xmp(None, mark, describe=True)[0]
     kind = path.suffix.lower()
     if kind == ".mp4":
-        _write_mp4(frames, path, fps, xmp, overwrite)
+        _write_mp4(frames, path, fps, b"" if mark is None else mark_box(mark), overwrite)
         return
+    xmp = b"" if mark is None else marked_xmp(None, mark, describe=True)[0]
     data = (_gif if kind == ".gif" else _webp)(frames, fps, xmp)
     write_file(path, data, overwrite=overwrite)
 
 
+def mark_box(mark: str) -> bytes:
+    """The mark of synthetic media as a box at the end of an MP4."""
+    xmp = marked_xmp(None, mark, describe=True)[0]
+    return (24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp
+
+
 def _write_mp4(
-    frames: Iterable[np.ndarray], path: Path, fps: int, xmp: bytes, overwrite: bool
+    frames: Iterable[np.ndarray], path: Path, fps: int, box: bytes, overwrite: bool
 ) -> None:
-    """Encode as the frames come; the XMP is a box of its own at the end."""
-    box = (24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp if xmp else b""
+    """Encode as the frames come; `box` is appended."""
     it = iter(frames)
     first = next(it)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # H.264 wants even sizes

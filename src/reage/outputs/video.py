@@ -10,8 +10,11 @@ import numpy as np
 
 from reage.ffmpeg import H264, h264_file
 from reage.files import check_place
+from reage.outputs.moving import mark_box
 
 __all__ = ["ProgressVideo"]
+
+MARK = "Projected by reage: synthetic"
 
 FPS = 30
 SECONDS = 5  # of a whole run of steps
@@ -33,7 +36,8 @@ class ProgressVideo:
 
     def __enter__(self) -> ProgressVideo:
         check_place(self.path, overwrite=True)
-        self.file = h264_file(self.path, H264(self.side, self.side, Fraction(FPS), crf=18))
+        how = H264(self.side, self.side, Fraction(FPS), crf=18)
+        self.file = h264_file(self.path, how, tail=mark_box(MARK))
         self.write = self.file.__enter__()
         return self
 

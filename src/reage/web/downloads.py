@@ -22,6 +22,7 @@ from reage.outputs.animation import (
     play,
 )
 from reage.outputs.framing import frame_prepared
+from reage.outputs.live import look_along
 from reage.outputs.moving import check_moving
 from reage.outputs.project import Project, pack_project
 from reage.outputs.strip import Panel, draw_strip
@@ -211,7 +212,7 @@ def _plan(
         ager = studio.directions.ager(look.direction)
         search = studio.editor.search(small, ager, look.paste, of_age=False)
         return plan_strengths(search, framed, *studio.directions.span(look.direction), timing)
-    live = studio.look_along(photo, look.paste, small, framed)
+    live = look_along(studio.editor, small, framed)
     paced = {number: curve.paced for number, curve in live.curves.items()}
     return plan_animation(live.traced, *ages, timing, paced)
 

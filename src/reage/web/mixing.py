@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query
 from fastapi.responses import Response
 
 from reage.agers.base import PreparedFace
+from reage.compositing.change import PasteMode
 from reage.errors import UsageError
 from reage.inversion.variation import step_towards
 from reage.outputs.framing import frame_prepared
@@ -63,11 +65,11 @@ def _shown(
     photo: OpenPhoto,
     other: OpenPhoto,
     weights: dict[str, float],
-    paste: str,
+    paste: PasteMode,
     view: str,
 ) -> bytes:
     size, whole = VIEWS[view]
-    face = _mixed_face(photo, other, weights)
+    face = replace(_mixed_face(photo, other, weights), paste=paste)
     small, (framed,) = frame_prepared(photo.photo, [face], size, whole=whole)
     edit = studio.editor.show(small, [framed])
     return as_shown(edit.photo.rgb8, _mark(photo, other))
@@ -93,10 +95,10 @@ def _file(
     photo: OpenPhoto,
     other: OpenPhoto,
     weights: dict[str, float],
-    paste: str,
+    paste: PasteMode,
     suffix: str,
 ) -> bytes:
-    face = _mixed_face(photo, other, weights)
+    face = replace(_mixed_face(photo, other, weights), paste=paste)
     edit = studio.editor.show(photo.photo, [face])
     return as_file(edit.photo, suffix, _mark(photo, other))
 

@@ -101,8 +101,8 @@ class Kept:
     framed: dict[tuple[bool, str], tuple[Photo, list[PreparedFace]]] = field(default_factory=dict)
     live: dict[tuple[str, str], LiveFaces] = field(default_factory=dict)  # by paste mode and view
     plain: dict[int, PreparedFace] = field(default_factory=dict)  # faces without a code
-    # By whether faces have codes, paste mode and face.
-    curves: dict[tuple[bool, str], dict[int, FaceCurve]] = field(default_factory=dict)
+    # By whether faces have codes, paste mode, view, and whether there are several; by face.
+    curves: dict[tuple[bool, str, str, bool], dict[int, FaceCurve]] = field(default_factory=dict)
 
     def for_others(self) -> Kept:
         """What stays true where other faces are chosen."""

@@ -153,9 +153,8 @@ class Studio:
     def _plain(self, photo: OpenPhoto, number: int) -> PreparedFace:
         plain = photo.kept.plain
         if number not in plain:
-            face = photo.faces[number]
-            view = self.editor.view(photo.photo, number, face, photo.quality)
-            plain[number] = self.editor.prepare_view(view)
+            face = {number: photo.faces[number]}
+            (plain[number],) = self.editor.prepare(photo.photo, face, quality=photo.quality)
         return plain[number]
 
     def invert(self, job: Job, photo: OpenPhoto, numbers: Sequence[int], paste: str | None) -> None:
@@ -209,16 +208,11 @@ class Studio:
         kept = photo.kept
         if (paste, view) not in kept.live:
             small, faces = self.framed(photo, paste, view)
-            kept.live[paste, view] = self.look_along(photo, paste, small, faces)
+            # Skin shows more in a larger view: what a face's curve is depends on the size.
+            code = self.needs_code(photo.quality, paste)
+            known = kept.curves.setdefault((code, paste, view, len(faces) > 1), {})
+            kept.live[paste, view] = look_along(self.editor, small, faces, known)
         return kept.live[paste, view]
-
-    def look_along(
-        self, photo: OpenPhoto, paste: str, small: Photo, faces: Sequence[PreparedFace]
-    ) -> LiveFaces:
-        """Look at faces at all ages, once for each paste mode, whatever the size of the photo."""
-        key = self.needs_code(photo.quality, paste), paste
-        known = photo.kept.curves.setdefault(key, {})
-        return look_along(self.editor, small, faces, check_paste(paste), known)
 
     def close(self) -> None:
         """End all work and forget everybody."""
