@@ -15,7 +15,7 @@ from PIL import Image
 from reage.errors import ImageError
 from reage.ffmpeg import H264, av_module, h264_file
 from reage.files import check_place, write_file
-from reage.images.metadata import marked_xmp
+from reage.images.metadata import add_mark_to_xmp
 
 __all__ = ["MOVING_SUFFIXES", "check_moving", "write_moving"]
 
@@ -44,7 +44,7 @@ def write_moving(
     MP4 is written while the frames come; Pillow wants all frames of the others at once.
     """
     check_moving(path, overwrite=overwrite)
-    xmp = b"" if mark is None else marked_xmp(None, mark, describe=True)[0]
+    xmp = b"" if mark is None else add_mark_to_xmp(None, mark, describe=True)[0]
     kind = path.suffix.lower()
     if kind == ".mp4":
         _write_mp4(frames, path, fps, xmp, overwrite)
