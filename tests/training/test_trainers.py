@@ -204,7 +204,7 @@ class TestGenerator:
         chosen = settings(**still, model=folder)
         trainer = start(chosen, machine)
         assert isinstance(trainer, GeneratorTrainer) and trainer.encoder is not None
-        images = trainer.source.fixed(4)
+        images = trainer.source.fixed_faces(4)
         mask = torch.ones_like(images[:, :1])
         known = load_encoder(model)
         assert isinstance(known, Encoder)
@@ -438,7 +438,7 @@ class TestPhotoAger:
         trainer.step(0)
         found = weights(trainer)["growth.shapes"]
         assert torch.equal(found, shapes)
-        photos = trainer.source.fixed(2)
+        photos = trainer.source.fixed_faces(2)
         ages = torch.tensor([40.0, 40.0])
         pasted, change, _ = trainer._pasted(
             trainer.average, photos, ages, torch.tensor([40.0, 1.0])

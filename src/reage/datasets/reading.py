@@ -14,7 +14,7 @@ import numpy as np
 from reage.errors import ImageError
 from reage.images import decode_photo
 
-__all__ = ["FaceDataset", "FaceRow", "balanced", "open_dataset"]
+__all__ = ["FaceDataset", "FaceRow", "choose_balanced", "open_dataset"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def open_dataset(folder: Path) -> FaceDataset:
     return FaceDataset(folder, rows, places)
 
 
-def balanced(rows: Sequence[FaceRow], count: int, seed: int) -> list[FaceRow]:
+def choose_balanced(rows: Sequence[FaceRow], count: int, seed: int) -> list[FaceRow]:
     """Choose `count` rows with every age range, gender and group as even as they can be had.
 
     The order is random, so that the first part of it is balanced too.

@@ -28,7 +28,7 @@ from reage.faces.squares import to_unit
 from reage.images import Photo, photo_from_array
 from reage.inversion.projection import ProjectConfig
 
-__all__ = ["AgedRow", "Ageing", "Subject", "age_photo", "measure_ageing", "reconstructed"]
+__all__ = ["AgedRow", "Ageing", "Subject", "age_photo", "measure_ageing", "paste_reconstruction"]
 
 MOST_PSNR = 100.0  # dB; where nothing changed
 MARGIN = 2  # pixels around the mask that resampling may touch
@@ -114,7 +114,7 @@ def age_photo(
     seconds = time.perf_counter() - began
     face = prepared[0]
     made = {target: edit.photo.rgb8 for target, edit in edits.items()}
-    unedited = reconstructed(photo, _made(editor, photo, faces, face, config))
+    unedited = paste_reconstruction(photo, _generate(editor, photo, faces, face, config))
     aged = {target: judges.look(rgb, face.view.face) for target, rgb in made.items()}
     subject = Subject(
         row=row,
@@ -129,7 +129,7 @@ def age_photo(
     return subject, [photo.rgb8, unedited, *made.values()]
 
 
-def _made(
+def _generate(
     editor: Editor,
     photo: Photo,
     faces: Mapping[int, Face],
@@ -143,7 +143,7 @@ def _made(
     return editor.invert(photo, faces, config=steps, seed=config.seed)[0]
 
 
-def reconstructed(photo: Photo, face: PreparedFace) -> np.ndarray:
+def paste_reconstruction(photo: Photo, face: PreparedFace) -> np.ndarray:
     """The photo with the generator's own, unedited face in it, `[H, W, 3]` uint8.
 
     Always in the way of `replace`: with `delta`, no edit leaves the photo as it is.
@@ -163,14 +163,14 @@ def _rms(a: np.ndarray, b: np.ndarray) -> float:
 
 def _psnr_outside(before: np.ndarray, after: np.ndarray, view: FaceView) -> float:
     """PSNR of two photos where the mask of the edit is 0, dB; 100 where nothing changed."""
-    outside = ~_touched(before.shape[:2], view)
+    outside = ~_edited_area(before.shape[:2], view)
     if not outside.any():
         return MOST_PSNR
     squared = np.square(before.astype(np.float32) - after)[outside].mean()
     return float(min(10 * np.log10(255**2 / max(squared, 1e-12)), MOST_PSNR))
 
 
-def _touched(shape: tuple[int, int], view: FaceView) -> np.ndarray:
+def _edited_area(shape: tuple[int, int], view: FaceView) -> np.ndarray:
     """Where the mask, a little widened, lies in the photo, `[H, W]` bool."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     places = to_unit(np.stack([x, y], 2), view.crop.quad) * len(view.mask)

@@ -92,7 +92,7 @@ def measure_inversion(
             ws = invert(crop)
             seconds = time.perf_counter() - began
             image = editor.latents.synthesize(ws)
-            found.append(_measured(editor, judges, row.file, name, crop, face, image, seconds))
+            found.append(_measure(editor, judges, row.file, name, crop, face, image, seconds))
             shown.append(to_array(image)[0])
         pictures.append(shown)
         progress("inversion", done, len(rows))
@@ -112,7 +112,7 @@ def _ways(editor: Editor, config: EvaluationConfig) -> Mapping[str, Invert]:
 
 
 @torch.no_grad()
-def _measured(
+def _measure(
     editor: Editor,
     judges: Judges,
     file: str,

@@ -128,9 +128,9 @@ def feature_spaces(judges: Judges, points: np.ndarray | None) -> Mapping[str, De
     left out because no face is found in it.
     """
     efficientnet = load_efficientnet().to(judges.age.ages.device)
-    spaces = {"EfficientNet-Lite0": _batched(lambda x: efficientnet(x)[-1].mean((2, 3)), judges)}
+    spaces = {"EfficientNet-Lite0": _in_batches(lambda x: efficientnet(x)[-1].mean((2, 3)), judges)}
     if judges.second is not None and isinstance(judges.second.network, XceptionAge):
-        spaces[judges.second.network.name] = _batched(judges.second.network.features, judges)
+        spaces[judges.second.network.name] = _in_batches(judges.second.network.features, judges)
     recogniser = judges.recogniser
     if recogniser is not None and points is not None:
 
@@ -142,7 +142,7 @@ def feature_spaces(judges: Judges, points: np.ndarray | None) -> Mapping[str, De
     return spaces
 
 
-def _batched(network: Callable[[Tensor], Tensor], judges: Judges) -> Describe:
+def _in_batches(network: Callable[[Tensor], Tensor], judges: Judges) -> Describe:
     @torch.no_grad()
     def describe(pictures: np.ndarray) -> np.ndarray:
         parts = np.array_split(pictures, -(-len(pictures) // BATCH))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from reage.datasets.reading import FaceDataset, FaceRow, balanced, open_dataset
+from reage.datasets.reading import FaceDataset, FaceRow, choose_balanced, open_dataset
 from reage.editor import Editor
 from reage.errors import ImageError, ModelError, UsageError
 from reage.evaluation.ageing import AgedRow, Ageing, measure_ageing
@@ -112,7 +112,7 @@ class _Course:
     def inversion(self) -> dict[str, Any]:
         if self.dataset is None:
             return {"note": NO_DATA}
-        chosen = balanced(self.rows, self.config.faces, self.config.seed)
+        chosen = choose_balanced(self.rows, self.config.faces, self.config.seed)
         found: Inversions = measure_inversion(
             self.editor, self.judges, self.dataset, chosen, self.config, self.progress
         )
@@ -127,7 +127,7 @@ class _Course:
         missing = self._no_ageing()
         if missing or self.dataset is None:
             return {"note": missing or NO_DATA}
-        chosen = balanced(self.rows, self.config.faces, self.config.seed)
+        chosen = choose_balanced(self.rows, self.config.faces, self.config.seed)
         found: Ageing = measure_ageing(
             self.editor, self.judges, self.dataset, chosen, self.config, self.progress
         )

@@ -55,7 +55,10 @@ def measure_samples(
     if real is None or count < 2:
         return Samples(figures, grids)
     side = min(real.shape[1], editor.model.config.generator.resolution)
-    real, drawn = _reduced(real, side), {psi: _reduced(made, side) for psi, made in drawn.items()}
+    real, drawn = (
+        _shrink(real, side),
+        {psi: _shrink(made, side) for psi, made in drawn.items()},
+    )
     points = _usual_points(judges, real[:LOOKED_FOR_POINTS])
     for name, describe in feature_spaces(judges, points).items():
         progress(f"features, {name}", 0, 1)
@@ -110,7 +113,7 @@ def _compare(
     }
 
 
-def _reduced(pictures: np.ndarray, side: int) -> np.ndarray:
+def _shrink(pictures: np.ndarray, side: int) -> np.ndarray:
     """Pictures of one size are compared, lest the size be what differs."""
     if pictures.shape[1] == side:
         return pictures

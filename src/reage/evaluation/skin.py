@@ -66,7 +66,7 @@ def skin_patches(rgb: np.ndarray, face: Face) -> Mapping[str, np.ndarray]:
     points = to_unit(face.landmarks[:, :2], quad) * SQUARE - PATCH / 2
     corners = np.clip(np.rint(points), 0, SQUARE - PATCH).astype(int)
     return {
-        place: _balanced(
+        place: _balance_colour(
             np.stack([square[y : y + PATCH, x : x + PATCH] for x, y in corners[list(indices)]])
         )
         for place, indices in PLACES.items()
@@ -174,7 +174,7 @@ def band_energies(rgb: np.ndarray, face: Face) -> Mapping[str, np.ndarray]:
     return energies
 
 
-def _balanced(patches: np.ndarray) -> np.ndarray:
+def _balance_colour(patches: np.ndarray) -> np.ndarray:
     """Bring each patch's mean to one colour: cameras, lamps and skin tones are not its texture."""
     means = patches.astype(np.float32).mean((1, 2), keepdims=True)
     return np.clip(patches * (SKIN_COLOUR / np.maximum(means, 8)), 0, 255).astype(np.uint8)

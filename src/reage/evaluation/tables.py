@@ -69,7 +69,7 @@ def ageing_figures(ageing: Ageing, threshold: float | None) -> dict[str, Any]:
         "missed": len(ageing.missed),
         "by": {
             name: {
-                kind: _grouped(cases[kind], key, threshold, by_number=name != "group")
+                kind: _group(cases[kind], key, threshold, by_number=name != "group")
                 for kind in KINDS
             }
             for name, key in groups.items()
@@ -113,7 +113,7 @@ def _record(subject: Subject, look: Look) -> dict[str, Any]:
     }
 
 
-def _grouped(
+def _group(
     cases: Sequence[Case], key: Callable[[Case], str], threshold: float | None, by_number: bool
 ) -> dict[str, Any]:
     names = sorted({key(case) for case in cases}, key=_number if by_number else str)
@@ -177,7 +177,7 @@ def _leakage(subjects: Sequence[Subject], name: str) -> dict[str, float | None]:
         # Least squares through 0: no decades, no change.
         "drift": float(changes @ decades / (decades @ decades)) if decades.any() else None,
         "unseen": 1 - len(seen) / len(moved),
-        "flipped": _flipped(cases, name) if name in GENDERS else None,
+        "flipped": _flip_rate(cases, name) if name in GENDERS else None,
     }
 
 
@@ -186,7 +186,7 @@ def _change(case: Case, name: str) -> float | None:
     return None if before is None or after is None else after - before
 
 
-def _flipped(cases: Sequence[Case], name: str) -> float | None:
+def _flip_rate(cases: Sequence[Case], name: str) -> float | None:
     """Share of pictures whose gender is read as the other one than the photo's."""
     changes = [(case.subject.photo.attributes[name], _change(case, name)) for case in cases]
     return mean(

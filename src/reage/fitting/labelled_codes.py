@@ -29,7 +29,7 @@ __all__ = [
     "codes_of_dataset",
     "codes_of_samples",
     "describe_faces",
-    "stored_first",
+    "put_stored_first",
 ]
 
 # Few steps: a code near the average face says less of noise, and many faces say more than few.
@@ -117,7 +117,7 @@ def codes_of_dataset(
     return codes.part(seen.nonzero().flatten())
 
 
-def stored_first(rows: Sequence[FaceRow], store: Path | None, model: Model) -> list[FaceRow]:
+def put_stored_first(rows: Sequence[FaceRow], store: Path | None, model: Model) -> list[FaceRow]:
     """Put the rows whose codes are in a store before the others; else the order stays."""
     known = _read_store(store, model.generator_hash)
     return sorted(rows, key=lambda row: row.file not in known)

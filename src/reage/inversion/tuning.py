@@ -26,10 +26,10 @@ __all__ = [
     "TuneConfig",
     "Tuned",
     "TunedCode",
+    "apply_difference",
     "load_tuned",
     "save_tuned",
     "tune",
-    "tuned_generator",
 ]
 
 PIVOT = "pivot"
@@ -121,7 +121,7 @@ def tuned_names(generator: AnyGenerator, first_resolution: int) -> list[str]:
     return [name for name in names if name in known]
 
 
-def tuned_generator(generator: AnyGenerator, difference: dict[str, Tensor]) -> AnyGenerator:
+def apply_difference(generator: AnyGenerator, difference: dict[str, Tensor]) -> AnyGenerator:
     """A frozen copy of the generator with a difference added."""
     bent = copy.deepcopy(generator)
     parameters = dict(bent.named_parameters())

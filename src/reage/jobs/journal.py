@@ -77,7 +77,7 @@ class Journal:
                 try:
                     yield os.fsdecode(key), parse(json.loads(value))
                 except (ValueError, KeyError, TypeError) as error:
-                    raise ReageError(_damaged(self.folder)) from error
+                    raise ReageError(_damage_message(self.folder)) from error
 
     def write(
         self, key: str, record: Mapping[str, Any], pictures: Mapping[int, bytes] | None = None
@@ -169,7 +169,7 @@ def database_errors(folder: Path, busy: str = "") -> Iterator[None]:
         if name.startswith("SQLITE_BUSY") and busy:
             raise ReageError(busy) from error
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            raise ReageError(_damaged(folder)) from error
+            raise ReageError(_damage_message(folder)) from error
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
             raise ReageError(
                 f"the disk of {folder.parent} is full: make room and give the same command again; "
@@ -178,7 +178,7 @@ def database_errors(folder: Path, busy: str = "") -> Iterator[None]:
         raise ReageError(f"{folder} cannot be written ({error})") from error
 
 
-def _damaged(folder: Path) -> str:
+def _damage_message(folder: Path) -> str:
     return f"{folder} is damaged or of another reage: delete it to begin anew"
 
 

@@ -39,13 +39,13 @@ def in_processes(
     """
     processes = min(processes, len(items))
     if processes > 1:
-        yield from _in_new_ones(items, make, processes, option)
+        yield from _in_new_processes(items, make, processes, option)
     elif items:
         with _one_thread():
             yield from map(make(), items)
 
 
-def _in_new_ones(
+def _in_new_processes(
     items: Sequence[Item],
     make: Callable[[], Callable[[Item], Made]],
     processes: int,
@@ -57,7 +57,7 @@ def _in_new_ones(
     try:
         while True:
             for item in islice(todo, WAITING * processes - len(running)):
-                with _interrupts_blocked():  # a new process begins with this one's mask
+                with _block_interrupts():  # a new process begins with this one's mask
                     running.add(pool.submit(_do, item))
             if not running:
                 return
@@ -114,7 +114,7 @@ def _one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
+def _block_interrupts() -> Iterator[None]:
     """Keep Ctrl-C from processes begun here: this one ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

@@ -16,7 +16,7 @@ from reage.extras import how_to_install
 from reage.jobs.processes import in_processes
 from reage.threads import cores
 
-__all__ = ["check_ray", "kept_cluster", "on_cluster", "shared_out"]
+__all__ = ["check_ray", "distribute", "keep_cluster", "on_cluster"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -34,7 +34,7 @@ def check_ray(address: str) -> None:
         raise UsageError(f"--ray {address!r} is not understood; give local, auto or HOST:PORT")
 
 
-def shared_out(
+def distribute(
     items: Sequence[Item],
     make: Callable[[], Callable[[Item], Made]],
     workers: int | None,
@@ -63,7 +63,7 @@ def on_cluster(
     check_ray(address)
     if not items:
         return
-    with _connected(address, workers) as cores:
+    with _connection(address, workers) as cores:
         import ray
         from ray.data import ActorPoolStrategy
 
@@ -103,17 +103,17 @@ class _Actor:
 
 
 @contextmanager
-def kept_cluster(address: str | None, workers: int | None) -> Iterator[None]:
+def keep_cluster(address: str | None, workers: int | None) -> Iterator[None]:
     """Stay connected to a cluster, if it is one, over several shares of work."""
     if address is None:
         yield
         return
-    with _connected(address, workers):
+    with _connection(address, workers):
         yield
 
 
 @contextmanager
-def _connected(address: str, workers: int | None) -> Iterator[int]:
+def _connection(address: str, workers: int | None) -> Iterator[int]:
     """A connection to a cluster, ended by who began it; yields how many cores it has."""
     check_ray(address)
     import ray
@@ -134,7 +134,7 @@ def _connect(address: str, workers: int | None) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
-    _check_reached(address)
+    _check_reachable(address)
     options: dict[str, Any] = {}
     if address == "local":
         options = {
@@ -160,7 +160,7 @@ def _connect(address: str, workers: int | None) -> None:
 _UNREACHED = "no Ray cluster answers at {!r}: give the HOST:PORT of its head, auto, or local"
 
 
-def _check_reached(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Ray itself waits for minutes."""
     host, _, port = address.rpartition(":")
     if host:

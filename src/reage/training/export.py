@@ -112,7 +112,7 @@ def _metrics(
     if isinstance(trainer, EncoderTrainer):
         of, learnt = "encoder_kimg", kimg
     else:
-        of, learnt = "kimg", _learnt(trainer, kimg)
+        of, learnt = "kimg", _learned_kimg(trainer, kimg)
     before = {}
     if base is not None:
         names = [name for name in base.config.metrics if name.endswith("kimg")]
@@ -123,7 +123,7 @@ def _metrics(
     return before | made
 
 
-def _learnt(trainer: GeneratorTrainer | PhotoAgerTrainer, kimg: float) -> float:
+def _learned_kimg(trainer: GeneratorTrainer | PhotoAgerTrainer, kimg: float) -> float:
     """Thousands of pictures of a run after the head start, in which others learn."""
     return max(kimg - trainer.config.head_start_kimg, 0.0)
 
@@ -145,7 +145,7 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
     """The trained ager with what is stored beside it: the one of photos, or the one of codes."""
     report: dict[str, Any] = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
     if isinstance(trainer, PhotoAgerTrainer):
-        report["kimg"] = round(trainer.begun_kimg + _learnt(trainer, kimg), 1)
+        report["kimg"] = round(trainer.begun_kimg + _learned_kimg(trainer, kimg), 1)
         ager = trainer.beside
         return replace(
             ager,

@@ -131,7 +131,7 @@ def _real_codes(
 ) -> tuple[Tensor, Tensor]:
     """Where an encoder puts real faces in W, `[N, w_dim]`, and their offsets from there."""
     found, offsets = [], []
-    for images in source.fixed(MAPPING_FACES).split(32):
+    for images in source.fixed_faces(MAPPING_FACES).split(32):
         shift, offset = encoder.changes(images, torch.ones_like(images[:, :1]))
         found.append(generator.mapping.w_avg + shift[:, 0])
         offsets.append(offset)

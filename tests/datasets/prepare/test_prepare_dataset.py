@@ -210,7 +210,7 @@ def test_an_output_that_is_taken(made: Made, photos: Path, tmp_path: Path, files
 
 
 def test_two_at_once_do_not_mix(made: Made, photos: Path, tmp_path: Path):
-    described = made.options.described()
+    described = made.options.describe()
     with (
         WorkFolder(tmp_path, "prepare", described),
         pytest.raises(ReageError, match="another reage prepare"),

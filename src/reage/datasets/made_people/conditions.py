@@ -28,7 +28,7 @@ class Condition:
     noise: float = 0.0  # standard deviation, levels of 255
     jpeg: int = 0  # quality; 0: not compressed
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """What differs from a plain picture, rounded."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {n: v for n, v in values.items() if v != getattr(PLAIN, n)}
@@ -72,8 +72,8 @@ def take(
     if condition == PLAIN:
         return Shot(rgb, points, 0.0)
     side = len(rgb)
-    turned, points, padding = _posed(rgb, points, condition)
-    lit = _lit(turned, condition)
+    turned, points, padding = _change_pose(rgb, points, condition)
+    lit = _change_light(turned, condition)
     lit += rng.standard_normal(lit.shape) * condition.noise
     image = Image.fromarray(np.rint(lit.clip(0, 255)).astype(np.uint8))
     if condition.blur:
@@ -85,7 +85,7 @@ def take(
     return Shot(np.asarray(image.convert("RGB")), points, padding)
 
 
-def _posed(
+def _change_pose(
     rgb: np.ndarray, points: np.ndarray, condition: Condition
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Turn, move and enlarge; what comes in from outside is mirrored."""
@@ -100,7 +100,7 @@ def _posed(
     return crop.image, moved, 1.0 - float(crop.mask.mean())
 
 
-def _lit(rgb: np.ndarray, condition: Condition) -> np.ndarray:
+def _change_light(rgb: np.ndarray, condition: Condition) -> np.ndarray:
     """Change the light as stops of linear light, `[H, W, 3]` float 0..255 (gamma 2.2)."""
     across, down = np.meshgrid(*[np.linspace(-0.5, 0.5, len(rgb))] * 2)
     stops = condition.exposure + condition.side_light[0] * across + condition.side_light[1] * down

@@ -16,7 +16,7 @@ from reage.evaluation.recogniser import DlibRecogniser, load_recogniser
 from reage.faces.face import Face
 from reage.images import to_tensor
 
-__all__ = ["NAMES", "Recogniser", "apart_by", "choose_recogniser", "recogniser_named"]
+__all__ = ["NAMES", "Recogniser", "apart_by", "choose_recogniser", "make_recogniser"]
 
 DIMENSIONS = 256  # to which features are projected
 DLIB, FEATURES = "dlib", "features"
@@ -79,7 +79,7 @@ def apart_by(name: str) -> float:
     return APART[name]
 
 
-def recogniser_named(name: str, editor: Editor) -> Recogniser:
+def make_recogniser(name: str, editor: Editor) -> Recogniser:
     """Load a recogniser that was chosen."""
     if name == DLIB:
         return Dlib(load_recogniser())

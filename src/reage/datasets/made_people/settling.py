@@ -53,9 +53,9 @@ def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -
     )
     curve = plain.trace(least=LEAST_AGED, looks=POINTS)
     start = _starts(plain, curve, asked)
-    faces, shares, likeness = _varied(editor, face, changes, start)
+    faces, shares, likeness = _vary(editor, face, changes, start)
     strengths, slopes = start, _slopes(curve, start)
-    images, ages = _looked(editor, faces, strengths)
+    images, ages = _render(editor, faces, strengths)
     for _ in range(ROUNDS):
         todo = ((ages - asked).abs() > CLOSE).nonzero().flatten()
         missing = (asked - ages)[todo].clamp(-MOST_STEP, MOST_STEP)
@@ -64,7 +64,7 @@ def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -
         todo, tried = (part[tried != strengths[todo]] for part in (todo, tried))
         if not len(todo):
             break
-        shown, read = _looked(editor, [faces[i] for i in todo.tolist()], tried)
+        shown, read = _render(editor, [faces[i] for i in todo.tolist()], tried)
         nearer = (read - asked[todo]).abs() < (ages - asked)[todo].abs()
         slopes[todo[~nearer]] *= 2  # too far: half the step next time
         better = todo[nearer]
@@ -73,7 +73,9 @@ def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -
 
 
 @torch.no_grad()
-def _looked(editor: Editor, faces: list[PreparedFace], strengths: Tensor) -> tuple[Tensor, Tensor]:
+def _render(
+    editor: Editor, faces: list[PreparedFace], strengths: Tensor
+) -> tuple[Tensor, Tensor]:
     """Pictures of made faces, each at its strength, and the ages that are read on them."""
     pictures, ages = [], []
     for face, strength in zip(faces, strengths.split(1), strict=True):
@@ -107,7 +109,7 @@ def _slopes(curve: AgeCurve, strengths: Tensor) -> Tensor:
     return slopes[place.clamp(0, len(slopes) - 1)].clamp_min(LEAST_SLOPE)
 
 
-def _varied(
+def _vary(
     editor: Editor, face: PreparedFace, changes: Tensor, strengths: Tensor
 ) -> tuple[list[PreparedFace], Tensor, Tensor]:
     """The face with as much of each change as leaves it the same person's: faces, shares, likeness.
@@ -119,11 +121,13 @@ def _varied(
     todo = changes.flatten(1).any(1).nonzero().flatten().tolist()
     if not todo:
         return faces, shares, likeness
-    plain = dict(zip(todo, _looked(editor, [face] * len(todo), strengths[todo])[0], strict=True))
+    plain = dict(
+        zip(todo, _render(editor, [face] * len(todo), strengths[todo])[0], strict=True)
+    )
     for share in SHARES:
         for i in todo:
             faces[i] = face.with_code(face.ws + share * changes[i : i + 1].to(face.ws))
-        images = _looked(editor, [faces[i] for i in todo], strengths[todo])[0]
+        images = _render(editor, [faces[i] for i in todo], strengths[todo])[0]
         for i, image in zip(todo, images, strict=True):
             shares[i], likeness[i] = share, _likeness(editor, face.view, image, plain[i])
         todo = [i for i in todo if likeness[i] < LEAST_CHANGED]

@@ -20,7 +20,7 @@ from reage.faces.squares import FaceCrop, crop_face, face_quad, quad_side
 from reage.images import decode_photo, to_tensor
 from reage.models.pretrained import load_age_network
 
-__all__ = ["Examiner", "colourfulness", "encoded", "look_of", "sharpness"]
+__all__ = ["Examiner", "colourfulness", "encode_webp", "look_of", "sharpness"]
 
 # The square and size that the age network reads best (reage.agers.faces has the same). The
 # sharpness is measured there too, so that its limit does not depend on the crops' size.
@@ -75,7 +75,7 @@ class Examiner:
         padding = 1.0 - float(crop.mask.mean())
         if padding > options.max_padding:
             return FaceRecord(number, "padded", f"{padding:.0%} lie outside the picture"), b""
-        reading = self._reading_crop(rgb, face, crop)
+        reading = self._age_crop(rgb, face, crop)
         if not options.grey and colourfulness(reading.image) < GREYEST:
             return FaceRecord(number, "grey", "it has no colour"), b""
         sharp = sharpness(reading.image)
@@ -93,9 +93,9 @@ class Examiner:
             apparent_age_spread=round(spread, 4),
             look=look_of(reading.image),
         )
-        return record, encoded(crop.image, options.quality)
+        return record, encode_webp(crop.image, options.quality)
 
-    def _reading_crop(self, rgb: np.ndarray, face: Face, crop: FaceCrop) -> FaceCrop:
+    def _age_crop(self, rgb: np.ndarray, face: Face, crop: FaceCrop) -> FaceCrop:
         scale, shift, size = READING
         if (self.options.scale, self.options.shift, self.options.size) == READING:
             return crop
@@ -130,7 +130,7 @@ def look_of(image: np.ndarray) -> str:
     return np.packbits(levels[:, 1:] > levels[:, :-1]).tobytes().hex()
 
 
-def encoded(image: np.ndarray, quality: int) -> bytes:
+def encode_webp(image: np.ndarray, quality: int) -> bytes:
     """WebP bytes of `[H, W, 3]` uint8."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "WEBP", quality=quality, method=4)

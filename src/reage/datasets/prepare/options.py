@@ -59,7 +59,7 @@ class PrepareOptions:
         """Side of the smallest square that is taken, pixels of the picture."""
         return self.size / 2 if self.min_face is None else self.min_face
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """All that decides about the result, as plain data; of the labels' file its hash."""
         values: dict[str, Any] = {**asdict(self), "format": FORMAT}
         values["labels"] = None if self.labels is None else file_sha256(self.labels)

@@ -10,12 +10,12 @@ from pathlib import Path
 from reage.datasets.prepare.card import dataset_card
 from reage.datasets.prepare.options import PrepareOptions
 from reage.datasets.prepare.records import REASONS, record_from, record_to
-from reage.datasets.prepare.selection import Labeller, LeftOut, Selection, left_out_of, select
+from reage.datasets.prepare.selection import Labeller, LeftOut, Selection, exclusions, select
 from reage.datasets.prepare.sources import Picture, list_pictures
 from reage.datasets.prepare.workers import examine_all
 from reage.datasets.prepare.writing import (
+    disk_errors,
     move_all,
-    named_errors,
     write_index,
     write_left_out,
     write_shards,
@@ -59,11 +59,11 @@ def prepare(
     """
     options = options or PrepareOptions()
     output = Path(output)
-    with named_errors(output):
+    with disk_errors(output):
         WorkFolder.check_output(output, "prepare")
         pictures = list_pictures([Path(path) for path in inputs], output)
         labeller = Labeller(pictures, options)
-        with WorkFolder(output, "prepare", options.described(), on_notice) as journal:
+        with WorkFolder(output, "prepare", options.describe(), on_notice) as journal:
             records = dict(journal.read(record_from))
             todo = [picture for picture in pictures if picture.key not in records]
             taken_up = len(pictures) - len(todo)
@@ -71,8 +71,8 @@ def prepare(
             examined = examine_all(todo, options, processes or cores())
             for done, result in enumerate(examined, taken_up + 1):
                 record = records[result.record.key] = result.record
-                journal.write(record.key, record_to(record), result.numbered)
-                for left_out in left_out_of(by_key[record.key], record) if on_left_out else ():
+                journal.write(record.key, record_to(record), result.crops_by_number)
+                for left_out in exclusions(by_key[record.key], record) if on_left_out else ():
                     on_left_out(left_out)  # type: ignore[misc]
                 if on_picture is not None:
                     on_picture(done, len(pictures))

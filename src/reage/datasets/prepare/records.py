@@ -53,7 +53,7 @@ class Examined:
     crops: tuple[bytes, ...] = ()
 
     @property
-    def numbered(self) -> dict[int, bytes]:
+    def crops_by_number(self) -> dict[int, bytes]:
         """The crops by their faces' numbers."""
         numbers = [face.number for face in self.record.faces if not face.reason]
         return dict(zip(numbers, self.crops, strict=True))

@@ -20,7 +20,7 @@ __all__ = [
     "Labeller",
     "LeftOut",
     "Selection",
-    "left_out_of",
+    "exclusions",
     "select",
     "split_of",
     "twins",
@@ -99,7 +99,7 @@ def select(
     left_out: list[LeftOut] = []
     for picture in pictures:
         record = records[picture.key]
-        left_out += left_out_of(picture, record)
+        left_out += exclusions(picture, record)
         labels = labeller.labels(picture, record)
         split = split_of(labels.person, record.digest, options.val)
         chosen += [Chosen(picture, record, f, labels, split) for f in record.faces if not f.reason]
@@ -140,7 +140,7 @@ def twins(looks: Sequence[str], bits: int) -> Iterator[tuple[int, list[int]]]:
                 yield begin + row, before.tolist()
 
 
-def left_out_of(picture: Picture, record: Record) -> Iterator[LeftOut]:
+def exclusions(picture: Picture, record: Record) -> Iterator[LeftOut]:
     """Why a picture, or which of its faces, cannot be used."""
     if record.reason:
         yield LeftOut(picture.name, record.reason, record.detail)

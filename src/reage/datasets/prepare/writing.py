@@ -22,9 +22,9 @@ from reage.files import publish
 
 __all__ = [
     "COLUMNS",
+    "disk_errors",
     "index_row",
     "move_all",
-    "named_errors",
     "pack",
     "write_index",
     "write_left_out",
@@ -37,7 +37,7 @@ COLUMNS = (
 )
 
 
-def shuffled(chosen: Sequence[Chosen]) -> list[Chosen]:
+def shuffle(chosen: Sequence[Chosen]) -> list[Chosen]:
     """Mix the sources by the pictures' hashes: who reads a shard in order sees all of them."""
     return sorted(
         chosen, key=lambda c: (c.record.digest, c.picture.source, c.picture.original, c.face.number)
@@ -67,7 +67,7 @@ def write_shards(
     size: int,
 ) -> list[dict[str, Any]]:
     """Pack `NAME-train-000000.tar`, ...: each picture and its row of the index, which return."""
-    ordered = shuffled(chosen)
+    ordered = shuffle(chosen)
     rows = [index_row(f"{i:09}.webp", face) for i, face in enumerate(ordered)]
 
     def picture(i: int) -> bytes:
@@ -132,7 +132,7 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 @contextmanager
-def named_errors(output: Path) -> Iterator[None]:
+def disk_errors(output: Path) -> Iterator[None]:
     """One line for what the disk does not take; the work so far is kept."""
     try:
         yield

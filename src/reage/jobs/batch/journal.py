@@ -25,7 +25,7 @@ class BatchJournal(Journal):
     ):
         instead = "another OUT, or --overwrite to begin anew"
         super().__init__(folder, "batch", described, instead, say)
-        self.done = dict(self.read(_parsed))
+        self.done = dict(self.read(_parse))
 
     def has(self, item: Item, *, retry: bool) -> bool:
         """Whether a photo is done: the same photo, and its outputs are there as they were."""
@@ -56,7 +56,7 @@ class BatchJournal(Journal):
         return [self.done[item.key] for item in items]
 
 
-def _parsed(known: dict[str, Any]) -> Done:
+def _parse(known: dict[str, Any]) -> Done:
     return Done(**{**known, "rows": tuple(known["rows"])})
 
 

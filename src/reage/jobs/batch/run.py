@@ -62,7 +62,7 @@ def run_batch(
     items = with_outputs(found, [f"age{target:g}" for target in task.targets])
     _prepare(source, output, place, overwrite, zipped)
     described = {
-        **task.described(),
+        **task.describe(),
         "input": str(Path(source).absolute()),
         # Other weights make other pictures: a batch does not go on with them.
         "weights": open_editor(task).fingerprint(task.paste),

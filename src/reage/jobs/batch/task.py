@@ -29,7 +29,7 @@ class BatchTask:
     lpips: str | None = None
     grey_hair: bool = True
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """As JSON would give it back."""
         found = {**asdict(self), "targets": list(self.targets)}
         # Batches that were begun before hair could turn grey go on with --hair keep.

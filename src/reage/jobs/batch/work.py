@@ -45,7 +45,7 @@ class Worker:
     def do(self, item: Item) -> Done:
         """Edit one photo and write all its outputs, or none of them."""
         try:
-            edits = self._edited(item)
+            edits = self._edit(item)
             files = self._write(item, edits)
         except UsageError:
             raise  # it would be the same for every photo
@@ -63,7 +63,7 @@ class Worker:
         )
         return Done(item.key, item.stamp, self.model, None, files, rows)
 
-    def _edited(self, item: Item) -> Sequence[Edit]:
+    def _edit(self, item: Item) -> Sequence[Edit]:
         task = self.task
         result = self.editor.edit(
             _read(item),

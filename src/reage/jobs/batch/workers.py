@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from reage.jobs.batch.task import BatchTask, Done, Item
-from reage.jobs.ray_cluster import shared_out
+from reage.jobs.ray_cluster import distribute
 
 __all__ = ["do_all"]
 
@@ -26,7 +26,7 @@ def do_all(
     """
     make = partial(_make, _with_full_names(task), output.absolute())
     full = [replace(item, file=str(Path(item.file).absolute())) for item in items]
-    return shared_out(full, make, workers, ray)
+    return distribute(full, make, workers, ray)
 
 
 def _with_full_names(task: BatchTask) -> BatchTask:

@@ -16,7 +16,7 @@ from reage.training.configs import AdamSettings
 from reage.training.loop.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
-from reage.training.loop.updating import adam, held, update
+from reage.training.loop.updating import adam, freeze, update
 from reage.training.loop.weighing import Losses
 from reage.training.stylegan2.adversaries import Described, ProjectedAdversary
 from reage.training.stylegan2.losses import hinge_fake, hinge_generator, hinge_real
@@ -104,7 +104,7 @@ class AgeCritics:
             "fooling": (fooling.mean(), self.config.adversarial_weight),
         }
         if self.skin is not None:
-            with held(self.skin.network):
+            with freeze(self.skin.network):
                 logits = self.skin.network(described.images, age_classes(wanted))
             losses["texture"] = (hinge_generator(logits).mean(), self.skin.weight)
         return losses
@@ -117,7 +117,7 @@ class AgeCritics:
         classes = (age_classes(own), age_classes(wanted))
         on_real, on_fake = self.adversary.losses(real, fake.detach(), classes)
         self._update("discriminator", on_real.mean() + on_fake.mean())
-        judging = self._judging(real.features, bins)
+        judging = self._judge_loss(real.features, bins)
         self._update("judge", judging)
         figures = {"d_real": on_real.mean(), "d_fake": on_fake.mean(), "judging": judging}
         if self.skin is not None:
@@ -135,9 +135,9 @@ class AgeCritics:
             with torch.no_grad():
                 features = self.describe(index, batch, batch.images.to(self.device)).features
             assert features is not None
-            self._update("judge", self._judging(features, batch.bins.to(self.device)))
+            self._update("judge", self._judge_loss(features, batch.bins.to(self.device)))
 
-    def _judging(self, features: list[Tensor], bins: Tensor) -> Tensor:
+    def _judge_loss(self, features: list[Tensor], bins: Tensor) -> Tensor:
         """Cross-entropy of the judge on real faces with labels."""
         known = bins >= 0
         logits = self.judge([f.detach()[known] for f in features])

@@ -14,7 +14,7 @@ from reage.models.checkpoints import Alignment
 from reage.networks.agers.growth import GrowthConfig
 from reage.training.agers.crops import length, lies
 from reage.training.loop.data import BIN_MIDDLES, age_bin
-from reage.training.loop.draws import seeded
+from reage.training.loop.draws import make_rng
 
 __all__ = ["GROWTH", "fit_growth", "growth_shapes", "mean_shapes"]
 
@@ -45,7 +45,7 @@ def fit_growth(
 
     `alignment` is that of the dataset's crops.
     """
-    chosen = _chosen(rows, faces, seed)
+    chosen = _choose(rows, faces, seed)
     mesh = FaceMesh()
     found, bins, male = [], [], []
     for row in chosen:
@@ -117,7 +117,7 @@ def _gaussians(a: np.ndarray, b: np.ndarray, reach: float) -> np.ndarray:
     return np.exp(-squared / (2 * reach**2))
 
 
-def _chosen(rows: Sequence[FaceRow], faces: int, seed: int) -> list[FaceRow]:
+def _choose(rows: Sequence[FaceRow], faces: int, seed: int) -> list[FaceRow]:
     """Up to `faces` rows of each age bin, drawn by the seed."""
     by_bin: dict[int, list[FaceRow]] = {}
     for row in rows:
@@ -125,6 +125,6 @@ def _chosen(rows: Sequence[FaceRow], faces: int, seed: int) -> list[FaceRow]:
     by_bin.pop(-1, None)
     chosen = []
     for bin_, some in sorted(by_bin.items()):
-        order = torch.randperm(len(some), generator=seeded(seed, "growth", bin_))
+        order = torch.randperm(len(some), generator=make_rng(seed, "growth", bin_))
         chosen += [some[int(i)] for i in order[:faces]]
     return chosen

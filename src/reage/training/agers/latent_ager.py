@@ -19,7 +19,7 @@ from reage.networks.generators import AnyGenerator
 from reage.training.agers.critics import AgeCritics
 from reage.training.agers.face_networks import FaceNetworks
 from reage.training.configs import AgerTraining
-from reage.training.loop.averaging import averaging_beta, update_average
+from reage.training.loop.averaging import ema_beta, update_average
 from reage.training.loop.data import BatchSource, FaceBatch
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
@@ -102,7 +102,7 @@ class AgerTrainer:
         bins = batch.bins.to(self.device)
         learnt = self.critics.learn(real, described, faces.own, faces.wanted, bins)
         seen = (index + 1) * self.config.batch / 1000
-        beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
+        beta = ema_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.ager, beta)
         return {name: value.detach() for name, value in (values_of(losses) | learnt).items()}
 
@@ -152,7 +152,7 @@ class AgerTrainer:
     @torch.no_grad()
     def calibrate(self, faces: int = 512) -> None:
         """Tell the ager where codes lie and how far they spread."""
-        images = self.source.fixed(faces)
+        images = self.source.fixed_faces(faces)
         ws = torch.cat([self._encode(part.to(self.device)) for part in images.split(32)])
         for ager in (self.ager, self.average):
             ager.mean.copy_(ws.mean(0))
@@ -167,19 +167,19 @@ class AgerTrainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""
-        return state_of(self._trained(), self.optimizers)
+        return state_of(self._trained_networks(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        restore(state, self._trained(), self.optimizers)
+        restore(state, self._trained_networks(), self.optimizers)
 
-    def _trained(self) -> dict[str, nn.Module]:
+    def _trained_networks(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"ager": self.ager, "average": self.average}
         return found | self.critics.networks
 
     @torch.no_grad()
     def pictures(self, index: int) -> dict[str, Tensor]:
         """Rows of a face, what its code shows, and that at six ages, made and pasted."""
-        images = self.source.fixed(SHOWN_FACES).to(self.device)
+        images = self.source.fixed_faces(SHOWN_FACES).to(self.device)
         ws = self._encode(images)
         base, own = self._show(ws), self.networks.read(images)
         rows = {"aged": [images, base], "pasted": [images, base]}

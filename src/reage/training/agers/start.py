@@ -57,7 +57,7 @@ def start_ager(
     size = model.generator.config
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        begun = _begun(model, agers)
+        begun = _previous_ager(model, agers)
         ager = Ager(AgerConfig(size.num_ws, size.w_dim)) if begun is None else begun.network
         critics = _critics(config, dataset, rows, machine)
     trainer = AgerTrainer(
@@ -77,7 +77,7 @@ def start_ager(
     return trainer
 
 
-def _begun(model: Model, agers: Model | None) -> StoredAger | None:
+def _previous_ager(model: Model, agers: Model | None) -> StoredAger | None:
     """The ager that a training goes on from, if there is one.
 
     One of an earlier state of the generator will do: where its codes lie is told to it anew.

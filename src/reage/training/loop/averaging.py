@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-__all__ = ["averaging_beta", "update_average"]
+__all__ = ["ema_beta", "update_average"]
 
 
-def averaging_beta(batch: int, half_life_kimg: float, seen_kimg: float, rampup: float) -> float:
+def ema_beta(batch: int, half_life_kimg: float, seen_kimg: float, rampup: float) -> float:
     """Share of the old average that a step of `batch` pictures leaves (Karras et al. 2020).
 
     The half-life is `half_life_kimg`, but never longer than `rampup` of what has been seen.

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["Draws", "seeded"]
+__all__ = ["Draws", "make_rng"]
 
 
-def seeded(*key: int | str) -> torch.Generator:
+def make_rng(*key: int | str) -> torch.Generator:
     """A generator of random numbers for a key."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
@@ -34,7 +34,7 @@ class Draws:
         purpose: str = "",
         device: torch.device | None = None,
     ):
-        self.generators = [seeded(seed, step, place, purpose) for place in places]
+        self.generators = [make_rng(seed, step, place, purpose) for place in places]
         self.device = device
 
     def __len__(self) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from reage.training.configs import AdamSettings
 from reage.training.loop.parallel import World
 
-__all__ = ["Optimizer", "adam", "disturbed", "held", "lay_out", "update"]
+__all__ = ["Optimizer", "adam", "freeze", "lay_out", "perturb_weights", "update"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def update(loss: Tensor, optimizers: Iterable[Optimizer], world: World) -> None:
 
 
 @contextmanager
-def held(network: nn.Module) -> Iterator[None]:
+def freeze(network: nn.Module) -> Iterator[None]:
     """Let gradients pass through a network, and none into its weights."""
     network.requires_grad_(False)
     try:
@@ -72,7 +72,7 @@ def held(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def disturbed(network: nn.Module, most: float, rng: torch.Generator) -> Iterator[None]:
+def perturb_weights(network: nn.Module, most: float, rng: torch.Generator) -> Iterator[None]:
     """Move a network's weights by noise of up to `most` of their size while a `with` block runs.
 
     What judges one fixed network learns marks of its own, which that is rid of as soon as it may

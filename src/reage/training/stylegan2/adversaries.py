@@ -15,7 +15,7 @@ from reage.networks.stylegan2.discriminator import Discriminator, FeatureHeads, 
 from reage.networks.stylegan2.ops import lowered
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
-from reage.training.loop.updating import held
+from reage.training.loop.updating import freeze
 from reage.training.stylegan2.augment import ada_augment, diff_augment
 from reage.training.stylegan2.losses import (
     hinge_fake,
@@ -138,8 +138,8 @@ class ProjectedAdversary:
 
     def generator_loss(self, fake: Described, classes: Tensor | None = None) -> Tensor:
         """Loss of each picture, `[N]`; the heads take no gradient."""
-        with held(self.network):
-            return self._weighed(hinge_generator, fake, classes)
+        with freeze(self.network):
+            return self._weighted_hinge(hinge_generator, fake, classes)
 
     def losses(
         self, real: Described, fake: Described, classes: tuple[Tensor, Tensor] | None = None
@@ -147,8 +147,8 @@ class ProjectedAdversary:
         """Loss on each real and each made picture, both `[N]`."""
         on_real, on_fake = classes or (None, None)
         return (
-            self._weighed(hinge_real, real.detach(), on_real),
-            self._weighed(hinge_fake, fake.detach(), on_fake),
+            self._weighted_hinge(hinge_real, real.detach(), on_real),
+            self._weighted_hinge(hinge_fake, fake.detach(), on_fake),
         )
 
     def regularization(self, real: Described, step: int) -> Tensor | None:
@@ -157,7 +157,7 @@ class ProjectedAdversary:
     def adapt(self, step: int, batch: int, world: World) -> None:
         pass
 
-    def _weighed(
+    def _weighted_hinge(
         self, loss: Callable[[Tensor], Tensor], described: Described, classes: Tensor | None
     ) -> Tensor:
         """The hinge of all heads, weighed, of each picture `[N]`."""
@@ -204,7 +204,7 @@ class StyleganAdversary:
 
     def generator_loss(self, fake: Described, classes: Tensor | None = None) -> Tensor:
         """Loss of each picture, `[N]`; the discriminator takes no gradient."""
-        with held(self.network):
+        with freeze(self.network):
             return logistic_generator(self._judge(fake.images))
 
     def losses(

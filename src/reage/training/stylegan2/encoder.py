@@ -14,7 +14,7 @@ from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.networks.judges.perceptual import feature_distance, masked_mse
 from reage.training.configs import EncoderTraining
-from reage.training.loop.averaging import averaging_beta, update_average
+from reage.training.loop.averaging import ema_beta, update_average
 from reage.training.loop.data import BatchSource
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
@@ -92,7 +92,7 @@ class EncoderTrainer:
             losses["code"] = ((ws[:samples] - known).square().mean(), self.config.code_weight)
         update(total_of(losses), self.optimizers.values(), self.world)
         seen = (index + 1) * self.config.batch / 1000
-        beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
+        beta = ema_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.encoder, beta)
         update_average(self.average_generator, self.generator, beta)
         return {name: value.detach() for name, value in values_of(losses).items()}
@@ -125,12 +125,12 @@ class EncoderTrainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that a step changes."""
-        return state_of(self._trained(), self.optimizers)
+        return state_of(self._trained_networks(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        restore(state, self._trained(), self.optimizers)
+        restore(state, self._trained_networks(), self.optimizers)
 
-    def _trained(self) -> dict[str, nn.Module]:
+    def _trained_networks(self) -> dict[str, nn.Module]:
         return {
             "encoder": self.encoder,
             "average": self.average,
@@ -141,7 +141,7 @@ class EncoderTrainer:
     @torch.no_grad()
     def pictures(self, index: int) -> dict[str, Tensor]:
         """Faces beside what their codes show, `[N, 3, R, R]`."""
-        images = self.source.fixed(SHOWN_FACES).to(self.device)
+        images = self.source.fixed_faces(SHOWN_FACES).to(self.device)
         w_avg = self.average_generator.mapping.w_avg
         ws = self.average(images, torch.ones_like(images[:, :1]), w_avg)
         pairs = torch.stack([images, self._show(self.average_generator, ws)], 1)
