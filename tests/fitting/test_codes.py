@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from made import random
-from reage.datasets.reading import FaceDataset, choose_balanced, open_dataset
+from reage.datasets.face_dataset import FaceDataset, choose_balanced, open_dataset
 from reage.errors import ImageError, LatentError
 from reage.fitting import labelled_codes as codes
 from reage.inversion.projection import Inversion, ProjectConfig

@@ -246,7 +246,7 @@ def test_what_an_older_version_began_is_done_once_more(
     assert tree(out) == before
     report = run_batch(str(photos), out, task, on_notice=said.append)
     assert report.earlier == 0
-    assert said == [f"{out} was begun by an older reage: its work is done once more"]
+    assert said == [f"{out} was started by an older reage: its work is done once more"]
     assert tree(out) == tree(kept[1])
 
 

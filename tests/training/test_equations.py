@@ -22,11 +22,11 @@ from reage.networks.stylegan2.discriminator import (
     minibatch_stddev,
 )
 from reage.training.configs import AdamSettings
-from reage.training.loop.averaging import ema_beta, update_average
 from reage.training.loop.data import age_bin
 from reage.training.loop.draws import Draws
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.optimisers import Optimizer, update
 from reage.training.loop.parallel import World
-from reage.training.loop.updating import Optimizer, update
 from reage.training.stylegan2 import losses
 from reage.training.stylegan2.adversaries import ProjectedAdversary
 from reage.training.stylegan2.augment import ada_augment, diff_augment, sharpen_detail

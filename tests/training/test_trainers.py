@@ -35,8 +35,8 @@ from reage.networks.encoders.encoder import Encoder
 from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.configs import AdamSettings, EncoderTraining, GeneratorTraining
 from reage.training.export import export_model
+from reage.training.loop.loss_weights import Losses
 from reage.training.loop.run import RunOptions, Tick, run_training
-from reage.training.loop.weighing import Losses
 from reage.training.settings import RunSettings, open_run, read_settings
 from reage.training.start import AnyTrainer, Machine, start
 from reage.training.stylegan2.generator import GeneratorTrainer

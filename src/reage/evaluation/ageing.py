@@ -15,7 +15,7 @@ from reage.agers.base import PreparedFace
 from reage.compositing.change import Change
 from reage.compositing.render import render_photo
 from reage.compositing.view import FaceView
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.errors import FaceError
 from reage.evaluation.config import EvaluationConfig

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reage.compositing.view import aligned_crop
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.evaluation.config import EvaluationConfig
 from reage.evaluation.judges import Judges

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
-from reage.datasets.reading import FaceRow
+from reage.datasets.face_dataset import FaceRow
 from reage.editor import Editor
 from reage.errors import FaceError, ImageError
 from reage.evaluation.ageing import Subject, age_photo

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from reage.datasets.reading import FaceDataset, FaceRow, choose_balanced, open_dataset
+from reage.datasets.face_dataset import FaceDataset, FaceRow, choose_balanced, open_dataset
 from reage.editor import Editor
 from reage.errors import ImageError, ModelError, UsageError
 from reage.evaluation.ageing import AgedRow, Ageing, measure_ageing

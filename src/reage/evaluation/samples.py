@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.evaluation.config import EvaluationConfig
 from reage.evaluation.judges import Describe, Judges, feature_spaces

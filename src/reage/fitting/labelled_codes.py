@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reage.compositing.view import age_square
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import LatentError
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import LatentError, ModelError
 from reage.images import to_tensor
 from reage.inversion.variation import random_codes

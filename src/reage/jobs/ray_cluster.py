@@ -1,4 +1,4 @@
-"""The same work on a Ray cluster: Ray Data hands the items to a pool of actors."""
+"""Run the same work on a Ray cluster: Ray Data passes the items to a pool of actors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["check_ray", "distribute", "keep_cluster", "on_cluster"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-MOST_BLOCKS = 2000  # parts that the items are handed out in: what a killed run loses is one each
-CONNECT = 10  # seconds that a cluster has to answer
+MOST_BLOCKS = 2000  # parts of the items; a killed run loses one part per worker
+CONNECT = 10  # seconds to wait for a cluster's answer
 LOCAL_MEMORY = 128 << 20  # bytes of a local cluster's object store; items and answers are small
 
 
 def check_ray(address: str) -> None:
-    """Raise UsageError where Ray is not installed or the address is none."""
+    """Raise UsageError if Ray is not installed or the address is invalid."""
     if importlib.util.find_spec("ray") is None:
         raise UsageError(f"--ray needs Ray: {how_to_install('ray')}")
     host, _, port = address.rpartition(":")
@@ -40,9 +40,9 @@ def distribute(
     workers: int | None,
     ray: str | None,
 ) -> Iterator[Made]:
-    """Do work with all items by processes here or, where `ray` is an address, on a cluster.
+    """Process all items in local processes or, if `ray` is an address, on a cluster.
 
-    In the order they get ready; `workers` None: one a core. `make` is called once a worker.
+    Yields results as they finish. `workers` None: one per core. Each worker calls `make` once.
     """
     if ray is None:
         return in_processes(items, make, workers or cores())
@@ -55,10 +55,10 @@ def on_cluster(
     address: str,
     workers: int | None,
 ) -> Iterator[Made]:
-    """Do work with all items on a cluster; in the order they get ready.
+    """Process all items on a cluster; yields results as they finish.
 
-    `make` is called once an actor, before its first item. `address` is local (a cluster of this
-    machine, begun and ended here), auto, or HOST:PORT; `workers` None: an actor a core.
+    Each actor calls `make` once, before its first item. `address` is local (a temporary cluster
+    on this machine), auto, or HOST:PORT. `workers` None: one actor per core.
     """
     check_ray(address)
     if not items:
@@ -84,7 +84,7 @@ def on_cluster(
 
 
 class _Actor:
-    """One worker; its errors are answers, so that they come back as they were raised."""
+    """One worker. It returns errors as answers, so that the caller can raise them unchanged."""
 
     def __init__(self, make: Callable[[], Callable[[Any], Any]]):
         self.make = make
@@ -104,7 +104,7 @@ class _Actor:
 
 @contextmanager
 def keep_cluster(address: str | None, workers: int | None) -> Iterator[None]:
-    """Stay connected to a cluster, if it is one, over several shares of work."""
+    """Keep the connection to a cluster open across several calls; without an address, do nothing."""
     if address is None:
         yield
         return
@@ -114,7 +114,7 @@ def keep_cluster(address: str | None, workers: int | None) -> Iterator[None]:
 
 @contextmanager
 def _connection(address: str, workers: int | None) -> Iterator[int]:
-    """A connection to a cluster, ended by who began it; yields how many cores it has."""
+    """Connect to a cluster unless already connected; yields its number of cores."""
     check_ray(address)
     import ray
 
@@ -161,7 +161,7 @@ _UNREACHED = "no Ray cluster answers at {!r}: give the HOST:PORT of its head, au
 
 
 def _check_reachable(address: str) -> None:
-    """Ray itself waits for minutes."""
+    """Check that the cluster answers; Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     if host:
         try:
@@ -171,7 +171,7 @@ def _check_reachable(address: str) -> None:
 
 
 def _quieten() -> None:
-    """No bars and no log of Ray's among those of this program."""
+    """Silence Ray's progress bars and logs."""
     from ray.data import DataContext
 
     context = DataContext.get_current()
@@ -183,7 +183,7 @@ def _quieten() -> None:
 
 @contextmanager
 def _plain_errors(address: str) -> Iterator[None]:
-    """One line for what the cluster could not do."""
+    """Turn errors of the cluster into a one-line ReageError."""
     from ray.exceptions import RayError
 
     try:
@@ -191,7 +191,7 @@ def _plain_errors(address: str) -> Iterator[None]:
     except RayError as error:
         raise ReageError(
             f"the Ray cluster at {address!r} failed: {_first_line(error)}; give the same command "
-            "again, it goes on"
+            "again to resume"
         ) from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reage.datasets.reading import FaceDataset, FaceRow, open_dataset
+from reage.datasets.face_dataset import FaceDataset, FaceRow, open_dataset
 from reage.errors import ModelError, UsageError
 from reage.models.checkpoints import Model
 from reage.models.discriminators import load_discriminator

@@ -14,12 +14,12 @@ import pytest
 
 import reage.datasets.made_people.run
 from made import Command
+from reage.datasets.face_dataset import open_dataset
 from reage.datasets.made_people.journal import Journal
 from reage.datasets.made_people.maker import Maker
 from reage.datasets.made_people.options import SynthesisOptions
 from reage.datasets.made_people.records import Drawn, Made, Person
 from reage.datasets.made_people.run import synthesize
-from reage.datasets.reading import open_dataset
 from reage.errors import ReageError, UsageError
 from reage.fitting.people import lacks_people
 from reage.images import read_mark

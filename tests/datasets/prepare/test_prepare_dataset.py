@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reage.datasets.face_dataset import open_dataset
 from reage.datasets.prepare.options import PrepareOptions
 from reage.datasets.prepare.prepare import PrepareReport, prepare
 from reage.datasets.prepare.selection import LeftOut, split_of
-from reage.datasets.reading import open_dataset
 from reage.errors import ImageError, ReageError
 from reage.faces.detection import FaceDetector
 from reage.faces.squares import crop_face, face_quad

@@ -137,7 +137,7 @@ def _refined(
 
 
 def _codes(model: Model, options: dict[str, Any]) -> CodeSet:
-    from reage.datasets.reading import choose_balanced, open_dataset
+    from reage.datasets.face_dataset import choose_balanced, open_dataset
     from reage.fitting.labelled_codes import codes_of_dataset, codes_of_samples, put_stored_first
     from reage.models.pretrained import load_age_network, load_gender_network, load_perceptual
 

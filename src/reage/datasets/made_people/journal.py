@@ -31,9 +31,7 @@ class Journal(WorkFolder):
             self.write(f"draw {found.draw}", {"drawn": asdict(found)})
         else:
             number = found.person.number
-            self.write(
-                _key(number), {"made": made_to_dict(found)}, dict(enumerate(found.pictures))
-            )
+            self.write(_key(number), {"made": made_to_dict(found)}, dict(enumerate(found.pictures)))
         self._remember(found)
 
     def picture_of(self, place: tuple[int, int]) -> bytes:

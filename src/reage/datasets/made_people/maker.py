@@ -13,12 +13,12 @@ import reage.editor
 from reage.agers.base import PreparedFace
 from reage.agers.made import made_face
 from reage.compositing.view import crop_for_age, read_age, usual_points
+from reage.datasets.made_people.age_search import Looks, settle
 from reage.datasets.made_people.conditions import PLAIN, draw_condition, take
 from reage.datasets.made_people.options import SynthesisOptions, derive_seed
-from reage.datasets.made_people.recognising import make_recogniser
+from reage.datasets.made_people.recogniser import make_recogniser
 from reage.datasets.made_people.records import Drawn, Made, Person, as_text
-from reage.datasets.made_people.settling import Looks, settle
-from reage.datasets.prepare.examining import sharpness
+from reage.datasets.prepare.examination import sharpness
 from reage.editor import Editor
 from reage.faces.face import Face, select_faces
 from reage.fitting.people import draw_codes, model_people

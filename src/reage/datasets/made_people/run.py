@@ -13,9 +13,9 @@ import numpy as np
 
 from reage.datasets.made_people.card import dataset_card
 from reage.datasets.made_people.journal import Journal
-from reage.datasets.made_people.measuring import age_errors, separability
+from reage.datasets.made_people.measurements import age_errors, separability
 from reage.datasets.made_people.options import SynthesisOptions, derive_seed
-from reage.datasets.made_people.pairing import (
+from reage.datasets.made_people.pair_lists import (
     Fold,
     Picture,
     fold_of,
@@ -24,9 +24,9 @@ from reage.datasets.made_people.pairing import (
     list_pairs,
     pairs_text,
 )
-from reage.datasets.made_people.recognising import NAMES, apart_by, choose_recogniser
+from reage.datasets.made_people.recogniser import NAMES, apart_by, choose_recogniser
 from reage.datasets.made_people.records import Drawn, Made, Person, from_text
-from reage.datasets.prepare.writing import COLUMNS, disk_errors, move_all, pack, write_index
+from reage.datasets.prepare.shards import COLUMNS, disk_errors, move_all, pack, write_index
 from reage.errors import ReageError
 from reage.fitting.people import lacks_people
 from reage.jobs.ray_cluster import check_ray, distribute, keep_cluster
@@ -101,7 +101,7 @@ def _make(options: SynthesisOptions) -> Callable[[int | Person], Drawn | Made]:
 
 
 def _with_full_names(options: SynthesisOptions) -> SynthesisOptions:
-    """Files of another machine's worker are not relative to where this one was called."""
+    """Make paths absolute: workers on other machines have another working directory."""
     names = {name: getattr(options, name) for name in ("model", "direction")}
     return replace(
         options, **{k: str(Path(v).absolute()) for k, v in names.items() if v and Path(v).exists()}

@@ -11,15 +11,15 @@ from reage.datasets.prepare.card import dataset_card
 from reage.datasets.prepare.options import PrepareOptions
 from reage.datasets.prepare.records import REASONS, record_from, record_to
 from reage.datasets.prepare.selection import Labeller, LeftOut, Selection, exclusions, select
-from reage.datasets.prepare.sources import Picture, list_pictures
-from reage.datasets.prepare.workers import examine_all
-from reage.datasets.prepare.writing import (
+from reage.datasets.prepare.shards import (
     disk_errors,
     move_all,
     write_index,
     write_left_out,
     write_shards,
 )
+from reage.datasets.prepare.sources import Picture, list_pictures
+from reage.datasets.prepare.workers import examine_all
 from reage.errors import ImageError
 from reage.jobs.journal import WorkFolder
 from reage.threads import cores

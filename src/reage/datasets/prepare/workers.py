@@ -21,6 +21,6 @@ def examine_all(
 
 
 def _make(options: PrepareOptions) -> Callable[[Picture], Examined]:
-    from reage.datasets.prepare.examining import Examiner
+    from reage.datasets.prepare.examination import Examiner
 
     return Examiner(options).examine

@@ -1,4 +1,4 @@
-"""The photos that a batch is given: a folder tree, a glob, a list, a ZIP or one file."""
+"""The input photos of a batch: a folder tree, a glob, a list, a ZIP or one file."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _in_zip(path: Path) -> Iterator[Item]:
 
 
 def _pick_listed(listed: Path, base: Path, items: Iterator[Item]) -> list[Item]:
-    """Pick what a list names; what it names in vain is an item that will fail."""
+    """Pick the photos that a list names; a missing one becomes an item that will fail."""
     try:
         lines = listed.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -15,9 +15,9 @@ from reage.networks.stylegan2.discriminator import TextureCritic
 from reage.training.configs import AdamSettings
 from reage.training.loop.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
 from reage.training.loop.draws import Draws
+from reage.training.loop.loss_weights import Losses
+from reage.training.loop.optimisers import adam, freeze, update
 from reage.training.loop.parallel import World
-from reage.training.loop.updating import adam, freeze, update
-from reage.training.loop.weighing import Losses
 from reage.training.stylegan2.adversaries import Described, ProjectedAdversary
 from reage.training.stylegan2.losses import hinge_fake, hinge_generator, hinge_real
 

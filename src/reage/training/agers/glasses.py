@@ -17,7 +17,7 @@ from PIL import Image
 
 from reage.compositing.bands import LUMA
 from reage.compositing.view import EYES_TO_MOUTH
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.models.checkpoints import Alignment
 from reage.training.agers.crops import length, lies
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.faces.landmarker import FaceMesh
 from reage.models.checkpoints import Alignment
 from reage.networks.agers.growth import GrowthConfig

@@ -19,13 +19,13 @@ from reage.networks.generators import AnyGenerator
 from reage.training.agers.critics import AgeCritics
 from reage.training.agers.face_networks import FaceNetworks
 from reage.training.configs import AgerTraining
-from reage.training.loop.averaging import ema_beta, update_average
 from reage.training.loop.data import BatchSource, FaceBatch
 from reage.training.loop.draws import Draws
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.loss_weights import Losses, total_of, values_of
+from reage.training.loop.optimisers import adam, update
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import adam, update
-from reage.training.loop.weighing import Losses, total_of, values_of
 
 __all__ = ["AgerTrainer"]
 

@@ -30,13 +30,13 @@ from reage.training.agers.critics import AgeCritics
 from reage.training.agers.face_networks import FaceNetworks
 from reage.training.agers.latent_ager import SHOWN_AGES, SHOWN_FACES
 from reage.training.configs import PhotoAgerTraining
-from reage.training.loop.averaging import ema_beta, update_average
 from reage.training.loop.data import BatchSource
 from reage.training.loop.draws import Draws, make_rng
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.loss_weights import Losses, total_of, values_of
+from reage.training.loop.optimisers import adam, perturb_weights, update
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import adam, perturb_weights, update
-from reage.training.loop.weighing import Losses, total_of, values_of
 from reage.training.stylegan2.augment import sharpen_detail
 
 __all__ = ["PhotoAgerTrainer"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reage.agers.files import StoredAger
 from reage.agers.finder import stored_ager
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import ModelError
 from reage.models.checkpoints import Model
 from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network

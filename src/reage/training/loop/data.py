@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import ImageError
 from reage.images import to_tensor
 from reage.training.loop.draws import make_rng

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from reage.training.loop.updating import Optimizer
+from reage.training.loop.optimisers import Optimizer
 
 __all__ = ["restore", "state_of"]
 

@@ -14,8 +14,8 @@ from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.stylegan2.discriminator import Discriminator, FeatureHeads, TextureCritic
 from reage.networks.stylegan2.ops import lowered
 from reage.training.loop.draws import Draws
+from reage.training.loop.optimisers import freeze
 from reage.training.loop.parallel import World
-from reage.training.loop.updating import freeze
 from reage.training.stylegan2.augment import ada_augment, diff_augment
 from reage.training.stylegan2.losses import (
     hinge_fake,

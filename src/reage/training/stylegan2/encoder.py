@@ -14,13 +14,13 @@ from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.networks.judges.perceptual import feature_distance, masked_mse
 from reage.training.configs import EncoderTraining
-from reage.training.loop.averaging import ema_beta, update_average
 from reage.training.loop.data import BatchSource
 from reage.training.loop.draws import Draws
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.loss_weights import Losses, total_of, values_of
+from reage.training.loop.optimisers import Optimizer, adam, update
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import Optimizer, adam, update
-from reage.training.loop.weighing import Losses, total_of, values_of
 from reage.training.parts import LIKENESS_SIDE
 from reage.training.stylegan2.adversaries import at_side
 

@@ -21,12 +21,12 @@ from reage.networks.judges.perceptual import feature_distance, masked_mse
 from reage.networks.stylegan2.generator import Generator
 from reage.networks.stylegan2.ops import lowered
 from reage.training.configs import GeneratorTraining
-from reage.training.loop.averaging import ema_beta, update_average
 from reage.training.loop.data import BatchSource, FaceBatch
 from reage.training.loop.draws import Draws, make_rng
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.optimisers import Optimizer, adam, lay_out, perturb_weights, update
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import Optimizer, adam, lay_out, perturb_weights, update
 from reage.training.stylegan2.adversaries import Adversary, Described
 from reage.training.stylegan2.losses import path_lengths
 from reage.training.stylegan2.mapping import set_mapping
@@ -222,9 +222,7 @@ class GeneratorTrainer:
         images = self.synthesis(ws, noise, self.dtype, side)
         held = None
         if self.begun is not None and self._learns(index) and rebuilt < count:
-            held = self._anchors(
-                self.begun, ws[rebuilt:], [maps[rebuilt:] for maps in noise]
-            )
+            held = self._anchors(self.begun, ws[rebuilt:], [maps[rebuilt:] for maps in noise])
         return _Fakes(ws, images, offsets, held)
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reage.datasets.made_people.pairing import Fold, Pair
+from reage.datasets.made_people.pair_lists import Fold, Pair
 
 __all__ = ["age_errors", "area_under_curve", "equal_error", "separability"]
 

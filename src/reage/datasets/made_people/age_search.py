@@ -73,9 +73,7 @@ def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -
 
 
 @torch.no_grad()
-def _render(
-    editor: Editor, faces: list[PreparedFace], strengths: Tensor
-) -> tuple[Tensor, Tensor]:
+def _render(editor: Editor, faces: list[PreparedFace], strengths: Tensor) -> tuple[Tensor, Tensor]:
     """Pictures of made faces, each at its strength, and the ages that are read on them."""
     pictures, ages = [], []
     for face, strength in zip(faces, strengths.split(1), strict=True):
@@ -121,9 +119,7 @@ def _vary(
     todo = changes.flatten(1).any(1).nonzero().flatten().tolist()
     if not todo:
         return faces, shares, likeness
-    plain = dict(
-        zip(todo, _render(editor, [face] * len(todo), strengths[todo])[0], strict=True)
-    )
+    plain = dict(zip(todo, _render(editor, [face] * len(todo), strengths[todo])[0], strict=True))
     for share in SHARES:
         for i in todo:
             faces[i] = face.with_code(face.ws + share * changes[i : i + 1].to(face.ws))
