@@ -135,7 +135,7 @@ class WorkFolder(Journal):
             raise ReageError(f"{output} is not empty: give another --output, or delete it first")
 
     def finish(self) -> None:
-        """Remove the folder. It is renamed first, so a half-removed one does not look unfinished."""
+        """Remove the folder. It is renamed first: a half-removed one would look unfinished."""
         self.__exit__()
         done = self.folder.with_name(f"{self.folder.name}-done")
         os.replace(self.folder, done)

@@ -66,7 +66,7 @@ def _in_new_processes(
                 yield future.result()
     except BrokenProcessPool as error:
         raise ReageError(
-            "a process ended early, perhaps because memory ran out: give the same command again with "
+            "a process ended early, perhaps out of memory: give the same command again with "
             f"fewer {option}; it resumes"
         ) from error
     finally:

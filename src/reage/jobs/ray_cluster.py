@@ -104,7 +104,7 @@ class _Actor:
 
 @contextmanager
 def keep_cluster(address: str | None, workers: int | None) -> Iterator[None]:
-    """Keep the connection to a cluster open across several calls; without an address, do nothing."""
+    """Keep a cluster connection open across calls; do nothing without an address."""
     if address is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Many looks of one person, each brought to its asked age by looking at it: the closed loop."""
+"""Search the strengths at which many looks of one person reach their target ages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHARES = (1.0, 0.5, 0.25)
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """What came out for each asked look."""
+    """The result for each requested look."""
 
     images: Tensor  # [M, 3, R, R]
     strengths: Tensor  # [M]
@@ -45,8 +45,8 @@ class Looks:
 def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -> Looks:
     """Show a made face with changes of its code `[M, num_ws, w_dim]` at the ages `asked` `[M]`.
 
-    The plain face is traced once; its strengths are where every look begins, and its slope is
-    how far a look is moved that is read as too young or too old.
+    The age curve of the plain face is measured once. It gives each look its first strength, and
+    the slope by which a wrong estimated age is corrected.
     """
     plain = Looker(
         editor.required_ager(), editor.age_network, editor.likeness, [face], lambda: [None]
@@ -74,7 +74,7 @@ def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -
 
 @torch.no_grad()
 def _render(editor: Editor, faces: list[PreparedFace], strengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures of made faces, each at its strength, and the ages that are read on them."""
+    """Render faces, each at its strength, and estimate their ages."""
     pictures, ages = [], []
     for face, strength in zip(faces, strengths.split(1), strict=True):
         change = change_by(editor.required_ager(), face, strength)
@@ -89,7 +89,7 @@ def _square(view: FaceView, pictures: Tensor) -> Tensor:
 
 
 def _starts(plain: Looker, curve: AgeCurve, asked: Tensor) -> Tensor:
-    """Strengths at which the plain face is nearest to the ages, `[M]`: one look more a round."""
+    """Find strengths at which the plain face is nearest to the ages, `[M]`: one more per round."""
     known = {
         age: reach_age(plain.look, curve, age, refinements=1).strength
         for age in set(asked.tolist())
@@ -98,7 +98,7 @@ def _starts(plain: Looker, curve: AgeCurve, asked: Tensor) -> Tensor:
 
 
 def _slopes(curve: AgeCurve, strengths: Tensor) -> Tensor:
-    """Years a unit of strength there, `[M]`; never so few that a step would leap."""
+    """Return years per unit of strength, `[M]`, bounded below so that steps stay small."""
     if len(curve.strengths) < 2:
         return torch.full_like(strengths, 1e6)
     steps = curve.strengths.diff()
@@ -110,7 +110,7 @@ def _slopes(curve: AgeCurve, strengths: Tensor) -> Tensor:
 def _vary(
     editor: Editor, face: PreparedFace, changes: Tensor, strengths: Tensor
 ) -> tuple[list[PreparedFace], Tensor, Tensor]:
-    """The face with as much of each change as leaves it the same person's: faces, shares, likeness.
+    """Apply the largest share of each change that keeps the identity: faces, shares, likeness.
 
     Shares and likenesses are `[M]`.
     """

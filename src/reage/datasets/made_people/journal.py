@@ -1,4 +1,4 @@
-"""The work folder of a synthesis: what is drawn and made already, written as it gets known."""
+"""The work folder of a synthesis: finished draws and people, written one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws people who do not exist, and makes all pictures of one."""
+"""Draw people who do not exist, and render all pictures of a person."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MARK = "Synthetic: a person who does not exist, made by reage"
 
 
 class Maker:
-    """Everything that making people needs, loaded once; holds nobody."""
+    """Everything needed to make people, loaded once; keeps no state of a person."""
 
     def __init__(self, options: SynthesisOptions):
         self.options = options
@@ -46,7 +46,7 @@ class Maker:
             precision=options.precision,
             direction=options.direction,
         )
-        self.editor.required_ager()  # what is missing is said before the work
+        self.editor.required_ager()  # report what is missing before the work
         self.people = model_people(self.editor.model)
         self.recogniser = make_recogniser(options.recogniser, self.editor)
 
@@ -55,7 +55,7 @@ class Maker:
         return self.make(task) if isinstance(task, Person) else self.draw(task)
 
     def draw(self, draw: int) -> Drawn:
-        """Draw one face and describe who it is."""
+        """Draw one face and compute its identity vector."""
         rgb, face = self._render(self._code(draw))
         if face is None:
             return Drawn(draw, None)
@@ -85,7 +85,7 @@ class Maker:
         return draw_codes(self.editor.model, self.people, seed).to(self.editor.device)
 
     def _change(self, index: int, seed: int, ws: Tensor) -> Tensor:
-        """How the code differs in one picture, `[1, num_ws, w_dim]`; in a plain one not at all."""
+        """Return the change of the code in one picture, `[1, num_ws, w_dim]`; 0 in a plain one."""
         if index % self.options.conditions == 0 or self.options.amount == 0:
             return torch.zeros_like(ws)
         stranger = draw_codes(self.editor.model, self.people, seed).to(ws)
@@ -95,7 +95,7 @@ class Maker:
         return step_towards(ws, ws + stranger - centre, VARIED, self.options.amount) - ws
 
     def _render(self, ws: Tensor) -> tuple[np.ndarray, Face | None]:
-        """A code's picture and the face that is found in it."""
+        """Render a code and detect the face in its picture."""
         rgb = to_array(self.editor.latents.synthesize(ws))[0]
         faces = self.editor.detector.detect(rgb)
         if faces:
@@ -107,7 +107,7 @@ class Maker:
         return rgb, None
 
     def _prepare(self, ws: Tensor) -> PreparedFace:
-        """The drawn face as an inversion of its own picture: nothing is lost."""
+        """Prepare the drawn face; it is the exact inversion of its own picture."""
         _, face = self._render(ws)
         assert face is not None, "it was seen when it was drawn"
         image = self.editor.latents.synthesize(ws)
@@ -116,7 +116,7 @@ class Maker:
     def _take(
         self, face: PreparedFace, looks: Looks, index: int, seed: int
     ) -> tuple[dict[str, Any], str, bytes]:
-        """Take one picture under its condition; what is stored is what is measured."""
+        """Apply the condition to one picture; the stored picture is the one measured."""
         rng = np.random.default_rng(seed)
         number = index % self.options.conditions
         condition = draw_condition(rng, self.options.amount) if number else PLAIN

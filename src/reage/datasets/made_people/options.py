@@ -1,4 +1,4 @@
-"""What a dataset of people who do not exist is made by."""
+"""Options of a dataset of people who do not exist."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class SynthesisOptions:
             raise UsageError("ages have to be from 0 to 120 years")
 
     def describe(self) -> dict[str, Any]:
-        """All that decides about the result, as JSON would give it back."""
+        """Return all options that determine the result, as plain JSON data."""
         model = find_model(self.model)
         file = model / "config.json" if model.is_dir() else model
         direction = None
@@ -73,6 +73,6 @@ _LIMITS = (
 
 
 def derive_seed(*parts: object) -> int:
-    """A seed of its own for everything that has a name, below 2**63."""
+    """Derive a separate seed, below 2**63, for each name."""
     digest = hashlib.sha256(repr(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""What is known of drawn faces and of made people, as the journal keeps it."""
+"""Records of drawn faces and made people in the journal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Person:
-    """A draw that was taken."""
+    """An accepted draw."""
 
     number: int  # 1 is the first
     draw: int

@@ -1,4 +1,4 @@
-"""A whole dataset of people who do not exist, stopped and gone on with at any time."""
+"""Make a whole dataset of people who do not exist; it can stop and resume at any time."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def synthesize(
 ) -> SynthesisReport:
     """Make a dataset of people who do not exist, each at many ages and under many conditions.
 
-    The same call after an interruption goes on; `output` then has the same bytes as without one,
+    The same call resumes after an interruption; `output` then has the same bytes as without it,
     whatever the number of `workers` (None: the cores) and wherever they are (`ray`: the address of
     a cluster). They are spawned, so a script guards this call by `if __name__ == "__main__"`.
     `on_progress` is told what is counted, how many are done, and of how many; `on_notice` what is
@@ -111,7 +111,7 @@ def _with_full_names(options: SynthesisOptions) -> SynthesisOptions:
 def _choose(
     journal: Journal, options: SynthesisOptions, work: Work, on_progress: Progress | None
 ) -> list[Person]:
-    """Draw faces until there are enough people, none of them like an earlier one.
+    """Draw faces until there are enough people, all of them distinct.
 
     They are taken in the order of their numbers, so how many are drawn at once changes nothing.
     """
@@ -178,7 +178,7 @@ def _write(
 def _gather(
     journal: Journal, people: Sequence[Person], name: str
 ) -> tuple[list[dict[str, Any]], list[tuple[int, int]], np.ndarray]:
-    """Rows of the index, where their pictures are, and their vectors `[N, D]`."""
+    """Collect index rows, the places of their pictures, and their vectors `[N, D]`."""
     rows: list[dict[str, Any]] = []
     places: list[tuple[int, int]] = []
     vectors: list[np.ndarray] = []

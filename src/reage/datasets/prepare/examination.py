@@ -1,4 +1,4 @@
-"""One picture: its faces found, measured, cut out and encoded. Depends on nothing else."""
+"""Examine one picture: detect, measure, crop and encode its faces."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOOK_SIDE = 16
 
 
 class Examiner:
-    """Everything that looking at a picture needs, loaded once a process."""
+    """Everything needed to examine a picture, loaded once per process."""
 
     def __init__(self, options: PrepareOptions):
         self.options = options
@@ -59,7 +59,7 @@ class Examiner:
         return Examined(Record(picture.key, digest, labels=labels, faces=records), crops)
 
     def _face(self, rgb: np.ndarray, face: Face, number: int) -> tuple[FaceRecord, bytes]:
-        """Measure a face; it has a crop where nothing speaks against it."""
+        """Measure a face; it gets a crop unless there is a reason to leave it out."""
         options = self.options
         quad = face_quad(face, options.scale, options.shift)
         yaw, pitch, _ = face.pose
@@ -131,7 +131,7 @@ def look_of(image: np.ndarray) -> str:
 
 
 def encode_webp(image: np.ndarray, quality: int) -> bytes:
-    """WebP bytes of `[H, W, 3]` uint8."""
+    """Encode `[H, W, 3]` uint8 as WebP."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "WEBP", quality=quality, method=4)
     return buffer.getvalue()

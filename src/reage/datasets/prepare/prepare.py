@@ -1,4 +1,4 @@
-"""From folders and tar files to a dataset: the whole way, stopped and gone on with at any time."""
+"""Make a dataset of folders and tar files; it can stop and resume at any time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["PrepareReport", "prepare"]
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """What became of the pictures."""
+    """The result of `prepare`."""
 
     pictures: int
     taken_up: int  # of these, examined by an earlier run that was stopped
@@ -51,7 +51,7 @@ def prepare(
 ) -> PrepareReport:
     """Make a dataset of the faces in folders and tar files of pictures.
 
-    The same call after an interruption goes on; `output` then has the same bytes as without one,
+    The same call resumes after an interruption; `output` then has the same bytes as without it,
     whatever the number of `processes` (None: the cores). They are spawned, so a script guards
     this call by `if __name__ == "__main__"`. `on_picture` is told how many are done of how many,
     `on_left_out` what cannot be used, as it is found, `on_notice` what is worth a line before the
