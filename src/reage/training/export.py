@@ -78,8 +78,8 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
 
 
 def _keep_beside(base: Model, folder: Path) -> None:
-    """Where codes stayed, what the base knows of them goes on fitting: ager, directions, people."""
-    if base.folder is None:  # what a foreign file brings belongs to that file
+    """If codes are unchanged, copy what depends on them: ager, directions, people."""
+    if base.folder is None:  # the contents of a foreign file belong to that file
         return
     made = load_model(folder).generator_hash
     for file in sorted(base.folder.glob(f"*{SUFFIX}")):
@@ -95,7 +95,7 @@ def _keep_beside(base: Model, folder: Path) -> None:
 
 
 def _data_of(settings: RunSettings, base: Model | None) -> str:
-    """What it learnt from, the data of the model that it began from first."""
+    """Describe the training data, that of the base model first."""
     folder = Path(settings.data).name
     return folder if base is None else f"{base.config.data}; then {folder}"
 
@@ -108,7 +108,7 @@ def _licence_of(base: Model | None) -> str:
 def _metrics(
     trainer: GeneratorTrainer | EncoderTrainer, base: Model | None, kimg: float
 ) -> dict[str, float]:
-    """How many thousands of pictures each network has learnt from, those of the base included."""
+    """Return the thousands of pictures that each network trained on, including the base's."""
     if isinstance(trainer, EncoderTrainer):
         of, learnt = "encoder_kimg", kimg
     else:
@@ -124,14 +124,14 @@ def _metrics(
 
 
 def _learned_kimg(trainer: GeneratorTrainer | PhotoAgerTrainer, kimg: float) -> float:
-    """Thousands of pictures of a run after the head start, in which others learn."""
+    """Return thousands of pictures after the head start, in which only the critics learn."""
     return max(kimg - trainer.config.head_start_kimg, 0.0)
 
 
 def _discriminator_of(
     trainer: GeneratorTrainer | EncoderTrainer, base: Model | None
 ) -> Part | None:
-    """What a further training of the generator may go on with."""
+    """Return the networks that a further training of the generator can continue from."""
     found = None
     if isinstance(trainer, GeneratorTrainer):
         network = trainer.adversary.network
@@ -167,9 +167,11 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
 
 
 def _export_ager(ager: StoredAger, base: Model, folder: Path) -> None:
-    """The base model with its new ager; its generator is the same, so all else goes on fitting."""
+    """Return the base model with its new ager; its generator, and so the rest, is unchanged."""
     if base.folder is None:
-        raise ModelError(f"{base.config.name} is no model folder; convert it first: reage convert")
+        raise ModelError(
+            f"{base.config.name} is not a model folder; convert it first: reage convert"
+        )
     with name_errors(folder, ModelError), new_folder(folder) as staged:
         for file in [base.folder / CARD_FILE, *base.folder.glob("*.safetensors")]:
             if file.is_file():

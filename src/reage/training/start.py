@@ -1,4 +1,4 @@
-"""From a run's settings to its trainer."""
+"""Build the trainer of a run from its settings."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _new_generator(config: GeneratorTraining) -> Generator:
 
 
 def _trainable(model: Model) -> Generator:
-    """The model's generator; ModelError where it is no StyleGAN2."""
+    """The model's generator; ModelError if it is not a StyleGAN2."""
     if not isinstance(model.generator, Generator):
         raise ModelError(
             f"the generator of {model.config.name} is lucidrains' network: only StyleGAN2 can be "

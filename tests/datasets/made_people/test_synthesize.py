@@ -168,7 +168,7 @@ class TestChoosing:
 
     def test_who_is_like_an_earlier_one_is_left_out(self):
         drawn = self.drawn(0.0, None, 0.25, 1.0, 0.75, 2.0)
-        taken = reage.datasets.made_people.run._taken
+        taken = reage.datasets.made_people.run._choose_people
         assert [p.draw for p in taken(drawn, 6, 0.5, 9)] == [0, 3, 5]
         assert [p.draw for p in taken(drawn, 6, 0.1, 9)] == [0, 2, 3, 4, 5]
         assert [p.draw for p in taken(drawn, 6, 0.1, 2)] == [0, 2]

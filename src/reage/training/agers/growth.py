@@ -1,4 +1,4 @@
-"""How faces grow, learnt from where the mesh lies on labelled faces of each age."""
+"""Learn how faces grow from mesh positions on labelled faces of each age."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def mean_shapes(meshes: np.ndarray, bins: np.ndarray, male: np.ndarray) -> np.nd
 
 
 def growth_shapes(moves: np.ndarray, points: np.ndarray, alignment: Alignment) -> Tensor:
-    """Carry moves `[K, P, 2]` of points `[P, 2]` on to all places: `[K, 2, S, S]`, symmetric."""
+    """Extend moves `[K, P, 2]` of points `[P, 2]` to all pixels: `[K, 2, S, S]`, symmetric."""
     axis = (np.arange(GROWTH.side) + 0.5) / GROWTH.side * (1 + 2 * GROWTH.margin) - GROWTH.margin
     places = np.stack(np.meshgrid(axis, axis), 2).reshape(-1, 2)
     angles = np.linspace(0, 2 * np.pi, HELD, endpoint=False)
@@ -118,7 +118,7 @@ def _gaussians(a: np.ndarray, b: np.ndarray, reach: float) -> np.ndarray:
 
 
 def _choose(rows: Sequence[FaceRow], faces: int, seed: int) -> list[FaceRow]:
-    """Up to `faces` rows of each age bin, drawn by the seed."""
+    """Draw up to `faces` rows of each age bin by the seed."""
     by_bin: dict[int, list[FaceRow]] = {}
     for row in rows:
         by_bin.setdefault(age_bin(row.age_range), []).append(row)

@@ -1,4 +1,4 @@
-"""Training an ager on a frozen generator and encoder: real faces are sent to random ages."""
+"""Train an ager on a frozen generator and encoder: real faces get random target ages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHOWN_FACES = 8
 
 @dataclass(frozen=True, eq=False)
 class _Faces:
-    """Real faces of a step, with their codes, ages and the ages they are sent to."""
+    """Real faces of a step, with their codes, source ages and target ages."""
 
     images: Tensor  # [N, 3, R, R]
     ws: Tensor  # [N, num_ws, w_dim]
@@ -45,7 +45,7 @@ class _Faces:
 
 
 class AgerTrainer:
-    """An ager, its adversary, and how one step changes them."""
+    """Train an ager and its adversary."""
 
     name = "ager"
     rate_share = 1.0
@@ -124,7 +124,7 @@ class AgerTrainer:
         return (faces.images + toning * self.mask).clamp(-1, 1)
 
     def _losses(self, faces: _Faces, change: Tensor, aged: Tensor, pasted: Tensor) -> Losses:
-        """The losses but for the adversary's, each a mean over the batch."""
+        """Compute all losses except the adversary's, each a mean over the batch."""
         networks, config = self.networks, self.config
         difference = aged - faces.base
         off = [(networks.read(shown) - faces.wanted).abs() for shown in (aged, pasted)]
@@ -151,7 +151,7 @@ class AgerTrainer:
 
     @torch.no_grad()
     def calibrate(self, faces: int = 512) -> None:
-        """Tell the ager where codes lie and how far they spread."""
+        """Set the ager's mean and spread of codes."""
         images = self.source.fixed_faces(faces)
         ws = torch.cat([self._encode(part.to(self.device)) for part in images.split(32)])
         for ager in (self.ager, self.average):
@@ -166,7 +166,7 @@ class AgerTrainer:
         return self.generator.synthesize(ws, dtype=self.dtype)[:, :3]
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a step changes."""
+        """Return the state that a step changes."""
         return state_of(self._trained_networks(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

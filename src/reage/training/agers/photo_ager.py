@@ -1,4 +1,4 @@
-"""Training a photo ager: real faces are sent to random ages, and what is pasted is judged."""
+"""Train a photo ager: real faces get random target ages, and critics rate the pasted faces."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PEAK = 0.15  # by which light changes freely, of -1..1: lines and folds; spots a
 
 
 class PhotoAgerTrainer:
-    """A photo ager, its critics, and how one step changes them."""
+    """Train a photo ager and its critics."""
 
     name = "photo-ager"
     rate_share = 1.0
@@ -66,7 +66,7 @@ class PhotoAgerTrainer:
         dtype: torch.dtype,
         begun_kimg: float = 0.0,
     ):
-        self.begun_kimg = begun_kimg  # what the ager has learnt from before
+        self.begun_kimg = begun_kimg  # pictures of earlier trainings
         self.config, self.networks, self.source, self.world = config, networks, source, world
         self.device, self.dtype, self.critics, self.beside = device, dtype, critics, beside
         self.growth = growth and growth.to(device)
@@ -143,7 +143,7 @@ class PhotoAgerTrainer:
     def _losses(
         self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor, older: Tensor
     ) -> Losses:
-        """The losses but for the critics', each a mean over the batch."""
+        """Compute all losses except the critics', each a mean over the batch."""
         networks, config = self.networks, self.config
         with torch.no_grad():
             before = networks.describe(photos)
@@ -163,7 +163,7 @@ class PhotoAgerTrainer:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a step changes."""
+        """Return the state that a step changes."""
         return state_of(self._trained_networks(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

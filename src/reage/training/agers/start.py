@@ -45,7 +45,7 @@ def start_ager(
     machine: Machine,
     agers: Model | None = None,
 ) -> AgerTrainer:
-    """The trainer of an ager of codes; it goes on from that of `agers`, or of `model`.
+    """Make the trainer of a latent ager; it continues from that of `agers`, or of `model`.
 
     ModelError where the model has no encoder, or `agers` no ager for codes of its shape.
     """
@@ -78,9 +78,9 @@ def start_ager(
 
 
 def _previous_ager(model: Model, agers: Model | None) -> StoredAger | None:
-    """The ager that a training goes on from, if there is one.
+    """Return the ager that a training continues from, if there is one.
 
-    One of an earlier state of the generator will do: where its codes lie is told to it anew.
+    It may belong to an earlier state of the generator: its code statistics are set again.
     """
     found = stored_ager(agers or model)
     shape = (model.generator.num_ws, model.config.generator.w_dim)
@@ -91,7 +91,7 @@ def _previous_ager(model: Model, agers: Model | None) -> StoredAger | None:
     if agers is not None:
         raise ModelError(
             f"{agers.config.name} has no ager of reage's for codes of {shape[0]} x {shape[1]}, as "
-            f"{model.config.name} has them; leave --agers-of out to begin a new one"
+            f"{model.config.name} has them; leave --agers-of out to start a new one"
         )
     return None
 

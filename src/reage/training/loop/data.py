@@ -111,7 +111,7 @@ class BatchSource:
         return batch
 
     def fixed_faces(self, count: int) -> Tensor:
-        """Always the same faces, `[N, 3, R, R]`, to look at."""
+        """Return the same faces, `[N, 3, R, R]`, on each call, for previews."""
         rng = make_rng(self.seed, self.purpose, "fixed")
         order = torch.randperm(len(self.rows), generator=rng)[:count]
         return to_tensor(np.stack([self.dataset.read(self.rows[int(i)]) for i in order]))

@@ -1,8 +1,8 @@
 """Random numbers that belong to one picture of one step.
 
 Each picture of the global batch has its own generator, seeded by (seed, step, place in the
-batch). So nothing has to be saved to go on with a run exactly, and several processes draw
-together what one would have drawn.
+batch). So a run resumes exactly without saved state, and several processes together draw the
+same numbers as one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["Draws", "make_rng"]
 
 
 def make_rng(*key: int | str) -> torch.Generator:
-    """A generator of random numbers for a key."""
+    """Make a random number generator seeded by a key."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 class Draws:
-    """What is random about some pictures of a batch."""
+    """Random numbers for some pictures of a batch."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Draws:
         return len(self.generators)
 
     def part(self, begin: int, end: int) -> Draws:
-        """The same for some of the pictures; they go on where the whole stands."""
+        """Select some of the pictures; their generators are shared with the whole."""
         part = Draws(0, 0, (), device=self.device)
         part.generators = self.generators[begin:end]
         return part

@@ -1,4 +1,4 @@
-"""What a trainer saves of its networks and optimisers, and takes back."""
+"""Save and restore the state of networks and optimisers."""
 
 from __future__ import annotations
 

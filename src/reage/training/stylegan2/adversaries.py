@@ -1,4 +1,4 @@
-"""The two adversaries behind one set of calls: augment, describe, then the losses of each side."""
+"""Two adversaries with one interface: augment, describe, then the losses of each side."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class Described:
         return Described(self.images[begin:end], features)
 
     def detach(self) -> Described:
-        """The same without a way back."""
+        """Detach from the graph."""
         return Described(
             self.images.detach(), self.features and [f.detach() for f in self.features]
         )
 
 
 class Adversary(Protocol):
-    """What a training loop needs of an adversary."""
+    """The interface of an adversary."""
 
     @property
     def network(self) -> nn.Module: ...  # what is trained
@@ -78,7 +78,7 @@ class Adversary(Protocol):
 
 
 class NoAdversary:
-    """Nobody to fool: a plain autoencoder, the fast start of a generator with an encoder."""
+    """No adversary: a plain autoencoder, for the fast start of a generator with an encoder."""
 
     def __init__(self, features: EfficientNetLite0, *, side: int = 128):
         self.features, self.side = features, side
@@ -160,7 +160,7 @@ class ProjectedAdversary:
     def _weighted_hinge(
         self, loss: Callable[[Tensor], Tensor], described: Described, classes: Tensor | None
     ) -> Tensor:
-        """The hinge of all heads, weighed, of each picture `[N]`."""
+        """Return the weighted hinge loss of all heads for each picture, `[N]`."""
         assert described.features is not None
         texture = None
         with lowered(described.images, self.dtype):

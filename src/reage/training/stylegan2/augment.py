@@ -44,7 +44,7 @@ def diff_augment(images: Tensor, draws: Draws) -> Tensor:
 
 
 def sharpen_detail(images: Tensor, amounts: Tensor) -> Tensor:
-    """Pictures `[N, C, R, R]` with their finest detail weighed by 1 + amounts `[N]`.
+    """Scale the finest detail of pictures `[N, C, R, R]` by 1 + amounts `[N]`.
 
     -1 takes away what a 3x3 binomial filter does, 1 doubles it (an unsharp mask).
     """

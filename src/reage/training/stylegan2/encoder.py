@@ -1,4 +1,4 @@
-"""Training an encoder for a generator, which stays as it is or is tuned along."""
+"""Train an encoder for a generator, which is frozen or fine-tuned."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHOWN_FACES = 16
 
 
 class EncoderTrainer:
-    """An encoder, its generator, and how one step changes them."""
+    """Train an encoder, and optionally its generator."""
 
     name = "encoder"
     rate_share = 1.0
@@ -124,7 +124,7 @@ class EncoderTrainer:
         return generator.synthesize(ws, dtype=self.dtype)[:, :3]
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a step changes."""
+        """Return the state that a step changes."""
         return state_of(self._trained_networks(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -44,7 +44,7 @@ GRID = 32  # pictures of each kind on a sample grid
 
 @dataclass(frozen=True, eq=False)
 class _Fakes:
-    """What a step made, and of which codes."""
+    """The generated pictures of a step and their codes."""
 
     ws: Tensor  # [N, num_ws, w_dim]
     images: Tensor  # [N, 3, r, r]
@@ -53,7 +53,7 @@ class _Fakes:
 
 
 class GeneratorTrainer:
-    """A generator, its adversary and perhaps an encoder, and how one step changes them."""
+    """Train a generator, its adversary and optionally an encoder."""
 
     name = "generator"
     rate_share = 1.0
@@ -82,7 +82,7 @@ class GeneratorTrainer:
             raise UsageError("anchor_weight compares whole pictures: leave the stages out")
         self.config, self.source, self.world = config, source, world
         self.device, self.dtype = device, dtype
-        self.begun_kimg = begun_kimg  # what the generator has learnt from before
+        self.begun_kimg = begun_kimg  # pictures of earlier trainings
         self.adversary, self.features = adversary, features
         self.generator = generator.train().requires_grad_(True).to(device)
         learns = not config.keeps_codes
@@ -182,7 +182,7 @@ class GeneratorTrainer:
         return rebuilt, min(_fours(count * self.config.mixed_share), rebuilt, count - rebuilt)
 
     def _arrange(self, batch: FaceBatch) -> FaceBatch:
-        """The pictures in the order rebuilt, mixed, sampled.
+        """Order the pictures: reconstructions, mixtures, samples.
 
         A picture's kind follows from its place within a pattern, so several processes have
         together what one would have.
@@ -227,7 +227,7 @@ class GeneratorTrainer:
 
     @torch.no_grad()
     def _anchors(self, begun: Generator, ws: Tensor, noise: list[Tensor]) -> Tensor:
-        """Small pictures of codes as the run's first generator made them."""
+        """Render codes with the run's first generator, as small pictures."""
         if self.begun_synthesis is not None:
             made = self.begun_synthesis(ws, noise, self.dtype)
         else:
@@ -239,7 +239,7 @@ class GeneratorTrainer:
         self.codes = torch.cat([self.codes, self.world.gather(codes)])[-REMEMBERED:]
 
     def _sample_codes(self, draws: Draws) -> Tensor:
-        """Codes of new z, some with a second z from a random level on (style mixing)."""
+        """Sample codes from z, some with a second z from a random level on (style mixing)."""
         z = draws.normal(2, self.generator.config.z_dim)
         crossover = draws.integers(1, self.generator.num_ws)
         never = draws.uniform() >= self.config.mixing
@@ -359,7 +359,7 @@ class GeneratorTrainer:
         return self.generator.config.resolution
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a step changes."""
+        """Return the state that a step changes."""
         state = state_of(self._networks(), self.optimizers)
         state["mean_path"], state["codes"] = self.mean_path, self.codes
         return state
@@ -404,7 +404,7 @@ class GeneratorTrainer:
 
 
 def mix_codes(w: Tensor, offsets: Tensor, draws: Draws) -> Tensor:
-    """Codes between those of neighbouring faces: a blend, or one's coarse and the other's fine.
+    """Mix codes of neighbouring faces: blend them, or join coarse and fine levels.
 
     What an edit moves a code through has to look like a face too, and so has a code without its
     offsets `[N, num_ws, w_dim]`: a part of them is left out.
