@@ -1,4 +1,4 @@
-"""Faces of a dataset taken through the whole edit at every target age, and looked at."""
+"""Edit faces of a dataset to every target age, and measure the results."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MARGIN = 2  # pixels around the mask that resampling may touch
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """One face: as it is, reconstructed, and at each target."""
+    """The looks of one face: unedited, reconstructed, and at each target."""
 
     row: FaceRow
     photo: Look
@@ -53,7 +53,7 @@ class Subject:
 
     @property
     def age_roughness(self) -> float | None:
-        """Standard deviation of the second differences of the read ages along the targets."""
+        """Return the standard deviation of second differences of the ages along the targets."""
         return roughness([self.aged[target].age for target in sorted(self.aged)])
 
 
@@ -83,7 +83,7 @@ def measure_ageing(
     config: EvaluationConfig,
     progress: Progress,
 ) -> Ageing:
-    """Age crops of a dataset as if they were photos: the product's way, detection included."""
+    """Age crops of a dataset as if they were photos, with the whole edit including detection."""
     subjects, missed, sheet = [], [], []
     for done, row in enumerate(rows, 1):
         try:
@@ -136,7 +136,7 @@ def _generate(
     face: PreparedFace,
     config: EvaluationConfig,
 ) -> PreparedFace:
-    """The face as the generator shows it, by the encoder where the edit needed no code."""
+    """Return the face with its code, by the encoder if the edit needed no code."""
     if face.code is not None or editor.load_latents is None:
         return face
     steps = ProjectConfig(step=1, plateau=0)
@@ -144,9 +144,9 @@ def _generate(
 
 
 def paste_reconstruction(photo: Photo, face: PreparedFace) -> np.ndarray:
-    """The photo with the generator's own, unedited face in it, `[H, W, 3]` uint8.
+    """Paste the generator's unedited face into the photo, `[H, W, 3]` uint8.
 
-    Always in the way of `replace`: with `delta`, no edit leaves the photo as it is.
+    It always pastes as `replace`: with `delta`, the photo would not change.
     """
     still = Change(torch.zeros_like(face.base))
     layer = replace(face.layer(still), picture=face.base)
@@ -162,7 +162,7 @@ def _rms(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _psnr_outside(before: np.ndarray, after: np.ndarray, view: FaceView) -> float:
-    """PSNR of two photos where the mask of the edit is 0, dB; 100 where nothing changed."""
+    """Return the PSNR of two photos where the edit's mask is 0, dB; 100 if nothing changed."""
     outside = ~_edited_area(before.shape[:2], view)
     if not outside.any():
         return MOST_PSNR
@@ -171,7 +171,7 @@ def _psnr_outside(before: np.ndarray, after: np.ndarray, view: FaceView) -> floa
 
 
 def _edited_area(shape: tuple[int, int], view: FaceView) -> np.ndarray:
-    """Where the mask, a little widened, lies in the photo, `[H, W]` bool."""
+    """Return the dilated mask in photo coordinates, `[H, W]` bool."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     places = to_unit(np.stack([x, y], 2), view.crop.quad) * len(view.mask)
     row, column = (np.floor(places[..., i]).astype(int) for i in (1, 0))

@@ -1,4 +1,4 @@
-"""How much of an unseen face comes back from its code."""
+"""Measure how well codes reconstruct unseen faces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["Inversions", "InvertedCrop", "measure_inversion"]
 
 @dataclass(frozen=True)
 class InvertedCrop:
-    """One crop and one way to its code."""
+    """The reconstruction of one crop by one inversion method."""
 
     file: str
     way: str
@@ -40,7 +40,7 @@ class InvertedCrop:
 
 @dataclass(frozen=True, eq=False)
 class Inversions:
-    """All crops by all ways, and their pictures."""
+    """The reconstructions of all crops by all methods, and their pictures."""
 
     crops: Sequence[InvertedCrop]
     perceptual: str  # name of the distance
@@ -122,7 +122,7 @@ def _measure(
     image: Tensor,
     seconds: float,
 ) -> InvertedCrop:
-    """Compare a made picture `[1, 3, R, R]` with its crop, all of which counts."""
+    """Compare a made picture `[1, 3, R, R]` with its whole crop."""
     wanted = to_tensor(crop.image).to(image)
     mask = torch.ones_like(wanted[:, :1])
     image = image.clamp(-1, 1)

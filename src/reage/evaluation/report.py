@@ -1,4 +1,4 @@
-"""The report in words and tables: Markdown of what report.json holds, and both files written."""
+"""Write the report: report.json, and Markdown of its figures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GROUPS = {
 
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Raise ImageError, before any work, where a report may not be written."""
+    """Raise ImageError before any work if the report cannot be written."""
     if folder.is_file():
         raise ImageError(f"{folder} is a file: name a folder for the report")
     if (folder / MARKDOWN).exists() and not overwrite:
@@ -276,7 +276,7 @@ def _note(found: Mapping[str, Any]) -> list[str]:
 
 
 def _round_floats(value: Any) -> Any:
-    """Plain data with floats of six significant digits."""
+    """Round all floats in plain data to six significant digits."""
     if isinstance(value, Mapping):
         return {str(name): _round_floats(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

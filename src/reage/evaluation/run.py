@@ -1,4 +1,4 @@
-"""One evaluation from beginning to end: every section that its inputs allow."""
+"""Run an evaluation: every section that its inputs allow."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NO_DATA = "left out: no dataset was given (--data)"
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What was measured; `figures` is report.json, `pictures` go beside it."""
+    """The results: `figures` is report.json, `pictures` are written beside it."""
 
     figures: dict[str, Any]
     pictures: dict[str, np.ndarray] = field(default_factory=dict)  # file name -> [H, W, 3] uint8
@@ -73,7 +73,7 @@ def evaluate(
 
 
 def peak_memory() -> float | None:
-    """Most memory that this process has held so far, MB; None where the system does not say."""
+    """Return the peak memory of this process, MB; None where the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -84,7 +84,7 @@ def peak_memory() -> float | None:
 
 @dataclass
 class _Course:
-    """The sections in their order, and what has come out so far."""
+    """The sections in order, and their results so far."""
 
     editor: Editor
     judges: Judges

@@ -1,4 +1,4 @@
-"""How like real faces the generator's are: FID and KID in several feature spaces."""
+"""Compare generated with real faces: FID and KID in several feature spaces."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _compare(
 
 
 def _shrink(pictures: np.ndarray, side: int) -> np.ndarray:
-    """Pictures of one size are compared, lest the size be what differs."""
+    """Downsample pictures, so that all compared pictures have one size."""
     if pictures.shape[1] == side:
         return pictures
     parts = to_tensor(pictures).split(BATCH)
@@ -123,7 +123,7 @@ def _shrink(pictures: np.ndarray, side: int) -> np.ndarray:
 
 
 def _usual_points(judges: Judges, pictures: np.ndarray) -> np.ndarray | None:
-    """Where the five points usually are, `[5, 2]` in sides of the crop; None: no face found."""
+    """Return the typical five points, `[5, 2]` in sides of the crop; None: no face found."""
     if judges.recogniser is None:
         return None
     faces = [face for face in map(judges.find, pictures) if face is not None]

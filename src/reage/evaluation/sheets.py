@@ -1,4 +1,4 @@
-"""Pictures of the report: grids of samples, rows of faces with what was read below each."""
+"""Pictures of the report: grids of samples, rows of faces with captions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gathering codes with ages to fit a direction on: of a generator's samples or of real faces."""
+"""Collect codes with ages to fit a direction: from generator samples or real faces."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def codes_of_dataset(
     """Project real faces, whose crops have the model's alignment and resolution.
 
     A face's age is what the age network reads, held within the label's range. `store` is a file
-    that keeps the codes: what is in it is not projected again, so a run that was killed goes on.
+    that keeps the codes: they are not projected again, so a killed run can resume.
     """
     known = _read_store(store, model.generator_hash)
     for begin in range(0, len(rows), BATCH):
@@ -118,7 +118,7 @@ def codes_of_dataset(
 
 
 def put_stored_first(rows: Sequence[FaceRow], store: Path | None, model: Model) -> list[FaceRow]:
-    """Put the rows whose codes are in a store before the others; else the order stays."""
+    """Move the rows whose codes are stored to the front; otherwise keep the order."""
     known = _read_store(store, model.generator_hash)
     return sorted(rows, key=lambda row: row.file not in known)
 
@@ -126,7 +126,7 @@ def put_stored_first(rows: Sequence[FaceRow], store: Path | None, model: Model) 
 def describe_faces(
     pictures: np.ndarray, gender_network: GenderNetwork
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Measure what an age direction must not carry along, of crops `[N, H, W, 3]` uint8.
+    """Measure the attributes that an age direction must not change, of crops `[N, H, W, 3]` uint8.
 
     Gender (probability of male), yaw and pitch (degrees), smile (mouth's width over the eyes'
     distance), brightness and contrast (0..255). Also whether a face was found, `[N]`.

@@ -1,4 +1,4 @@
-"""Make a bank of skin detail of a folder of synthetic heads."""
+"""Make a bank of skin detail from a folder of synthetic heads."""
 
 from __future__ import annotations
 

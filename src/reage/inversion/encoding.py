@@ -1,4 +1,4 @@
-"""A first code of a face, by any encoder, in one pass or in several."""
+"""Encode faces by any encoder, in one pass or in several."""
 
 from __future__ import annotations
 
@@ -45,5 +45,5 @@ def encode(
 
 
 def downsample(images: Tensor, side: int) -> Tensor:
-    """Pictures at an encoder's size, by means over what a pixel covers, as its authors' code."""
+    """Downsample pictures to an encoder's size by area averaging, as its authors' code does."""
     return images if images.shape[-1] == side else F.adaptive_avg_pool2d(images, side)

@@ -1,4 +1,4 @@
-"""The generator bent to one face in a few passes of a hypernetwork, instead of by optimisation."""
+"""Tune the generator to one face in a few passes of a hypernetwork, without optimisation."""
 
 from __future__ import annotations
 

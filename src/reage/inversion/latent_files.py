@@ -62,7 +62,7 @@ class Latents:
 
 
 def split_choice(path: Path) -> tuple[Path, str]:
-    """Take "FILE:NAME" apart; a file of the whole name goes first."""
+    """Split "FILE:NAME"; an existing file of the whole name takes precedence."""
     file, colon, choice = str(path).partition(":")
     return (path, "") if path.exists() or not colon else (Path(file), choice)
 
@@ -139,7 +139,7 @@ def _read(
 
 
 def _pick_code(latents: Latents, choice: str, path: Path) -> Latents:
-    """One of several codes, where one is chosen."""
+    """Pick the chosen one of several codes."""
     if not choice:
         return latents
     count = len(latents.ws)
@@ -150,7 +150,7 @@ def _pick_code(latents: Latents, choice: str, path: Path) -> Latents:
 
 
 def _map_z(z: Any, path: Path, map_z: Callable[[Tensor], Tensor] | None) -> Latents:
-    """Codes of Z, through the mapping of the generator at hand."""
+    """Map codes of Z through the current generator's mapping."""
     if map_z is None:
         raise LatentError(f"{path} holds codes of Z, which belong to one mapping; give W or W+")
     array = _numbers(z, path)
@@ -254,6 +254,6 @@ def _read_own(path: Path, num_ws: int, w_dim: int) -> Latents:
     except ValueError as error:
         raise LatentError(f"{path} has metadata that are not JSON: {error}") from error
     if not isinstance(known, dict):
-        raise LatentError(f"{path} has metadata that are no object; it is damaged")
+        raise LatentError(f"{path} has metadata that are not an object; it is damaged")
     ws = as_ws(tensors["ws"].float().numpy(), num_ws, w_dim, str(path))
     return Latents(ws, known.get("provenance", {}), known.get("generator_hash"))

@@ -44,7 +44,7 @@ class ProjectConfig:
 
 @dataclass(frozen=True)
 class ProjectStep:
-    """What `on_step` sees after each step."""
+    """The progress passed to `on_step` after each step."""
 
     index: int  # 0 is the first
     ws: Tensor  # [N, num_ws, w_dim] as it stood when the losses were taken
@@ -122,7 +122,7 @@ def project(
 
 
 class _Search:
-    """The variables of one inversion and what was best for each face."""
+    """The variables of one inversion and the best result of each face."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class _Search:
         self.rng = torch.Generator(start.device).manual_seed(config.seed)
 
     def step(self, index: int) -> ProjectStep:
-        """Take the losses where the codes stand, then move the codes."""
+        """Compute the losses at the current codes, then update the codes."""
         ws = self.start.index_copy(1, self.levels, self.free)
         images = self.generator.synthesize(
             ws,

@@ -27,7 +27,7 @@ __all__ = ["LatentSpace"]
 
 @dataclass(frozen=True, eq=False)
 class LatentSpace:
-    """W+ of one generator. What is not used is not loaded."""
+    """W+ of one generator. Networks are loaded on first use."""
 
     model: Model
     dtype: torch.dtype = torch.float32  # of the maps of generator and encoder
@@ -53,9 +53,9 @@ class LatentSpace:
         return fingerprint_of(self.model.generator_hash, encoder, self.tuning)
 
     def with_tuning(self, code: TunedCode) -> LatentSpace:
-        """The space with its generator tuned to one face: pivotal tuning inversion.
+        """Return the space with its generator tuned to one face: pivotal tuning inversion.
 
-        Codes, directions and agers of the generator go on fitting (Roich et al. 2021, section 3).
+        Codes, directions and agers of the generator still fit (Roich et al. 2021, section 3).
         """
         generator = apply_difference(self.model.generator, code.difference)
         model = replace(self.model, generator=generator)

@@ -1,4 +1,4 @@
-"""Pivotal tuning: the generator bent to one face, stored as a small difference.
+"""Pivotal tuning: tune the generator to one face and store the small difference.
 
 Roich et al., "Pivotal Tuning for Latent-based Editing of Real Images" (2021): the code stays, the
 weights move a little until the picture is the photo's. Only the convolutions and toRGB layers
@@ -50,7 +50,7 @@ class TuneConfig:
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """What tuning found."""
+    """The result of tuning."""
 
     difference: dict[str, Tensor]  # parameter name -> change
     image: Tensor  # [1, 3, R, R] of the pivot
@@ -122,7 +122,7 @@ def tuned_names(generator: AnyGenerator, first_resolution: int) -> list[str]:
 
 
 def apply_difference(generator: AnyGenerator, difference: dict[str, Tensor]) -> AnyGenerator:
-    """A frozen copy of the generator with a difference added."""
+    """Return a frozen copy of the generator with a difference added."""
     bent = copy.deepcopy(generator)
     parameters = dict(bent.named_parameters())
     with torch.no_grad():

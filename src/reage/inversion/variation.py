@@ -1,4 +1,4 @@
-"""Several looks from one code: levels by name, and small steps towards other codes at them."""
+"""Vary a code: named levels, and small steps towards other codes at them."""
 
 from __future__ import annotations
 
