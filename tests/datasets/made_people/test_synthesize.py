@@ -119,7 +119,7 @@ def test_a_stopped_run_goes_on(whole: Path, options: SynthesisOptions, tmp_path:
         patch.setattr(Maker, "do", do)
         with pytest.raises(KeyboardInterrupt):
             synthesize(out, options, workers=1)
-    with pytest.raises(ReageError, match=r"begun with other options \(seed\)"):
+    with pytest.raises(ReageError, match=r"started with other options \(seed\)"):
         synthesize(out, replace(options, seed=1), workers=1)
     stop = 100
     first, seen[:] = list(seen), []

@@ -202,7 +202,7 @@ def test_an_output_that_is_taken(made: Made, photos: Path, tmp_path: Path, files
     output = tmp_path / "faces"
     with pytest.raises(Killed):
         prepare([photos], output, made.options, processes=1, on_picture=_stop)
-    with pytest.raises(ReageError, match=r"begun with other options \(labels, size\)"):
+    with pytest.raises(ReageError, match=r"started with other options \(labels, size\)"):
         prepare([photos], output, replace(made.options, size=64, labels=None), processes=1)
     (tmp_path / "file").write_text("")
     with pytest.raises(ReageError, match="is a file"):
