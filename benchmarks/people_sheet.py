@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from reage.datasets.reading import open_dataset
+from reage.datasets.face_dataset import open_dataset
 
 PEOPLE, SIDE = 10, 80  # rows; pixels of a picture
 

@@ -264,7 +264,7 @@ class Editor:
             )
         ((number, face),) = faces.items()
         code = load_tuned(Path(tuned), self.model.generator_hash)
-        space = self.latents.tuned(code)
+        space = self.latents.with_tuning(code)
         square, side = space.alignment, space.resolution
         view = view_face(photo.pixels, face, number, square, side, self.age_network)
         ws = code.ws.to(self.device)

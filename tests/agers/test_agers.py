@@ -24,7 +24,7 @@ from reage.compositing.preview import preview, preview_flat
 from reage.compositing.render import render_photo
 from reage.compositing.view import crop_for_age, usual_points
 from reage.compositing.warp import warp_in_place
-from reage.datasets.made_people.settling import settle
+from reage.datasets.made_people.age_search import settle
 from reage.editor import QUALITIES, load
 from reage.errors import LatentError, ModelError
 from reage.faces.face import Face

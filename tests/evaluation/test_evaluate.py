@@ -170,7 +170,7 @@ def test_samples_are_the_same_for_the_same_seed(small_editor: Editor):
 
 
 def test_an_encoder_is_measured_alone(small_editor: Editor, judges: Judges, crops: Path):
-    from reage.datasets.reading import open_dataset
+    from reage.datasets.face_dataset import open_dataset
 
     generator = small_editor.model.generator
     average = generator.mapping.w_avg.expand(1, generator.num_ws, -1)
@@ -208,7 +208,7 @@ SQUARE = np.array([[-0.5, -0.5], [-0.5, 127.5], [127.5, 127.5], [127.5, -0.5]])
 def test_a_replaced_face_without_an_edit_is_the_reconstruction(
     small_editor: Editor, judges: Judges, astronaut: np.ndarray
 ):
-    from reage.datasets.reading import FaceRow
+    from reage.datasets.face_dataset import FaceRow
     from reage.images import photo_from_array
 
     ager = small_editor.required_ager()

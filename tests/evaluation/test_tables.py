@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reage.datasets.reading import FaceRow
+from reage.datasets.face_dataset import FaceRow
 from reage.evaluation.ageing import Ageing, Subject
 from reage.evaluation.looks import ATTRIBUTES, Look
 from reage.evaluation.marks import marks

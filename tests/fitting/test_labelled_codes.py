@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from made import random
-from reage.datasets.reading import FaceDataset, balanced, open_dataset
+from reage.datasets.face_dataset import FaceDataset, choose_balanced, open_dataset
 from reage.errors import ImageError, LatentError
 from reage.fitting import labelled_codes as codes
 from reage.inversion.projection import Inversion, ProjectConfig
@@ -206,14 +206,14 @@ class TestDataset:
 
     def test_balanced_is_even_and_repeats_itself(self, dataset: FaceDataset):
         rows = [r for r in dataset.rows if r.age_range != (0, 2)] + list(dataset.rows[:1])
-        chosen = balanced(rows, 10, seed=0)
+        chosen = choose_balanced(rows, 10, seed=0)
         counts = [sum(r.age_range == a for r in chosen) for a in RANGES.values()]
         assert sorted(counts) == [1, 3, 3, 3]
         assert len({r.file for r in chosen}) == 10
-        assert chosen == balanced(rows, 10, seed=0)
-        assert chosen != balanced(rows, 10, seed=1)
-        assert len(balanced(rows, 1000, seed=0)) == len(rows)
-        assert balanced([], 5, seed=0) == []
+        assert chosen == choose_balanced(rows, 10, seed=0)
+        assert chosen != choose_balanced(rows, 10, seed=1)
+        assert len(choose_balanced(rows, 1000, seed=0)) == len(rows)
+        assert choose_balanced([], 5, seed=0) == []
 
     def test_folders_that_are_none(self, tmp_path: Path):
         with pytest.raises(ImageError, match=r"has 0 index tables \(\.csv\) and 0 shards"):

@@ -19,10 +19,10 @@ from reage.inversion.projection import masked_psnr
 from reage.inversion.tuning import (
     TuneConfig,
     Tuned,
+    apply_difference,
     load_tuned,
     save_tuned,
     tune,
-    tuned_generator,
 )
 from reage.models.files import save_tensors
 from reage.networks.judges.perceptual import EfficientNetDistance, masked_mse
@@ -57,7 +57,7 @@ def test_the_photo_comes_nearer_and_the_generator_stays(
 ):
     with torch.no_grad():
         before = psnr(small.synthesize(ws), target)
-        bent = tuned_generator(small, tuned.difference)
+        bent = apply_difference(small, tuned.difference)
         assert torch.allclose(bent.synthesize(ws), tuned.image, atol=1e-5)
     assert tuned.psnr == pytest.approx(psnr(tuned.image, target), abs=0.01)
     assert tuned.psnr > before + 1
@@ -104,7 +104,7 @@ def test_difference_file_round_trip_in_half_precision(
     numbers = sum(change.numel() for change in found.values())
     assert file.stat().st_size < 2 * numbers + 4 * ws.numel() + 4000
     with torch.no_grad():
-        again = tuned_generator(small, found).synthesize(ws)
+        again = apply_difference(small, found).synthesize(ws)
     assert psnr(again, tuned.image) > 50
 
 
@@ -126,7 +126,7 @@ def test_a_difference_of_another_generator_is_refused(
     for wrong in ({"synthesis.b64.conv0.weight": torch.zeros(1)},
                   {"synthesis.b32.conv0.weight": torch.zeros(3)}):  # fmt: skip
         with pytest.raises(LatentError, match="which this generator does not have"):
-            tuned_generator(small, wrong)
+            apply_difference(small, wrong)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hello"])

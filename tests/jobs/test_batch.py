@@ -172,7 +172,7 @@ def test_what_changed_is_done_again(photos: Path, task: BatchTask, tmp_path: Pat
         seen = counted(patch)
         run_batch(str(photos), out, small, retry=True)
     assert seen == ["sub/bea.png"]
-    with pytest.raises(ReageError, match=r"begun with other options \(seed\)"):
+    with pytest.raises(ReageError, match=r"started with other options \(seed\)"):
         run_batch(str(photos), out, replace(small, seed=1))
 
 
@@ -241,12 +241,12 @@ def test_what_an_older_version_began_is_done_once_more(
     (out / ".reage-batch" / "journal.sqlite").unlink()
     (out / ".reage-batch" / "journal.jsonl").write_bytes(b'{"key": "ada.jpg"}\n')
     before, said = tree(out), list[str]()
-    with pytest.raises(ReageError, match="begun with other options"):
+    with pytest.raises(ReageError, match="started with other options"):
         run_batch(str(photos), out, replace(task, seed=1), on_notice=said.append)
     assert tree(out) == before
     report = run_batch(str(photos), out, task, on_notice=said.append)
     assert report.earlier == 0
-    assert said == [f"{out} was begun by an older reage: its work is done once more"]
+    assert said == [f"{out} was started by an older reage: its work is done once more"]
     assert tree(out) == tree(kept[1])
 
 

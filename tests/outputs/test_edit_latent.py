@@ -64,7 +64,7 @@ def test_every_format_gives_the_same_pictures(
         words = ("--strength", "0:1:1", "--direction", direction, "--overwrite")
         status, _, err = edit(tmp_path / name, *words)
         assert status == 0, err
-        assert err == f"note: {name} does not say its generator; taken for small's\n"
+        assert err == f"note: {name} does not name its generator; assuming small\n"
         found[name] = pictures(tmp_path / "out")
     first = found.pop("code.npz")
     assert first.keys() == {"code-move+0.png", "code-move+1.png", "code-ages.png"}

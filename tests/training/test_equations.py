@@ -22,16 +22,16 @@ from reage.networks.stylegan2.discriminator import (
     minibatch_stddev,
 )
 from reage.training.configs import AdamSettings
-from reage.training.loop.averaging import averaging_beta, update_average
 from reage.training.loop.data import age_bin
 from reage.training.loop.draws import Draws
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.optimisers import Optimizer, update
 from reage.training.loop.parallel import World
-from reage.training.loop.updating import Optimizer, update
 from reage.training.stylegan2 import losses
 from reage.training.stylegan2.adversaries import ProjectedAdversary
-from reage.training.stylegan2.augment import ada_augment, diff_augment, resharpened
+from reage.training.stylegan2.augment import ada_augment, diff_augment, sharpen_detail
 from reage.training.stylegan2.encoder import random_masks
-from reage.training.stylegan2.generator import mixed_codes
+from reage.training.stylegan2.generator import mix_codes
 from reage.training.stylegan2.mapping import Folded, fold_offsets, lift, rebase, set_mapping
 
 pytestmark = pytest.mark.quick
@@ -106,9 +106,9 @@ class TestAugment:
 
 class TestAverages:
     def test_half_life(self):
-        assert averaging_beta(1000, 5.0, 1000.0, 0.05) ** 5 == pytest.approx(0.5)
-        assert averaging_beta(1000, 5.0, 20.0, 0.05) == pytest.approx(0.5)  # 5 % of 20 kimg
-        assert averaging_beta(32, 5.0, 0.0, 0.05) == 0.0
+        assert ema_beta(1000, 5.0, 1000.0, 0.05) ** 5 == pytest.approx(0.5)
+        assert ema_beta(1000, 5.0, 20.0, 0.05) == pytest.approx(0.5)  # 5 % of 20 kimg
+        assert ema_beta(32, 5.0, 0.0, 0.05) == 0.0
 
     def test_parameters_are_averaged_and_buffers_copied(self):
         average, network = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
@@ -204,7 +204,7 @@ class TestMapping:
 
     def test_mixed_codes_lie_between_neighbours(self):
         w = torch.arange(8.0)[:, None, None].expand(8, 6, 3)
-        mixed = mixed_codes(w, torch.zeros(8, 6, 3), Draws(0, 0, range(8)))
+        mixed = mix_codes(w, torch.zeros(8, 6, 3), Draws(0, 0, range(8)))
         others = torch.tensor([3.0, 0, 1, 2, 7, 4, 5, 6])
         low = torch.minimum(torch.arange(8.0), others)[:, None, None]
         high = torch.maximum(torch.arange(8.0), others)[:, None, None]
@@ -337,10 +337,10 @@ def test_parts_of_a_batch():
 
 def test_resharpening_weighs_the_finest_detail():
     flat = torch.full((2, 3, 8, 8), 0.3)
-    assert torch.allclose(resharpened(flat, torch.tensor([-1.0, 2.0])), flat, atol=1e-6)
+    assert torch.allclose(sharpen_detail(flat, torch.tensor([-1.0, 2.0])), flat, atol=1e-6)
     checks = torch.tensor([[0.1, -0.1], [-0.1, 0.1]]).tile(4, 4).expand(3, 3, 8, 8)
     inner = (slice(None), slice(None), slice(1, -1), slice(1, -1))
-    found = resharpened(checks, torch.tensor([-1.0, 0.0, 1.0]))[inner]
+    found = sharpen_detail(checks, torch.tensor([-1.0, 0.0, 1.0]))[inner]
     for one, share in zip(found, (0.0, 1.0, 2.0), strict=True):
         assert torch.allclose(one, share * checks[0, :, 1:-1, 1:-1], atol=1e-6)
-    assert resharpened(10 * checks, torch.tensor([1.0] * 3)).abs().max() == 1
+    assert sharpen_detail(10 * checks, torch.tensor([1.0] * 3)).abs().max() == 1

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 from tiny_training import write_faces
 
-from reage.datasets.reading import open_dataset
+from reage.datasets.face_dataset import open_dataset
 from reage.models.checkpoints import Alignment
 from reage.training.agers.glasses import (
     edges_around_eyes,

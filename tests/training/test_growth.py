@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from tiny_training import write_faces
 
-from reage.datasets.reading import open_dataset
+from reage.datasets.face_dataset import open_dataset
 from reage.faces.detection import FaceDetector
 from reage.faces.squares import crop_face, face_quad
 from reage.models.checkpoints import Alignment

@@ -89,7 +89,7 @@ def test_wrong_usage(faces_folder: Path, tmp_path: Path, capsys: pytest.CaptureF
         assert run("train", *arguments) == 2
         assert words in capsys.readouterr().err
     assert run("train", "generator", "--run", tmp_path / "b", "--resume") == 1
-    assert "is no run folder" in capsys.readouterr().err
+    assert "is not a run folder" in capsys.readouterr().err
 
 
 def test_settings_by_name():

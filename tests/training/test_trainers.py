@@ -35,8 +35,8 @@ from reage.networks.encoders.encoder import Encoder
 from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.configs import AdamSettings, EncoderTraining, GeneratorTraining
 from reage.training.export import export_model
+from reage.training.loop.loss_weights import Losses
 from reage.training.loop.run import RunOptions, Tick, run_training
-from reage.training.loop.weighing import Losses
 from reage.training.settings import RunSettings, open_run, read_settings
 from reage.training.start import AnyTrainer, Machine, start
 from reage.training.stylegan2.generator import GeneratorTrainer
@@ -204,7 +204,7 @@ class TestGenerator:
         chosen = settings(**still, model=folder)
         trainer = start(chosen, machine)
         assert isinstance(trainer, GeneratorTrainer) and trainer.encoder is not None
-        images = trainer.source.fixed(4)
+        images = trainer.source.fixed_faces(4)
         mask = torch.ones_like(images[:, :1])
         known = load_encoder(model)
         assert isinstance(known, Encoder)
@@ -438,11 +438,9 @@ class TestPhotoAger:
         trainer.step(0)
         found = weights(trainer)["growth.shapes"]
         assert torch.equal(found, shapes)
-        photos = trainer.source.fixed(2)
+        photos = trainer.source.fixed_faces(2)
         ages = torch.tensor([40.0, 40.0])
-        pasted, change, _ = trainer._pasted(
-            trainer.average, photos, ages, torch.tensor([40.0, 1.0])
-        )
+        pasted, change, _ = trainer._paste(trainer.average, photos, ages, torch.tensor([40.0, 1.0]))
         assert torch.allclose(pasted[0], photos[0], atol=1e-5) and not change[0].any()
         moves = trainer.growth(ages, ages - 39)
         wanted = warp_images((photos + change).clamp(-1, 1), moves, 0.3)[1]
@@ -645,9 +643,9 @@ def test_settings_are_kept_and_a_run_is_not_overwritten(settings: Settings, tmp_
     open_run(tmp_path / "run", made)
     assert read_settings(tmp_path / "run") == made
     assert open_run(tmp_path / "run", None) == made
-    with pytest.raises(UsageError, match="add --resume to go on"):
+    with pytest.raises(UsageError, match="add --resume to continue it"):
         open_run(tmp_path / "run", made)
-    with pytest.raises(ModelError, match="is no run folder"):
+    with pytest.raises(ModelError, match="is not a run folder"):
         read_settings(tmp_path)
     (tmp_path / "run" / "config.json").write_text('{"kind": "generator", "config": {"x": 1}}')
     with pytest.raises(ModelError, match="does not describe a run"):
@@ -662,7 +660,7 @@ def test_a_state_of_another_training_is_refused(
     with pytest.raises(ModelError, match="belongs to another training"):
         run_training(other, tmp_path, RunOptions(kimg=0.016))
     (tmp_path / "state.pt").write_bytes(b"hello")
-    with pytest.raises(ModelError, match="is no state of a training"):
+    with pytest.raises(ModelError, match="is not the state of a training"):
         run_training(other, tmp_path, RunOptions(kimg=0.016))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
 from reage.compositing.change import Change, limit_tone
-from reage.inversion.encoding import pooled
+from reage.inversion.encoding import downsample
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Alignment
 from reage.models.files import fingerprint_of
@@ -127,5 +127,5 @@ class SamAger(CodeAger):
 
     def offsets(self, picture: Tensor, ages: Tensor) -> Tensor:
         """What the network adds to the code of one picture `[1, 3, R, R]` at ages `[N]`."""
-        seen = pooled(picture, self.network.config.resolution)
+        seen = downsample(picture, self.network.config.resolution)
         return self.network(with_age(seen.expand(len(ages), -1, -1, -1), ages))

@@ -1,4 +1,4 @@
-"""Faces of a dataset taken through the whole edit at every target age, and looked at."""
+"""Edit faces of a dataset to every target age, and measure the results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reage.agers.base import PreparedFace
 from reage.compositing.change import Change
 from reage.compositing.render import render_photo
 from reage.compositing.view import FaceView
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.errors import FaceError
 from reage.evaluation.config import EvaluationConfig
@@ -28,7 +28,7 @@ from reage.faces.squares import to_unit
 from reage.images import Photo, photo_from_array
 from reage.inversion.projection import ProjectConfig
 
-__all__ = ["AgedRow", "Ageing", "Subject", "age_photo", "measure_ageing", "reconstructed"]
+__all__ = ["AgedRow", "Ageing", "Subject", "age_photo", "measure_ageing", "paste_reconstruction"]
 
 MOST_PSNR = 100.0  # dB; where nothing changed
 MARGIN = 2  # pixels around the mask that resampling may touch
@@ -36,7 +36,7 @@ MARGIN = 2  # pixels around the mask that resampling may touch
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """One face: as it is, reconstructed, and at each target."""
+    """The looks of one face: unedited, reconstructed, and at each target."""
 
     row: FaceRow
     photo: Look
@@ -53,7 +53,7 @@ class Subject:
 
     @property
     def age_roughness(self) -> float | None:
-        """Standard deviation of the second differences of the read ages along the targets."""
+        """Return the standard deviation of second differences of the ages along the targets."""
         return roughness([self.aged[target].age for target in sorted(self.aged)])
 
 
@@ -83,7 +83,7 @@ def measure_ageing(
     config: EvaluationConfig,
     progress: Progress,
 ) -> Ageing:
-    """Age crops of a dataset as if they were photos: the product's way, detection included."""
+    """Age crops of a dataset as if they were photos, with the whole edit including detection."""
     subjects, missed, sheet = [], [], []
     for done, row in enumerate(rows, 1):
         try:
@@ -114,7 +114,7 @@ def age_photo(
     seconds = time.perf_counter() - began
     face = prepared[0]
     made = {target: edit.photo.rgb8 for target, edit in edits.items()}
-    unedited = reconstructed(photo, _made(editor, photo, faces, face, config))
+    unedited = paste_reconstruction(photo, _generate(editor, photo, faces, face, config))
     aged = {target: judges.look(rgb, face.view.face) for target, rgb in made.items()}
     subject = Subject(
         row=row,
@@ -129,24 +129,24 @@ def age_photo(
     return subject, [photo.rgb8, unedited, *made.values()]
 
 
-def _made(
+def _generate(
     editor: Editor,
     photo: Photo,
     faces: Mapping[int, Face],
     face: PreparedFace,
     config: EvaluationConfig,
 ) -> PreparedFace:
-    """The face as the generator shows it, by the encoder where the edit needed no code."""
+    """Return the face with its code, by the encoder if the edit needed no code."""
     if face.code is not None or editor.load_latents is None:
         return face
     steps = ProjectConfig(step=1, plateau=0)
     return editor.invert(photo, faces, config=steps, seed=config.seed)[0]
 
 
-def reconstructed(photo: Photo, face: PreparedFace) -> np.ndarray:
-    """The photo with the generator's own, unedited face in it, `[H, W, 3]` uint8.
+def paste_reconstruction(photo: Photo, face: PreparedFace) -> np.ndarray:
+    """Paste the generator's unedited face into the photo, `[H, W, 3]` uint8.
 
-    Always in the way of `replace`: with `delta`, no edit leaves the photo as it is.
+    It always pastes as `replace`: with `delta`, the photo would not change.
     """
     still = Change(torch.zeros_like(face.base))
     layer = replace(face.layer(still), picture=face.base)
@@ -162,16 +162,16 @@ def _rms(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _psnr_outside(before: np.ndarray, after: np.ndarray, view: FaceView) -> float:
-    """PSNR of two photos where the mask of the edit is 0, dB; 100 where nothing changed."""
-    outside = ~_touched(before.shape[:2], view)
+    """Return the PSNR of two photos where the edit's mask is 0, dB; 100 if nothing changed."""
+    outside = ~_edited_area(before.shape[:2], view)
     if not outside.any():
         return MOST_PSNR
     squared = np.square(before.astype(np.float32) - after)[outside].mean()
     return float(min(10 * np.log10(255**2 / max(squared, 1e-12)), MOST_PSNR))
 
 
-def _touched(shape: tuple[int, int], view: FaceView) -> np.ndarray:
-    """Where the mask, a little widened, lies in the photo, `[H, W]` bool."""
+def _edited_area(shape: tuple[int, int], view: FaceView) -> np.ndarray:
+    """Return the dilated mask in photo coordinates, `[H, W]` bool."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     places = to_unit(np.stack([x, y], 2), view.crop.quad) * len(view.mask)
     row, column = (np.floor(places[..., i]).astype(int) for i in (1, 0))

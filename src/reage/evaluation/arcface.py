@@ -1,4 +1,4 @@
-"""Who somebody is, by an ArcFace recogniser whose file is given: the one the field reports."""
+"""The ArcFace recogniser, from the user's file: the field's usual identity measure."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ class ArcFaceRecogniser:
 
 
 def load_arcface_recogniser(file: Path) -> ArcFaceRecogniser:
-    """Load it from model_ir_se50.pth; ModelError where the file is another."""
+    """Load it from model_ir_se50.pth; ModelError for another file."""
     return ArcFaceRecogniser(load_arcface(file))

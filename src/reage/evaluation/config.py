@@ -1,4 +1,4 @@
-"""What an evaluation measures, and on how much."""
+"""Options of an evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heads at several ages, uncut and at full size: what a stranger would be shown."""
+"""Sheets of whole heads at several ages and at full size, for human raters."""
 
 from __future__ import annotations
 

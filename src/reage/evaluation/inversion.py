@@ -1,4 +1,4 @@
-"""How much of an unseen face comes back from its code."""
+"""Measure how well codes reconstruct unseen faces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reage.compositing.view import aligned_crop
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.evaluation.config import EvaluationConfig
 from reage.evaluation.judges import Judges
@@ -28,7 +28,7 @@ __all__ = ["Inversions", "InvertedCrop", "measure_inversion"]
 
 @dataclass(frozen=True)
 class InvertedCrop:
-    """One crop and one way to its code."""
+    """The reconstruction of one crop by one inversion method."""
 
     file: str
     way: str
@@ -40,7 +40,7 @@ class InvertedCrop:
 
 @dataclass(frozen=True, eq=False)
 class Inversions:
-    """All crops by all ways, and their pictures."""
+    """The reconstructions of all crops by all methods, and their pictures."""
 
     crops: Sequence[InvertedCrop]
     perceptual: str  # name of the distance
@@ -92,7 +92,7 @@ def measure_inversion(
             ws = invert(crop)
             seconds = time.perf_counter() - began
             image = editor.latents.synthesize(ws)
-            found.append(_measured(editor, judges, row.file, name, crop, face, image, seconds))
+            found.append(_measure(editor, judges, row.file, name, crop, face, image, seconds))
             shown.append(to_array(image)[0])
         pictures.append(shown)
         progress("inversion", done, len(rows))
@@ -112,7 +112,7 @@ def _ways(editor: Editor, config: EvaluationConfig) -> Mapping[str, Invert]:
 
 
 @torch.no_grad()
-def _measured(
+def _measure(
     editor: Editor,
     judges: Judges,
     file: str,
@@ -122,7 +122,7 @@ def _measured(
     image: Tensor,
     seconds: float,
 ) -> InvertedCrop:
-    """Compare a made picture `[1, 3, R, R]` with its crop, all of which counts."""
+    """Compare a made picture `[1, 3, R, R]` with its whole crop."""
     wanted = to_tensor(crop.image).to(image)
     mask = torch.ones_like(wanted[:, :1])
     image = image.clamp(-1, 1)

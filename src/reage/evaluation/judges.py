@@ -1,4 +1,4 @@
-"""The networks that look at the pictures, loaded once; those that are absent are said."""
+"""The networks that rate the pictures, loaded once; missing ones are reported."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Describe = Callable[[np.ndarray], np.ndarray]  # pictures [N, H, W, 3] uint8 -> 
 
 @dataclass(frozen=True, eq=False)
 class Judges:
-    """All that looks at a picture. Holds no picture."""
+    """The networks that rate a picture."""
 
     detector: FaceDetector
     age: AgeNetwork  # the network that steers the edits
@@ -52,13 +52,13 @@ class Judges:
     missing: tuple[str, ...] = ()  # what is left out of the report, and how to have it
 
     def find(self, rgb: np.ndarray) -> Face | None:
-        """The largest face of a photo `[H, W, 3]`."""
+        """Detect the largest face of a photo `[H, W, 3]`."""
         return next(iter(self.detector.detect(rgb)), None)
 
     def look(self, rgb: np.ndarray, face: Face) -> Look:
-        """Look at a face in a photo, where it is in the unedited one.
+        """Measure a face in a photo at its position in the unedited photo.
 
-        Only smile and pose are read from the face as it is found anew in this picture.
+        Only smile and pose come from a new detection in this picture.
         """
         age = read_age(self.age, self._tensor(crop_for_age(rgb, face).image)).age
         quad = face_quad(face, SQUARE.scale, SQUARE.shift)
@@ -84,7 +84,7 @@ class Judges:
     def _second(
         self, rgb: np.ndarray, face: Face, square: Tensor
     ) -> tuple[float | None, float | None]:
-        """Age and probability of male by the second network; None where it does not say."""
+        """Return age and probability of male by the second network; None where it has none."""
         if self.second is None:
             return None, None
         network = self.second.network
@@ -101,7 +101,7 @@ class Judges:
 def load_judges(
     editor: Editor, second_age: Path | None = None, identity: Path | None = None
 ) -> Judges:
-    """Load all that is at hand. ModelError where a file that was given cannot be used."""
+    """Load all available networks; ModelError if a given file cannot be used."""
     missing = []
     file = second_age or find_second_age()
     if file is None:
@@ -122,15 +122,15 @@ def load_judges(
 
 
 def feature_spaces(judges: Judges, points: np.ndarray | None) -> Mapping[str, Describe]:
-    """What FID and KID are measured in: name -> features of aligned crops.
+    """Return the feature spaces of FID and KID: name -> features of aligned crops.
 
     `points` `[5, 2]`, in sides of the crop, is where faces have theirs: a made picture is not
     left out because no face is found in it.
     """
     efficientnet = load_efficientnet().to(judges.age.ages.device)
-    spaces = {"EfficientNet-Lite0": _batched(lambda x: efficientnet(x)[-1].mean((2, 3)), judges)}
+    spaces = {"EfficientNet-Lite0": _in_batches(lambda x: efficientnet(x)[-1].mean((2, 3)), judges)}
     if judges.second is not None and isinstance(judges.second.network, XceptionAge):
-        spaces[judges.second.network.name] = _batched(judges.second.network.features, judges)
+        spaces[judges.second.network.name] = _in_batches(judges.second.network.features, judges)
     recogniser = judges.recogniser
     if recogniser is not None and points is not None:
 
@@ -142,7 +142,7 @@ def feature_spaces(judges: Judges, points: np.ndarray | None) -> Mapping[str, De
     return spaces
 
 
-def _batched(network: Callable[[Tensor], Tensor], judges: Judges) -> Describe:
+def _in_batches(network: Callable[[Tensor], Tensor], judges: Judges) -> Describe:
     @torch.no_grad()
     def describe(pictures: np.ndarray) -> np.ndarray:
         parts = np.array_split(pictures, -(-len(pictures) // BATCH))

@@ -1,4 +1,4 @@
-"""What is seen in one picture of a face: age, identity, and what an edit should leave alone."""
+"""Measurements of one face in one picture: age, identity, and attributes to preserve."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIDE = 96  # pixels of the square in which skin and nose bridge are looked at
 CHEEKS = ((0.22, 0.48, 0.32, 0.58), (0.68, 0.48, 0.78, 0.58))  # x0, y0, x1, y1
 BRIDGE = (0.44, 0.22, 0.56, 0.38)
 
-# What must not change with age, and in which units.
+# Attributes that must not change with age, and their units.
 ATTRIBUTES: Mapping[str, str] = {
     "gender": "probability of male, by the network that losses use too",
     "second_gender": "probability of male, by the second age network, which no loss has seen",
@@ -34,7 +34,7 @@ ATTRIBUTES: Mapping[str, str] = {
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One face in one picture, as networks outside the edit see it."""
+    """One face in one picture, as measured by independent networks."""
 
     age: float  # years, by the network that also steers the edit
     second: float | None  # years, by the network that no loss has seen; None: not at hand

@@ -1,4 +1,4 @@
-"""What a model is asked to reach, and whether it does."""
+"""The project's target values, and whether a model reaches them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Mark", "marks"]
 
 @dataclass(frozen=True)
 class Mark:
-    """One demand beside what was found."""
+    """One target value and the measured one."""
 
     name: str
     wanted: float
@@ -26,7 +26,7 @@ class Mark:
 
 
 def marks(sections: Mapping[str, Any]) -> list[Mark]:
-    """The project's marks, filled from the sections of a report."""
+    """Fill the project's marks from the sections of a report."""
     ways = sections.get("inversion", {}).get("ways", {})
     encoder = ways.get("encoder alone")
     steps = next((way for name, way in ways.items() if name.endswith("steps")), None)

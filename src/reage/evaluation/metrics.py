@@ -94,7 +94,7 @@ def bootstrap(
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """Mean of what is there; None where nothing is."""
+    """Return the mean of the values present; None if there are none."""
     there = [value for value in values if value is not None]
     return float(np.mean(there)) if there else None
 

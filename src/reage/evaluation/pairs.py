@@ -1,4 +1,4 @@
-"""People photographed twice: is the older photo, aged by the gap, nearer to the newer one?"""
+"""Pairs of photos of one person: does ageing the older photo bring it nearer to the newer?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
-from reage.datasets.reading import FaceRow
+from reage.datasets.face_dataset import FaceRow
 from reage.editor import Editor
 from reage.errors import FaceError, ImageError
 from reage.evaluation.ageing import Subject, age_photo
@@ -41,7 +41,7 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class PairOutcome:
-    """One pair: looks of the older photo, of what was made of it, and of the newer one."""
+    """One pair: looks of the older photo, of its edits, and of the newer photo."""
 
     name: str
     gap: float  # years
@@ -114,7 +114,7 @@ class Pairs:
         }
 
     def _same(self, threshold: float) -> dict[str, float] | None:
-        """Share of pairs that the recogniser takes for one person."""
+        """Return the share of pairs that the recogniser matches."""
         before = [pair.apart(pair.subject.photo) for pair in self.outcomes]
         after = [pair.apart(pair.aged) for pair in self.outcomes]
         found = [
@@ -151,7 +151,7 @@ def measure_pairs(
     config: EvaluationConfig,
     progress: Progress,
 ) -> Pairs:
-    """Age each older photo by the gap and look at it beside the newer one."""
+    """Age each older photo by the gap and compare it with the newer one."""
     outcomes, missed, dated = [], [], 0
     for done, pair in enumerate(pairs, 1):
         older, newer = read_photo(pair.older), read_photo(pair.newer)
@@ -165,7 +165,7 @@ def measure_pairs(
 
 
 def gap_of(older: Photo, newer: Photo, config: EvaluationConfig) -> float:
-    """Years between two photos, by what their files say and else by what the config supposes."""
+    """Return the years between two photos, by their dates or else by the config."""
     end = year_of(newer)
     if end is None:
         return config.gap
@@ -174,7 +174,7 @@ def gap_of(older: Photo, newer: Photo, config: EvaluationConfig) -> float:
 
 
 def year_of(photo: Photo) -> float | None:
-    """When a photo was taken, as a year with its fraction: EXIF's original date, else its date."""
+    """Return when a photo was taken, in fractional years: EXIF's original date, else its date."""
     if photo.exif is None:
         return None
     exif = Image.Exif()

@@ -1,4 +1,4 @@
-"""Who somebody is: dlib's face recogniser, which no loss has seen."""
+"""dlib's face recogniser, which no training used."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 class FaceRecogniser(Protocol):
-    """What the report needs of a recogniser."""
+    """The interface of a recogniser."""
 
     @property
     def name(self) -> str: ...

@@ -1,4 +1,4 @@
-"""The report in words and tables: Markdown of what report.json holds, and both files written."""
+"""Write the report: report.json, and Markdown of its figures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GROUPS = {
 
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Raise ImageError, before any work, where a report may not be written."""
+    """Raise ImageError before any work if the report cannot be written."""
     if folder.is_file():
         raise ImageError(f"{folder} is a file: name a folder for the report")
     if (folder / MARKDOWN).exists() and not overwrite:
@@ -46,7 +46,7 @@ def write_report(evaluation: Evaluation, folder: Path, *, overwrite: bool = Fals
         files = [folder / name for name in (MARKDOWN, JSON, *evaluation.pictures)]
         for name, picture in evaluation.pictures.items():
             save_array(picture, folder / name, mark=DISCLOSURE, overwrite=True)
-        text = json.dumps(_rounded(evaluation.figures), indent=1, ensure_ascii=False)
+        text = json.dumps(_round_floats(evaluation.figures), indent=1, ensure_ascii=False)
         write_file(folder / JSON, (text + "\n").encode())
         words = markdown(evaluation.figures, list(evaluation.pictures))
         write_file(folder / MARKDOWN, words.encode())
@@ -275,10 +275,10 @@ def _note(found: Mapping[str, Any]) -> list[str]:
     return ["", found["note"] + "."] if "note" in found else []
 
 
-def _rounded(value: Any) -> Any:
-    """Plain data with floats of six significant digits."""
+def _round_floats(value: Any) -> Any:
+    """Round all floats in plain data to six significant digits."""
     if isinstance(value, Mapping):
-        return {str(name): _rounded(item) for name, item in value.items()}
+        return {str(name): _round_floats(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [_round_floats(item) for item in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""One evaluation from beginning to end: every section that its inputs allow."""
+"""Run an evaluation: every section that its inputs allow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from reage.datasets.reading import FaceDataset, FaceRow, balanced, open_dataset
+from reage.datasets.face_dataset import FaceDataset, FaceRow, choose_balanced, open_dataset
 from reage.editor import Editor
 from reage.errors import ImageError, ModelError, UsageError
 from reage.evaluation.ageing import AgedRow, Ageing, measure_ageing
@@ -37,7 +37,7 @@ NO_DATA = "left out: no dataset was given (--data)"
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What was measured; `figures` is report.json, `pictures` go beside it."""
+    """The results: `figures` is report.json, `pictures` are written beside it."""
 
     figures: dict[str, Any]
     pictures: dict[str, np.ndarray] = field(default_factory=dict)  # file name -> [H, W, 3] uint8
@@ -73,7 +73,7 @@ def evaluate(
 
 
 def peak_memory() -> float | None:
-    """Most memory that this process has held so far, MB; None where the system does not say."""
+    """Return the peak memory of this process, MB; None where the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -84,7 +84,7 @@ def peak_memory() -> float | None:
 
 @dataclass
 class _Course:
-    """The sections in their order, and what has come out so far."""
+    """The sections in order, and their results so far."""
 
     editor: Editor
     judges: Judges
@@ -112,7 +112,7 @@ class _Course:
     def inversion(self) -> dict[str, Any]:
         if self.dataset is None:
             return {"note": NO_DATA}
-        chosen = balanced(self.rows, self.config.faces, self.config.seed)
+        chosen = choose_balanced(self.rows, self.config.faces, self.config.seed)
         found: Inversions = measure_inversion(
             self.editor, self.judges, self.dataset, chosen, self.config, self.progress
         )
@@ -127,7 +127,7 @@ class _Course:
         missing = self._no_ageing()
         if missing or self.dataset is None:
             return {"note": missing or NO_DATA}
-        chosen = balanced(self.rows, self.config.faces, self.config.seed)
+        chosen = choose_balanced(self.rows, self.config.faces, self.config.seed)
         found: Ageing = measure_ageing(
             self.editor, self.judges, self.dataset, chosen, self.config, self.progress
         )

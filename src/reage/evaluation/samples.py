@@ -1,4 +1,4 @@
-"""How like real faces the generator's are: FID and KID in several feature spaces."""
+"""Compare generated with real faces: FID and KID in several feature spaces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.editor import Editor
 from reage.evaluation.config import EvaluationConfig
 from reage.evaluation.judges import Describe, Judges, feature_spaces
@@ -55,7 +55,10 @@ def measure_samples(
     if real is None or count < 2:
         return Samples(figures, grids)
     side = min(real.shape[1], editor.model.config.generator.resolution)
-    real, drawn = _reduced(real, side), {psi: _reduced(made, side) for psi, made in drawn.items()}
+    real, drawn = (
+        _shrink(real, side),
+        {psi: _shrink(made, side) for psi, made in drawn.items()},
+    )
     points = _usual_points(judges, real[:LOOKED_FOR_POINTS])
     for name, describe in feature_spaces(judges, points).items():
         progress(f"features, {name}", 0, 1)
@@ -110,8 +113,8 @@ def _compare(
     }
 
 
-def _reduced(pictures: np.ndarray, side: int) -> np.ndarray:
-    """Pictures of one size are compared, lest the size be what differs."""
+def _shrink(pictures: np.ndarray, side: int) -> np.ndarray:
+    """Downsample pictures, so that all compared pictures have one size."""
     if pictures.shape[1] == side:
         return pictures
     parts = to_tensor(pictures).split(BATCH)
@@ -120,7 +123,7 @@ def _reduced(pictures: np.ndarray, side: int) -> np.ndarray:
 
 
 def _usual_points(judges: Judges, pictures: np.ndarray) -> np.ndarray | None:
-    """Where the five points usually are, `[5, 2]` in sides of the crop; None: no face found."""
+    """Return the typical five points, `[5, 2]` in sides of the crop; None: no face found."""
     if judges.recogniser is None:
         return None
     faces = [face for face in map(judges.find, pictures) if face is not None]

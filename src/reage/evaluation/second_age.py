@@ -1,4 +1,4 @@
-"""The second age network's file: found, read, and what to do where it is absent."""
+"""Find and read the second age network's file, or tell how to get it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def load_second_age(file: Path) -> SecondAge:
     manifest = file.with_name(file.name.removesuffix(".bin") + MANIFEST)
     for path in (file, manifest):
         if not path.is_file():
-            raise ModelError(f"{path} is not there; get it with: {HOW_TO_GET}")
+            raise ModelError(f"{path} does not exist; get it with: {HOW_TO_GET}")
     try:
         entries = [
             entry for group in json.loads(read_bytes(manifest)) for entry in group["weights"]

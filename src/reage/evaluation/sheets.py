@@ -1,4 +1,4 @@
-"""Pictures of the report: grids of samples, rows of faces with what was read below each."""
+"""Pictures of the report: grids of samples, rows of faces with captions."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def ageing_sheet(rows: Sequence[AgedRow], columns: Sequence[str]) -> np.ndarray:
     draw = ImageDraw.Draw(sheet)
     font, small = ImageFont.load_default(13), ImageFont.load_default(11)
     for i, name in enumerate(columns):
-        draw.text((_left(i) + TILE / 2, HEAD / 2), name, INK, font, anchor="mm")
+        draw.text((_left_edge(i) + TILE / 2, HEAD / 2), name, INK, font, anchor="mm")
     for j, row in enumerate(rows):
         y = HEAD + j * step
         words = row.title.replace(" ", "\n")
         draw.multiline_text((4, y + TILE / 2), words, INK, font, anchor="lm")
         for i, (picture, note) in enumerate(zip(row.pictures, row.notes, strict=True)):
-            sheet.paste(Image.fromarray(_fit(picture, TILE)), (_left(i), y))
-            below = (_left(i) + TILE / 2, y + TILE + NOTE / 2)
+            sheet.paste(Image.fromarray(_fit(picture, TILE)), (_left_edge(i), y))
+            below = (_left_edge(i) + TILE / 2, y + TILE + NOTE / 2)
             draw.text(below, note, FAINT, small, anchor="mm")
     return np.asarray(sheet)
 
 
-def _left(column: int) -> int:
+def _left_edge(column: int) -> int:
     return TITLE + column * (TILE + GAP)
 
 

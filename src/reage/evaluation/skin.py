@@ -1,4 +1,4 @@
-"""Skin at full size: patches of faces, how near they are to real skin of an age, their detail."""
+"""Measure skin at full size: patches, their distance to real skin of an age, their detail."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def skin_patches(rgb: np.ndarray, face: Face) -> Mapping[str, np.ndarray]:
     points = to_unit(face.landmarks[:, :2], quad) * SQUARE - PATCH / 2
     corners = np.clip(np.rint(points), 0, SQUARE - PATCH).astype(int)
     return {
-        place: _balanced(
+        place: _balance_colour(
             np.stack([square[y : y + PATCH, x : x + PATCH] for x, y in corners[list(indices)]])
         )
         for place, indices in PLACES.items()
@@ -94,7 +94,7 @@ def skin_distance(
 def standardise(
     real: Sequence[Mapping[str, np.ndarray]],
 ) -> Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]:
-    """Learn of real people's patches how features are brought to mean 0 and deviation 1.
+    """Fit a normalisation of features to mean 0 and deviation 1 on real people's patches.
 
     Beyond `CLIPPED` deviations they are cut off: the kernel is cubic, and one odd patch would
     outweigh all others.
@@ -129,7 +129,7 @@ def xception_features(network: XceptionAge) -> Callable[[np.ndarray], np.ndarray
 
 
 def texture_features(patches: np.ndarray) -> np.ndarray:
-    """Features of patches `[N, 64, 64, 3]` that nothing has learnt, `[N, D]`.
+    """Compute hand-made features of patches `[N, 64, 64, 3]`, `[N, D]`.
 
     Mean, spread and skew of the logarithm of the light behind Gabor filters (Manjunath and Ma
     1996): how strong lines are at each width and direction, and whether they are dark or light.
@@ -174,8 +174,8 @@ def band_energies(rgb: np.ndarray, face: Face) -> Mapping[str, np.ndarray]:
     return energies
 
 
-def _balanced(patches: np.ndarray) -> np.ndarray:
-    """Bring each patch's mean to one colour: cameras, lamps and skin tones are not its texture."""
+def _balance_colour(patches: np.ndarray) -> np.ndarray:
+    """Bring each patch's mean to one colour: cameras, lamps and skin tones are not texture."""
     means = patches.astype(np.float32).mean((1, 2), keepdims=True)
     return np.clip(patches * (SKIN_COLOUR / np.maximum(means, 8)), 0, 255).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""The ageing's figures: errors and identity by group, leakage, smoothness."""
+"""Figures of the ageing: errors and identity by group, leakage, smoothness."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TONES = ((55, "very light"), (41, "light"), (28, "intermediate"), (10, "tan"), (
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One look beside the target age that it is measured against."""
+    """One look and its target age."""
 
     subject: Subject
     target: float
@@ -52,7 +52,7 @@ def cases_of(subjects: Sequence[Subject], kind: str) -> list[Case]:
 
 
 def ageing_figures(ageing: Ageing, threshold: float | None) -> dict[str, Any]:
-    """Everything that the report says of the ageing; `threshold` is the recogniser's."""
+    """Return all figures of the ageing; `threshold` is the recogniser's."""
     subjects = ageing.subjects
     if not subjects:
         return {"faces": 0, "missed": len(ageing.missed)}
@@ -69,7 +69,7 @@ def ageing_figures(ageing: Ageing, threshold: float | None) -> dict[str, Any]:
         "missed": len(ageing.missed),
         "by": {
             name: {
-                kind: _grouped(cases[kind], key, threshold, by_number=name != "group")
+                kind: _group(cases[kind], key, threshold, by_number=name != "group")
                 for kind in KINDS
             }
             for name, key in groups.items()
@@ -113,7 +113,7 @@ def _record(subject: Subject, look: Look) -> dict[str, Any]:
     }
 
 
-def _grouped(
+def _group(
     cases: Sequence[Case], key: Callable[[Case], str], threshold: float | None, by_number: bool
 ) -> dict[str, Any]:
     names = sorted({key(case) for case in cases}, key=_number if by_number else str)
@@ -142,7 +142,7 @@ def _row(cases: Sequence[Case], threshold: float | None) -> dict[str, Any]:
 
 
 def _against_labels(subjects: Sequence[Subject], kind: str) -> dict[str, float | None]:
-    """How far the networks are off where nothing was aged: MAE to the labels' middles."""
+    """Return the networks' errors on unedited photos: MAE to the middles of the labels."""
     labelled = [(case.look, case.subject.row.age_range) for case in _once(subjects, kind)]
     known = [(look, (r[0] + min(r[1], 79)) / 2) for look, r in labelled if r is not None]
     return {
@@ -160,7 +160,7 @@ def _once(subjects: Sequence[Subject], kind: str) -> list[Case]:
 
 
 def _leakage(subjects: Sequence[Subject], name: str) -> dict[str, float | None]:
-    """How an attribute moves away from the photo's; a look without a face counts as unseen."""
+    """Measure how an attribute differs from the photo's; a look without a face is left out."""
     cases = cases_of(subjects, "aged")
     moved = [(_change(c, name), (c.target - c.subject.photo.age) / 10) for c in cases]
     seen = [(change, decades) for change, decades in moved if change is not None]
@@ -177,7 +177,7 @@ def _leakage(subjects: Sequence[Subject], name: str) -> dict[str, float | None]:
         # Least squares through 0: no decades, no change.
         "drift": float(changes @ decades / (decades @ decades)) if decades.any() else None,
         "unseen": 1 - len(seen) / len(moved),
-        "flipped": _flipped(cases, name) if name in GENDERS else None,
+        "flipped": _flip_rate(cases, name) if name in GENDERS else None,
     }
 
 
@@ -186,8 +186,8 @@ def _change(case: Case, name: str) -> float | None:
     return None if before is None or after is None else after - before
 
 
-def _flipped(cases: Sequence[Case], name: str) -> float | None:
-    """Share of pictures whose gender is read as the other one than the photo's."""
+def _flip_rate(cases: Sequence[Case], name: str) -> float | None:
+    """Return the share of pictures whose predicted gender differs from the photo's."""
     changes = [(case.subject.photo.attributes[name], _change(case, name)) for case in cases]
     return mean(
         [
@@ -199,7 +199,7 @@ def _flipped(cases: Sequence[Case], name: str) -> float | None:
 
 
 def _smoothness(subjects: Sequence[Subject]) -> Mapping[str, float | None]:
-    """How even the way along the targets is; of a photo or a reconstruction all of it is 0."""
+    """Measure the smoothness along the targets; all 0 for a photo or a reconstruction."""
     uneven = [float(np.std(s.steps) / np.mean(s.steps)) for s in subjects if sum(s.steps) > 0]
     falls = []
     for subject in subjects:
@@ -214,7 +214,7 @@ def _smoothness(subjects: Sequence[Subject]) -> Mapping[str, float | None]:
 
 
 def _source(subject: Subject) -> str:
-    """The labelled age range, else the decade that is read in the photo."""
+    """Return the labelled age range, else the decade of the estimated age."""
     if subject.row.age_range is not None:
         low, high = subject.row.age_range
         return f"{low:g}" if low == high else f"{low:g}-{high:g}"

@@ -1,4 +1,4 @@
-"""Figures as people read them, in Markdown."""
+"""Format figures in Markdown."""
 
 from __future__ import annotations
 

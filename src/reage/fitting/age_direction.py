@@ -1,4 +1,4 @@
-"""Fitting an age direction: from codes with ages to a vector, and what else it carries along.
+"""Fit an age direction to codes with ages, and measure what else it changes.
 
 Two estimators, both linear. `shift` regresses the codes on age and on the attributes that age
 comes with (gender, pose, smile, brightness): the vector is how a code changes with a year when
@@ -159,7 +159,7 @@ def _r2(codes: CodeSet, positions: Tensor) -> float:
 
 
 def _ridge_r2(kept: CodeSet, held: CodeSet, origin: Tensor, basis: Tensor) -> float:
-    """How well age can be read off a code at all: R2 of a ridge regression, held out."""
+    """Return how well a code predicts age: R2 of a ridge regression on held-out codes."""
     mean = kept.ages.mean()
     scores = (kept.ws - origin).flatten(1) @ basis.t()
     weights = ridge(scores, (kept.ages - mean)[:, None], 3e-2)

@@ -1,4 +1,4 @@
-"""Refining an age direction with the age network in the loop.
+"""Refine an age direction with the age network in the loop.
 
 A linear fit finds what differs between people of different ages; on a small generator that moves
 the age network only by a few years. Here the vector itself is optimised, over many real faces at
@@ -147,7 +147,7 @@ def _effect(
     mask: Tensor,
     alignment: Alignment,
 ) -> dict[str, float]:
-    """Mean change of the read age per strength, on faces that took no part, in years."""
+    """Return the mean change of the estimated age per strength on held-out faces, in years."""
     found = {}
     for strength in (-3.0, -1.5, 1.5, 3.0):
         parts = []

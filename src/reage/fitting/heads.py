@@ -1,4 +1,4 @@
-"""Read a table of sharp heads; choose those that a bank of skin detail is made of."""
+"""Read a table of sharp heads; choose those for a bank of skin detail."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def choose_young(rows: Iterable[HeadRow]) -> list[HeadRow]:
 
 
 def choose_old(rows: Iterable[HeadRow]) -> list[HeadRow]:
-    """Frontal, sharp, old: where nobody has looked at the pictures, the best that is known."""
+    """Choose frontal, sharp, old heads: the default without a manual choice."""
     return [
         row
         for row in rows

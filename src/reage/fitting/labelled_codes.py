@@ -1,4 +1,4 @@
-"""Gathering codes with ages to fit a direction on: of a generator's samples or of real faces."""
+"""Collect codes with ages to fit a direction: from generator samples or real faces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reage.compositing.view import age_square
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import LatentError
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
@@ -29,7 +29,7 @@ __all__ = [
     "codes_of_dataset",
     "codes_of_samples",
     "describe_faces",
-    "stored_first",
+    "put_stored_first",
 ]
 
 # Few steps: a code near the average face says less of noise, and many faces say more than few.
@@ -86,7 +86,7 @@ def codes_of_dataset(
     """Project real faces, whose crops have the model's alignment and resolution.
 
     A face's age is what the age network reads, held within the label's range. `store` is a file
-    that keeps the codes: what is in it is not projected again, so a run that was killed goes on.
+    that keeps the codes: they are not projected again, so a killed run can resume.
     """
     known = _read_store(store, model.generator_hash)
     for begin in range(0, len(rows), BATCH):
@@ -117,8 +117,8 @@ def codes_of_dataset(
     return codes.part(seen.nonzero().flatten())
 
 
-def stored_first(rows: Sequence[FaceRow], store: Path | None, model: Model) -> list[FaceRow]:
-    """Put the rows whose codes are in a store before the others; else the order stays."""
+def put_stored_first(rows: Sequence[FaceRow], store: Path | None, model: Model) -> list[FaceRow]:
+    """Move the rows whose codes are stored to the front; otherwise keep the order."""
     known = _read_store(store, model.generator_hash)
     return sorted(rows, key=lambda row: row.file not in known)
 
@@ -126,7 +126,7 @@ def stored_first(rows: Sequence[FaceRow], store: Path | None, model: Model) -> l
 def describe_faces(
     pictures: np.ndarray, gender_network: GenderNetwork
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Measure what an age direction must not carry along, of crops `[N, H, W, 3]` uint8.
+    """Measure the attributes that an age direction must not change, of crops `[N, H, W, 3]` uint8.
 
     Gender (probability of male), yaw and pitch (degrees), smile (mouth's width over the eyes'
     distance), brightness and contrast (0..255). Also whether a face was found, `[N]`.

@@ -1,4 +1,4 @@
-"""Where the codes of real people lie: a Gaussian in W+, from which new people can be drawn.
+"""Model the codes of real people: a Gaussian in W+, from which new people can be drawn.
 
 The samples of a small generator's z are poor, since few of its pictures ever came from there; an
 encoder's codes of real faces are where it rebuilds faces well.
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import LatentError, ModelError
 from reage.images import to_tensor
 from reage.inversion.variation import random_codes
@@ -80,7 +80,7 @@ def model_people(model: Model) -> People | None:
 
 
 def lacks_people(name: str) -> str | None:
-    """What to tell somebody who draws people of a model without a distribution; None: it has one.
+    """Return the warning for a model without a distribution of people; None: it has one.
 
     Loads nothing; a model that is not there yet is fetched.
     """
@@ -168,7 +168,7 @@ def save_people(people: People, path: Path) -> Path:
 
 
 def load_people(path: Path, *, sha256: str | None = None) -> People:
-    """Read a distribution; LatentError or ModelError where the file is none."""
+    """Read a distribution; LatentError or ModelError if the file is not one."""
     tensors, metadata = load_tensors(path, sha256=sha256)
     try:
         known = json.loads(metadata["people"])

@@ -1,4 +1,4 @@
-"""Make a bank of skin detail of a folder of synthetic heads."""
+"""Make a bank of skin detail from a folder of synthetic heads."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def _exemplar(head: Head, canonical: np.ndarray, mean: np.ndarray) -> Exemplar:
     even = masked_gaussian(aged, weight, EVEN * FRAME_SCALE)
     aged = aged - even + (even + even[:, ::-1]) / 2
     broad = masked_gaussian(aged, weight, FINE * FRAME_SCALE)
-    fine = _limited(aged - broad, MOST_LIGHTER, canonical) * seen
-    aged = np.clip(fine + _limited(broad, MOST_LIGHTER_FOLDS, canonical) * seen, -MOST_DARKER, None)
+    fine = _limit(aged - broad, MOST_LIGHTER, canonical) * seen
+    aged = np.clip(fine + _limit(broad, MOST_LIGHTER_FOLDS, canonical) * seen, -MOST_DARKER, None)
     whole = frame_mask(canonical)
     strengths, covered = {}, list(head.covered)
     for name, region in zip(REGIONS, region_weights(canonical), strict=True):
@@ -139,7 +139,7 @@ def _exemplar(head: Head, canonical: np.ndarray, mean: np.ndarray) -> Exemplar:
     )
 
 
-def _limited(detail: np.ndarray, most: float, canonical: np.ndarray) -> np.ndarray:
+def _limit(detail: np.ndarray, most: float, canonical: np.ndarray) -> np.ndarray:
     """Limit softly how much lighter skin gets; around eyes and brows it hardly does."""
     lighter = most * np.tanh(np.clip(detail, 0, None) / most) * (1 - 0.8 * near_eyes(canonical))
     return np.where(detail > 0, lighter, detail)

@@ -1,1 +1,1 @@
-"""Latent codes of real faces: found, tuned, mixed, kept in files."""
+"""Latent codes of real faces: inversion, tuning, mixing, files."""

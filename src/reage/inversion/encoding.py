@@ -1,4 +1,4 @@
-"""A first code of a face, by any encoder, in one pass or in several."""
+"""Encode faces by any encoder, in one pass or in several."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reage.networks.encoders.encoder import Encoder
 from reage.networks.encoders.style_encoder import StyleEncoder
 from reage.networks.generators import AnyGenerator
 
-__all__ = ["AnyEncoder", "encode", "pooled"]
+__all__ = ["AnyEncoder", "downsample", "encode"]
 
 AnyEncoder = Encoder | StyleEncoder
 
@@ -33,17 +33,17 @@ def encode(
     if isinstance(encoder, Encoder):
         return encoder(images, mask, average)
     config = encoder.config
-    seen = pooled(images, config.resolution)
+    seen = downsample(images, config.resolution)
     start = average if config.from_average else torch.zeros_like(average)
     ws = start.expand(len(images), config.num_ws, -1)
     if config.backbone.input_channels == 3:
         return ws + encoder(seen)
     for _ in range(config.iterations):  # ReStyle: how the picture so far differs, and the change
-        picture = pooled(generator.synthesize(ws, dtype=dtype)[:, :3], config.resolution)
+        picture = downsample(generator.synthesize(ws, dtype=dtype)[:, :3], config.resolution)
         ws = ws + encoder(torch.cat([seen, picture], 1))
     return ws
 
 
-def pooled(images: Tensor, side: int) -> Tensor:
-    """Pictures at an encoder's size, by means over what a pixel covers, as its authors' code."""
+def downsample(images: Tensor, side: int) -> Tensor:
+    """Downsample pictures to an encoder's size by area averaging, as its authors' code does."""
     return images if images.shape[-1] == side else F.adaptive_avg_pool2d(images, side)

@@ -1,4 +1,4 @@
-"""The generator bent to one face in a few passes of a hypernetwork, instead of by optimisation."""
+"""Tune the generator to one face in a few passes of a hypernetwork, without optimisation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor
 
-from reage.inversion.encoding import pooled
+from reage.inversion.encoding import downsample
 from reage.inversion.projection import masked_psnr
 from reage.inversion.tuning import Tuned
 from reage.networks.encoders.hypernet import HyperNetwork
@@ -29,9 +29,9 @@ def hypertune(
     names = changed_names(generator)
     original, parameters = dict(generator.named_parameters()), dict(bent.named_parameters())
     total: dict[str, Tensor] = {}
-    seen = pooled(target[:, :3], side)
+    seen = downsample(target[:, :3], side)
     for _ in range(hypernet.config.passes):
-        picture = pooled(bent.synthesize(ws)[:, :3], side)
+        picture = downsample(bent.synthesize(ws)[:, :3], side)
         for name, change in zip(names, hypernet(torch.cat([seen, picture], 1)), strict=True):
             if change is not None:
                 total[name] = total.get(name, 0) + change[0]

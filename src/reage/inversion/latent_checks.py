@@ -1,4 +1,4 @@
-"""Codes from files, checked against the generator that is to show them."""
+"""Check codes from files against the generator that will render them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def distance(ws: Tensor, generator: AnyGenerator) -> float:
 
 
 def _remarks(found: Latents, model: Model, path: Path) -> list[str]:
-    """What is taken on trust; LatentError where the numbers are no codes of this generator."""
+    """Return unverified assumptions; LatentError if the values are not codes of this generator."""
     far = distance(found.ws, model.generator)
     if far > FAR:
         raise LatentError(
@@ -71,7 +71,7 @@ def _remarks(found: Latents, model: Model, path: Path) -> list[str]:
         )
     remarks = []
     if found.generator_hash is None:
-        remarks.append(f"{path.name} does not say its generator; taken for {model.config.name}'s")
+        remarks.append(f"{path.name} does not name its generator; assuming {model.config.name}")
     if far > ODD:
         remarks.append(
             f"{path.name} lies {far:.1f} times as far from the average face as this generator's "

@@ -62,7 +62,7 @@ class Latents:
 
 
 def split_choice(path: Path) -> tuple[Path, str]:
-    """Take "FILE:NAME" apart; a file of the whole name goes first."""
+    """Split "FILE:NAME"; an existing file of the whole name takes precedence."""
     file, colon, choice = str(path).partition(":")
     return (path, "") if path.exists() or not colon else (Path(file), choice)
 
@@ -119,27 +119,27 @@ def read_latents(
     if not path.is_file():
         raise LatentError(f"{path} does not exist; give a file of latent codes")
     if path.suffix == ".safetensors":
-        return _numbered(_read_own(path, num_ws, w_dim), choice, path)
+        return _pick_code(_read_own(path, num_ws, w_dim), choice, path)
     content = read_content(path)
     if isinstance(content, Mapping) and choice:
         names = {str(name): name for name in content}
         if choice in names:
             chosen = content[names[choice]]
             content, choice = ({Z: chosen} if choice == Z else chosen), ""  # z stays z
-    return _numbered(_read(content, path, num_ws, w_dim, map_z), choice, path)
+    return _pick_code(_read(content, path, num_ws, w_dim, map_z), choice, path)
 
 
 def _read(
     content: Any, path: Path, num_ws: int, w_dim: int, map_z: Callable[[Tensor], Tensor] | None
 ) -> Latents:
     if isinstance(content, Mapping) and Z in content and not set(KEYS) & set(content):
-        return _mapped(content[Z], path, map_z)
+        return _map_z(content[Z], path, map_z)
     array = _numbers(content, path)
     return Latents(as_ws(array, num_ws, w_dim, str(path)), {"source": path.name})
 
 
-def _numbered(latents: Latents, choice: str, path: Path) -> Latents:
-    """One of several codes, where one is chosen."""
+def _pick_code(latents: Latents, choice: str, path: Path) -> Latents:
+    """Pick the chosen one of several codes."""
     if not choice:
         return latents
     count = len(latents.ws)
@@ -149,8 +149,8 @@ def _numbered(latents: Latents, choice: str, path: Path) -> Latents:
     return replace(latents, ws=latents.ws[int(choice)][None])
 
 
-def _mapped(z: Any, path: Path, map_z: Callable[[Tensor], Tensor] | None) -> Latents:
-    """Codes of Z, through the mapping of the generator at hand."""
+def _map_z(z: Any, path: Path, map_z: Callable[[Tensor], Tensor] | None) -> Latents:
+    """Map codes of Z through the current generator's mapping."""
     if map_z is None:
         raise LatentError(f"{path} holds codes of Z, which belong to one mapping; give W or W+")
     array = _numbers(z, path)
@@ -254,6 +254,6 @@ def _read_own(path: Path, num_ws: int, w_dim: int) -> Latents:
     except ValueError as error:
         raise LatentError(f"{path} has metadata that are not JSON: {error}") from error
     if not isinstance(known, dict):
-        raise LatentError(f"{path} has metadata that are no object; it is damaged")
+        raise LatentError(f"{path} has metadata that are not an object; it is damaged")
     ws = as_ws(tensors["ws"].float().numpy(), num_ws, w_dim, str(path))
     return Latents(ws, known.get("provenance", {}), known.get("generator_hash"))

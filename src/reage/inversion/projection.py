@@ -44,7 +44,7 @@ class ProjectConfig:
 
 @dataclass(frozen=True)
 class ProjectStep:
-    """What `on_step` sees after each step."""
+    """The progress passed to `on_step` after each step."""
 
     index: int  # 0 is the first
     ws: Tensor  # [N, num_ws, w_dim] as it stood when the losses were taken
@@ -122,7 +122,7 @@ def project(
 
 
 class _Search:
-    """The variables of one inversion and what was best for each face."""
+    """The variables of one inversion and the best result of each face."""
 
     def __init__(
         self,
@@ -140,9 +140,9 @@ class _Search:
         assert start.shape == (count, generator.num_ws, generator.config.w_dim)
         self.generator, self.perceptual, self.config = generator, perceptual, config
         self.dtype = dtype
-        self.targets = _reduced(targets, config.loss_resolution)
+        self.targets = _downsample(targets, config.loss_resolution)
         self.rgb = self.targets[:, :3]  # one object: the perceptual loss describes it only once
-        self.mask = _reduced(mask, config.loss_resolution)
+        self.mask = _downsample(mask, config.loss_resolution)
         self.levels = _levels(generator.num_ws, config.latent_level, start.device)
         self.start = start.detach()
         self.free = self.start[:, self.levels].clone().requires_grad_()
@@ -158,7 +158,7 @@ class _Search:
         self.rng = torch.Generator(start.device).manual_seed(config.seed)
 
     def step(self, index: int) -> ProjectStep:
-        """Take the losses where the codes stand, then move the codes."""
+        """Compute the losses at the current codes, then update the codes."""
         ws = self.start.index_copy(1, self.levels, self.free)
         images = self.generator.synthesize(
             ws,
@@ -166,7 +166,7 @@ class _Search:
             noise=self._step_noise(),
             dtype=self.dtype,
         )
-        seen = _reduced(images, self.config.loss_resolution)
+        seen = _downsample(images, self.config.loss_resolution)
         mse = masked_mse(seen, self.targets, self.mask)
         distance = self.perceptual(seen[:, :3], self.rgb, self.mask)
         losses = distance + self.config.mse_weight * mse
@@ -250,6 +250,6 @@ def _levels(num_ws: int, chosen: tuple[int, ...] | None, device: torch.device) -
     return torch.tensor(sorted(levels), device=device)
 
 
-def _reduced(images: Tensor, resolution: int) -> Tensor:
+def _downsample(images: Tensor, resolution: int) -> Tensor:
     factor = images.shape[-1] // resolution
     return F.avg_pool2d(images, factor) if factor > 1 else images

@@ -16,7 +16,7 @@ from reage.images import to_tensor
 from reage.inversion.encoding import AnyEncoder, encode
 from reage.inversion.hypernetwork import hypertune
 from reage.inversion.projection import Inversion, ProjectConfig, ProjectStep, project
-from reage.inversion.tuning import TuneConfig, Tuned, TunedCode, tune, tuned_generator
+from reage.inversion.tuning import TuneConfig, Tuned, TunedCode, apply_difference, tune
 from reage.models.checkpoints import ENCODER_FILE, Alignment, Model
 from reage.models.encoders import load_encoder
 from reage.models.files import fingerprint_of
@@ -27,7 +27,7 @@ __all__ = ["LatentSpace"]
 
 @dataclass(frozen=True, eq=False)
 class LatentSpace:
-    """W+ of one generator. What is not used is not loaded."""
+    """W+ of one generator. Networks are loaded on first use."""
 
     model: Model
     dtype: torch.dtype = torch.float32  # of the maps of generator and encoder
@@ -52,12 +52,12 @@ class LatentSpace:
         encoder = self.model.config.sha256.get(ENCODER_FILE, "")
         return fingerprint_of(self.model.generator_hash, encoder, self.tuning)
 
-    def tuned(self, code: TunedCode) -> LatentSpace:
-        """The space with its generator tuned to one face: pivotal tuning inversion.
+    def with_tuning(self, code: TunedCode) -> LatentSpace:
+        """Return the space with its generator tuned to one face: pivotal tuning inversion.
 
-        Codes, directions and agers of the generator go on fitting (Roich et al. 2021, section 3).
+        Codes, directions and agers of the generator still fit (Roich et al. 2021, section 3).
         """
-        generator = tuned_generator(self.model.generator, code.difference)
+        generator = apply_difference(self.model.generator, code.difference)
         model = replace(self.model, generator=generator)
         return replace(self, model=model, tuning=code.sha256)
 

@@ -1,4 +1,4 @@
-"""Pivotal tuning: the generator bent to one face, stored as a small difference.
+"""Pivotal tuning: tune the generator to one face and store the small difference.
 
 Roich et al., "Pivotal Tuning for Latent-based Editing of Real Images" (2021): the code stays, the
 weights move a little until the picture is the photo's. Only the convolutions and toRGB layers
@@ -26,10 +26,10 @@ __all__ = [
     "TuneConfig",
     "Tuned",
     "TunedCode",
+    "apply_difference",
     "load_tuned",
     "save_tuned",
     "tune",
-    "tuned_generator",
 ]
 
 PIVOT = "pivot"
@@ -50,7 +50,7 @@ class TuneConfig:
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """What tuning found."""
+    """The result of tuning."""
 
     difference: dict[str, Tensor]  # parameter name -> change
     image: Tensor  # [1, 3, R, R] of the pivot
@@ -121,8 +121,8 @@ def tuned_names(generator: AnyGenerator, first_resolution: int) -> list[str]:
     return [name for name in names if name in known]
 
 
-def tuned_generator(generator: AnyGenerator, difference: dict[str, Tensor]) -> AnyGenerator:
-    """A frozen copy of the generator with a difference added."""
+def apply_difference(generator: AnyGenerator, difference: dict[str, Tensor]) -> AnyGenerator:
+    """Return a frozen copy of the generator with a difference added."""
     bent = copy.deepcopy(generator)
     parameters = dict(bent.named_parameters())
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Several looks from one code: levels by name, and small steps towards other codes at them."""
+"""Vary a code: named levels, and small steps towards other codes at them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from reage.inversion.mixing import mix
+from reage.inversion.style_mixing import mix
 from reage.networks.generators import AnyGenerator
 
 __all__ = ["LEVELS", "named_levels", "random_codes", "step_towards"]

@@ -1,7 +1,7 @@
-"""What a long work has done, in one SQLite file: it may be killed at any time, and then goes on.
+"""Record the progress of long work in one SQLite file, so that a killed run can resume.
 
-A record and its pictures are there together or not at all. While a process has the journal open,
-no other one can open it.
+A record and its pictures are stored together or not at all. Only one process at a time can open
+the journal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reage.files import name_errors, write_file
 __all__ = ["Journal", "WorkFolder", "database_errors", "open_database"]
 
 OPTIONS, RECORDS, READY = "options.json", "journal.sqlite", "ready"
-# What earlier versions wrote instead: JSON lines, and pictures one after the other.
+# Files of earlier versions: JSON lines, and concatenated pictures.
 OLDER = ("journal.jsonl", "records.jsonl", "crops.bin", "pictures.bin")
 FORMAT = 1
 TABLES = """
@@ -34,14 +34,14 @@ Parsed = TypeVar("Parsed")
 
 
 class Journal:
-    """Records by their keys, JSON of any names, each with encoded pictures; a context manager.
+    """Store JSON records by key, each with encoded pictures; a context manager.
 
-    FOLDER/options.json    what the work was begun with
-    FOLDER/journal.sqlite  all records and pictures
+    FOLDER/options.json    the options that the work started with
+        FOLDER/journal.sqlite  all records and pictures
 
-    Raises ReageError where the work was begun with other options (the line says what to do
-    `instead`), where another process is at it, and where the disk is full. `say` gets a line
-    where an older version was at work: its journal is not read, and the work begins anew.
+        Raises ReageError if the work started with other options (the line says what to do
+        `instead`), if another process has the journal open, or if the disk is full. `say` gets a
+        line if an older version started the work: its journal is ignored and the work restarts.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Journal:
             self._db = open_database(folder / RECORDS, TABLES)
         older = [folder / name for name in OLDER if (folder / name).exists()]
         if older and say is not None:
-            say(f"{self.output} was begun by an older reage: its work is done once more")
+            say(f"{self.output} was started by an older reage: its work is done once more")
         for file in older:
             file.unlink()
 
@@ -77,12 +77,12 @@ class Journal:
                 try:
                     yield os.fsdecode(key), parse(json.loads(value))
                 except (ValueError, KeyError, TypeError) as error:
-                    raise ReageError(_damaged(self.folder)) from error
+                    raise ReageError(_damage_message(self.folder)) from error
 
     def write(
         self, key: str, record: Mapping[str, Any], pictures: Mapping[int, bytes] | None = None
     ) -> None:
-        """Keep a record and its pictures by their numbers, instead of an earlier one of the key."""
+        """Store a record and its numbered pictures; replaces an earlier record of the key."""
         name = os.fsencode(key)  # file names are bytes, which need not be text
         with database_errors(self.folder), self._db:
             self._db.execute("BEGIN")
@@ -95,12 +95,12 @@ class Journal:
             )
 
     def drop(self, key: str) -> None:
-        """Forget a record."""
+        """Delete a record."""
         with database_errors(self.folder):
             self._db.execute("DELETE FROM records WHERE key = ?", (os.fsencode(key),))
 
     def picture(self, key: str, number: int) -> bytes:
-        """An encoded picture."""
+        """Return an encoded picture."""
         with database_errors(self.folder):
             (found,) = self._db.execute(
                 "SELECT picture FROM pictures WHERE key = ? AND number = ?",
@@ -110,7 +110,7 @@ class Journal:
 
 
 class WorkFolder(Journal):
-    """A dataset in the making: OUTPUT/.COMMAND, with `ready` for files before they are moved."""
+    """The work folder of an unfinished dataset: OUTPUT/.COMMAND; `ready` holds finished files."""
 
     def __init__(
         self,
@@ -121,12 +121,12 @@ class WorkFolder(Journal):
     ):
         folder = output / f".{command}"
         self.ready = folder / READY
-        instead = f"another --output, or delete {folder} to begin anew"
+        instead = f"another --output, or delete {folder} to start again"
         super().__init__(folder, command, described, instead, say)
 
     @staticmethod
     def check_output(output: Path, command: str) -> None:
-        """Raise ReageError where a dataset or anything else is in the way."""
+        """Raise ReageError if the output exists and is not this command's unfinished work."""
         shutil.rmtree(output / f".{command}-done", ignore_errors=True)
         if output.exists() and not output.is_dir():
             raise ReageError(f"{output} is a file; give a folder for the dataset")
@@ -135,7 +135,7 @@ class WorkFolder(Journal):
             raise ReageError(f"{output} is not empty: give another --output, or delete it first")
 
     def finish(self) -> None:
-        """Remove the folder; half removed, it is not taken for unfinished work."""
+        """Remove the folder. It is renamed first: a half-removed one would look unfinished."""
         self.__exit__()
         done = self.folder.with_name(f"{self.folder.name}-done")
         os.replace(self.folder, done)
@@ -143,7 +143,7 @@ class WorkFolder(Journal):
 
 
 def open_database(file: Path, tables: str) -> sqlite3.Connection:
-    """Open a database for this process alone, each commit of which lies on the disk."""
+    """Open a database exclusively; each commit is synced to disk."""
     db = sqlite3.connect(file, timeout=0, isolation_level=None)
     try:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -158,9 +158,9 @@ def open_database(file: Path, tables: str) -> sqlite3.Connection:
 
 @contextmanager
 def database_errors(folder: Path, busy: str = "") -> Iterator[None]:
-    """Turn what goes wrong with a database in a work's folder into one line.
+    """Turn database errors of a work folder into a one-line ReageError.
 
-    `busy` is said where another process has it open.
+    `busy` is the message if another process has the database open.
     """
     try:
         yield
@@ -169,7 +169,7 @@ def database_errors(folder: Path, busy: str = "") -> Iterator[None]:
         if name.startswith("SQLITE_BUSY") and busy:
             raise ReageError(busy) from error
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            raise ReageError(_damaged(folder)) from error
+            raise ReageError(_damage_message(folder)) from error
         if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
             raise ReageError(
                 f"the disk of {folder.parent} is full: make room and give the same command again; "
@@ -178,12 +178,12 @@ def database_errors(folder: Path, busy: str = "") -> Iterator[None]:
         raise ReageError(f"{folder} cannot be written ({error})") from error
 
 
-def _damaged(folder: Path) -> str:
-    return f"{folder} is damaged or of another reage: delete it to begin anew"
+def _damage_message(folder: Path) -> str:
+    return f"{folder} is damaged or from another version of reage: delete it to start again"
 
 
 def _check_options(file: Path, described: Mapping[str, Any], output: Path, instead: str) -> None:
-    """Write down what a work is begun with; ReageError where it was begun with something else."""
+    """Store the options of the work; ReageError if it started with other ones."""
     before, now = None, json.loads(json.dumps(described))
     with suppress(FileNotFoundError, ValueError):  # ValueError: an older reage was killed there
         before = json.loads(file.read_bytes())
@@ -194,5 +194,5 @@ def _check_options(file: Path, described: Mapping[str, Any], output: Path, inste
         names = [n for n in before.keys() | now.keys() if before.get(n) != now.get(n)]
         listed = ", ".join(name.replace("_", "-") for name in sorted(names))
         raise ReageError(
-            f"{output} was begun with other options ({listed}): give the same ones, {instead}"
+            f"{output} was started with other options ({listed}): give the same ones, {instead}"
         )

@@ -1,4 +1,4 @@
-"""Work shared out to processes of this machine; what comes out does not depend on their number."""
+"""Distribute work to local processes; the results do not depend on how many there are."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["in_processes"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-WAITING = 2  # items a process that are handed out at once
-# Of a worker process; never set in the user's own: how its work is made, and what was made.
+WAITING = 2  # items queued per process
+# Set only in worker processes: the function that makes the work, and the work itself.
 _make: Any = None
 _work: Any = None
 
@@ -32,20 +32,20 @@ def in_processes(
     processes: int,
     option: str = "--workers",
 ) -> Iterator[Made]:
-    """Do work with all items, in this process or in new ones; in the order they get ready.
+    """Process all items, in this process or in new ones; yields results as they finish.
 
-    `make` is called once a process, before its first item, and gives what is called with items.
+    Each process calls `make` once, before its first item; the result is called with each item.
     `option` is the command line's name for `processes`.
     """
     processes = min(processes, len(items))
     if processes > 1:
-        yield from _in_new_ones(items, make, processes, option)
+        yield from _in_new_processes(items, make, processes, option)
     elif items:
         with _one_thread():
             yield from map(make(), items)
 
 
-def _in_new_ones(
+def _in_new_processes(
     items: Sequence[Item],
     make: Callable[[], Callable[[Item], Made]],
     processes: int,
@@ -57,7 +57,7 @@ def _in_new_ones(
     try:
         while True:
             for item in islice(todo, WAITING * processes - len(running)):
-                with _interrupts_blocked():  # a new process begins with this one's mask
+                with _block_interrupts():  # a new process begins with this one's mask
                     running.add(pool.submit(_do, item))
             if not running:
                 return
@@ -66,15 +66,15 @@ def _in_new_ones(
                 yield future.result()
     except BrokenProcessPool as error:
         raise ReageError(
-            "a process ended early, perhaps for want of memory: give the same command again, it "
-            f"goes on, with fewer {option}"
+            "a process ended early, perhaps out of memory: give the same command again with "
+            f"fewer {option}; it resumes"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _start(make: Callable[[], Callable[[Any], Any]]) -> None:
-    """Nothing is loaded before the first item comes: an error here would break the pool unsaid."""
+    """Prepare a worker. It loads nothing yet: an error here would break the pool silently."""
     global _make
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is loaded
     keep_memory()
@@ -93,7 +93,7 @@ def _do(item: Any) -> Any:
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed outright leaves its workers waiting for ever."""
+    """Exit when the parent ends: after a kill, workers would otherwise wait for ever."""
     parent = parent_process()
     assert parent is not None
     connection.wait([parent.sentinel])
@@ -102,7 +102,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One thread of torch, as in the workers: sums come in the same order."""
+    """Limit torch to one thread, as in the workers, so that sums keep their order."""
     import torch
 
     before = torch.get_num_threads()
@@ -114,8 +114,8 @@ def _one_thread() -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Keep Ctrl-C from processes begun here: this one ends them."""
+def _block_interrupts() -> Iterator[None]:
+    """Block Ctrl-C in processes started here; this process ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,4 +1,4 @@
-"""The same work on a Ray cluster: Ray Data hands the items to a pool of actors."""
+"""Run the same work on a Ray cluster: Ray Data passes the items to a pool of actors."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from reage.extras import how_to_install
 from reage.jobs.processes import in_processes
 from reage.threads import cores
 
-__all__ = ["check_ray", "kept_cluster", "on_cluster", "shared_out"]
+__all__ = ["check_ray", "distribute", "keep_cluster", "on_cluster"]
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
-MOST_BLOCKS = 2000  # parts that the items are handed out in: what a killed run loses is one each
-CONNECT = 10  # seconds that a cluster has to answer
+MOST_BLOCKS = 2000  # parts of the items; a killed run loses one part per worker
+CONNECT = 10  # seconds to wait for a cluster's answer
 LOCAL_MEMORY = 128 << 20  # bytes of a local cluster's object store; items and answers are small
 
 
 def check_ray(address: str) -> None:
-    """Raise UsageError where Ray is not installed or the address is none."""
+    """Raise UsageError if Ray is not installed or the address is invalid."""
     if importlib.util.find_spec("ray") is None:
         raise UsageError(f"--ray needs Ray: {how_to_install('ray')}")
     host, _, port = address.rpartition(":")
@@ -34,15 +34,15 @@ def check_ray(address: str) -> None:
         raise UsageError(f"--ray {address!r} is not understood; give local, auto or HOST:PORT")
 
 
-def shared_out(
+def distribute(
     items: Sequence[Item],
     make: Callable[[], Callable[[Item], Made]],
     workers: int | None,
     ray: str | None,
 ) -> Iterator[Made]:
-    """Do work with all items by processes here or, where `ray` is an address, on a cluster.
+    """Process all items in local processes or, if `ray` is an address, on a cluster.
 
-    In the order they get ready; `workers` None: one a core. `make` is called once a worker.
+    Yields results as they finish. `workers` None: one per core. Each worker calls `make` once.
     """
     if ray is None:
         return in_processes(items, make, workers or cores())
@@ -55,15 +55,15 @@ def on_cluster(
     address: str,
     workers: int | None,
 ) -> Iterator[Made]:
-    """Do work with all items on a cluster; in the order they get ready.
+    """Process all items on a cluster; yields results as they finish.
 
-    `make` is called once an actor, before its first item. `address` is local (a cluster of this
-    machine, begun and ended here), auto, or HOST:PORT; `workers` None: an actor a core.
+    Each actor calls `make` once, before its first item. `address` is local (a temporary cluster
+    on this machine), auto, or HOST:PORT. `workers` None: one actor per core.
     """
     check_ray(address)
     if not items:
         return
-    with _connected(address, workers) as cores:
+    with _connection(address, workers) as cores:
         import ray
         from ray.data import ActorPoolStrategy
 
@@ -84,7 +84,7 @@ def on_cluster(
 
 
 class _Actor:
-    """One worker; its errors are answers, so that they come back as they were raised."""
+    """One worker. It returns errors as answers, so that the caller can raise them unchanged."""
 
     def __init__(self, make: Callable[[], Callable[[Any], Any]]):
         self.make = make
@@ -103,18 +103,18 @@ class _Actor:
 
 
 @contextmanager
-def kept_cluster(address: str | None, workers: int | None) -> Iterator[None]:
-    """Stay connected to a cluster, if it is one, over several shares of work."""
+def keep_cluster(address: str | None, workers: int | None) -> Iterator[None]:
+    """Keep a cluster connection open across calls; do nothing without an address."""
     if address is None:
         yield
         return
-    with _connected(address, workers):
+    with _connection(address, workers):
         yield
 
 
 @contextmanager
-def _connected(address: str, workers: int | None) -> Iterator[int]:
-    """A connection to a cluster, ended by who began it; yields how many cores it has."""
+def _connection(address: str, workers: int | None) -> Iterator[int]:
+    """Connect to a cluster unless already connected; yields its number of cores."""
     check_ray(address)
     import ray
 
@@ -134,7 +134,7 @@ def _connect(address: str, workers: int | None) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
-    _check_reached(address)
+    _check_reachable(address)
     options: dict[str, Any] = {}
     if address == "local":
         options = {
@@ -160,8 +160,8 @@ def _connect(address: str, workers: int | None) -> None:
 _UNREACHED = "no Ray cluster answers at {!r}: give the HOST:PORT of its head, auto, or local"
 
 
-def _check_reached(address: str) -> None:
-    """Ray itself waits for minutes."""
+def _check_reachable(address: str) -> None:
+    """Check that the cluster answers; Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     if host:
         try:
@@ -171,7 +171,7 @@ def _check_reached(address: str) -> None:
 
 
 def _quieten() -> None:
-    """No bars and no log of Ray's among those of this program."""
+    """Silence Ray's progress bars and logs."""
     from ray.data import DataContext
 
     context = DataContext.get_current()
@@ -183,7 +183,7 @@ def _quieten() -> None:
 
 @contextmanager
 def _plain_errors(address: str) -> Iterator[None]:
-    """One line for what the cluster could not do."""
+    """Turn errors of the cluster into a one-line ReageError."""
     from ray.exceptions import RayError
 
     try:
@@ -191,7 +191,7 @@ def _plain_errors(address: str) -> Iterator[None]:
     except RayError as error:
         raise ReageError(
             f"the Ray cluster at {address!r} failed: {_first_line(error)}; give the same command "
-            "again, it goes on"
+            "again to resume"
         ) from error
 
 

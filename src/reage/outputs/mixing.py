@@ -11,7 +11,7 @@ from reage.agers.base import PreparedFace
 from reage.editor import Editor
 from reage.errors import UsageError
 from reage.images import Photo
-from reage.inversion.mixing import mix
+from reage.inversion.style_mixing import mix
 from reage.inversion.variation import named_levels
 from reage.outputs.grid import cut_to_face
 from reage.outputs.lettering import plain

@@ -78,8 +78,8 @@ def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, ki
 
 
 def _keep_beside(base: Model, folder: Path) -> None:
-    """Where codes stayed, what the base knows of them goes on fitting: ager, directions, people."""
-    if base.folder is None:  # what a foreign file brings belongs to that file
+    """If codes are unchanged, copy what depends on them: ager, directions, people."""
+    if base.folder is None:  # the contents of a foreign file belong to that file
         return
     made = load_model(folder).generator_hash
     for file in sorted(base.folder.glob(f"*{SUFFIX}")):
@@ -95,7 +95,7 @@ def _keep_beside(base: Model, folder: Path) -> None:
 
 
 def _data_of(settings: RunSettings, base: Model | None) -> str:
-    """What it learnt from, the data of the model that it began from first."""
+    """Describe the training data, that of the base model first."""
     folder = Path(settings.data).name
     return folder if base is None else f"{base.config.data}; then {folder}"
 
@@ -108,11 +108,11 @@ def _licence_of(base: Model | None) -> str:
 def _metrics(
     trainer: GeneratorTrainer | EncoderTrainer, base: Model | None, kimg: float
 ) -> dict[str, float]:
-    """How many thousands of pictures each network has learnt from, those of the base included."""
+    """Return the thousands of pictures that each network trained on, including the base's."""
     if isinstance(trainer, EncoderTrainer):
         of, learnt = "encoder_kimg", kimg
     else:
-        of, learnt = "kimg", _learnt(trainer, kimg)
+        of, learnt = "kimg", _learned_kimg(trainer, kimg)
     before = {}
     if base is not None:
         names = [name for name in base.config.metrics if name.endswith("kimg")]
@@ -123,15 +123,15 @@ def _metrics(
     return before | made
 
 
-def _learnt(trainer: GeneratorTrainer | PhotoAgerTrainer, kimg: float) -> float:
-    """Thousands of pictures of a run after the head start, in which others learn."""
+def _learned_kimg(trainer: GeneratorTrainer | PhotoAgerTrainer, kimg: float) -> float:
+    """Return thousands of pictures after the head start, in which only the critics learn."""
     return max(kimg - trainer.config.head_start_kimg, 0.0)
 
 
 def _discriminator_of(
     trainer: GeneratorTrainer | EncoderTrainer, base: Model | None
 ) -> Part | None:
-    """What a further training of the generator may go on with."""
+    """Return the networks that a further training of the generator can continue from."""
     found = None
     if isinstance(trainer, GeneratorTrainer):
         network = trainer.adversary.network
@@ -145,7 +145,7 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
     """The trained ager with what is stored beside it: the one of photos, or the one of codes."""
     report: dict[str, Any] = {"kimg": round(kimg, 1), "trainer": asdict(trainer.config)}
     if isinstance(trainer, PhotoAgerTrainer):
-        report["kimg"] = round(trainer.begun_kimg + _learnt(trainer, kimg), 1)
+        report["kimg"] = round(trainer.begun_kimg + _learned_kimg(trainer, kimg), 1)
         ager = trainer.beside
         return replace(
             ager,
@@ -167,9 +167,11 @@ def _ager_of(trainer: AgerTrainer | PhotoAgerTrainer, base: Model, kimg: float) 
 
 
 def _export_ager(ager: StoredAger, base: Model, folder: Path) -> None:
-    """The base model with its new ager; its generator is the same, so all else goes on fitting."""
+    """Return the base model with its new ager; its generator, and so the rest, is unchanged."""
     if base.folder is None:
-        raise ModelError(f"{base.config.name} is no model folder; convert it first: reage convert")
+        raise ModelError(
+            f"{base.config.name} is not a model folder; convert it first: reage convert"
+        )
     with name_errors(folder, ModelError), new_folder(folder) as staged:
         for file in [base.folder / CARD_FILE, *base.folder.glob("*.safetensors")]:
             if file.is_file():

@@ -1,4 +1,4 @@
-"""What several trainings are started with."""
+"""Parts shared by the starts of several trainings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import ModelError, UsageError
 from reage.models.checkpoints import Model
 from reage.models.encoders import load_encoder
@@ -47,7 +47,7 @@ def own_encoder(model: Model) -> Encoder | None:
 
 @torch.no_grad()
 def likeness_of(model: Model, machine: Machine) -> FeatureLikeness:
-    """How much crops of the model's square look like the same person."""
+    """Make the identity similarity for crops of the model's square."""
     generator = model.generator.to(machine.device)
     ws = generator.mapping.w_avg.expand(1, generator.num_ws, -1)
     average = at_side(generator.synthesize(ws)[:, :3], LIKENESS_SIDE)

@@ -1,4 +1,4 @@
-"""What a run folder's config.json says."""
+"""The settings in a run folder's config.json."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining | PhotoAgerTraini
 
 @dataclass(frozen=True)
 class RunSettings:
-    """All that decides what comes out of a run."""
+    """All settings that determine the result of a run."""
 
     kind: str  # generator, encoder, ager or photo-ager
     config: AnyConfig
@@ -51,12 +51,14 @@ class RunSettings:
 
 
 def open_run(folder: Path, settings: RunSettings | None) -> RunSettings:
-    """Write a new run's settings, or read those of a run that goes on (`settings` None)."""
+    """Write a new run's settings, or read those of a resumed run (`settings` None)."""
     file = folder / CONFIG_FILE
     if settings is None:
         return read_settings(folder)
     if file.exists():
-        raise UsageError(f"{folder} holds a run already: add --resume to go on, or name another")
+        raise UsageError(
+            f"{folder} holds a run already: add --resume to continue it, or name another"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -66,10 +68,10 @@ def open_run(folder: Path, settings: RunSettings | None) -> RunSettings:
 
 
 def read_settings(folder: Path) -> RunSettings:
-    """Read a run folder's settings; ModelError where they are none."""
+    """Read a run folder's settings; ModelError if they are invalid."""
     file = folder / CONFIG_FILE
     if not file.is_file():
-        raise ModelError(f"{folder} is no run folder: it has no {CONFIG_FILE}")
+        raise ModelError(f"{folder} is not a run folder: it has no {CONFIG_FILE}")
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         return RunSettings(**(data | {"config": _config(data["kind"], data["config"])}))

@@ -1,4 +1,4 @@
-"""From a run's settings to its trainer."""
+"""Build the trainer of a run from its settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reage.datasets.reading import FaceDataset, FaceRow, open_dataset
+from reage.datasets.face_dataset import FaceDataset, FaceRow, open_dataset
 from reage.errors import ModelError, UsageError
 from reage.models.checkpoints import Model
 from reage.models.discriminators import load_discriminator
@@ -116,7 +116,7 @@ def _new_generator(config: GeneratorTraining) -> Generator:
 
 
 def _trainable(model: Model) -> Generator:
-    """The model's generator; ModelError where it is no StyleGAN2."""
+    """The model's generator; ModelError if it is not a StyleGAN2."""
     if not isinstance(model.generator, Generator):
         raise ModelError(
             f"the generator of {model.config.name} is lucidrains' network: only StyleGAN2 can be "
@@ -131,7 +131,7 @@ def _real_codes(
 ) -> tuple[Tensor, Tensor]:
     """Where an encoder puts real faces in W, `[N, w_dim]`, and their offsets from there."""
     found, offsets = [], []
-    for images in source.fixed(MAPPING_FACES).split(32):
+    for images in source.fixed_faces(MAPPING_FACES).split(32):
         shift, offset = encoder.changes(images, torch.ones_like(images[:, :1]))
         found.append(generator.mapping.w_avg + shift[:, 0])
         offsets.append(offset)

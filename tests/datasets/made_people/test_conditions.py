@@ -73,8 +73,8 @@ def test_what_a_seed_and_an_amount_do(dots: tuple[np.ndarray, np.ndarray]):
     assert np.array_equal(shot(1, 1.0), shot(1, 1.0))
     assert not np.array_equal(shot(1, 1.0), shot(2, 1.0))
     assert np.array_equal(shot(1, 0.0), dots[0])
-    assert PLAIN.described() == {}
-    assert set(Condition(blur=1.0).described()) == {"blur"}
+    assert PLAIN.describe() == {}
+    assert set(Condition(blur=1.0).describe()) == {"blur"}
 
 
 def test_the_usual_points_of_the_ffhq_square():

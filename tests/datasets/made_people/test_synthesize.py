@@ -14,12 +14,12 @@ import pytest
 
 import reage.datasets.made_people.run
 from made import Command
+from reage.datasets.face_dataset import open_dataset
 from reage.datasets.made_people.journal import Journal
 from reage.datasets.made_people.maker import Maker
 from reage.datasets.made_people.options import SynthesisOptions
 from reage.datasets.made_people.records import Drawn, Made, Person
 from reage.datasets.made_people.run import synthesize
-from reage.datasets.reading import open_dataset
 from reage.errors import ReageError, UsageError
 from reage.fitting.people import lacks_people
 from reage.images import read_mark
@@ -119,7 +119,7 @@ def test_a_stopped_run_goes_on(whole: Path, options: SynthesisOptions, tmp_path:
         patch.setattr(Maker, "do", do)
         with pytest.raises(KeyboardInterrupt):
             synthesize(out, options, workers=1)
-    with pytest.raises(ReageError, match=r"begun with other options \(seed\)"):
+    with pytest.raises(ReageError, match=r"started with other options \(seed\)"):
         synthesize(out, replace(options, seed=1), workers=1)
     stop = 100
     first, seen[:] = list(seen), []
@@ -168,7 +168,7 @@ class TestChoosing:
 
     def test_who_is_like_an_earlier_one_is_left_out(self):
         drawn = self.drawn(0.0, None, 0.25, 1.0, 0.75, 2.0)
-        taken = reage.datasets.made_people.run._taken
+        taken = reage.datasets.made_people.run._choose_people
         assert [p.draw for p in taken(drawn, 6, 0.5, 9)] == [0, 3, 5]
         assert [p.draw for p in taken(drawn, 6, 0.1, 9)] == [0, 2, 3, 4, 5]
         assert [p.draw for p in taken(drawn, 6, 0.1, 2)] == [0, 2]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from made import Command
-from reage.datasets.reading import open_dataset
+from reage.datasets.face_dataset import open_dataset
 
 Reage = Callable[..., tuple[int, str, list[str]]]
 

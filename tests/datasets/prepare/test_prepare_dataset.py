@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from reage.datasets.face_dataset import open_dataset
 from reage.datasets.prepare.options import PrepareOptions
 from reage.datasets.prepare.prepare import PrepareReport, prepare
 from reage.datasets.prepare.selection import LeftOut, split_of
-from reage.datasets.reading import open_dataset
 from reage.errors import ImageError, ReageError
 from reage.faces.detection import FaceDetector
 from reage.faces.squares import crop_face, face_quad
@@ -202,7 +202,7 @@ def test_an_output_that_is_taken(made: Made, photos: Path, tmp_path: Path, files
     output = tmp_path / "faces"
     with pytest.raises(Killed):
         prepare([photos], output, made.options, processes=1, on_picture=_stop)
-    with pytest.raises(ReageError, match=r"begun with other options \(labels, size\)"):
+    with pytest.raises(ReageError, match=r"started with other options \(labels, size\)"):
         prepare([photos], output, replace(made.options, size=64, labels=None), processes=1)
     (tmp_path / "file").write_text("")
     with pytest.raises(ReageError, match="is a file"):
@@ -210,7 +210,7 @@ def test_an_output_that_is_taken(made: Made, photos: Path, tmp_path: Path, files
 
 
 def test_two_at_once_do_not_mix(made: Made, photos: Path, tmp_path: Path):
-    described = made.options.described()
+    described = made.options.describe()
     with (
         WorkFolder(tmp_path, "prepare", described),
         pytest.raises(ReageError, match="another reage prepare"),

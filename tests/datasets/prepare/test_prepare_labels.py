@@ -117,5 +117,5 @@ def test_a_pattern_of_one_s_own():
     assert rule.read("ada/holiday.jpg") is None
     with pytest.raises(UsageError, match=r"no group \(\?P<age>"):
         compile_pattern(r"(\d+)")
-    with pytest.raises(UsageError, match=r"no regular expression: [^\n]*$"):
+    with pytest.raises(UsageError, match=r"not a regular expression: [^\n]*$"):
         compile_pattern("(?P<age>")

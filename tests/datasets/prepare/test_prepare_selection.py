@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from reage.datasets.prepare.examining import colourfulness, look_of, sharpness
+from reage.datasets.prepare.examination import colourfulness, look_of, sharpness
 from reage.datasets.prepare.options import PrepareOptions, model_square
 from reage.datasets.prepare.selection import split_of, twins
 from reage.errors import UsageError

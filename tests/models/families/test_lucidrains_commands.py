@@ -20,7 +20,7 @@ from reage.editor import load as load_editor
 from reage.faces.face import Face
 from reage.inversion.latent_files import read_latents
 from reage.inversion.projection import ProjectConfig, noise_autocorrelation
-from reage.inversion.tuning import load_tuned, tuned_generator
+from reage.inversion.tuning import apply_difference, load_tuned
 from reage.models.checkpoints import load_model
 from reage.models.export import export_parts, parts_of
 from reage.models.graphs import open_graph
@@ -108,7 +108,7 @@ def test_project_finds_tunes_and_reads_back(run: Command, file: Path, portrait: 
     last = f"synthesis.b{config.resolution}.conv0"
     assert {f"{last}.weight", f"{last}.bias"} <= difference.keys()
     bent, ws = (
-        tuned_generator(model.generator, difference),
+        apply_difference(model.generator, difference),
         torch.zeros(1, config.num_ws, config.w_dim),
     )
     assert not torch.equal(bent.synthesize(ws), model.generator.synthesize(ws))

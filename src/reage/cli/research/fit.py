@@ -137,8 +137,8 @@ def _refined(
 
 
 def _codes(model: Model, options: dict[str, Any]) -> CodeSet:
-    from reage.datasets.reading import balanced, open_dataset
-    from reage.fitting.labelled_codes import codes_of_dataset, codes_of_samples, stored_first
+    from reage.datasets.face_dataset import choose_balanced, open_dataset
+    from reage.fitting.labelled_codes import codes_of_dataset, codes_of_samples, put_stored_first
     from reage.models.pretrained import load_age_network, load_gender_network, load_perceptual
 
     networks = (load_age_network(), load_gender_network())
@@ -151,7 +151,7 @@ def _codes(model: Model, options: dict[str, Any]) -> CodeSet:
             )
         dataset = open_dataset(options["data"])
         rows = [row for row in dataset.rows if row.split == options["split"] and row.age_range]
-        stored = stored_first(balanced(rows, len(rows), seed), options["codes"], model)
+        stored = put_stored_first(choose_balanced(rows, len(rows), seed), options["codes"], model)
         if not stored:
             raise ModelError(
                 f"{options['data']} has no faces with an age in its split {options['split']!r}"

@@ -44,7 +44,7 @@ def people(
     """
     import random
 
-    from reage.datasets.reading import open_dataset
+    from reage.datasets.face_dataset import open_dataset
     from reage.fitting.people import PEOPLE, fit_people, people_codes, save_people
     from reage.models.checkpoints import seal
     from reage.models.registry import load

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reage.datasets.made_people.measuring import REACHED
+from reage.datasets.made_people.measurements import REACHED
 from reage.datasets.made_people.options import SynthesisOptions
-from reage.datasets.made_people.pairing import folds_for
+from reage.datasets.made_people.pair_lists import folds_for
 from reage.models.checkpoints import load_config
 from reage.models.registry import find_model
 

@@ -1,4 +1,4 @@
-"""Under which conditions a picture was taken: light, pose, blur, noise and compression."""
+"""Simulate the conditions of a photo: light, pose, blur, noise and compression."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PLAIN", "Condition", "Shot", "draw_condition", "take"]
 
 @dataclass(frozen=True)
 class Condition:
-    """What was done to one picture; the defaults do nothing."""
+    """The changes to one picture; the defaults do nothing."""
 
     roll: float = 0.0  # degrees
     zoom: float = 1.0
@@ -28,8 +28,8 @@ class Condition:
     noise: float = 0.0  # standard deviation, levels of 255
     jpeg: int = 0  # quality; 0: not compressed
 
-    def described(self) -> dict[str, Any]:
-        """What differs from a plain picture, rounded."""
+    def describe(self) -> dict[str, Any]:
+        """Return what differs from a plain picture, rounded."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {n: v for n, v in values.items() if v != getattr(PLAIN, n)}
 
@@ -39,7 +39,7 @@ PLAIN = Condition()
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A picture as it was taken."""
+    """A picture under its condition."""
 
     rgb: np.ndarray  # [H, W, 3] uint8
     points: np.ndarray  # [5, 2] of the face
@@ -47,7 +47,7 @@ class Shot:
 
 
 def draw_condition(rng: np.random.Generator, amount: float) -> Condition:
-    """Draw what photos of one person differ in; `amount` scales it, 0 is a plain picture."""
+    """Draw random conditions; `amount` scales them, 0 is a plain picture."""
     if amount == 0:
         return PLAIN
     n = (rng.standard_normal(8).clip(-2, 2) * amount).tolist()
@@ -72,8 +72,8 @@ def take(
     if condition == PLAIN:
         return Shot(rgb, points, 0.0)
     side = len(rgb)
-    turned, points, padding = _posed(rgb, points, condition)
-    lit = _lit(turned, condition)
+    turned, points, padding = _change_pose(rgb, points, condition)
+    lit = _change_light(turned, condition)
     lit += rng.standard_normal(lit.shape) * condition.noise
     image = Image.fromarray(np.rint(lit.clip(0, 255)).astype(np.uint8))
     if condition.blur:
@@ -85,10 +85,10 @@ def take(
     return Shot(np.asarray(image.convert("RGB")), points, padding)
 
 
-def _posed(
+def _change_pose(
     rgb: np.ndarray, points: np.ndarray, condition: Condition
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Turn, move and enlarge; what comes in from outside is mirrored."""
+    """Rotate, shift and scale the picture; the border is mirrored."""
     side = len(rgb)
     middle = np.full(2, (side - 1) / 2)
     angle = np.radians(condition.roll)
@@ -100,7 +100,7 @@ def _posed(
     return crop.image, moved, 1.0 - float(crop.mask.mean())
 
 
-def _lit(rgb: np.ndarray, condition: Condition) -> np.ndarray:
+def _change_light(rgb: np.ndarray, condition: Condition) -> np.ndarray:
     """Change the light as stops of linear light, `[H, W, 3]` float 0..255 (gamma 2.2)."""
     across, down = np.meshgrid(*[np.linspace(-0.5, 0.5, len(rgb))] * 2)
     stops = condition.exposure + condition.side_light[0] * across + condition.side_light[1] * down

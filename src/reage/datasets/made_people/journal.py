@@ -1,4 +1,4 @@
-"""The work folder of a synthesis: what is drawn and made already, written as it gets known."""
+"""The work folder of a synthesis: finished draws and people, written one by one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from reage.datasets.made_people.records import Drawn, Made, made_from, made_to
+from reage.datasets.made_people.records import Drawn, Made, made_from_dict, made_to_dict
 from reage.jobs.journal import WorkFolder
 
 __all__ = ["Journal"]
@@ -22,7 +22,7 @@ class Journal(WorkFolder):
         super().__init__(output, "synthesize", described, say)
         self.drawn: dict[int, Drawn] = {}
         self.made: dict[int, Made] = {}
-        for _, record in self.read(_parsed):
+        for _, record in self.read(_parse):
             self._remember(record)
 
     def add(self, found: Drawn | Made) -> None:
@@ -31,7 +31,7 @@ class Journal(WorkFolder):
             self.write(f"draw {found.draw}", {"drawn": asdict(found)})
         else:
             number = found.person.number
-            self.write(_key(number), {"made": made_to(found)}, dict(enumerate(found.pictures)))
+            self.write(_key(number), {"made": made_to_dict(found)}, dict(enumerate(found.pictures)))
         self._remember(found)
 
     def picture_of(self, place: tuple[int, int]) -> bytes:
@@ -49,5 +49,5 @@ def _key(number: int) -> str:
     return f"person {number}"
 
 
-def _parsed(values: dict[str, Any]) -> Drawn | Made:
-    return Drawn(**values["drawn"]) if "drawn" in values else made_from(values["made"])
+def _parse(values: dict[str, Any]) -> Drawn | Made:
+    return Drawn(**values["drawn"]) if "drawn" in values else made_from_dict(values["made"])

@@ -1,4 +1,4 @@
-"""Draws people who do not exist, and makes all pictures of one."""
+"""Draw people who do not exist, and render all pictures of a person."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import reage.editor
 from reage.agers.base import PreparedFace
 from reage.agers.made import made_face
 from reage.compositing.view import crop_for_age, read_age, usual_points
+from reage.datasets.made_people.age_search import Looks, settle
 from reage.datasets.made_people.conditions import PLAIN, draw_condition, take
-from reage.datasets.made_people.options import SynthesisOptions, seed_of
-from reage.datasets.made_people.recognising import recogniser_named
+from reage.datasets.made_people.options import SynthesisOptions, derive_seed
+from reage.datasets.made_people.recogniser import make_recogniser
 from reage.datasets.made_people.records import Drawn, Made, Person, as_text
-from reage.datasets.made_people.settling import Looks, settle
-from reage.datasets.prepare.examining import sharpness
+from reage.datasets.prepare.examination import sharpness
 from reage.editor import Editor
 from reage.faces.face import Face, select_faces
 from reage.fitting.people import draw_codes, model_people
@@ -36,7 +36,7 @@ MARK = "Synthetic: a person who does not exist, made by reage"
 
 
 class Maker:
-    """Everything that making people needs, loaded once; holds nobody."""
+    """Everything needed to make people, loaded once; keeps no state of a person."""
 
     def __init__(self, options: SynthesisOptions):
         self.options = options
@@ -46,17 +46,17 @@ class Maker:
             precision=options.precision,
             direction=options.direction,
         )
-        self.editor.required_ager()  # what is missing is said before the work
+        self.editor.required_ager()  # report what is missing before the work
         self.people = model_people(self.editor.model)
-        self.recogniser = recogniser_named(options.recogniser, self.editor)
+        self.recogniser = make_recogniser(options.recogniser, self.editor)
 
     def do(self, task: int | Person) -> Drawn | Made:
         """Draw a face by its number, or make a person."""
         return self.make(task) if isinstance(task, Person) else self.draw(task)
 
     def draw(self, draw: int) -> Drawn:
-        """Draw one face and describe who it is."""
-        rgb, face = self._seen(self._code(draw))
+        """Draw one face and compute its identity vector."""
+        rgb, face = self._render(self._code(draw))
         if face is None:
             return Drawn(draw, None)
         return Drawn(draw, as_text(self.recogniser.describe(rgb, face.points)))
@@ -64,16 +64,16 @@ class Maker:
     def make(self, person: Person) -> Made:
         """Make all pictures of a person."""
         ws = self._code(person.draw)
-        face = self._unmoved(ws)
+        face = self._prepare(ws)
         seeds = [
-            seed_of(self.options.seed, "picture", person.draw, age, condition)
+            derive_seed(self.options.seed, "picture", person.draw, age, condition)
             for age in self.options.ages
             for condition in range(self.options.conditions)
         ]
         asked = torch.tensor(self.options.ages).repeat_interleave(self.options.conditions)
         changes = torch.cat([self._change(i, seed, ws) for i, seed in enumerate(seeds)])
         looks = settle(self.editor, face, changes, asked)
-        taken = [self._taken(face, looks, i, seed) for i, seed in enumerate(seeds)]
+        taken = [self._take(face, looks, i, seed) for i, seed in enumerate(seeds)]
         own = {"draw": person.draw, "yaw": round(face.view.face.pose[0], 1),
                "pitch": round(face.view.face.pose[1], 1)}  # fmt: skip
         rows, vectors, pictures = zip(*taken, strict=True)
@@ -81,11 +81,11 @@ class Maker:
         return Made(person, tuple(rows), vectors, pictures)
 
     def _code(self, draw: int) -> Tensor:
-        seed = seed_of(self.options.seed, "person", draw)
+        seed = derive_seed(self.options.seed, "person", draw)
         return draw_codes(self.editor.model, self.people, seed).to(self.editor.device)
 
     def _change(self, index: int, seed: int, ws: Tensor) -> Tensor:
-        """How the code differs in one picture, `[1, num_ws, w_dim]`; in a plain one not at all."""
+        """Return the change of the code in one picture, `[1, num_ws, w_dim]`; 0 in a plain one."""
         if index % self.options.conditions == 0 or self.options.amount == 0:
             return torch.zeros_like(ws)
         stranger = draw_codes(self.editor.model, self.people, seed).to(ws)
@@ -94,8 +94,8 @@ class Maker:
             centre = self.people.mean.to(ws)
         return step_towards(ws, ws + stranger - centre, VARIED, self.options.amount) - ws
 
-    def _seen(self, ws: Tensor) -> tuple[np.ndarray, Face | None]:
-        """A code's picture and the face that is found in it."""
+    def _render(self, ws: Tensor) -> tuple[np.ndarray, Face | None]:
+        """Render a code and detect the face in its picture."""
         rgb = to_array(self.editor.latents.synthesize(ws))[0]
         faces = self.editor.detector.detect(rgb)
         if faces:
@@ -106,17 +106,17 @@ class Maker:
             return rgb, Face.from_points(points)
         return rgb, None
 
-    def _unmoved(self, ws: Tensor) -> PreparedFace:
-        """The drawn face as an inversion of its own picture: nothing is lost."""
-        _, face = self._seen(ws)
+    def _prepare(self, ws: Tensor) -> PreparedFace:
+        """Prepare the drawn face; it is the exact inversion of its own picture."""
+        _, face = self._render(ws)
         assert face is not None, "it was seen when it was drawn"
         image = self.editor.latents.synthesize(ws)
         return made_face(self.editor.latents, ws, image, face, self.editor.age_network)
 
-    def _taken(
+    def _take(
         self, face: PreparedFace, looks: Looks, index: int, seed: int
     ) -> tuple[dict[str, Any], str, bytes]:
-        """Take one picture under its condition; what is stored is what is measured."""
+        """Apply the condition to one picture; the stored picture is the one measured."""
         rng = np.random.default_rng(seed)
         number = index % self.options.conditions
         condition = draw_condition(rng, self.options.amount) if number else PLAIN
@@ -137,6 +137,6 @@ class Maker:
             "sharpness": round(sharpness(stored), 1),
             "strength": round(float(looks.strengths[index]), 3),
             "share": round(float(looks.shares[index]), 2),
-            "made_by": condition.described(),
+            "made_by": condition.describe(),
         }
         return row, as_text(self.recogniser.describe(stored, shot.points)), picture

@@ -1,4 +1,4 @@
-"""What a dataset of people who do not exist is made by."""
+"""Options of a dataset of people who do not exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reage.errors import UsageError
 from reage.models.files import file_sha256
 from reage.models.registry import find_model
 
-__all__ = ["SynthesisOptions", "seed_of"]
+__all__ = ["SynthesisOptions", "derive_seed"]
 
 FORMAT = 2  # of what the work folder holds, and of how people are made
 
@@ -45,8 +45,8 @@ class SynthesisOptions:
         if not all(0 <= age <= 120 for age in self.ages):
             raise UsageError("ages have to be from 0 to 120 years")
 
-    def described(self) -> dict[str, Any]:
-        """All that decides about the result, as JSON would give it back."""
+    def describe(self) -> dict[str, Any]:
+        """Return all options that determine the result, as plain JSON data."""
         model = find_model(self.model)
         file = model / "config.json" if model.is_dir() else model
         direction = None
@@ -72,7 +72,7 @@ _LIMITS = (
 )
 
 
-def seed_of(*parts: object) -> int:
-    """A seed of its own for everything that has a name, below 2**63."""
+def derive_seed(*parts: object) -> int:
+    """Derive a separate seed, below 2**63, for each name."""
     digest = hashlib.sha256(repr(parts).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -1,4 +1,4 @@
-"""What is known of drawn faces and of made people, as the journal keeps it."""
+"""Records of drawn faces and made people in the journal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Drawn", "Made", "Person", "as_text", "from_text", "made_from", "made_to"]
+__all__ = ["Drawn", "Made", "Person", "as_text", "from_text", "made_from_dict", "made_to_dict"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Person:
-    """A draw that was taken."""
+    """An accepted draw."""
 
     number: int  # 1 is the first
     draw: int
@@ -47,15 +47,15 @@ def from_text(text: str) -> np.ndarray:
     return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float32)
 
 
-def made_to(made: Made) -> dict[str, Any]:
+def made_to_dict(made: Made) -> dict[str, Any]:
     """Plain data for JSON, without the pictures."""
     values = asdict(made)
     del values["pictures"]
     return values
 
 
-def made_from(values: dict[str, Any]) -> Made:
-    """The inverse of `made_to`; KeyError or TypeError where something is missing."""
+def made_from_dict(values: dict[str, Any]) -> Made:
+    """The inverse of `made_to_dict`; KeyError or TypeError where something is missing."""
     return Made(
         Person(**values["person"]),
         tuple(values["rows"]),

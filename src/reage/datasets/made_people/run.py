@@ -1,4 +1,4 @@
-"""A whole dataset of people who do not exist, stopped and gone on with at any time."""
+"""Make a whole dataset of people who do not exist; it can stop and resume at any time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 
 from reage.datasets.made_people.card import dataset_card
 from reage.datasets.made_people.journal import Journal
-from reage.datasets.made_people.measuring import age_errors, separability
-from reage.datasets.made_people.options import SynthesisOptions, seed_of
-from reage.datasets.made_people.pairing import (
+from reage.datasets.made_people.measurements import age_errors, separability
+from reage.datasets.made_people.options import SynthesisOptions, derive_seed
+from reage.datasets.made_people.pair_lists import (
     Fold,
     Picture,
     fold_of,
@@ -24,12 +24,12 @@ from reage.datasets.made_people.pairing import (
     list_pairs,
     pairs_text,
 )
-from reage.datasets.made_people.recognising import NAMES, apart_by, choose_recogniser
+from reage.datasets.made_people.recogniser import NAMES, apart_by, choose_recogniser
 from reage.datasets.made_people.records import Drawn, Made, Person, from_text
-from reage.datasets.prepare.writing import COLUMNS, move_all, named_errors, pack, write_index
+from reage.datasets.prepare.shards import COLUMNS, disk_errors, move_all, pack, write_index
 from reage.errors import ReageError
 from reage.fitting.people import lacks_people
-from reage.jobs.ray_cluster import check_ray, kept_cluster, shared_out
+from reage.jobs.ray_cluster import check_ray, distribute, keep_cluster
 
 __all__ = ["SynthesisReport", "synthesize"]
 
@@ -61,7 +61,7 @@ def synthesize(
 ) -> SynthesisReport:
     """Make a dataset of people who do not exist, each at many ages and under many conditions.
 
-    The same call after an interruption goes on; `output` then has the same bytes as without one,
+    The same call resumes after an interruption; `output` then has the same bytes as without it,
     whatever the number of `workers` (None: the cores) and wherever they are (`ray`: the address of
     a cluster). They are spawned, so a script guards this call by `if __name__ == "__main__"`.
     `on_progress` is told what is counted, how many are done, and of how many; `on_notice` what is
@@ -75,11 +75,11 @@ def synthesize(
     make = partial(_make, _with_full_names(options))
 
     def work(todo: Sequence[int | Person]) -> Iterator[Drawn | Made]:
-        return shared_out(todo, make, workers, ray)
+        return distribute(todo, make, workers, ray)
 
-    with named_errors(output), kept_cluster(ray, workers):
+    with disk_errors(output), keep_cluster(ray, workers):
         Journal.check_output(output, "synthesize")
-        with Journal(output, options.described(), on_notice) as journal:
+        with Journal(output, options.describe(), on_notice) as journal:
             notice = lacks_people(options.model)
             if notice is not None and on_notice is not None:
                 on_notice(notice)
@@ -101,7 +101,7 @@ def _make(options: SynthesisOptions) -> Callable[[int | Person], Drawn | Made]:
 
 
 def _with_full_names(options: SynthesisOptions) -> SynthesisOptions:
-    """Files of another machine's worker are not relative to where this one was called."""
+    """Make paths absolute: workers on other machines have another working directory."""
     names = {name: getattr(options, name) for name in ("model", "direction")}
     return replace(
         options, **{k: str(Path(v).absolute()) for k, v in names.items() if v and Path(v).exists()}
@@ -111,14 +111,14 @@ def _with_full_names(options: SynthesisOptions) -> SynthesisOptions:
 def _choose(
     journal: Journal, options: SynthesisOptions, work: Work, on_progress: Progress | None
 ) -> list[Person]:
-    """Draw faces until there are enough people, none of them like an earlier one.
+    """Draw faces until there are enough people, all of them distinct.
 
     They are taken in the order of their numbers, so how many are drawn at once changes nothing.
     """
     apart = apart_by(options.recogniser) if options.apart is None else options.apart
     drawn = 0
     while True:
-        people = _taken(journal.drawn, drawn, apart, options.people)
+        people = _choose_people(journal.drawn, drawn, apart, options.people)
         if on_progress is not None:
             on_progress("faces", len(people), options.people)
         if len(people) == options.people:
@@ -134,7 +134,7 @@ def _choose(
         drawn = more.stop
 
 
-def _taken(drawn: Mapping[int, Drawn], count: int, apart: float, most: int) -> list[Person]:
+def _choose_people(drawn: Mapping[int, Drawn], count: int, apart: float, most: int) -> list[Person]:
     people: list[Person] = []
     vectors: list[np.ndarray] = []
     for draw in range(count):
@@ -152,7 +152,7 @@ def _write(
     journal: Journal, people: Sequence[Person], options: SynthesisOptions
 ) -> SynthesisReport:
     ready, name = journal.ready, journal.output.resolve().name
-    rows, places, vectors = _gathered(journal, people, name)
+    rows, places, vectors = _gather(journal, people, name)
     pack(ready, name, rows, lambda i: journal.picture_of(places[i]), options.shard)
     lists = _lists(rows, options)
     for file, folds in lists.items():
@@ -175,10 +175,10 @@ def _write(
     return SynthesisReport(len(people), len(rows), last + 1, figures, files)
 
 
-def _gathered(
+def _gather(
     journal: Journal, people: Sequence[Person], name: str
 ) -> tuple[list[dict[str, Any]], list[tuple[int, int]], np.ndarray]:
-    """Rows of the index, where their pictures are, and their vectors `[N, D]`."""
+    """Collect index rows, the places of their pictures, and their vectors `[N, D]`."""
     rows: list[dict[str, Any]] = []
     places: list[tuple[int, int]] = []
     vectors: list[np.ndarray] = []
@@ -207,6 +207,6 @@ def _lists(rows: Sequence[Mapping[str, Any]], options: SynthesisOptions) -> dict
     ordered = [folds[number] for number in sorted(folds)]
     wanted: list[tuple[str, float | None]] = [("pairs.txt", None)]
     wanted += [(f"pairs-gap{gap:g}.txt", gap) for gap in gaps_of(options.ages)]
-    seeds = {file: seed_of(options.seed, "pairs", file) for file, _ in wanted}
+    seeds = {file: derive_seed(options.seed, "pairs", file) for file, _ in wanted}
     found = {file: list_pairs(ordered, options.pairs, seeds[file], gap) for file, gap in wanted}
     return {file: folds for file, folds in found.items() if folds}

@@ -1,8 +1,8 @@
-"""Training datasets of any pictures: faces found, aligned, filtered, labelled, packed.
+"""Make training datasets of any pictures: detect, align, filter, label and pack faces.
 
-    folders, tars -> Pictures (sources) -> Examined (examining, in processes) -> journal
-    -> Chosen (selection, with labels) -> shards, index, card (writing)
+    folders, tars -> Pictures (sources) -> Examined (examination, in processes) -> journal
+    -> Chosen (selection, with labels) -> shards, index, card (shards)
 
-Everything before the journal depends on one picture alone, everything after it is quick: so a
-stopped run goes on, and the order in which the processes finish changes nothing.
+Everything before the journal depends on one picture alone, and everything after it is quick. So
+a stopped run can resume, and the order in which processes finish changes nothing.
 """

@@ -61,11 +61,11 @@ def dataset_card(
             *_table(("left out", "faces or pictures"), list(counts.items())),
             "",
             "## What is in it",
-            *_counted("age_bin", rows),
+            *_count_by_split("age_bin", rows),
             "",
-            *_counted("gender", rows),
+            *_count_by_split("gender", rows),
             "",
-            *_counted("race", rows),
+            *_count_by_split("race", rows),
             "",
         ]
     )
@@ -75,7 +75,7 @@ def _convention(convention: Convention | None) -> str:
     return "no" if convention is None else convention.name
 
 
-def _counted(column: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _count_by_split(column: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Counts of a column by split."""
     cells = Counter((row[column] or UNKNOWN, row["split"]) for row in rows)
     values = sorted({value for value, _ in cells}, key=_by_number)

@@ -1,4 +1,4 @@
-"""What is known about the person in a picture."""
+"""Labels of the person in a picture."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def read_label_table(path: Path) -> dict[str, Labels]:
             for row in reader:
                 table[_posix(row["file"] or "")] = _row(row, path, reader.line_num)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8 table"
+        reason = getattr(error, "strerror", None) or "it is not a UTF-8 table"
         raise ImageError(f"{path} cannot be read: {reason}; give a CSV file") from error
     return table
 

@@ -1,4 +1,4 @@
-"""File names that say how old somebody is, in the ways of the field's datasets."""
+"""Read labels from file names, by the conventions of the field's datasets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Convention:
     whole: bool = True  # the pattern is of the name without suffix, not of a part of the path
 
     def read(self, original: str) -> Labels | None:
-        """Labels that a path says; None where it does not follow the convention."""
+        """Read the labels in a path; None if it does not follow the convention."""
         stem = _SUFFIXES.sub("", original.rpartition("/")[2])
         found = self.pattern.fullmatch(stem) if self.whole else self.pattern.search(original)
         if not found:
@@ -73,7 +73,9 @@ def compile_pattern(text: str) -> Convention:
     try:
         pattern = re.compile(text)
     except re.error as error:
-        raise UsageError(f"the age pattern {text!r} is no regular expression: {error}") from error
+        raise UsageError(
+            f"the age pattern {text!r} is not a regular expression: {error}"
+        ) from error
     if "age" not in pattern.groupindex:
         raise UsageError(rf"the age pattern {text!r} has no group (?P<age>\d+)")
     return Convention("pattern", pattern, whole=False)

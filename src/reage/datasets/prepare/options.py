@@ -1,4 +1,4 @@
-"""What a dataset is made by, and what stands for it in a work folder."""
+"""Options of a dataset, and their description in a work folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LARGEST_SIZE = 2048  # pixels
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """How faces are cut out, which are kept, and what they are packed as."""
+    """How to crop, filter and pack faces."""
 
     size: int = 128  # side of the crops, pixels
     scale: float = 0.70  # of the square, in FFHQ's; the embedded model's
@@ -59,8 +59,8 @@ class PrepareOptions:
         """Side of the smallest square that is taken, pixels of the picture."""
         return self.size / 2 if self.min_face is None else self.min_face
 
-    def described(self) -> dict[str, Any]:
-        """All that decides about the result, as plain data; of the labels' file its hash."""
+    def describe(self) -> dict[str, Any]:
+        """Return all options that determine the result, as plain data; a label file by its hash."""
         values: dict[str, Any] = {**asdict(self), "format": FORMAT}
         values["labels"] = None if self.labels is None else file_sha256(self.labels)
         return values

@@ -1,4 +1,4 @@
-"""From folders and tar files to a dataset: the whole way, stopped and gone on with at any time."""
+"""Make a dataset of folders and tar files; it can stop and resume at any time."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 from reage.datasets.prepare.card import dataset_card
 from reage.datasets.prepare.options import PrepareOptions
 from reage.datasets.prepare.records import REASONS, record_from, record_to
-from reage.datasets.prepare.selection import Labeller, LeftOut, Selection, left_out_of, select
-from reage.datasets.prepare.sources import Picture, list_pictures
-from reage.datasets.prepare.workers import examine_all
-from reage.datasets.prepare.writing import (
+from reage.datasets.prepare.selection import Labeller, LeftOut, Selection, exclusions, select
+from reage.datasets.prepare.shards import (
+    disk_errors,
     move_all,
-    named_errors,
     write_index,
     write_left_out,
     write_shards,
 )
+from reage.datasets.prepare.sources import Picture, list_pictures
+from reage.datasets.prepare.workers import examine_all
 from reage.errors import ImageError
 from reage.jobs.journal import WorkFolder
 from reage.threads import cores
@@ -29,7 +29,7 @@ __all__ = ["PrepareReport", "prepare"]
 
 @dataclass(frozen=True)
 class PrepareReport:
-    """What became of the pictures."""
+    """The result of `prepare`."""
 
     pictures: int
     taken_up: int  # of these, examined by an earlier run that was stopped
@@ -51,7 +51,7 @@ def prepare(
 ) -> PrepareReport:
     """Make a dataset of the faces in folders and tar files of pictures.
 
-    The same call after an interruption goes on; `output` then has the same bytes as without one,
+    The same call resumes after an interruption; `output` then has the same bytes as without it,
     whatever the number of `processes` (None: the cores). They are spawned, so a script guards
     this call by `if __name__ == "__main__"`. `on_picture` is told how many are done of how many,
     `on_left_out` what cannot be used, as it is found, `on_notice` what is worth a line before the
@@ -59,11 +59,11 @@ def prepare(
     """
     options = options or PrepareOptions()
     output = Path(output)
-    with named_errors(output):
+    with disk_errors(output):
         WorkFolder.check_output(output, "prepare")
         pictures = list_pictures([Path(path) for path in inputs], output)
         labeller = Labeller(pictures, options)
-        with WorkFolder(output, "prepare", options.described(), on_notice) as journal:
+        with WorkFolder(output, "prepare", options.describe(), on_notice) as journal:
             records = dict(journal.read(record_from))
             todo = [picture for picture in pictures if picture.key not in records]
             taken_up = len(pictures) - len(todo)
@@ -71,8 +71,8 @@ def prepare(
             examined = examine_all(todo, options, processes or cores())
             for done, result in enumerate(examined, taken_up + 1):
                 record = records[result.record.key] = result.record
-                journal.write(record.key, record_to(record), result.numbered)
-                for left_out in left_out_of(by_key[record.key], record) if on_left_out else ():
+                journal.write(record.key, record_to(record), result.crops_by_number)
+                for left_out in exclusions(by_key[record.key], record) if on_left_out else ():
                     on_left_out(left_out)  # type: ignore[misc]
                 if on_picture is not None:
                     on_picture(done, len(pictures))

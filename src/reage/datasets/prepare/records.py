@@ -1,4 +1,4 @@
-"""What is found out about one picture, as the journal keeps it."""
+"""Records of examined pictures in the journal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reage.datasets.prepare.labels import Labels
 __all__ = ["REASONS", "Examined", "FaceRecord", "Record", "record_from", "record_to"]
 
 NO_LABELS = Labels()
-# Why a picture or face is left out, in the order in which it is looked at.
+# Reasons to leave out a picture or face, in the order of the checks.
 REASONS = (
     *("unreadable", "no face", "several faces", "small", "turned", "padded", "grey", "blurred"),
     "duplicate",
@@ -53,8 +53,8 @@ class Examined:
     crops: tuple[bytes, ...] = ()
 
     @property
-    def numbered(self) -> dict[int, bytes]:
-        """The crops by their faces' numbers."""
+    def crops_by_number(self) -> dict[int, bytes]:
+        """Return the crops by face number."""
         numbers = [face.number for face in self.record.faces if not face.reason]
         return dict(zip(numbers, self.crops, strict=True))
 

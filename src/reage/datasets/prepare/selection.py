@@ -1,4 +1,4 @@
-"""Which faces become the dataset, with which labels, in which split."""
+"""Select the faces of the dataset, their labels and their split."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = [
     "Labeller",
     "LeftOut",
     "Selection",
-    "left_out_of",
+    "exclusions",
     "select",
     "split_of",
     "twins",
@@ -51,7 +51,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Selection:
-    """What became of the pictures, by their names."""
+    """The selected faces and the left-out pictures, by name."""
 
     chosen: tuple[Chosen, ...]
     left_out: tuple[LeftOut, ...]
@@ -94,12 +94,12 @@ def select(
     labeller: Labeller,
     options: PrepareOptions,
 ) -> Selection:
-    """Choose among the faces that were found, in the order of the pictures' names."""
+    """Select among the detected faces, in the order of the pictures' names."""
     chosen: list[Chosen] = []
     left_out: list[LeftOut] = []
     for picture in pictures:
         record = records[picture.key]
-        left_out += left_out_of(picture, record)
+        left_out += exclusions(picture, record)
         labels = labeller.labels(picture, record)
         split = split_of(labels.person, record.digest, options.val)
         chosen += [Chosen(picture, record, f, labels, split) for f in record.faces if not f.reason]
@@ -116,7 +116,7 @@ def select(
 
 
 def split_of(person: str, digest: str, val: float) -> str:
-    """The side of a person, or else of a picture, whatever else is in the dataset.
+    """Return the split of a person, or else of a picture, independent of the rest of the dataset.
 
     Names count without case and punctuation: CACD's Robin_Williams is AgeDB's RobinWilliams.
     """
@@ -140,8 +140,8 @@ def twins(looks: Sequence[str], bits: int) -> Iterator[tuple[int, list[int]]]:
                 yield begin + row, before.tolist()
 
 
-def left_out_of(picture: Picture, record: Record) -> Iterator[LeftOut]:
-    """Why a picture, or which of its faces, cannot be used."""
+def exclusions(picture: Picture, record: Record) -> Iterator[LeftOut]:
+    """Yield the reasons why a picture or its faces cannot be used."""
     if record.reason:
         yield LeftOut(picture.name, record.reason, record.detail)
     for face in record.faces:
@@ -151,7 +151,7 @@ def left_out_of(picture: Picture, record: Record) -> Iterator[LeftOut]:
 
 
 def _same_pictures(chosen: Sequence[Chosen], bits: int) -> Iterator[tuple[int, int]]:
-    """Faces that repeat one that is kept, which is the first by name, and that one."""
+    """Yield each duplicate face with the kept one, which is the first by name."""
     if bits < 0 or not chosen:
         return
     dropped: set[int] = set()

@@ -52,12 +52,12 @@ def list_pictures(inputs: Sequence[Path], output: Path) -> list[Picture]:
 
 
 def read_picture(picture: Picture) -> bytes:
-    """The bytes of a picture; ImageError when they are not there any more."""
+    """Read a picture's bytes; ImageError if they no longer exist."""
     return _read(picture, picture.offset, picture.size)
 
 
 def read_side_labels(picture: Picture) -> Labels:
-    """Labels of the .json beside a picture in a tar file; none where it is not understood."""
+    """Read the .json beside a picture in a tar file; no labels if it is invalid."""
     if picture.side is None:
         return Labels()
     try:

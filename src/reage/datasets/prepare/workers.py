@@ -1,4 +1,4 @@
-"""Pictures examined by several processes; what comes out does not depend on their number."""
+"""Examine pictures in several processes; their number does not change the result."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["examine_all"]
 def examine_all(
     pictures: list[Picture], options: PrepareOptions, processes: int
 ) -> Iterator[Examined]:
-    """Examine pictures, in this process or in several new ones; in the order they get ready."""
+    """Examine pictures, in this process or in new ones; yields results as they finish."""
     return in_processes(pictures, partial(_make, options), processes, "--processes")
 
 
 def _make(options: PrepareOptions) -> Callable[[Picture], Examined]:
-    from reage.datasets.prepare.examining import Examiner
+    from reage.datasets.prepare.examination import Examiner
 
     return Examiner(options).examine

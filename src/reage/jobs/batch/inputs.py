@@ -1,4 +1,4 @@
-"""The photos that a batch is given: a folder tree, a glob, a list, a ZIP or one file."""
+"""The input photos of a batch: a folder tree, a glob, a list, a ZIP or one file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def find_items(
     else:
         raise ImageError(f"{source} does not exist: give a folder, a ZIP, a photo or a glob")
     if listed is not None:
-        found = _listed(listed, path, items)
+        found = _pick_listed(listed, path, items)
     else:
         found = [item for item in items if PurePosixPath(item.key).suffix.lower() in SUFFIXES]
     if not found:
@@ -126,8 +126,8 @@ def _in_zip(path: Path) -> Iterator[Item]:
         yield Item(str(place), str(path), member.filename, stamp)
 
 
-def _listed(listed: Path, base: Path, items: Iterator[Item]) -> list[Item]:
-    """Pick what a list names; what it names in vain is an item that will fail."""
+def _pick_listed(listed: Path, base: Path, items: Iterator[Item]) -> list[Item]:
+    """Pick the photos that a list names; a missing one becomes an item that will fail."""
     try:
         lines = listed.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

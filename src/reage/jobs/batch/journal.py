@@ -1,4 +1,4 @@
-"""The journal of a batch: what came of each photo, written after its outputs."""
+"""The journal of a batch: the result of each photo, written after its outputs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ FOLDER = ".reage-batch"
 
 
 class BatchJournal(Journal):
-    """Photos by their place, with what came of them."""
+    """The results of photos by their path in the input."""
 
     def __init__(
         self, folder: Path, described: dict[str, Any], say: Callable[[str], None] | None = None
     ):
-        instead = "another OUT, or --overwrite to begin anew"
+        instead = "another OUT, or --overwrite to start again"
         super().__init__(folder, "batch", described, instead, say)
-        self.done = dict(self.read(_parsed))
+        self.done = dict(self.read(_parse))
 
     def has(self, item: Item, *, retry: bool) -> bool:
-        """Whether a photo is done: the same photo, and its outputs are there as they were."""
+        """Return whether the photo is unchanged and its outputs exist with their sizes."""
         done = self.done.get(item.key)
         if done is None or done.stamp != item.stamp:
             return False
@@ -39,24 +39,24 @@ class BatchJournal(Journal):
         )
 
     def add(self, done: Done) -> None:
-        """Remember what came of a photo; ReageError where another model made the others."""
+        """Store the result of a photo; ReageError if another model made the earlier ones."""
         others = next(iter(self.done.values()), done)
         if others.model != done.model:
             raise ReageError(
-                "the model has changed since this batch was begun: give another OUT, or "
-                "--overwrite to begin anew"
+                "the model has changed since this batch started: give another OUT, or "
+                "--overwrite to start again"
             )
         self.write(done.key, asdict(done))
         self.done[done.key] = done
 
     def finish(self, items: list[Item]) -> list[Done]:
-        """Forget photos that are no longer there; returns the others' records in their order."""
+        """Delete the records of photos that no longer exist; returns the others in input order."""
         for key in self.done.keys() - {item.key for item in items}:
             self.drop(key)
         return [self.done[item.key] for item in items]
 
 
-def _parsed(known: dict[str, Any]) -> Done:
+def _parse(known: dict[str, Any]) -> Done:
     return Done(**{**known, "rows": tuple(known["rows"])})
 
 

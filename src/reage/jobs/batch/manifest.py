@@ -47,7 +47,7 @@ def write_manifest(folder: Path, all_done: Sequence[Done]) -> list[Path]:
 
 
 def as_text(name: str) -> str:
-    r"""A name with \xff for what is not UTF-8 in it, which neither ZIP nor Parquet can store."""
+    r"""Escape non-UTF-8 bytes of a name as \xff, since neither ZIP nor Parquet can store them."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -56,7 +56,7 @@ def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> bytes:
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue().encode("utf-8", "surrogateescape")  # names as the disk has them
+    return text.getvalue().encode("utf-8", "surrogateescape")  # names as on the disk
 
 
 def _parquet(rows: Sequence[dict[str, Any]]) -> bytes | None:

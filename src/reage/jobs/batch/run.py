@@ -1,4 +1,4 @@
-"""A whole batch: from the input to the outputs and their tables."""
+"""Run a whole batch: from the input to the outputs and their tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reage.jobs.ray_cluster import check_ray
 
 __all__ = ["BatchReport", "run_batch"]
 
-EPOCH = (1980, 1, 1, 0, 0, 0)  # of everything in a ZIP, so that its bytes are the same
+EPOCH = (1980, 1, 1, 0, 0, 0)  # time of every ZIP member, so that its bytes are reproducible
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ def run_batch(
     on_done: Callable[[Done, int, int], None] | None = None,
     on_notice: Callable[[str], None] | None = None,
 ) -> BatchReport:
-    """Edit all photos of `source` into a folder, or into a ZIP where `output` ends so.
+    """Edit all photos of `source` into a folder, or into a ZIP if `output` ends in .zip.
 
     `workers` None is one a core; `ray` is the address of a cluster, whose machines see both places.
-    A run that was killed goes on with the same call; `retry` tries failed photos again, and
-    `overwrite` begins anew. `on_done` gets each photo with how many are done, of how many,
+    The same call resumes a killed run; `retry` tries failed photos again, and `overwrite`
+    starts again. `on_done` gets each photo with how many are done, of how many,
     `on_notice` what is worth a line before the work. What fails of single photos is in the report;
     raises ReageError for what stops all.
     """
@@ -62,7 +62,7 @@ def run_batch(
     items = with_outputs(found, [f"age{target:g}" for target in task.targets])
     _prepare(source, output, place, overwrite, zipped)
     described = {
-        **task.described(),
+        **task.describe(),
         "input": str(Path(source).absolute()),
         # Other weights make other pictures: a batch does not go on with them.
         "weights": open_editor(task).fingerprint(task.paste),
@@ -92,7 +92,7 @@ def run_batch(
 
 
 def _prepare(source: str, output: Path, place: Path, overwrite: bool, zipped: bool) -> None:
-    """Refuse an output that is not ours, before any work."""
+    """Raise ReageError before any work if the output belongs to something else."""
     ours = (place / FOLDER).is_dir()
     if Path(source).exists() and Path(source).resolve() == output.resolve():
         raise UsageError(f"{output} is the input, too; give another OUT")
@@ -113,7 +113,7 @@ def _prepare(source: str, output: Path, place: Path, overwrite: bool, zipped: bo
 
 
 def _pack(output: Path, place: Path, all_done: list[Done], tables: list[Path]) -> None:
-    """Put what was written into a ZIP beside the output, then move it there."""
+    """Pack the written files into a ZIP beside the output, then move it into place."""
     names = [name for done in all_done for name in sorted(done.files)]
     names += [table.name for table in tables]
     with name_errors(output), new_file(output) as partial, zipfile.ZipFile(partial, "w") as archive:

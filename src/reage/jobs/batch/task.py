@@ -1,4 +1,4 @@
-"""What is asked of every photo of a batch, and what came of one."""
+"""The task of a batch, and the result for one photo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["BatchTask", "Done", "Item"]
 
 @dataclass(frozen=True)
 class BatchTask:
-    """The same for all photos; what is here decides the bytes that are written."""
+    """The options shared by all photos; they determine the bytes of the outputs."""
 
     targets: tuple[float, ...]  # years; one output each
     face: Which = "largest"
@@ -29,10 +29,10 @@ class BatchTask:
     lpips: str | None = None
     grey_hair: bool = True
 
-    def described(self) -> dict[str, Any]:
-        """As JSON would give it back."""
+    def describe(self) -> dict[str, Any]:
+        """Return the options as plain JSON data."""
         found = {**asdict(self), "targets": list(self.targets)}
-        # Batches that were begun before hair could turn grey go on with --hair keep.
+        # Batches of versions without grey hair resume with --hair keep.
         return found | {"hair": "grey"} if found.pop("grey_hair") else found
 
 
@@ -49,7 +49,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Done:
-    """What came of one photo."""
+    """The result for one photo."""
 
     key: str
     stamp: str

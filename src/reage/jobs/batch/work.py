@@ -1,4 +1,4 @@
-"""One photo of a batch: read, edited, written; or the line that says why not."""
+"""Read, edit and write one photo of a batch, or report why it failed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def open_editor(task: BatchTask) -> Editor:
 
 
 class Worker:
-    """An editor, loaded once, that does a task with one photo after the other."""
+    """Load an editor once and apply a task to photos one by one."""
 
     def __init__(self, task: BatchTask, output: Path):
         self.task, self.output = task, output
@@ -43,15 +43,15 @@ class Worker:
         self.model = self.editor.fingerprint(task.paste)
 
     def do(self, item: Item) -> Done:
-        """Edit one photo and write all its outputs, or none of them."""
+        """Edit one photo; write all its outputs or none."""
         try:
-            edits = self._edited(item)
+            edits = self._edit(item)
             files = self._write(item, edits)
         except UsageError:
-            raise  # it would be the same for every photo
+            raise  # every photo would fail in the same way
         except ReageError as error:
-            self._remove(item.outputs)  # of the photo that was there before this one
-            reason = str(error).replace(item.file, item.key)  # however IN was spelt
+            self._remove(item.outputs)  # outputs of an earlier photo of that name
+            reason = str(error).replace(item.file, item.key)  # independent of how IN was given
             return Done(item.key, item.stamp, self.model, reason)
         except MemoryError:
             self._remove(item.outputs)
@@ -63,7 +63,7 @@ class Worker:
         )
         return Done(item.key, item.stamp, self.model, None, files, rows)
 
-    def _edited(self, item: Item) -> Sequence[Edit]:
+    def _edit(self, item: Item) -> Sequence[Edit]:
         task = self.task
         result = self.editor.edit(
             _read(item),
@@ -95,18 +95,18 @@ class Worker:
 
 
 def _read(item: Item) -> Photo:
-    """Read a photo from its file, or from the ZIP that it is in."""
+    """Read a photo from its file or from its ZIP."""
     if item.member is None:
         return read_photo(item.file)
     try:
         with zipfile.ZipFile(item.file) as archive:
             if archive.getinfo(item.member).file_size > MAX_MEMBER:
-                raise ImageError(f"{item.key} is too large: take it out of the ZIP")
+                raise ImageError(f"{item.key} is too large to read from the ZIP: extract it first")
             data = archive.read(item.member)
     except (OSError, KeyError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile,
             ValueError, zlib.error) as error:  # fmt: skip
         reason = "it has a password" if isinstance(error, RuntimeError) else "it is damaged"
-        raise ImageError(f"{item.key} cannot be taken out of the ZIP: {reason}") from error
+        raise ImageError(f"{item.key} cannot be read from the ZIP: {reason}") from error
     return decode_photo(data, Path(item.key))
 
 

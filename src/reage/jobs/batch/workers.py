@@ -1,4 +1,4 @@
-"""Photos edited by several workers, here or on a cluster: their number changes no byte."""
+"""Edit photos in several workers, locally or on a cluster; their number changes no byte."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from reage.jobs.batch.task import BatchTask, Done, Item
-from reage.jobs.ray_cluster import shared_out
+from reage.jobs.ray_cluster import distribute
 
 __all__ = ["do_all"]
 
@@ -20,17 +20,17 @@ def do_all(
     workers: int | None,
     ray: str | None = None,
 ) -> Iterator[Done]:
-    """Do a task with all photos, in the order they get ready; `ray` is the address of a cluster.
+    """Apply a task to all photos; yields results as they finish. `ray` is a cluster's address.
 
     `workers` None: one a core.
     """
     make = partial(_make, _with_full_names(task), output.absolute())
     full = [replace(item, file=str(Path(item.file).absolute())) for item in items]
-    return shared_out(full, make, workers, ray)
+    return distribute(full, make, workers, ray)
 
 
 def _with_full_names(task: BatchTask) -> BatchTask:
-    """Files of another machine's worker are not relative to where this one was called."""
+    """Make paths absolute: workers on other machines have another working directory."""
     names = {name: getattr(task, name) for name in ("model", "direction", "lpips")}
     return replace(
         task, **{k: str(Path(v).absolute()) for k, v in names.items() if v and Path(v).exists()}

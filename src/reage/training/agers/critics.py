@@ -1,5 +1,5 @@
-"""Who judges a pasted face: adversaries that know the real faces and the skin of each age, and a
-judge of age that learns from the labels. They learn along with what they judge."""
+"""Critics of pasted faces: adversaries on faces and skin of each age, and an age classifier
+trained on the labels. They train along with the ager."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from reage.networks.stylegan2.discriminator import TextureCritic
 from reage.training.configs import AdamSettings
 from reage.training.loop.data import AGE_BINS, BIN_MIDDLES, BatchSource, FaceBatch
 from reage.training.loop.draws import Draws
+from reage.training.loop.loss_weights import Losses
+from reage.training.loop.optimisers import adam, freeze, update
 from reage.training.loop.parallel import World
-from reage.training.loop.updating import adam, held, update
-from reage.training.loop.weighing import Losses
 from reage.training.stylegan2.adversaries import Described, ProjectedAdversary
 from reage.training.stylegan2.losses import hinge_fake, hinge_generator, hinge_real
 
 __all__ = ["AgeCritics", "CriticSettings", "SkinCritic", "age_classes"]
 
-JUDGED = (BIN_MIDDLES[0], BIN_MIDDLES[-1])  # years that the judge can tell
+JUDGED = (BIN_MIDDLES[0], BIN_MIDDLES[-1])  # years, the range of the age classifier
 
 
 class CriticSettings(Protocol):
-    """What the critics take from a training's settings."""
+    """The settings of the critics."""
 
     @property
     def seed(self) -> int: ...
@@ -50,7 +50,7 @@ class CriticSettings(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SkinCritic:
-    """A critic of patches with its settings, for a training that has one."""
+    """An optional patch critic with its settings."""
 
     network: TextureCritic
     settings: AdamSettings
@@ -58,7 +58,7 @@ class SkinCritic:
 
 
 class AgeCritics:
-    """The adversary and the judge, what they say of pictures, and how they learn."""
+    """The adversary and the age classifier: their losses on pictures, and their training."""
 
     def __init__(
         self,
@@ -89,12 +89,12 @@ class AgeCritics:
             self.optimizers["texture"] = adam(skin.network, skin.settings)
 
     def describe(self, index: int, batch: FaceBatch, images: Tensor) -> Described:
-        """What both look at in pictures of a step, augmented alike."""
+        """Compute the inputs of both critics, with equal augmentation."""
         draws = Draws(self.config.seed, index, batch.places, purpose="augment", device=self.device)
         return self.adversary.describe(self.adversary.augment(images, draws))
 
     def losses(self, described: Described, wanted: Tensor) -> Losses:
-        """Means over pictures that are to look `wanted` years old, `[N]`; the critics are held."""
+        """Compute mean losses for the ages `wanted`, `[N]`; the critics are frozen."""
         assert described.features is not None
         told = self.judge.read(described.features)
         fooling = self.adversary.generator_loss(described, age_classes(wanted))
@@ -104,7 +104,7 @@ class AgeCritics:
             "fooling": (fooling.mean(), self.config.adversarial_weight),
         }
         if self.skin is not None:
-            with held(self.skin.network):
+            with freeze(self.skin.network):
                 logits = self.skin.network(described.images, age_classes(wanted))
             losses["texture"] = (hinge_generator(logits).mean(), self.skin.weight)
         return losses
@@ -112,12 +112,12 @@ class AgeCritics:
     def learn(
         self, real: Described, fake: Described, own: Tensor, wanted: Tensor, bins: Tensor
     ) -> dict[str, Tensor]:
-        """One step of all on real faces of `own` years and made ones, `[N]`; returns figures."""
+        """Train all critics one step on real faces (ages `own`) and made ones; returns figures."""
         assert real.features is not None
         classes = (age_classes(own), age_classes(wanted))
         on_real, on_fake = self.adversary.losses(real, fake.detach(), classes)
         self._update("discriminator", on_real.mean() + on_fake.mean())
-        judging = self._judging(real.features, bins)
+        judging = self._judge_loss(real.features, bins)
         self._update("judge", judging)
         figures = {"d_real": on_real.mean(), "d_fake": on_fake.mean(), "judging": judging}
         if self.skin is not None:
@@ -129,16 +129,16 @@ class AgeCritics:
         return figures
 
     def teach_judge(self) -> None:
-        """Let the judge learn from labelled faces before it is asked."""
+        """Pretrain the age classifier on labelled faces."""
         for index in range(int(self.config.judge_kimg * 1000 / self.labelled.batch)):
             batch = self.labelled.at(index)
             with torch.no_grad():
                 features = self.describe(index, batch, batch.images.to(self.device)).features
             assert features is not None
-            self._update("judge", self._judging(features, batch.bins.to(self.device)))
+            self._update("judge", self._judge_loss(features, batch.bins.to(self.device)))
 
-    def _judging(self, features: list[Tensor], bins: Tensor) -> Tensor:
-        """Cross-entropy of the judge on real faces with labels."""
+    def _judge_loss(self, features: list[Tensor], bins: Tensor) -> Tensor:
+        """Return the age classifier's cross-entropy on labelled real faces."""
         known = bins >= 0
         logits = self.judge([f.detach()[known] for f in features])
         return F.cross_entropy(logits, bins[known], reduction="sum") / known.sum().clamp_min(1)

@@ -1,4 +1,4 @@
-"""Where things lie in aligned crops, whatever their alignment."""
+"""Positions and lengths in aligned crops, for any alignment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the trainings of both kinds of agers have in common: the frozen networks that judge."""
+"""The frozen face networks shared by the trainings of both kinds of agers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from reage.training.stylegan2.adversaries import at_side
 
 __all__ = ["FaceNetworks"]
 
-OLDEST_LABEL = 90.0  # the last bin has no end of its own
+OLDEST_LABEL = 90.0  # end of the last, open bin
 
 
 @dataclass(frozen=True, eq=False)
 class FaceNetworks:
-    """What is known of faces: their age, gender and likeness. Frozen."""
+    """Frozen networks for the age, gender and likeness of faces."""
 
     age: AgeNetwork
     gender: GenderNetwork
@@ -37,7 +37,7 @@ class FaceNetworks:
         return self.age.read(age_square(images, self.alignment))[0]
 
     def own_ages(self, images: Tensor, bins: Tensor) -> Tensor:
-        """What the age network reads, held within the label's bin (-1: none), years `[N]`."""
+        """Return estimated ages, clamped to the label's bin (-1: none), years `[N]`."""
         read = self.read(images)
         begins = read.new_tensor(AGE_BINS)
         ends = torch.cat([begins[1:], begins.new_tensor([OLDEST_LABEL])])
@@ -46,6 +46,6 @@ class FaceNetworks:
         return torch.where(bins >= 0, held, read)
 
     def describe(self, images: Tensor) -> list[Tensor]:
-        """What the likeness compares of crops."""
+        """Compute the features that the likeness compares."""
         with lower_precision(images, self.dtype):
             return self.likeness.describe(at_side(images, LIKENESS_SIDE))

@@ -1,7 +1,7 @@
-"""Which faces of a dataset wear glasses, so that these can be as frequent at every age.
+"""Detect glasses in a dataset, so that they can be equally frequent at every age.
 
-Among the labelled faces over 60 a third wear glasses, among children hardly anybody. Critics that
-know each age by its real faces would want the rims painted.
+A third of the labelled faces over 60 wear glasses, but hardly any child does. Critics that learn
+each age from its real faces would reward painted rims.
 
 No dataset here says who wears glasses, and no network for it has a free licence. So the clearest
 cases name themselves (a line across the bridge of the nose and one under both eyes), and a linear
@@ -17,7 +17,7 @@ from PIL import Image
 
 from reage.compositing.bands import LUMA
 from reage.compositing.view import EYES_TO_MOUTH
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.models.checkpoints import Alignment
 from reage.training.agers.crops import length, lies
 
@@ -36,7 +36,7 @@ LEAST_ROWS = 200  # below which nothing can be learnt, and nobody is taken to we
 
 
 def wear_glasses(dataset: FaceDataset, rows: Sequence[FaceRow], alignment: Alignment) -> np.ndarray:
-    """Whether each face wears glasses, `[N]` bool; nobody where too few faces could teach it.
+    """Detect glasses on each face, `[N]` bool; all False if there are too few clear cases.
 
     `alignment` is that of the dataset's crops, which have to show the square `SQUARE`.
     """

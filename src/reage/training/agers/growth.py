@@ -1,4 +1,4 @@
-"""How faces grow, learnt from where the mesh lies on labelled faces of each age."""
+"""Learn how faces grow from mesh positions on labelled faces of each age."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.faces.landmarker import FaceMesh
 from reage.models.checkpoints import Alignment
 from reage.networks.agers.growth import GrowthConfig
 from reage.training.agers.crops import length, lies
 from reage.training.loop.data import BIN_MIDDLES, age_bin
-from reage.training.loop.draws import seeded
+from reage.training.loop.draws import make_rng
 
 __all__ = ["GROWTH", "fit_growth", "growth_shapes", "mean_shapes"]
 
@@ -45,7 +45,7 @@ def fit_growth(
 
     `alignment` is that of the dataset's crops.
     """
-    chosen = _chosen(rows, faces, seed)
+    chosen = _choose(rows, faces, seed)
     mesh = FaceMesh()
     found, bins, male = [], [], []
     for row in chosen:
@@ -92,7 +92,7 @@ def mean_shapes(meshes: np.ndarray, bins: np.ndarray, male: np.ndarray) -> np.nd
 
 
 def growth_shapes(moves: np.ndarray, points: np.ndarray, alignment: Alignment) -> Tensor:
-    """Carry moves `[K, P, 2]` of points `[P, 2]` on to all places: `[K, 2, S, S]`, symmetric."""
+    """Extend moves `[K, P, 2]` of points `[P, 2]` to all pixels: `[K, 2, S, S]`, symmetric."""
     axis = (np.arange(GROWTH.side) + 0.5) / GROWTH.side * (1 + 2 * GROWTH.margin) - GROWTH.margin
     places = np.stack(np.meshgrid(axis, axis), 2).reshape(-1, 2)
     angles = np.linspace(0, 2 * np.pi, HELD, endpoint=False)
@@ -117,14 +117,14 @@ def _gaussians(a: np.ndarray, b: np.ndarray, reach: float) -> np.ndarray:
     return np.exp(-squared / (2 * reach**2))
 
 
-def _chosen(rows: Sequence[FaceRow], faces: int, seed: int) -> list[FaceRow]:
-    """Up to `faces` rows of each age bin, drawn by the seed."""
+def _choose(rows: Sequence[FaceRow], faces: int, seed: int) -> list[FaceRow]:
+    """Draw up to `faces` rows of each age bin by the seed."""
     by_bin: dict[int, list[FaceRow]] = {}
     for row in rows:
         by_bin.setdefault(age_bin(row.age_range), []).append(row)
     by_bin.pop(-1, None)
     chosen = []
     for bin_, some in sorted(by_bin.items()):
-        order = torch.randperm(len(some), generator=seeded(seed, "growth", bin_))
+        order = torch.randperm(len(some), generator=make_rng(seed, "growth", bin_))
         chosen += [some[int(i)] for i in order[:faces]]
     return chosen

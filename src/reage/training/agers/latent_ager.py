@@ -1,4 +1,4 @@
-"""Training an ager on a frozen generator and encoder: real faces are sent to random ages."""
+"""Train an ager on a frozen generator and encoder: real faces get random target ages."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from reage.networks.generators import AnyGenerator
 from reage.training.agers.critics import AgeCritics
 from reage.training.agers.face_networks import FaceNetworks
 from reage.training.configs import AgerTraining
-from reage.training.loop.averaging import averaging_beta, update_average
 from reage.training.loop.data import BatchSource, FaceBatch
 from reage.training.loop.draws import Draws
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.loss_weights import Losses, total_of, values_of
+from reage.training.loop.optimisers import adam, update
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import adam, update
-from reage.training.loop.weighing import Losses, total_of, values_of
 
 __all__ = ["AgerTrainer"]
 
@@ -35,7 +35,7 @@ SHOWN_FACES = 8
 
 @dataclass(frozen=True, eq=False)
 class _Faces:
-    """Real faces of a step, with their codes, ages and the ages they are sent to."""
+    """Real faces of a step, with their codes, source ages and target ages."""
 
     images: Tensor  # [N, 3, R, R]
     ws: Tensor  # [N, num_ws, w_dim]
@@ -45,7 +45,7 @@ class _Faces:
 
 
 class AgerTrainer:
-    """An ager, its adversary, and how one step changes them."""
+    """Train an ager and its adversary."""
 
     name = "ager"
     rate_share = 1.0
@@ -102,7 +102,7 @@ class AgerTrainer:
         bins = batch.bins.to(self.device)
         learnt = self.critics.learn(real, described, faces.own, faces.wanted, bins)
         seen = (index + 1) * self.config.batch / 1000
-        beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
+        beta = ema_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.ager, beta)
         return {name: value.detach() for name, value in (values_of(losses) | learnt).items()}
 
@@ -124,7 +124,7 @@ class AgerTrainer:
         return (faces.images + toning * self.mask).clamp(-1, 1)
 
     def _losses(self, faces: _Faces, change: Tensor, aged: Tensor, pasted: Tensor) -> Losses:
-        """The losses but for the adversary's, each a mean over the batch."""
+        """Compute all losses except the adversary's, each a mean over the batch."""
         networks, config = self.networks, self.config
         difference = aged - faces.base
         off = [(networks.read(shown) - faces.wanted).abs() for shown in (aged, pasted)]
@@ -151,8 +151,8 @@ class AgerTrainer:
 
     @torch.no_grad()
     def calibrate(self, faces: int = 512) -> None:
-        """Tell the ager where codes lie and how far they spread."""
-        images = self.source.fixed(faces)
+        """Set the ager's mean and spread of codes."""
+        images = self.source.fixed_faces(faces)
         ws = torch.cat([self._encode(part.to(self.device)) for part in images.split(32)])
         for ager in (self.ager, self.average):
             ager.mean.copy_(ws.mean(0))
@@ -166,20 +166,20 @@ class AgerTrainer:
         return self.generator.synthesize(ws, dtype=self.dtype)[:, :3]
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a step changes."""
-        return state_of(self._trained(), self.optimizers)
+        """Return the state that a step changes."""
+        return state_of(self._trained_networks(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        restore(state, self._trained(), self.optimizers)
+        restore(state, self._trained_networks(), self.optimizers)
 
-    def _trained(self) -> dict[str, nn.Module]:
+    def _trained_networks(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"ager": self.ager, "average": self.average}
         return found | self.critics.networks
 
     @torch.no_grad()
     def pictures(self, index: int) -> dict[str, Tensor]:
         """Rows of a face, what its code shows, and that at six ages, made and pasted."""
-        images = self.source.fixed(SHOWN_FACES).to(self.device)
+        images = self.source.fixed_faces(SHOWN_FACES).to(self.device)
         ws = self._encode(images)
         base, own = self._show(ws), self.networks.read(images)
         rows = {"aged": [images, base], "pasted": [images, base]}

@@ -1,4 +1,4 @@
-"""Training a photo ager: real faces are sent to random ages, and what is pasted is judged."""
+"""Train a photo ager: real faces get random target ages, and critics rate the pasted faces."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from reage.training.agers.critics import AgeCritics
 from reage.training.agers.face_networks import FaceNetworks
 from reage.training.agers.latent_ager import SHOWN_AGES, SHOWN_FACES
 from reage.training.configs import PhotoAgerTraining
-from reage.training.loop.averaging import averaging_beta, update_average
 from reage.training.loop.data import BatchSource
-from reage.training.loop.draws import Draws, seeded
+from reage.training.loop.draws import Draws, make_rng
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.loss_weights import Losses, total_of, values_of
+from reage.training.loop.optimisers import adam, perturb_weights, update
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import adam, disturbed, update
-from reage.training.loop.weighing import Losses, total_of, values_of
-from reage.training.stylegan2.augment import resharpened
+from reage.training.stylegan2.augment import sharpen_detail
 
 __all__ = ["PhotoAgerTrainer"]
 
@@ -45,7 +45,7 @@ PEAK = 0.15  # by which light changes freely, of -1..1: lines and folds; spots a
 
 
 class PhotoAgerTrainer:
-    """A photo ager, its critics, and how one step changes them."""
+    """Train a photo ager and its critics."""
 
     name = "photo-ager"
     rate_share = 1.0
@@ -66,7 +66,7 @@ class PhotoAgerTrainer:
         dtype: torch.dtype,
         begun_kimg: float = 0.0,
     ):
-        self.begun_kimg = begun_kimg  # what the ager has learnt from before
+        self.begun_kimg = begun_kimg  # pictures of earlier trainings
         self.config, self.networks, self.source, self.world = config, networks, source, world
         self.device, self.dtype, self.critics, self.beside = device, dtype, critics, beside
         self.growth = growth and growth.to(device)
@@ -95,15 +95,15 @@ class PhotoAgerTrainer:
         draws = Draws(self.config.seed, index, batch.places, device=self.device)
         wanted = draws.uniform(low=self.config.youngest, high=self.config.oldest)
         amounts = draws.uniform(low=self.config.blurriest, high=self.config.sharpest)
-        photos = resharpened(batch.images.to(self.device), amounts)
+        photos = sharpen_detail(batch.images.to(self.device), amounts)
         with torch.no_grad():
             own = self.networks.own_ages(photos, bins)
             real = self.critics.describe(index, batch, photos)
         begun = index * self.config.batch / 1000 >= self.config.head_start_kimg
         noise = 0.0 if begun else self.config.head_start_noise
-        rng = seeded(self.config.seed, index, "disturbance")
-        with torch.set_grad_enabled(begun), disturbed(self.ager, noise, rng):
-            pasted, change, uneven = self._pasted(self.ager, photos, own, wanted, index)
+        rng = make_rng(self.config.seed, index, "disturbance")
+        with torch.set_grad_enabled(begun), perturb_weights(self.ager, noise, rng):
+            pasted, change, uneven = self._paste(self.ager, photos, own, wanted, index)
             described = self.critics.describe(index, batch, pasted)
             older = (wanted > own)[:, None, None, None]
             losses = {
@@ -116,11 +116,11 @@ class PhotoAgerTrainer:
 
         learnt = self.critics.learn(real, described, own, wanted, bins)
         seen = self.begun_kimg + (index + 1) * self.config.batch / 1000
-        beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
+        beta = ema_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.ager, beta)
         return {name: value.detach() for name, value in (values_of(losses) | learnt).items()}
 
-    def _pasted(
+    def _paste(
         self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor, index: int = 0
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The photos with the change, pasted and bent as `delta` does, and the change.
@@ -143,7 +143,7 @@ class PhotoAgerTrainer:
     def _losses(
         self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor, older: Tensor
     ) -> Losses:
-        """The losses but for the critics', each a mean over the batch."""
+        """Compute all losses except the critics', each a mean over the batch."""
         networks, config = self.networks, self.config
         with torch.no_grad():
             before = networks.describe(photos)
@@ -163,13 +163,13 @@ class PhotoAgerTrainer:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a step changes."""
-        return state_of(self._trained(), self.optimizers)
+        """Return the state that a step changes."""
+        return state_of(self._trained_networks(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        restore(state, self._trained(), self.optimizers)
+        restore(state, self._trained_networks(), self.optimizers)
 
-    def _trained(self) -> dict[str, nn.Module]:
+    def _trained_networks(self) -> dict[str, nn.Module]:
         found: dict[str, nn.Module] = {"ager": self.ager, "average": self.average}
         if self.growth is not None:
             found["growth"] = self.growth
@@ -178,11 +178,11 @@ class PhotoAgerTrainer:
     @torch.no_grad()
     def pictures(self, index: int) -> dict[str, Tensor]:
         """Rows of a face, and that at six ages."""
-        photos = self.source.fixed(SHOWN_FACES).to(self.device)
+        photos = self.source.fixed_faces(SHOWN_FACES).to(self.device)
         own = self.networks.read(photos)
         columns = [photos]
         for age in SHOWN_AGES:
-            columns.append(self._pasted(self.average, photos, own, torch.full_like(own, age))[0])
+            columns.append(self._paste(self.average, photos, own, torch.full_like(own, age))[0])
         return {"pasted": torch.stack(columns, 1).flatten(0, 1)}
 
 

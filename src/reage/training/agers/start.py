@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reage.agers.files import StoredAger
 from reage.agers.finder import stored_ager
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import ModelError
 from reage.models.checkpoints import Model
 from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
@@ -45,7 +45,7 @@ def start_ager(
     machine: Machine,
     agers: Model | None = None,
 ) -> AgerTrainer:
-    """The trainer of an ager of codes; it goes on from that of `agers`, or of `model`.
+    """Make the trainer of a latent ager; it continues from that of `agers`, or of `model`.
 
     ModelError where the model has no encoder, or `agers` no ager for codes of its shape.
     """
@@ -57,7 +57,7 @@ def start_ager(
     size = model.generator.config
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        begun = _begun(model, agers)
+        begun = _previous_ager(model, agers)
         ager = Ager(AgerConfig(size.num_ws, size.w_dim)) if begun is None else begun.network
         critics = _critics(config, dataset, rows, machine)
     trainer = AgerTrainer(
@@ -77,10 +77,10 @@ def start_ager(
     return trainer
 
 
-def _begun(model: Model, agers: Model | None) -> StoredAger | None:
-    """The ager that a training goes on from, if there is one.
+def _previous_ager(model: Model, agers: Model | None) -> StoredAger | None:
+    """Return the ager that a training continues from, if there is one.
 
-    One of an earlier state of the generator will do: where its codes lie is told to it anew.
+    It may belong to an earlier state of the generator: its code statistics are set again.
     """
     found = stored_ager(agers or model)
     shape = (model.generator.num_ws, model.config.generator.w_dim)
@@ -91,7 +91,7 @@ def _begun(model: Model, agers: Model | None) -> StoredAger | None:
     if agers is not None:
         raise ModelError(
             f"{agers.config.name} has no ager of reage's for codes of {shape[0]} x {shape[1]}, as "
-            f"{model.config.name} has them; leave --agers-of out to begin a new one"
+            f"{model.config.name} has them; leave --agers-of out to start a new one"
         )
     return None
 

@@ -1,1 +1,1 @@
-"""What every training shares: run folder, steps, batches, processes."""
+"""The training loop: run folder, steps, batches, processes."""

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reage.datasets.reading import FaceDataset, FaceRow
+from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import ImageError
 from reage.images import to_tensor
-from reage.training.loop.draws import seeded
+from reage.training.loop.draws import make_rng
 from reage.training.loop.parallel import World
 
 __all__ = [
@@ -110,14 +110,14 @@ class BatchSource:
         self._next = (step + 1, self._pool.submit(self._make, step + 1))
         return batch
 
-    def fixed(self, count: int) -> Tensor:
-        """Always the same faces, `[N, 3, R, R]`, to look at."""
-        rng = seeded(self.seed, self.purpose, "fixed")
+    def fixed_faces(self, count: int) -> Tensor:
+        """Return the same faces, `[N, 3, R, R]`, on each call, for previews."""
+        rng = make_rng(self.seed, self.purpose, "fixed")
         order = torch.randperm(len(self.rows), generator=rng)[:count]
         return to_tensor(np.stack([self.dataset.read(self.rows[int(i)]) for i in order]))
 
     def _make(self, step: int) -> FaceBatch:
-        rng = seeded(self.seed, self.purpose, step)
+        rng = make_rng(self.seed, self.purpose, step)
         points = torch.rand(self.batch, generator=rng, dtype=torch.float64) * self.weights[-1]
         chosen = torch.searchsorted(self.weights, points).clamp_max(len(self.rows) - 1)
         mirrored = torch.rand(self.batch, generator=rng) < 0.5

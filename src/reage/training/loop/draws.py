@@ -1,8 +1,8 @@
 """Random numbers that belong to one picture of one step.
 
 Each picture of the global batch has its own generator, seeded by (seed, step, place in the
-batch). So nothing has to be saved to go on with a run exactly, and several processes draw
-together what one would have drawn.
+batch). So a run resumes exactly without saved state, and several processes together draw the
+same numbers as one.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["Draws", "seeded"]
+__all__ = ["Draws", "make_rng"]
 
 
-def seeded(*key: int | str) -> torch.Generator:
-    """A generator of random numbers for a key."""
+def make_rng(*key: int | str) -> torch.Generator:
+    """Make a random number generator seeded by a key."""
     digest = hashlib.blake2b(repr(key).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 class Draws:
-    """What is random about some pictures of a batch."""
+    """Random numbers for some pictures of a batch."""
 
     def __init__(
         self,
@@ -34,14 +34,14 @@ class Draws:
         purpose: str = "",
         device: torch.device | None = None,
     ):
-        self.generators = [seeded(seed, step, place, purpose) for place in places]
+        self.generators = [make_rng(seed, step, place, purpose) for place in places]
         self.device = device
 
     def __len__(self) -> int:
         return len(self.generators)
 
     def part(self, begin: int, end: int) -> Draws:
-        """The same for some of the pictures; they go on where the whole stands."""
+        """Select some of the pictures; their generators are shared with the whole."""
         part = Draws(0, 0, (), device=self.device)
         part.generators = self.generators[begin:end]
         return part

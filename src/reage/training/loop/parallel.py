@@ -1,4 +1,4 @@
-"""Several processes that train as one: gradients and figures are averaged over all."""
+"""Train in several processes as in one: gradients and figures are averaged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class World:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes the files and speaks."""
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
     def part(self, batch: int) -> range:
@@ -66,7 +66,7 @@ class World:
         return value / self.size
 
     def gather(self, value: Tensor) -> Tensor:
-        """All processes' rows `[N, ...]` one after the other."""
+        """Gather and concatenate the rows `[N, ...]` of all processes."""
         if self.size == 1:
             return value
         parts = [torch.empty_like(value) for _ in range(self.size)]
@@ -74,7 +74,7 @@ class World:
         return torch.cat(parts)
 
     def any(self, flag: bool) -> bool:
-        """Whether any process says so: all have to stop at the same step."""
+        """Return whether any process passes True: all have to stop at the same step."""
         if self.size == 1:
             return flag
         value = torch.tensor(float(flag))
@@ -83,7 +83,7 @@ class World:
 
 
 def join_world(device: torch.device) -> World:
-    """Join the processes that torchrun has started; without it, be alone."""
+    """Join the processes started by torchrun; without it, run alone."""
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return World()
     if not dist.is_initialized():

@@ -1,4 +1,4 @@
-"""What a run draws of itself: grids of pictures, and the curves of its log."""
+"""Plots of a run: grids of pictures, and the curves of its log."""
 
 from __future__ import annotations
 

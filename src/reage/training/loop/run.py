@@ -3,7 +3,7 @@
 ```
 run/config.json       what is trained and how
 run/log.jsonl         one line every few steps
-run/state.pt          all that the next step needs; written whole, by time and at the end
+run/state.pt          the complete state; written atomically, at intervals and at the end
 run/curves.png  run/samples-*.png  run/model/   made with each snapshot
 ```
 """
@@ -35,7 +35,7 @@ LEAST_RATE = 0.1  # of a learning rate that decays
 
 
 class Trainer(Protocol):
-    """What the loop needs of a training."""
+    """The interface of a trainer."""
 
     name: str
     rate_share: float  # of the settings' learning rates, in the next step
@@ -52,7 +52,7 @@ class Trainer(Protocol):
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How long, and how often what."""
+    """The limits and intervals of a run."""
 
     kimg: float = 600.0  # thousands of pictures until the end
     decay_kimg: float = 0.0  # the last ones, in which learning rates fall evenly to a tenth
@@ -63,7 +63,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Tick:
-    """What is said after every `log_steps` steps."""
+    """The progress after every `log_steps` steps."""
 
     step: int  # the next one
     kimg: float
@@ -89,7 +89,7 @@ def run_training(
     on_tick: Callable[[Tick], None] | None = None,
     on_snapshot: Callable[[int], dict[str, float]] | None = None,
 ) -> RunReport:
-    """Train from where the folder's state stands; saves by time, at the end and when stopped.
+    """Train from the folder's saved state; saves at intervals, at the end and when stopped.
 
     `on_snapshot` may write pictures and models and returns figures for the log.
     """
@@ -213,7 +213,7 @@ def read_state(folder: Path) -> dict[str, Any]:
         return torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:
         reason = (str(error).splitlines() or ["it is empty"])[0]
-        raise ModelError(f"{file} is no state of a training: {reason}") from error
+        raise ModelError(f"{file} is not the state of a training: {reason}") from error
 
 
 def _restore(trainer: Trainer, folder: Path) -> int:

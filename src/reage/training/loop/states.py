@@ -1,4 +1,4 @@
-"""What a trainer saves of its networks and optimisers, and takes back."""
+"""Save and restore the state of networks and optimisers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from reage.training.loop.updating import Optimizer
+from reage.training.loop.optimisers import Optimizer
 
 __all__ = ["restore", "state_of"]
 

@@ -1,4 +1,4 @@
-"""The two adversaries behind one set of calls: augment, describe, then the losses of each side."""
+"""Two adversaries with one interface: augment, describe, then the losses of each side."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.stylegan2.discriminator import Discriminator, FeatureHeads, TextureCritic
 from reage.networks.stylegan2.ops import lower_precision
 from reage.training.loop.draws import Draws
+from reage.training.loop.optimisers import freeze
 from reage.training.loop.parallel import World
-from reage.training.loop.updating import held
 from reage.training.stylegan2.augment import ada_augment, diff_augment
 from reage.training.stylegan2.losses import (
     hinge_fake,
@@ -50,14 +50,14 @@ class Described:
         return Described(self.images[begin:end], features)
 
     def detach(self) -> Described:
-        """The same without a way back."""
+        """Detach from the graph."""
         return Described(
             self.images.detach(), self.features and [f.detach() for f in self.features]
         )
 
 
 class Adversary(Protocol):
-    """What a training loop needs of an adversary."""
+    """The interface of an adversary."""
 
     @property
     def network(self) -> nn.Module: ...  # what is trained
@@ -78,7 +78,7 @@ class Adversary(Protocol):
 
 
 class NoAdversary:
-    """Nobody to fool: a plain autoencoder, the fast start of a generator with an encoder."""
+    """No adversary: a plain autoencoder, for the fast start of a generator with an encoder."""
 
     def __init__(self, features: EfficientNetLite0, *, side: int = 128):
         self.features, self.side = features, side
@@ -138,8 +138,8 @@ class ProjectedAdversary:
 
     def generator_loss(self, fake: Described, classes: Tensor | None = None) -> Tensor:
         """Loss of each picture, `[N]`; the heads take no gradient."""
-        with held(self.network):
-            return self._weighed(hinge_generator, fake, classes)
+        with freeze(self.network):
+            return self._weighted_hinge(hinge_generator, fake, classes)
 
     def losses(
         self, real: Described, fake: Described, classes: tuple[Tensor, Tensor] | None = None
@@ -147,8 +147,8 @@ class ProjectedAdversary:
         """Loss on each real and each made picture, both `[N]`."""
         on_real, on_fake = classes or (None, None)
         return (
-            self._weighed(hinge_real, real.detach(), on_real),
-            self._weighed(hinge_fake, fake.detach(), on_fake),
+            self._weighted_hinge(hinge_real, real.detach(), on_real),
+            self._weighted_hinge(hinge_fake, fake.detach(), on_fake),
         )
 
     def regularization(self, real: Described, step: int) -> Tensor | None:
@@ -157,10 +157,10 @@ class ProjectedAdversary:
     def adapt(self, step: int, batch: int, world: World) -> None:
         pass
 
-    def _weighed(
+    def _weighted_hinge(
         self, loss: Callable[[Tensor], Tensor], described: Described, classes: Tensor | None
     ) -> Tensor:
-        """The hinge of all heads, weighed, of each picture `[N]`."""
+        """Return the weighted hinge loss of all heads for each picture, `[N]`."""
         assert described.features is not None
         texture = None
         with lower_precision(described.images, self.dtype):
@@ -204,7 +204,7 @@ class StyleganAdversary:
 
     def generator_loss(self, fake: Described, classes: Tensor | None = None) -> Tensor:
         """Loss of each picture, `[N]`; the discriminator takes no gradient."""
-        with held(self.network):
+        with freeze(self.network):
             return logistic_generator(self._judge(fake.images))
 
     def losses(

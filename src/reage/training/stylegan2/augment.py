@@ -16,7 +16,7 @@ from torch import Tensor
 
 from reage.training.loop.draws import Draws
 
-__all__ = ["ada_augment", "diff_augment", "resharpened"]
+__all__ = ["ada_augment", "diff_augment", "sharpen_detail"]
 
 TRANSLATION = 0.125  # largest shift, of the side
 CUTOUT = 0.4  # side of the square that is greyed, of the side
@@ -43,8 +43,8 @@ def diff_augment(images: Tensor, draws: Draws) -> Tensor:
     return moved.permute(0, 3, 1, 2) * (~hole)[:, None]
 
 
-def resharpened(images: Tensor, amounts: Tensor) -> Tensor:
-    """Pictures `[N, C, R, R]` with their finest detail weighed by 1 + amounts `[N]`.
+def sharpen_detail(images: Tensor, amounts: Tensor) -> Tensor:
+    """Scale the finest detail of pictures `[N, C, R, R]` by 1 + amounts `[N]`.
 
     -1 takes away what a 3x3 binomial filter does, 1 doubles it (an unsharp mask).
     """

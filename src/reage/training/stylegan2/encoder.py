@@ -1,4 +1,4 @@
-"""Training an encoder for a generator, which stays as it is or is tuned along."""
+"""Train an encoder for a generator, which is frozen or fine-tuned."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.networks.judges.perceptual import feature_distance, masked_mse
 from reage.training.configs import EncoderTraining
-from reage.training.loop.averaging import averaging_beta, update_average
 from reage.training.loop.data import BatchSource
 from reage.training.loop.draws import Draws
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.loss_weights import Losses, total_of, values_of
+from reage.training.loop.optimisers import Optimizer, adam, update
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import Optimizer, adam, update
-from reage.training.loop.weighing import Losses, total_of, values_of
 from reage.training.parts import LIKENESS_SIDE
 from reage.training.stylegan2.adversaries import at_side
 
@@ -32,7 +32,7 @@ SHOWN_FACES = 16
 
 
 class EncoderTrainer:
-    """An encoder, its generator, and how one step changes them."""
+    """Train an encoder, and optionally its generator."""
 
     name = "encoder"
     rate_share = 1.0
@@ -92,7 +92,7 @@ class EncoderTrainer:
             losses["code"] = ((ws[:samples] - known).square().mean(), self.config.code_weight)
         update(total_of(losses), self.optimizers.values(), self.world)
         seen = (index + 1) * self.config.batch / 1000
-        beta = averaging_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
+        beta = ema_beta(self.config.batch, self.config.ema_kimg, seen, self.config.ema_rampup)
         update_average(self.average, self.encoder, beta)
         update_average(self.average_generator, self.generator, beta)
         return {name: value.detach() for name, value in values_of(losses).items()}
@@ -124,13 +124,13 @@ class EncoderTrainer:
         return generator.synthesize(ws, dtype=self.dtype)[:, :3]
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a step changes."""
-        return state_of(self._trained(), self.optimizers)
+        """Return the state that a step changes."""
+        return state_of(self._trained_networks(), self.optimizers)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        restore(state, self._trained(), self.optimizers)
+        restore(state, self._trained_networks(), self.optimizers)
 
-    def _trained(self) -> dict[str, nn.Module]:
+    def _trained_networks(self) -> dict[str, nn.Module]:
         return {
             "encoder": self.encoder,
             "average": self.average,
@@ -141,7 +141,7 @@ class EncoderTrainer:
     @torch.no_grad()
     def pictures(self, index: int) -> dict[str, Tensor]:
         """Faces beside what their codes show, `[N, 3, R, R]`."""
-        images = self.source.fixed(SHOWN_FACES).to(self.device)
+        images = self.source.fixed_faces(SHOWN_FACES).to(self.device)
         w_avg = self.average_generator.mapping.w_avg
         ws = self.average(images, torch.ones_like(images[:, :1]), w_avg)
         pairs = torch.stack([images, self._show(self.average_generator, ws)], 1)

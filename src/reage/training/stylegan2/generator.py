@@ -21,12 +21,12 @@ from reage.networks.judges.perceptual import feature_distance, masked_mse
 from reage.networks.stylegan2.generator import Generator
 from reage.networks.stylegan2.ops import lower_precision
 from reage.training.configs import GeneratorTraining
-from reage.training.loop.averaging import averaging_beta, update_average
 from reage.training.loop.data import BatchSource, FaceBatch
-from reage.training.loop.draws import Draws, seeded
+from reage.training.loop.draws import Draws, make_rng
+from reage.training.loop.ema import ema_beta, update_average
+from reage.training.loop.optimisers import Optimizer, adam, lay_out, perturb_weights, update
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
-from reage.training.loop.updating import Optimizer, adam, disturbed, lay_out, update
 from reage.training.stylegan2.adversaries import Adversary, Described
 from reage.training.stylegan2.losses import path_lengths
 from reage.training.stylegan2.mapping import set_mapping
@@ -44,7 +44,7 @@ GRID = 32  # pictures of each kind on a sample grid
 
 @dataclass(frozen=True, eq=False)
 class _Fakes:
-    """What a step made, and of which codes."""
+    """The generated pictures of a step and their codes."""
 
     ws: Tensor  # [N, num_ws, w_dim]
     images: Tensor  # [N, 3, r, r]
@@ -53,7 +53,7 @@ class _Fakes:
 
 
 class GeneratorTrainer:
-    """A generator, its adversary and perhaps an encoder, and how one step changes them."""
+    """Train a generator, its adversary and optionally an encoder."""
 
     name = "generator"
     rate_share = 1.0
@@ -82,7 +82,7 @@ class GeneratorTrainer:
             raise UsageError("anchor_weight compares whole pictures: leave the stages out")
         self.config, self.source, self.world = config, source, world
         self.device, self.dtype = device, dtype
-        self.begun_kimg = begun_kimg  # what the generator has learnt from before
+        self.begun_kimg = begun_kimg  # pictures of earlier trainings
         self.adversary, self.features = adversary, features
         self.generator = generator.train().requires_grad_(True).to(device)
         learns = not config.keeps_codes
@@ -128,12 +128,12 @@ class GeneratorTrainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step on all networks; returns figures, averaged over this process's pictures."""
-        batch = self._arranged(self.source.at(index))
+        batch = self._arrange(self.source.at(index))
         side = self._side(index)
         if index % MAPPING_EVERY == 0 and len(self.codes) == REMEMBERED:
             set_mapping(self.generator.mapping, self.codes)
         images = batch.images.to(self.device)
-        reals = _reduced(images, side)
+        reals = _downsample(images, side)
         with torch.no_grad():
             wanted = self._describe(index, batch, reals)
         figures: dict[str, Tensor] = {}
@@ -141,8 +141,8 @@ class GeneratorTrainer:
         self._set_rates(index)
         learns = self._learns(index)
         noise = 0.0 if learns else self.config.head_start_noise
-        rng = seeded(self.config.seed, index, "disturbance")
-        with torch.set_grad_enabled(learns), disturbed(self.generator.synthesis, noise, rng):
+        rng = make_rng(self.config.seed, index, "disturbance")
+        with torch.set_grad_enabled(learns), perturb_weights(self.generator.synthesis, noise, rng):
             fakes = self._fakes(index, batch, images, side)
             described = self._describe(index, batch, fakes.images)
             loss = self._generator_loss(index, fakes, reals, described, wanted, figures)
@@ -181,8 +181,8 @@ class GeneratorTrainer:
             rebuilt = max(rebuilt, min(4, count))  # an encoder needs some, however small the batch
         return rebuilt, min(_fours(count * self.config.mixed_share), rebuilt, count - rebuilt)
 
-    def _arranged(self, batch: FaceBatch) -> FaceBatch:
-        """The pictures in the order rebuilt, mixed, sampled.
+    def _arrange(self, batch: FaceBatch) -> FaceBatch:
+        """Order the pictures: reconstructions, mixtures, samples.
 
         A picture's kind follows from its place within a pattern, so several processes have
         together what one would have.
@@ -211,9 +211,9 @@ class GeneratorTrainer:
             if not self.config.keeps_codes:
                 self._remember(w[:, 0].detach())
             part = draws.part(rebuilt, rebuilt + mixed)
-            parts.append(mixed_codes(w.detach()[:mixed], offsets.detach()[:mixed], part))
+            parts.append(mix_codes(w.detach()[:mixed], offsets.detach()[:mixed], part))
         if rebuilt + mixed < count:
-            sampled = self._sampled_codes(draws.part(rebuilt + mixed, count))
+            sampled = self._sample_codes(draws.part(rebuilt + mixed, count))
             # Beside an encoder the mapping follows its codes: through the adversary it would
             # sooner find the one face that passes than all the others.
             parts.append(sampled if self.encoder is None else sampled.detach())
@@ -222,24 +222,24 @@ class GeneratorTrainer:
         images = self.synthesis(ws, noise, self.dtype, side)
         held = None
         if self.begun is not None and self._learns(index) and rebuilt < count:
-            held = self._held(self.begun, ws[rebuilt:], [maps[rebuilt:] for maps in noise])
+            held = self._anchors(self.begun, ws[rebuilt:], [maps[rebuilt:] for maps in noise])
         return _Fakes(ws, images, offsets, held)
 
     @torch.no_grad()
-    def _held(self, begun: Generator, ws: Tensor, noise: list[Tensor]) -> Tensor:
-        """Small pictures of codes as the run's first generator made them."""
+    def _anchors(self, begun: Generator, ws: Tensor, noise: list[Tensor]) -> Tensor:
+        """Render codes with the run's first generator, as small pictures."""
         if self.begun_synthesis is not None:
             made = self.begun_synthesis(ws, noise, self.dtype)
         else:
             made = begun.synthesize(ws, noise=noise, dtype=self.dtype)
-        return _reduced(made, self.config.anchor_side)
+        return _downsample(made, self.config.anchor_side)
 
     def _remember(self, codes: Tensor) -> None:
         """Keep the newest codes of real faces."""
         self.codes = torch.cat([self.codes, self.world.gather(codes)])[-REMEMBERED:]
 
-    def _sampled_codes(self, draws: Draws) -> Tensor:
-        """Codes of new z, some with a second z from a random level on (style mixing)."""
+    def _sample_codes(self, draws: Draws) -> Tensor:
+        """Sample codes from z, some with a second z from a random level on (style mixing)."""
         z = draws.normal(2, self.generator.config.z_dim)
         crossover = draws.integers(1, self.generator.num_ws)
         never = draws.uniform() >= self.config.mixing
@@ -280,7 +280,7 @@ class GeneratorTrainer:
             figures["g"] = fooling[rebuilt:].mean()
         loss = (weights * fooling).mean()
         if fakes.held is not None:
-            seen = _reduced(fakes.images[rebuilt:], config.anchor_side)
+            seen = _downsample(fakes.images[rebuilt:], config.anchor_side)
             figures["held"] = (seen - fakes.held).square().mean()
             loss = loss + config.anchor_weight * (1 - rebuilt / len(fooling)) * figures["held"]
         if fakes.offsets is None:
@@ -313,7 +313,7 @@ class GeneratorTrainer:
         if config.adversary != "stylegan2" or not config.path_weight or index % config.path_every:
             return
         draws = Draws(config.seed, index, batch.places[::2], purpose="path", device=self.device)
-        ws = self._sampled_codes(draws)
+        ws = self._sample_codes(draws)
         noise = self._noise(draws, self.generator.config.resolution)
         images = self.generator.synthesis(ws, noise, self.dtype)  # compiled, it has no 2nd backward
         lengths = path_lengths(images, ws, draws.normal(*images.shape[1:]))
@@ -337,7 +337,7 @@ class GeneratorTrainer:
 
     def _average(self, index: int) -> None:
         config, seen = self.config, self.begun_kimg + self._kimg(index + 1)
-        beta = averaging_beta(config.batch, config.ema_kimg, seen, config.ema_rampup)
+        beta = ema_beta(config.batch, config.ema_kimg, seen, config.ema_rampup)
         update_average(self.average, self.generator, beta)
         if self.encoder is not None and self.average_encoder is not None:
             update_average(self.average_encoder, self.encoder, beta)
@@ -359,7 +359,7 @@ class GeneratorTrainer:
         return self.generator.config.resolution
 
     def state_dict(self) -> dict[str, Any]:
-        """All that a step changes."""
+        """Return the state that a step changes."""
         state = state_of(self._networks(), self.optimizers)
         state["mean_path"], state["codes"] = self.mean_path, self.codes
         return state
@@ -384,14 +384,16 @@ class GeneratorTrainer:
     def pictures(self, index: int) -> dict[str, Tensor]:
         """Sample grids `[N, 3, R, R]` of the averaged weights: the same z and faces each time."""
         side = self._side(index)
-        z = torch.randn(GRID, self.average.config.z_dim, generator=seeded(self.config.seed, "grid"))
+        z = torch.randn(
+            GRID, self.average.config.z_dim, generator=make_rng(self.config.seed, "grid")
+        )
         ws = self.average.map(z.to(self.device))
         found = {"samples": self._show(ws, side)}
         if self.average_encoder is not None:
-            images = self.source.fixed(GRID // 2).to(self.device)
+            images = self.source.fixed_faces(GRID // 2).to(self.device)
             mask = torch.ones_like(images[:, :1])
             ws = self.average_encoder(images, mask, self.average.mapping.w_avg)
-            pairs = torch.stack([_reduced(images, side), self._show(ws, side)], 1)
+            pairs = torch.stack([_downsample(images, side), self._show(ws, side)], 1)
             found["reconstructions"] = pairs.flatten(0, 1)
         return found
 
@@ -401,8 +403,8 @@ class GeneratorTrainer:
         return self.average.synthesis(ws, maps, self.dtype, side)
 
 
-def mixed_codes(w: Tensor, offsets: Tensor, draws: Draws) -> Tensor:
-    """Codes between those of neighbouring faces: a blend, or one's coarse and the other's fine.
+def mix_codes(w: Tensor, offsets: Tensor, draws: Draws) -> Tensor:
+    """Mix codes of neighbouring faces: blend them, or join coarse and fine levels.
 
     What an edit moves a code through has to look like a face too, and so has a code without its
     offsets `[N, num_ws, w_dim]`: a part of them is left out.
@@ -430,6 +432,6 @@ def _fours(count: float) -> int:
     return round(count / 4) * 4
 
 
-def _reduced(images: Tensor, side: int) -> Tensor:
+def _downsample(images: Tensor, side: int) -> Tensor:
     factor = images.shape[-1] // side
     return F.avg_pool2d(images, factor) if factor > 1 else images

@@ -22,9 +22,9 @@ from reage.files import publish
 
 __all__ = [
     "COLUMNS",
+    "disk_errors",
     "index_row",
     "move_all",
-    "named_errors",
     "pack",
     "write_index",
     "write_left_out",
@@ -37,8 +37,8 @@ COLUMNS = (
 )
 
 
-def shuffled(chosen: Sequence[Chosen]) -> list[Chosen]:
-    """Mix the sources by the pictures' hashes: who reads a shard in order sees all of them."""
+def shuffle(chosen: Sequence[Chosen]) -> list[Chosen]:
+    """Shuffle by the pictures' hashes, so that every shard mixes all sources."""
     return sorted(
         chosen, key=lambda c: (c.record.digest, c.picture.source, c.picture.original, c.face.number)
     )
@@ -67,7 +67,7 @@ def write_shards(
     size: int,
 ) -> list[dict[str, Any]]:
     """Pack `NAME-train-000000.tar`, ...: each picture and its row of the index, which return."""
-    ordered = shuffled(chosen)
+    ordered = shuffle(chosen)
     rows = [index_row(f"{i:09}.webp", face) for i, face in enumerate(ordered)]
 
     def picture(i: int) -> bytes:
@@ -85,7 +85,7 @@ def pack(
     size: int,
 ) -> None:
     """Pack pictures by their rows' `split`, each with its row as .json, in a new folder."""
-    shutil.rmtree(folder, ignore_errors=True)  # of a run that was stopped here
+    shutil.rmtree(folder, ignore_errors=True)  # left by a run that stopped here
     folder.mkdir()
     for split in ("train", "val"):
         members = [i for i, row in enumerate(rows) if row["split"] == split]
@@ -109,13 +109,13 @@ def write_index(
 
 
 def write_left_out(path: Path, left_out: Sequence[LeftOut]) -> None:
-    """Write what is not in the dataset: name, reason and detail between tabulators."""
+    """Write the left-out pictures: name, reason and detail, separated by tabs."""
     lines = [f"{item.name}\t{item.reason}\t{item.detail}\n" for item in left_out]
     path.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
 def move_all(ready: Path, output: Path) -> list[Path]:
-    """Move finished files to their places, the index last: where it is, all is."""
+    """Move finished files into place, the index last: its presence marks a complete dataset."""
     files = sorted(ready.iterdir(), key=lambda path: (path.suffix == ".csv", path.name))
     return [publish(file, output / file.name) for file in files]
 
@@ -132,8 +132,8 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 @contextmanager
-def named_errors(output: Path) -> Iterator[None]:
-    """One line for what the disk does not take; the work so far is kept."""
+def disk_errors(output: Path) -> Iterator[None]:
+    """Turn disk errors into a one-line ReageError; the work so far is kept."""
     try:
         yield
     except OSError as error:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from made import SMALL, make_generator, random
-from reage.inversion.mixing import mix
+from reage.inversion.style_mixing import mix
 
 pytestmark = pytest.mark.quick
 

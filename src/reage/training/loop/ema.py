@@ -1,17 +1,17 @@
-"""The running average of weights that is kept as the model (EMA)."""
+"""The exponential moving average (EMA) of weights, which becomes the model."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-__all__ = ["averaging_beta", "update_average"]
+__all__ = ["ema_beta", "update_average"]
 
 
-def averaging_beta(batch: int, half_life_kimg: float, seen_kimg: float, rampup: float) -> float:
-    """Share of the old average that a step of `batch` pictures leaves (Karras et al. 2020).
+def ema_beta(batch: int, half_life_kimg: float, seen_kimg: float, rampup: float) -> float:
+    """Return the EMA decay of a step of `batch` pictures (Karras et al. 2020).
 
-    The half-life is `half_life_kimg`, but never longer than `rampup` of what has been seen.
+    The half-life is `half_life_kimg`, but at most `rampup` of the pictures seen so far.
     """
     half_life = min(half_life_kimg * 1000, seen_kimg * 1000 * rampup)
     return 0.5 ** (batch / max(half_life, 1e-8))

@@ -1,4 +1,4 @@
-"""The optimisers, and how a loss changes what they train."""
+"""Optimisers and the update step; context managers that freeze or perturb weights."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from torch import Tensor, nn
 from reage.training.configs import AdamSettings
 from reage.training.loop.parallel import World
 
-__all__ = ["Optimizer", "adam", "disturbed", "held", "lay_out", "update"]
+__all__ = ["Optimizer", "adam", "freeze", "lay_out", "perturb_weights", "update"]
 
 
 @dataclass(frozen=True, eq=False)
 class Optimizer:
-    """Adam on what a network trains, and its settings."""
+    """Adam on a network's trainable weights, with its settings."""
 
     adam: torch.optim.Optimizer
     settings: AdamSettings
-    lazy: float = 1.0  # correction for a regularisation done now and then
+    lazy: float = 1.0  # correction for lazy regularisation
 
     def set_rate(self, share: float) -> None:
-        """Set the learning rate to a share of what the settings say."""
+        """Scale the learning rate of the settings."""
         for group in self.adam.param_groups:
             group["lr"] = self.settings.lr * self.lazy * share
 
 
 def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> Optimizer:
-    """Adam on what the network trains; `lazy` corrects for a regularisation done now and then."""
+    """Make Adam for the trainable weights; `lazy` corrects for lazy regularisation."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     betas = (settings.beta1**lazy, settings.beta2**lazy)
     found = torch.optim.Adam(parameters, lr=settings.lr * lazy, betas=betas, eps=1e-8, fused=True)
@@ -38,9 +38,9 @@ def adam(network: nn.Module, settings: AdamSettings, lazy: float = 1.0) -> Optim
 
 
 def lay_out(network: nn.Module) -> None:
-    """Lay the weights out as the convolutions of a processor want their maps, channels last.
+    """Store the convolution weights channels last, which is faster on a CPU.
 
-    In bfloat16 a discriminator takes half of the time, a compiled generator a tenth less.
+    In bfloat16 a discriminator takes half the time, a compiled generator a tenth less.
     """
     for weight in network.parameters():
         if weight.ndim == 4:
@@ -48,7 +48,7 @@ def lay_out(network: nn.Module) -> None:
 
 
 def update(loss: Tensor, optimizers: Iterable[Optimizer], world: World) -> None:
-    """Do one step of some optimisers on a loss."""
+    """Backpropagate a loss and step the optimisers."""
     optimizers = list(optimizers)
     for optimizer in optimizers:
         optimizer.adam.zero_grad(set_to_none=True)
@@ -62,8 +62,8 @@ def update(loss: Tensor, optimizers: Iterable[Optimizer], world: World) -> None:
 
 
 @contextmanager
-def held(network: nn.Module) -> Iterator[None]:
-    """Let gradients pass through a network, and none into its weights."""
+def freeze(network: nn.Module) -> Iterator[None]:
+    """Freeze a network's weights; gradients still pass through it."""
     network.requires_grad_(False)
     try:
         yield
@@ -72,12 +72,12 @@ def held(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def disturbed(network: nn.Module, most: float, rng: torch.Generator) -> Iterator[None]:
-    """Move a network's weights by noise of up to `most` of their size while a `with` block runs.
+def perturb_weights(network: nn.Module, most: float, rng: torch.Generator) -> Iterator[None]:
+    """Add noise of up to `most` of their size to a network's weights within a `with` block.
 
-    What judges one fixed network learns marks of its own, which that is rid of as soon as it may
-    learn. Where every step shows the faults of another one, the judge has to find out what photos
-    look like, and knows masks, hatching and odd colours before any network tries them.
+    A critic trained against a frozen network only learns that network's artefacts, which vanish
+    once the network trains. If each step shows other faults, the critic learns what photos look
+    like, and knows masks, hatching and odd colours before any network produces them.
     """
     strength = most * float(torch.rand([], generator=rng))
     weights = list(network.parameters()) if most else []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reage.datasets.made_people.measuring import area_under_curve, equal_error, separability
-from reage.datasets.made_people.pairing import (
+from reage.datasets.made_people.measurements import area_under_curve, equal_error, separability
+from reage.datasets.made_people.pair_lists import (
     Fold,
     Picture,
     fold_of,

@@ -1,4 +1,4 @@
-"""Losses with their weights: each is written beside the setting that weighs it."""
+"""Losses with their weights, for the total and for the log."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Losses = Mapping[str, tuple[Tensor, float]]  # by the names in the log: value an
 
 
 def total_of(losses: Losses) -> Tensor:
-    """The weighted sum."""
+    """Return the weighted sum."""
     return torch.stack([value * weight for value, weight in losses.values()]).sum()
 
 
 def values_of(losses: Losses) -> dict[str, Tensor]:
-    """The losses as they are."""
+    """Return the unweighted losses."""
     return {name: value for name, (value, _) in losses.items()}

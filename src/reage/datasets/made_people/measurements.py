@@ -1,4 +1,4 @@
-"""How good a dataset is: whether its people can be told apart, and whether its ages are right."""
+"""Measure a dataset: how separable its people are, and how accurate its ages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reage.datasets.made_people.pairing import Fold, Pair
+from reage.datasets.made_people.pair_lists import Fold, Pair
 
 __all__ = ["age_errors", "area_under_curve", "equal_error", "separability"]
 
@@ -15,7 +15,7 @@ REACHED = 5.0  # years from the asked age: the age network's own mean error
 
 
 def area_under_curve(same: np.ndarray, different: np.ndarray) -> float:
-    """Probability that a pair of one person is nearer than one of two; ties count half."""
+    """Return the probability that a same pair is nearer than a different one; ties count half."""
     ordered = np.sort(different)
     above = len(different) - np.searchsorted(ordered, same, "right")
     ties = np.searchsorted(ordered, same, "right") - np.searchsorted(ordered, same, "left")
@@ -23,7 +23,7 @@ def area_under_curve(same: np.ndarray, different: np.ndarray) -> float:
 
 
 def equal_error(same: np.ndarray, different: np.ndarray) -> tuple[float, float]:
-    """The error rate at the distance where as many of either kind are mistaken, and that."""
+    """Return the equal error rate and its distance threshold."""
     thresholds = np.sort(np.concatenate([same, different]))
     missed = 1 - np.searchsorted(np.sort(same), thresholds, "right") / len(same)
     mistaken = np.searchsorted(np.sort(different), thresholds, "right") / len(different)
@@ -34,8 +34,8 @@ def equal_error(same: np.ndarray, different: np.ndarray) -> tuple[float, float]:
 def separability(folds: Sequence[Fold], vectors: np.ndarray) -> dict[str, Any]:
     """Distances of pairs by vectors `[N, D]`: their spread, errors, and accuracy as in LFW.
 
-    The threshold of each fold is the best one of all the others (LFW's view 2); with one fold
-    only there is no accuracy.
+    The threshold of each fold is the best one of all the others (LFW's view 2); a single
+    fold has no accuracy.
     """
     same = [_distances(fold.same, vectors) for fold in folds]
     different = [_distances(fold.different, vectors) for fold in folds]
@@ -53,7 +53,7 @@ def separability(folds: Sequence[Fold], vectors: np.ndarray) -> dict[str, Any]:
 
 
 def age_errors(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Read against asked ages, in all and by asked age; plain pictures and all of them."""
+    """Compare estimated with target ages, overall and by target; for plain and for all pictures."""
     ages = sorted({row["age"] for row in rows})
     by_age = {f"{age:g}": _age_figures([r for r in rows if r["age"] == age]) for age in ages}
     plain = [row for row in rows if row["condition"] == 0]

@@ -14,12 +14,12 @@ import numpy as np
 from reage.errors import ImageError
 from reage.images import decode_photo
 
-__all__ = ["FaceDataset", "FaceRow", "balanced", "open_dataset"]
+__all__ = ["FaceDataset", "FaceRow", "choose_balanced", "open_dataset"]
 
 
 @dataclass(frozen=True)
 class FaceRow:
-    """One picture of the index table."""
+    """One row of the index table: a picture and its labels."""
 
     file: str  # name inside the shards
     split: str  # train, val, ...
@@ -77,10 +77,10 @@ def open_dataset(folder: Path) -> FaceDataset:
     return FaceDataset(folder, rows, places)
 
 
-def balanced(rows: Sequence[FaceRow], count: int, seed: int) -> list[FaceRow]:
-    """Choose `count` rows with every age range, gender and group as even as they can be had.
+def choose_balanced(rows: Sequence[FaceRow], count: int, seed: int) -> list[FaceRow]:
+    """Choose `count` rows, balanced by age range, gender and group as far as possible.
 
-    The order is random, so that the first part of it is balanced too.
+    The order is random, so any first part of it is balanced, too.
     """
     rng = random.Random(seed)
     cells: dict[tuple, list[FaceRow]] = {}

@@ -1,4 +1,4 @@
-"""Many looks of one person, each brought to its asked age by looking at it: the closed loop."""
+"""Search the strengths at which many looks of one person reach their target ages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHARES = (1.0, 0.5, 0.25)
 
 @dataclass(frozen=True, eq=False)
 class Looks:
-    """What came out for each asked look."""
+    """The result for each requested look."""
 
     images: Tensor  # [M, 3, R, R]
     strengths: Tensor  # [M]
@@ -45,17 +45,17 @@ class Looks:
 def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -> Looks:
     """Show a made face with changes of its code `[M, num_ws, w_dim]` at the ages `asked` `[M]`.
 
-    The plain face is traced once; its strengths are where every look begins, and its slope is
-    how far a look is moved that is read as too young or too old.
+    The age curve of the plain face is measured once. It gives each look its first strength, and
+    the slope by which a wrong estimated age is corrected.
     """
     plain = Looker(
         editor.required_ager(), editor.age_network, editor.likeness, [face], lambda: [None]
     )
     curve = plain.trace(least=LEAST_AGED, looks=POINTS)
     start = _starts(plain, curve, asked)
-    faces, shares, likeness = _varied(editor, face, changes, start)
+    faces, shares, likeness = _vary(editor, face, changes, start)
     strengths, slopes = start, _slopes(curve, start)
-    images, ages = _looked(editor, faces, strengths)
+    images, ages = _render(editor, faces, strengths)
     for _ in range(ROUNDS):
         todo = ((ages - asked).abs() > CLOSE).nonzero().flatten()
         missing = (asked - ages)[todo].clamp(-MOST_STEP, MOST_STEP)
@@ -64,7 +64,7 @@ def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -
         todo, tried = (part[tried != strengths[todo]] for part in (todo, tried))
         if not len(todo):
             break
-        shown, read = _looked(editor, [faces[i] for i in todo.tolist()], tried)
+        shown, read = _render(editor, [faces[i] for i in todo.tolist()], tried)
         nearer = (read - asked[todo]).abs() < (ages - asked)[todo].abs()
         slopes[todo[~nearer]] *= 2  # too far: half the step next time
         better = todo[nearer]
@@ -73,8 +73,8 @@ def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -
 
 
 @torch.no_grad()
-def _looked(editor: Editor, faces: list[PreparedFace], strengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures of made faces, each at its strength, and the ages that are read on them."""
+def _render(editor: Editor, faces: list[PreparedFace], strengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Render faces, each at its strength, and estimate their ages."""
     pictures, ages = [], []
     for face, strength in zip(faces, strengths.split(1), strict=True):
         change = change_by(editor.required_ager(), face, strength)
@@ -89,7 +89,7 @@ def _square(view: FaceView, pictures: Tensor) -> Tensor:
 
 
 def _starts(plain: Looker, curve: AgeCurve, asked: Tensor) -> Tensor:
-    """Strengths at which the plain face is nearest to the ages, `[M]`: one look more a round."""
+    """Find strengths at which the plain face is nearest to the ages, `[M]`: one more per round."""
     known = {
         age: reach_age(plain.look, curve, age, refinements=1).strength
         for age in set(asked.tolist())
@@ -98,7 +98,7 @@ def _starts(plain: Looker, curve: AgeCurve, asked: Tensor) -> Tensor:
 
 
 def _slopes(curve: AgeCurve, strengths: Tensor) -> Tensor:
-    """Years a unit of strength there, `[M]`; never so few that a step would leap."""
+    """Return years per unit of strength, `[M]`, bounded below so that steps stay small."""
     if len(curve.strengths) < 2:
         return torch.full_like(strengths, 1e6)
     steps = curve.strengths.diff()
@@ -107,10 +107,10 @@ def _slopes(curve: AgeCurve, strengths: Tensor) -> Tensor:
     return slopes[place.clamp(0, len(slopes) - 1)].clamp_min(LEAST_SLOPE)
 
 
-def _varied(
+def _vary(
     editor: Editor, face: PreparedFace, changes: Tensor, strengths: Tensor
 ) -> tuple[list[PreparedFace], Tensor, Tensor]:
-    """The face with as much of each change as leaves it the same person's: faces, shares, likeness.
+    """Apply the largest share of each change that keeps the identity: faces, shares, likeness.
 
     Shares and likenesses are `[M]`.
     """
@@ -119,11 +119,11 @@ def _varied(
     todo = changes.flatten(1).any(1).nonzero().flatten().tolist()
     if not todo:
         return faces, shares, likeness
-    plain = dict(zip(todo, _looked(editor, [face] * len(todo), strengths[todo])[0], strict=True))
+    plain = dict(zip(todo, _render(editor, [face] * len(todo), strengths[todo])[0], strict=True))
     for share in SHARES:
         for i in todo:
             faces[i] = face.with_code(face.ws + share * changes[i : i + 1].to(face.ws))
-        images = _looked(editor, [faces[i] for i in todo], strengths[todo])[0]
+        images = _render(editor, [faces[i] for i in todo], strengths[todo])[0]
         for i, image in zip(todo, images, strict=True):
             shares[i], likeness[i] = share, _likeness(editor, face.view, image, plain[i])
         todo = [i for i in todo if likeness[i] < LEAST_CHANGED]

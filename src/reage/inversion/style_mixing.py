@@ -1,4 +1,4 @@
-"""Style mixing: the coarse of one face with the fine of another."""
+"""Style mixing: coarse levels of one face with fine levels of another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is who, as vectors whose Euclidean distances are compared."""
+"""Recognisers: identity vectors compared by Euclidean distance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reage.evaluation.recogniser import DlibRecogniser, load_recogniser
 from reage.faces.face import Face
 from reage.images import to_tensor
 
-__all__ = ["NAMES", "Recogniser", "apart_by", "choose_recogniser", "recogniser_named"]
+__all__ = ["NAMES", "Recogniser", "apart_by", "choose_recogniser", "make_recogniser"]
 
 DIMENSIONS = 256  # to which features are projected
 DLIB, FEATURES = "dlib", "features"
@@ -27,7 +27,7 @@ NAMES = {DLIB: DlibRecogniser.name, FEATURES: "efficientnet-lite0 features"}
 
 
 class Recogniser(Protocol):
-    """What is needed to tell people apart."""
+    """The interface of a recogniser."""
 
     def describe(self, rgb: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Vector `[D]` of the face with the points `[5, 2]` in a picture `[H, W, 3]` uint8."""
@@ -36,7 +36,7 @@ class Recogniser(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Dlib:
-    """dlib's recogniser, which no loss has seen."""
+    """dlib's recogniser, which no training used."""
 
     network: DlibRecogniser
 
@@ -60,7 +60,7 @@ class Features:
 
 
 def choose_recogniser(name: str) -> str:
-    """Settle what `auto` is here: dlib where it is installed. Raises UsageError or ModelError."""
+    """Resolve `auto`: dlib if it is installed. Raises UsageError or ModelError."""
     if name == DLIB:
         load_recogniser()
     if name != "auto":
@@ -79,8 +79,8 @@ def apart_by(name: str) -> float:
     return APART[name]
 
 
-def recogniser_named(name: str, editor: Editor) -> Recogniser:
-    """Load a recogniser that was chosen."""
+def make_recogniser(name: str, editor: Editor) -> Recogniser:
+    """Load the chosen recogniser."""
     if name == DLIB:
         return Dlib(load_recogniser())
     size = sum(layer.shape[1] for layer in editor.likeness.describe(torch.zeros(1, 3, 128, 128)))

@@ -1,4 +1,4 @@
-"""One picture: its faces found, measured, cut out and encoded. Depends on nothing else."""
+"""Examine one picture: detect, measure, crop and encode its faces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reage.faces.squares import FaceCrop, crop_face, face_quad, quad_side
 from reage.images import decode_photo, to_tensor
 from reage.models.pretrained import load_age_network
 
-__all__ = ["Examiner", "colourfulness", "encoded", "look_of", "sharpness"]
+__all__ = ["Examiner", "colourfulness", "encode_webp", "look_of", "sharpness"]
 
 # The square and size that the age network reads best (reage.agers.faces has the same). The
 # sharpness is measured there too, so that its limit does not depend on the crops' size.
@@ -30,7 +30,7 @@ LOOK_SIDE = 16
 
 
 class Examiner:
-    """Everything that looking at a picture needs, loaded once a process."""
+    """Everything needed to examine a picture, loaded once per process."""
 
     def __init__(self, options: PrepareOptions):
         self.options = options
@@ -59,7 +59,7 @@ class Examiner:
         return Examined(Record(picture.key, digest, labels=labels, faces=records), crops)
 
     def _face(self, rgb: np.ndarray, face: Face, number: int) -> tuple[FaceRecord, bytes]:
-        """Measure a face; it has a crop where nothing speaks against it."""
+        """Measure a face; it gets a crop unless there is a reason to leave it out."""
         options = self.options
         quad = face_quad(face, options.scale, options.shift)
         yaw, pitch, _ = face.pose
@@ -75,7 +75,7 @@ class Examiner:
         padding = 1.0 - float(crop.mask.mean())
         if padding > options.max_padding:
             return FaceRecord(number, "padded", f"{padding:.0%} lie outside the picture"), b""
-        reading = self._reading_crop(rgb, face, crop)
+        reading = self._age_crop(rgb, face, crop)
         if not options.grey and colourfulness(reading.image) < GREYEST:
             return FaceRecord(number, "grey", "it has no colour"), b""
         sharp = sharpness(reading.image)
@@ -93,9 +93,9 @@ class Examiner:
             apparent_age_spread=round(spread, 4),
             look=look_of(reading.image),
         )
-        return record, encoded(crop.image, options.quality)
+        return record, encode_webp(crop.image, options.quality)
 
-    def _reading_crop(self, rgb: np.ndarray, face: Face, crop: FaceCrop) -> FaceCrop:
+    def _age_crop(self, rgb: np.ndarray, face: Face, crop: FaceCrop) -> FaceCrop:
         scale, shift, size = READING
         if (self.options.scale, self.options.shift, self.options.size) == READING:
             return crop
@@ -130,8 +130,8 @@ def look_of(image: np.ndarray) -> str:
     return np.packbits(levels[:, 1:] > levels[:, :-1]).tobytes().hex()
 
 
-def encoded(image: np.ndarray, quality: int) -> bytes:
-    """WebP bytes of `[H, W, 3]` uint8."""
+def encode_webp(image: np.ndarray, quality: int) -> bytes:
+    """Encode `[H, W, 3]` uint8 as WebP."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "WEBP", quality=quality, method=4)
     return buffer.getvalue()
