@@ -49,11 +49,11 @@ class Direction:
         flat = self.vector.to(ws).flatten()
         return offset.flatten(1) @ flat / flat.square().sum()
 
-    def moved(self, ws: Tensor, strengths: Tensor, own: float) -> Tensor:
+    def move_codes(self, ws: Tensor, strengths: Tensor, own: float) -> Tensor:
         """One code `[1, num_ws, w_dim]` moved by strengths `[N]`; the face's age plays no part."""
         return move(ws.expand(len(strengths), -1, -1), self, strengths)
 
-    def allowed(self, ws: Tensor, own: float) -> tuple[float, float]:
+    def strength_range(self, ws: Tensor, own: float) -> tuple[float, float]:
         """Lowest and highest strength for one code `[1, num_ws, w_dim]`.
 
         Within the range of real faces, or as far as the direction was tried; for a direction of

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reage.agers.base import PreparedFace
 from reage.agers.direction import Direction
-from reage.agers.direction_scale import oriented
+from reage.agers.direction_scale import orient
 from reage.agers.latent import CodeAger
 from reage.compositing.change import Change
 from reage.compositing.view import age_square
@@ -60,11 +60,11 @@ class DirectionAger(CodeAger):
 
         A foreign file does not say its sign: it is measured on the average face.
         """
-        return oriented(self.direction, self.latents.average, self._ages_of)
+        return orient(self.direction, self.latents.average, self._ages_of)
 
     def reach(self, face: PreparedFace) -> tuple[float, float]:
         """Within the range of real faces' codes, or as far as the direction was tried."""
-        low, high = self.older.allowed(face.ws, face.own_age)
+        low, high = self.older.strength_range(face.ws, face.own_age)
         return face.own_age + 10 * low, face.own_age + 10 * high
 
     def codes(self, face: PreparedFace, ages: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class DirectionAger(CodeAger):
         return self.show(face, self._along(self.direction, face, strengths))
 
     def _along(self, direction: Direction, face: PreparedFace, strengths: Tensor) -> Tensor:
-        return direction.moved(face.ws, strengths.to(face.ws), face.own_age)
+        return direction.move_codes(face.ws, strengths.to(face.ws), face.own_age)
 
     @torch.no_grad()
     def _ages_of(self, ws: Tensor) -> Tensor:

@@ -12,11 +12,11 @@ from reage.agers.base import Ager
 from reage.agers.direction import for_generator, sefa_direction
 from reage.agers.direction_ager import DirectionAger
 from reage.agers.direction_files import load_direction
-from reage.agers.direction_scale import scaled
+from reage.agers.direction_scale import limit_scale
 from reage.agers.files import StoredAger, read_ager, read_sam_ager
 from reage.agers.fran import load_fran
 from reage.agers.latent import SamAger
-from reage.agers.skin import SkinAger, embedded_bank
+from reage.agers.skin import SkinAger, read_embedded_bank
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
 from reage.models.encoders import make_style_encoder
@@ -29,7 +29,7 @@ __all__ = [
     "AgerSource",
     "find_ager",
     "find_direction",
-    "stored_ager",
+    "read_stored_ager",
 ]
 
 AGE_DIRECTION = "age.direction.safetensors"
@@ -70,7 +70,7 @@ def find_ager(source: AgerSource, given: str | Path | None = None) -> Ager | Non
     return None
 
 
-def stored_ager(model: Model) -> StoredAger | None:
+def read_stored_ager(model: Model) -> StoredAger | None:
     """What the file of reage's own agers in a model's folder holds; None where there is none."""
     file = None if model.folder is None else model.folder / AGE_AGER
     found = None if file is None or not file.is_file() else read_ager(file)
@@ -84,7 +84,7 @@ def find_direction(latents: LatentSpace, given: str | Path) -> DirectionAger:
         direction = sefa_direction(model.generator, model.generator_hash, str(given))
     else:
         direction = for_generator(load_direction(Path(given)), config.num_ws)
-        direction = scaled(direction, model.generator)
+        direction = limit_scale(direction, model.generator)
     return DirectionAger(direction, latents)
 
 
@@ -110,7 +110,7 @@ def _of_file(source: AgerSource, path: Path) -> Ager:
         model, config = source.latents().model, source.config.generator
         found.check(model.generator_hash, config.num_ws, config.w_dim)
     ager = found.on_photos(source.config.alignment, source.device, source.dtype)
-    return SkinAger(ager, embedded_bank()) if source.fine_skin else ager
+    return SkinAger(ager, read_embedded_bank()) if source.fine_skin else ager
 
 
 def _foreign(source: AgerSource) -> Ager | None:

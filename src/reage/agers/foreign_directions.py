@@ -40,7 +40,7 @@ def read_foreign_direction(path: Path, choice: str) -> Direction:
         for keys in PCA:
             if set(keys) <= set(content):
                 return _component(path, choice, *(content[key] for key in keys))
-        return _named(path, choice, content)
+        return _direction_by_name(path, choice, content)
     if choice:
         raise LatentError(f"{path} holds one direction only; leave out :{choice}")
     return _plain(path.stem, content, path)
@@ -64,7 +64,7 @@ def _refuse_by_name(path: Path) -> None:
         )
 
 
-def _named(path: Path, choice: str, content: Mapping[Any, Any]) -> Direction:
+def _direction_by_name(path: Path, choice: str, content: Mapping[Any, Any]) -> Direction:
     """One of a dictionary of directions, such as PaddleGAN's."""
     if str(content.get("space", "")).upper() in ("Z", "S"):
         raise LatentError(f"{path} lives in {content['space']}; only W and W+ can be added to ws")

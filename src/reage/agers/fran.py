@@ -60,8 +60,8 @@ class FranAger(Ager):
         """What is added to one picture `[1, 3, R, R]`, in the same range of [-1, 1]."""
         network = self.network
         if network.side is not None and picture.shape[-1] < network.side:
-            large = self.change_picture(_resized(picture, network.side), own, wanted)
-            return _resized(large, picture.shape[-1])
+            large = self.change_picture(_resize(picture, network.side), own, wanted)
+            return _resize(large, picture.shape[-1])
         ages = picture.new_tensor([own]), picture.new_tensor([wanted])
         x = fran_input(picture if network.signed else (picture + 1) / 2, *ages)
         changes = network.run(x) if network.side is None else _in_windows(network, x, network.side)
@@ -74,7 +74,7 @@ def load_fran(path: Path, device: torch.device, dtype: torch.dtype) -> FranAger:
     return FranAger(network, path.stem, file_sha256(path))
 
 
-def _resized(layers: Tensor, side: int) -> Tensor:
+def _resize(layers: Tensor, side: int) -> Tensor:
     return F.interpolate(layers, size=(side, side), mode="bicubic", antialias=True)
 
 

@@ -16,10 +16,10 @@ from reage.inversion.projection import Inversion
 from reage.inversion.space import LatentSpace
 from reage.networks.judges.age import AgeNetwork
 
-__all__ = ["made_face"]
+__all__ = ["face_of_code"]
 
 
-def made_face(
+def face_of_code(
     latents: LatentSpace,
     ws: Tensor,
     image: Tensor,

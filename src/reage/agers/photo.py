@@ -86,12 +86,12 @@ class PhotoAger(Ager):
         made = face.paste != "delta"
         crop = picture.clamp(-1, 1) if made else picture
         eyes = torch.from_numpy(face.view.eyes).to(crop)
-        added = self._added(crop, eyes, ages.to(crop), own)
+        added = self._confine_change(crop, eyes, ages.to(crop), own)
         # A made face shows the generator's detail, which is none of the skin's.
         detail = None if made else torch.exp(DETAIL_A_YEAR * (ages - own))
         return Change(added, self._warp(ages, own), detail)
 
-    def _added(self, crop: Tensor, eyes: Tensor, wanted: Tensor, own: float) -> Tensor:
+    def _confine_change(self, crop: Tensor, eyes: Tensor, wanted: Tensor, own: float) -> Tensor:
         """What is added to the colours of crops `[1 or N, 3, R, R]`, `[N, 3, R, R]`.
 
         Nothing outside the oval that the training looked at; eyes `[R, R]` stay the photo's.

@@ -24,13 +24,13 @@ from reage.compositing.detail_transfer import (
     mix_detail,
     shading_age,
 )
-from reage.compositing.preview import lit_by_detail
+from reage.compositing.preview import relight_by_detail
 from reage.compositing.skin_tone import skin_tone
 from reage.models.checkpoints import Alignment
 from reage.models.files import fingerprint_of
 from reage.models.pretrained import load_gender_network
 
-__all__ = ["SkinAger", "embedded_bank"]
+__all__ = ["SkinAger", "read_embedded_bank"]
 
 RECIPE = "skin-1"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
@@ -38,7 +38,7 @@ LAID = "skin"  # under which a face keeps what was laid over it
 
 
 @cache
-def embedded_bank() -> DetailBank:
+def read_embedded_bank() -> DetailBank:
     """The bank of skin detail that comes with the package: of synthetic heads."""
     return read_bank(BANK)
 
@@ -89,7 +89,7 @@ class SkinAger(Ager):
         skin = SkinDetail(*laid, tuple(gain for gain, _ in gains), tuple(loss for _, loss in gains))
         shaded = ages.new_tensor([shading_age(own, age) for age in ages.tolist()])
         # The network sees what is left of the face's own folds: else it would fill them again.
-        seen = lit_by_detail(face.picture, skin.losses_in(face.view.crop))
+        seen = relight_by_detail(face.picture, skin.losses_in(face.view.crop))
         change = self.base.change_picture(seen, face, shaded)
         return Change(change.added, change.warp, change.detail, skin=skin)
 

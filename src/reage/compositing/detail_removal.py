@@ -71,9 +71,9 @@ def _change(
     texture = other - masked_gaussian(other, weight, PORES * side)
     broad = masked_gaussian(other, weight, FINE * side)
     cores = texture - PORE_LIMIT * np.tanh(texture / PORE_LIMIT)
-    return -_weighed(other - texture - broad, WRINKLES) - cores, -_weighed(broad, FOLDS)
+    return -_weight_signs(other - texture - broad, WRINKLES) - cores, -_weight_signs(broad, FOLDS)
 
 
-def _weighed(detail: np.ndarray, shares: tuple[float, float]) -> np.ndarray:
+def _weight_signs(detail: np.ndarray, shares: tuple[float, float]) -> np.ndarray:
     darker, lighter = shares
     return np.where(detail < 0, np.float32(darker), np.float32(lighter)) * detail

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from reage.compositing.bands import BAND, LUMA, enlarged, units_of
+from reage.compositing.bands import BAND, LUMA, enlarge_rows, units_of
 from reage.compositing.detail_bank import REGIONS, DetailBank, Exemplar, Sex
 from reage.compositing.mesh_warp import FRAME_SCALE, MESH, warp_from_frame
 from reage.compositing.skin_mask import (
@@ -272,7 +272,7 @@ def _multiply(target: np.ndarray, seen: np.ndarray, detail: np.ndarray) -> None:
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))
         part = slice(*rows)
-        logs = detail[part] if len(detail) == height else enlarged(whole, rows, width, height)
+        logs = detail[part] if len(detail) == height else enlarge_rows(whole, rows, width, height)
         light = (seen[part] @ LUMA) / full
         logs = logs * smoothstep((BURNT[1] - light) / (BURNT[1] - BURNT[0]))
         logs *= smoothstep((light - DARK[0]) / (DARK[1] - DARK[0]))

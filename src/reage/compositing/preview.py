@@ -17,7 +17,7 @@ from reage.faces.squares import to_unit
 from reage.images import to_tensor
 from reage.networks.agers.growth import warp_images
 
-__all__ = ["lit_by_detail", "preview", "preview_flat", "to_age_square"]
+__all__ = ["preview", "preview_flat", "relight_by_detail", "to_age_square"]
 
 
 def preview(
@@ -31,7 +31,7 @@ def preview(
     if paste == "none":
         return to_age_square(view, apply_change(picture, change)).clamp(-1, 1)
     flat = preview_flat(view, picture, change, paste) if flat is None else flat
-    return _warped(view, _greyed(view, flat, change.greying), change)
+    return _warp(view, _grey_hair(view, flat, change.greying), change)
 
 
 def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMode) -> Tensor:
@@ -48,11 +48,11 @@ def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMo
         relief = to_age_square(view, change.relief[:, None])
         shown = (shown + 1) * torch.exp(relief) - 1
     if change.skin is not None:
-        shown = lit_by_detail(shown, change.skin.all_in(view.age_crop))
+        shown = relight_by_detail(shown, change.skin.all_in(view.age_crop))
     return shown.clamp(-1, 1)
 
 
-def lit_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:
+def relight_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:
     """Pictures `[1 or N, 3, R, R]` of -1..1 with log-luminance `[N, R, R]` added."""
     if detail is None:
         return pictures
@@ -62,7 +62,7 @@ def lit_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:
     return (pictures + offset) * torch.exp(tones * logs) - offset
 
 
-def _greyed(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:
+def _grey_hair(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:
     """The age network's square `[1 or N, 3, 128, 128]` with grey hair."""
     if greying is None or not any(greying.shares):
         return shown
@@ -76,7 +76,7 @@ def _greyed(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:
     return pictures
 
 
-def _warped(view: FaceView, shown: Tensor, change: Change) -> Tensor:
+def _warp(view: FaceView, shown: Tensor, change: Change) -> Tensor:
     """What the age network's square `[1 or N, 3, 128, 128]` shows where the photo is warped."""
     warp = change.warp
     if warp is None:

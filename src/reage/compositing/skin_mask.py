@@ -70,9 +70,11 @@ def frame_mask(canonical: np.ndarray) -> np.ndarray:
     brow = canonical[[105, 334], 1].mean()
     above = np.clip((brow - outline[:, 1]) / (brow - canonical[10, 1]), 0, 1)
     outline[:, 1] -= FOREHEAD * height * above**2
-    mask = smoothstep(2 * _filled([outline], OVAL_FEATHER) - 1)
+    mask = smoothstep(2 * _fill_rings([outline], OVAL_FEATHER) - 1)
     for rings, name in ((EYES, "eyes"), (BROWS, "brows"), ([LIPS], "lips"), (NOSTRILS, "nostrils")):
-        mask = mask * (1 - smoothstep(2 * _filled([canonical[r] for r in rings], FEATHERS[name])))
+        mask = mask * (
+            1 - smoothstep(2 * _fill_rings([canonical[r] for r in rings], FEATHERS[name]))
+        )
     return mask
 
 
@@ -83,7 +85,7 @@ def near_eyes(canonical: np.ndarray, feather: float = NEAR) -> np.ndarray:
     """
     between = [55, 107, 9, 336, 285, 417, 6, 193]
     rings = [canonical[ring] for ring in (*EYES, *BROWS, between)]
-    return smoothstep(2.5 * _filled(rings, feather))
+    return smoothstep(2.5 * _fill_rings(rings, feather))
 
 
 def region_weights(canonical: np.ndarray) -> np.ndarray:
@@ -121,10 +123,10 @@ def skin_likelihood(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
     away = values - centre[:, None, None]
     distance = np.sqrt(np.einsum("iyx,ij,jyx->yx", away, np.linalg.inv(spread), away))
     likely = smoothstep((NOT_SKIN - distance) / (NOT_SKIN - SKIN))
-    return _closed(likely, CLOSE * rgb.shape[1])
+    return _close(likely, CLOSE * rgb.shape[1])
 
 
-def _closed(plane: np.ndarray, radius: float) -> np.ndarray:
+def _close(plane: np.ndarray, radius: float) -> np.ndarray:
     """Fill dark lines narrower than two radii (wrinkles are skin, strands in a mass are not)."""
     side = 2 * max(1, round(radius)) + 1
     image = Image.fromarray(np.rint(plane * 255).astype(np.uint8))
@@ -132,7 +134,7 @@ def _closed(plane: np.ndarray, radius: float) -> np.ndarray:
     return gaussian(np.asarray(closed, np.float32) / 255, radius / 2)
 
 
-def _filled(rings: list[np.ndarray], feather: float) -> np.ndarray:
+def _fill_rings(rings: list[np.ndarray], feather: float) -> np.ndarray:
     """Fill polygons `[N, 2]` in the frame; the edge passes one half on the ring."""
     width, height = FRAME
     image = Image.new("L", (2 * width, 2 * height))

@@ -37,7 +37,7 @@ class Tone:
         assert known.any(), "no colours"
         sums = np.stack([np.bincount(nearest, one, BINS) for one in away.T], axis=1)
         means = sums[known] / counts[known, None]
-        curve = np.stack([_filled(one, np.flatnonzero(known)) for one in means.T], axis=1)
+        curve = np.stack([_fill_gaps(one, np.flatnonzero(known)) for one in means.T], axis=1)
         tone = cls((curve / 255).astype(np.float32), 1.0)
         left = away / 255 - tone.offsets(light / 255)
         spread = 255 * float(np.sqrt(np.square(left).mean()))
@@ -51,7 +51,7 @@ class Tone:
         return self.curve[low] * (1 - share) + self.curve[low + 1] * share
 
 
-def _filled(values: np.ndarray, bins: np.ndarray) -> np.ndarray:
+def _fill_gaps(values: np.ndarray, bins: np.ndarray) -> np.ndarray:
     """One channel `[BINS]` by its values at some bins; beyond them it goes on as it went."""
     every = np.arange(BINS)
     filled = np.interp(every, bins, values)

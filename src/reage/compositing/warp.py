@@ -33,7 +33,7 @@ class Warp:
         """One of them."""
         return Warp(self.moves[index : index + 1], self.margin)
 
-    def scaled(self, share: float) -> Warp:
+    def scale(self, share: float) -> Warp:
         """That share of all moves."""
         return Warp(self.moves * share, self.margin)
 
@@ -71,7 +71,7 @@ def warp_in_place(
         rows = slice(first - low[1], last - low[1])
         start = np.array([low[0], first])
         within = None if opacity is None else opacity[rows]
-        found, moved = _fetched(source[rows], within, start, box, moves, warp.margin, quad)
+        found, moved = _sample_moved(source[rows], within, start, box, moves, warp.margin, quad)
         np.copyto(target, found, where=moved if layer.ndim == 2 else moved[..., None])
 
 
@@ -89,7 +89,7 @@ def _region(shape: tuple[int, ...], moves: Tensor, margin: float, quad: np.ndarr
     return pixels_within(quad, np.array([[u, v] for u in (u0, u1) for v in (v0, v1)]), shape)
 
 
-def _fetched(
+def _sample_moved(
     source: np.ndarray,
     opacity: np.ndarray | None,
     start: np.ndarray,

@@ -12,7 +12,7 @@ from reage.agers.base import PreparedFace
 from reage.errors import FaceError
 from reage.outputs.lettering import fitting_size, font, plain
 from reage.search.pacing import PacedCurve
-from reage.search.photo_search import PhotoSearch, TracedFaces, paced
+from reage.search.photo_search import PhotoSearch, TracedFaces, pace_faces
 
 __all__ = ["AnimationPlan", "Timing", "plan_animation", "plan_strengths", "play", "time_ages"]
 
@@ -66,7 +66,7 @@ def plan_animation(
     `curves` are the faces' by number, where they are known already. FaceError where no face
     reaches any part of it.
     """
-    curves = paced(traced) if curves is None else curves
+    curves = pace_faces(traced) if curves is None else curves
     low = min(curve.reach[0] for curve in curves.values())
     high = max(curve.reach[1] for curve in curves.values())
     start, end = (float(np.clip(age, low, high)) for age in (first, last))

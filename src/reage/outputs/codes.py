@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reage.agers.made import made_face
+from reage.agers.made import face_of_code
 from reage.compositing.view import usual_points
 from reage.editor import Editor
 from reage.faces.face import Face, select_faces
@@ -32,7 +32,7 @@ def person_of_code(editor: Editor, ws: Tensor, name: str) -> Person:
     points = usual_points(editor.model.config.alignment, len(rgb))
     face = select_faces(faces, "largest")[0] if faces else Face.from_points(points)
     photo = replace(photo_from_array(rgb), path=Path(name))
-    made = made_face(editor.latents, ws, image, face, editor.age_network)
+    made = face_of_code(editor.latents, ws, image, face, editor.age_network)
     return Person(name, photo, made)
 
 

@@ -74,7 +74,7 @@ class Looker:
                 flat if change.skin is None else _flat(face, replace(change, skin=None))
                 for face, change, flat in zip(self.faces, changes, flats, strict=True)
             ]
-            pairs = zip(painted, self._described, strict=True)
+            pairs = zip(painted, self._own_descriptions, strict=True)
             # How a face grows and how skin wrinkles is known; what a network paints may make it
             # somebody else's.
             like = [self.likeness(self.likeness.describe(flat), own).cpu() for flat, own in pairs]
@@ -95,24 +95,24 @@ class Looker:
         """What is to be done to each face at strengths `[N]`, hair and all."""
         return self._read(strengths)[0]
 
-    def described(self, index: int, strength: float) -> tuple[list[Tensor], list[Tensor]]:
+    def describe(self, index: int, strength: float) -> tuple[list[Tensor], list[Tensor]]:
         """What the likeness sees in a face as it is and at a strength, not warped."""
         face, part = self.faces[index], torch.tensor([strength])
         with torch.no_grad():
             flat = preview_flat(
                 face.view, face.picture, change_by(self.ager, face, part), face.paste
             )
-            return self._described[index], self.likeness.describe(flat)
+            return self._own_descriptions[index], self.likeness.describe(flat)
 
     @cached_property
-    def _described(self) -> list[list[Tensor]]:
+    def _own_descriptions(self) -> list[list[Tensor]]:
         """What the likeness sees in the faces as they are.
 
         What a made face lost against the photo is not the ager's doing: the measure is the
         unchanged face as it would be pasted, which in `delta` is the photo itself.
         """
         with torch.no_grad():
-            return [self.likeness.describe(_unchanged(face)) for face in self.faces]
+            return [self.likeness.describe(_preview_unchanged(face)) for face in self.faces]
 
     @cached_property
     def _hair(self) -> Sequence[Hair | None]:
@@ -157,6 +157,6 @@ def _flat(face: PreparedFace, change: Change) -> Tensor:
     return preview_flat(face.view, face.picture, change, face.paste)
 
 
-def _unchanged(face: PreparedFace) -> Tensor:
+def _preview_unchanged(face: PreparedFace) -> Tensor:
     still = Change(torch.zeros_like(face.base))
     return preview_flat(face.view, face.base, still, face.paste)

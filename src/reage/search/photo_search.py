@@ -23,7 +23,7 @@ from reage.search.looker import BATCH, Looker, change_by
 from reage.search.pacing import PacedCurve, pace_curve
 from reage.types import AgedFace, Edit, Target
 
-__all__ = ["PhotoSearch", "TracedFaces", "paced"]
+__all__ = ["PhotoSearch", "TracedFaces", "pace_faces"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class PhotoSearch:
         if self.paste == "none":
             made = [apply_change(face.picture, change) for face, change in pairs]
             row = np.concatenate([to_array(picture)[0] for picture in made], axis=1)
-            shown = [self._made_square(face, change) for face, change in pairs]
+            shown = [self._preview_made(face, change) for face, change in pairs]
             photo = replace(photo_from_array(row), path=photo.path)
         else:
             alpha = None if photo.alpha is None else photo.alpha.copy()
@@ -103,16 +103,16 @@ class PhotoSearch:
     def _device(self) -> torch.device:
         return self.age_network.ages.device
 
-    def _made_square(self, face: PreparedFace, change: Change) -> Tensor:
+    def _preview_made(self, face: PreparedFace, change: Change) -> Tensor:
         return preview(face.view, face.picture, change, "none")
 
     def _report(self, face: PreparedFace, goal: Reached, shown: Tensor) -> AgedFace:
         """What came of one face; `shown` is the age network's square of the finished photo."""
         view, number = face.view, face.view.number
-        if number not in self._described:
+        if number not in self._own_descriptions:
             crop = to_tensor(view.age_crop.image).to(self._device)
-            self._described[number] = self.likeness.describe(crop)
-        similar = self.likeness(self.likeness.describe(shown), self._described[number])
+            self._own_descriptions[number] = self.likeness.describe(crop)
+        similar = self.likeness(self.likeness.describe(shown), self._own_descriptions[number])
         after = read_age(self.age_network, shown)
         return AgedFace(
             number=number,
@@ -154,10 +154,10 @@ class TracedFaces:
         # If the finished photo reads differently from the small square in which the age was
         # looked for, the search runs once more with a corrected target.
         again = [
-            (face, self._corrected(face, goal, aged))
+            (face, self._correct(face, goal, aged))
             for (face, goal), aged in zip(goals, edit.faces, strict=True)
         ]
-        return edit if again == goals else min(edit, self.search.apply(again), key=_missed)
+        return edit if again == goals else min(edit, self.search.apply(again), key=_age_error)
 
     def reach(self, face: PreparedFace, asked: float) -> Reached:
         """Where a face reads an age in years."""
@@ -165,7 +165,7 @@ class TracedFaces:
             self.search.looker(face).look_at_ages, self.curves[face.view.number], asked
         )
 
-    def _corrected(self, face: PreparedFace, goal: Reached, aged: AgedFace) -> Reached:
+    def _correct(self, face: PreparedFace, goal: Reached, aged: AgedFace) -> Reached:
         """The same goal, unless it was met in the search alone."""
         if goal.asked is None or goal.limit is not None or aged.limit is None:
             return goal
@@ -173,7 +173,7 @@ class TracedFaces:
         return replace(found, asked=goal.asked)
 
 
-def paced(traced: TracedFaces) -> dict[int, PacedCurve]:
+def pace_faces(traced: TracedFaces) -> dict[int, PacedCurve]:
     """The curves of faces, by number, so that each age in reach has one strength."""
     return {
         face.view.number: pace_curve(
@@ -183,6 +183,6 @@ def paced(traced: TracedFaces) -> dict[int, PacedCurve]:
     }
 
 
-def _missed(edit: Edit) -> float:
+def _age_error(edit: Edit) -> float:
     """Years between what was asked and what is read, of all faces."""
     return sum(abs(face.after.age - face.asked) for face in edit.faces if face.asked is not None)

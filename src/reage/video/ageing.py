@@ -98,7 +98,7 @@ def prepare_track(
         grey=_grey_share(looker, reached.strength),
         hair=keys[best].hair or next((key.hair for key in keys if key.hair), None),
         codes=codes,
-        described=looker.described(best, reached.strength),
+        described=looker.describe(best, reached.strength),
     )
 
 
