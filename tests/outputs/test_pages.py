@@ -20,7 +20,7 @@ from reage.networks.stylegan2.generator import Generator
 from reage.outputs.animation import Timing, time_ages
 from reage.outputs.framing import frame_photo
 from reage.outputs.grid import draw_grid, page_dpi
-from reage.outputs.lettering import fitting_size, font, plain, wrapped, write
+from reage.outputs.lettering import fitting_size, font, plain, wrap_text, write
 from reage.outputs.mixing import level_numbers
 from reage.outputs.months import Dates, Month, parse_month, said_age
 from reage.outputs.moving import write_moving
@@ -155,7 +155,7 @@ class TestLettering:
         columns = np.flatnonzero((np.asarray(page) < 200).any((0, 2)))
         assert columns.min() >= 19
         assert 200 <= columns.max() <= 221
-        lines = wrapped("one two three four five six " * 3, 150, 20)
+        lines = wrap_text("one two three four five six " * 3, 150, 20)
         assert len(lines) > 3
         assert all(font(20).getlength(line) <= 150 for line in lines)
 

@@ -93,7 +93,7 @@ def time_ages(start: float, end: float, timing: Timing) -> np.ndarray:
     whole = max(round(timing.fps * timing.seconds), 4)
     count = whole if timing.once else whole // 2 + 1
     t = np.linspace(0, 1, count)
-    return start + (end - start) * (_eased(t) if timing.ease else t)
+    return start + (end - start) * (_ease(t) if timing.ease else t)
 
 
 def play(plan: AnimationPlan, *, label: bool = False) -> Iterator[np.ndarray]:
@@ -115,10 +115,10 @@ def _frames(plan: AnimationPlan, order: list[int], label: bool) -> Iterator[np.n
     texts = [plan.words.format(age) for age in ages]
     widest = max(texts, key=len).translate(AS_ZEROS)
     for text, frame in zip(texts, plan.search.frames(paths), strict=True):
-        yield _labelled(frame, text, widest) if label else frame
+        yield _draw_label(frame, text, widest) if label else frame
 
 
-def _labelled(frame: np.ndarray, text: str, widest: str) -> np.ndarray:
+def _draw_label(frame: np.ndarray, text: str, widest: str) -> np.ndarray:
     """Write on a dark band in the lower left corner, as wide for all texts."""
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image, "RGBA")
@@ -131,7 +131,7 @@ def _labelled(frame: np.ndarray, text: str, widest: str) -> np.ndarray:
     return np.asarray(image)
 
 
-def _eased(t: np.ndarray) -> np.ndarray:
+def _ease(t: np.ndarray) -> np.ndarray:
     """Constant speed between two parabolas; 0 to 1."""
     v = 1 / (1 - EASE)
     rise = v * t**2 / (2 * EASE)

@@ -36,26 +36,28 @@ def frame_photo(
 
     The longer side is then at most `size` pixels, both are even; the faces move along. 8 bit.
     """
-    small, place = _framed(photo, list(faces.values()), size, whole)
-    return small, {n: _moved(face, place) for n, face in faces.items()}
+    small, place = _frame(photo, list(faces.values()), size, whole)
+    return small, {n: _move_face(face, place) for n, face in faces.items()}
 
 
 def frame_prepared(
     photo: Photo, faces: Sequence[PreparedFace], size: int, *, whole: bool = False
 ) -> tuple[Photo, list[PreparedFace]]:
     """As `frame_photo` for faces that are inverted already: what they are does not change."""
-    small, place = _framed(photo, [face.view.face for face in faces], size, whole)
+    small, place = _frame(photo, [face.view.face for face in faces], size, whole)
     moved = []
     for face in faces:
         crop, age_crop = (
             replace(seen, quad=place(seen.quad)) for seen in (face.view.crop, face.view.age_crop)
         )
-        view = replace(face.view, crop=crop, age_crop=age_crop, face=_moved(face.view.face, place))
+        view = replace(
+            face.view, crop=crop, age_crop=age_crop, face=_move_face(face.view.face, place)
+        )
         moved.append(face.with_view(view, small.pixels))
     return small, moved
 
 
-def _framed(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tuple[Photo, Place]:
+def _frame(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tuple[Photo, Place]:
     """The smaller photo, and where a point of the photo lies in it."""
     height, width = photo.pixels.shape[:2]
     alone = faces[0] if len(faces) == 1 and not whole else None
@@ -73,7 +75,7 @@ def _framed(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tupl
     return replace(photo_from_array(small), path=photo.path), place
 
 
-def _moved(face: Face, place: Place) -> Face:
+def _move_face(face: Face, place: Place) -> Face:
     if face.landmarks is None:
         return Face.from_points(place(face.points))
     xy = place(face.landmarks[:, :2])

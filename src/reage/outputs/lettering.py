@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["FAINT", "INK", "PAPER", "fitting_size", "font", "plain", "wrapped", "write"]
+__all__ = ["FAINT", "INK", "PAPER", "fitting_size", "font", "plain", "wrap_text", "write"]
 
 INK, PAPER, FAINT = (24, 24, 28), (255, 255, 255), (110, 110, 118)
 SMALLEST = 9.0  # pixels; below it nothing can be read anyway
@@ -41,7 +41,7 @@ def fitting_size(texts: Sequence[str], width: float, size: float) -> float:
     return size
 
 
-def _shortened(text: str, width: float, size: float) -> str:
+def _shorten(text: str, width: float, size: float) -> str:
     whole = plain(text)
     if font(size).getlength(whole) <= width:
         return text
@@ -50,7 +50,7 @@ def _shortened(text: str, width: float, size: float) -> str:
     return whole + "…"
 
 
-def wrapped(text: str, width: float, size: float) -> list[str]:
+def wrap_text(text: str, width: float, size: float) -> list[str]:
     """Break a text into lines of at most `width` pixels; a longer word stands alone."""
     lines: list[str] = []
     for word in plain(text).split():
@@ -75,5 +75,5 @@ def write(
     """Write one line at a place; made smaller, at last cut, to be within `width` pixels."""
     if width is not None:
         size = fitting_size([text], width, size)
-        text = _shortened(text, width, size)
+        text = _shorten(text, width, size)
     ImageDraw.Draw(page).text(place, plain(text), ink, font(size), anchor=anchor)

@@ -42,15 +42,15 @@ class FaceCurve:
     searched: dict[float, float] = field(default_factory=dict)  # strengths of the first age
 
     @cached_property
-    def paced(self) -> PacedCurve:
+    def paced_curve(self) -> PacedCurve:
         """The curve at which each age has one strength: two dozen looks more."""
         return pace_curve(self.looker.look_at_ages, self.traced)
 
     @property
     def reach(self) -> tuple[float, float]:
         """The youngest and the oldest age that are read along it, years."""
-        if "paced" in vars(self):
-            return self.paced.reach
+        if "paced_curve" in vars(self):
+            return self.paced_curve.reach
         return float(self.traced.ages.min()), float(self.traced.ages.max())
 
     def strength(self, age: float) -> float:
@@ -64,7 +64,7 @@ class FaceCurve:
             self.searched[age] = found.strength
         if age in self.searched:
             return self.searched[age]
-        return float(self.paced.at(np.array([age])))
+        return float(self.paced_curve.at(np.array([age])))
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from reage.outputs.lettering import plain
 from reage.outputs.strip import Panel
 from reage.types import Edit
 
-__all__ = ["Person", "level_numbers", "mix_rows", "mixed"]
+__all__ = ["Person", "level_numbers", "mix_person", "mix_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Person:
     face: PreparedFace
 
 
-def mixed(
+def mix_person(
     editor: Editor,
     one: Person,
     other: Person,
@@ -53,16 +53,16 @@ def mix_rows(editor: Editor, one: Person, other: Person, amount: float = 1.0) ->
 def _row(editor: Editor, one: Person, other: Person, amount: float) -> list[Panel]:
     own = f"reads {one.face.view.reading.age:.0f}"
     part = "" if amount == 1 else f"{amount:.0%} "
-    row = [Panel(_shown(one, one.photo.rgb8), plain(one.name), own)]
+    row = [Panel(_cut_face(one, one.photo.rgb8), plain(one.name), own)]
     for name, levels in named_levels(one.face.ws.shape[1]).items():
-        edit = mixed(editor, one, other, levels, amount)
-        picture = edit.photo.rgb8 if one.face.paste == "none" else _shown(one, edit.photo.rgb8)
+        edit = mix_person(editor, one, other, levels, amount)
+        picture = edit.photo.rgb8 if one.face.paste == "none" else _cut_face(one, edit.photo.rgb8)
         note = f"reads {edit.faces[0].after.age:.0f}"
         row.append(Panel(picture, plain(f"{part}{name} of {other.name}"), note))
     return row
 
 
-def _shown(person: Person, pixels: np.ndarray) -> np.ndarray:
+def _cut_face(person: Person, pixels: np.ndarray) -> np.ndarray:
     return cut_to_face(pixels, person.face.view.face)
 
 

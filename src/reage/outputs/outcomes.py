@@ -136,13 +136,13 @@ def _outcome(
 ) -> Outcome:
     """Show a change, with as much of it as leaves the face the same person's."""
     for share in LESS[:-1]:
-        outcome = _shown(editor, photo, face, change, share, age)
+        outcome = _show(editor, photo, face, change, share, age)
         if outcome.face.likeness >= LEAST_LIKENESS:
             return outcome
-    return _shown(editor, photo, face, change, LESS[-1], age)
+    return _show(editor, photo, face, change, LESS[-1], age)
 
 
-def _shown(
+def _show(
     editor: Editor, photo: Photo, face: PreparedFace, change: _Change, share: float, age: float
 ) -> Outcome:
     varied = face.with_code(torch.lerp(face.ws, change.ws, share))

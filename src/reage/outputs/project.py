@@ -107,7 +107,7 @@ def open_project(editor: Editor, data: bytes, max_pixels: int = MAX_PIXELS) -> P
         name = str(known["photo"]["name"])
         if hashlib.sha256(photo_data).hexdigest() != known["photo"]["sha256"]:
             raise LatentError("the project's photo is damaged: its checksum differs")
-        listed = [_upgraded(facts) if known["format"] == 1 else facts for facts in known["faces"]]
+        listed = [_upgrade(facts) if known["format"] == 1 else facts for facts in known["faces"]]
         if not 0 < len(listed) <= MAX_FACES:
             raise LatentError(f"the project lists {len(listed)} faces; 1 to {MAX_FACES} can be")
         if any("code" in facts for facts in listed):
@@ -115,7 +115,7 @@ def open_project(editor: Editor, data: bytes, max_pixels: int = MAX_PIXELS) -> P
         photo = decode_photo(photo_data, name, max_pixels)
         faces = {int(facts["number"]): _face(facts, tensors) for facts in listed}
         codes = {
-            int(facts["number"]): _coded(editor, photo, faces, facts, tensors)
+            int(facts["number"]): _face_with_code(editor, photo, faces, facts, tensors)
             for facts in listed
             if "code" in facts
         }
@@ -145,7 +145,7 @@ def _about_code(face: PreparedFace) -> dict[str, Any]:
     }
 
 
-def _upgraded(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _upgrade(facts: Mapping[str, Any]) -> dict[str, Any]:
     """A face of format 1 as format 2 lists it: all were inverted and in the edit."""
     return {"number": facts["number"], "score": facts["score"], "chosen": True, "code": facts}
 
@@ -204,7 +204,7 @@ def _face(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Face:
     return Face.from_landmarks(points.reshape(478, 3), float(facts["score"]))
 
 
-def _coded(
+def _face_with_code(
     editor: Editor,
     photo: Photo,
     faces: Mapping[int, Face],

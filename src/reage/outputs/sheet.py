@@ -12,7 +12,7 @@ from reage.agers.base import PreparedFace
 from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.outputs.grid import cut_to_face
-from reage.outputs.lettering import FAINT, INK, PAPER, font, plain, wrapped, write
+from reage.outputs.lettering import FAINT, INK, PAPER, font, plain, wrap_text, write
 from reage.outputs.months import Dates, said_age
 from reage.outputs.outcomes import Outcome
 
@@ -200,8 +200,8 @@ def _words(page: Image.Image, facts: SheetFacts, y: int) -> None:
     width, foot = PAGE[0] - 2 * MARGIN, PAGE[1] - MARGIN // 2
     size = float(BODY)
     while True:
-        notes = [line for note in sheet_notes(facts) for line in wrapped(note, width, size)]
-        honest = wrapped(HONESTY, width - 60, size)
+        notes = [line for note in sheet_notes(facts) for line in wrap_text(note, width, size)]
+        honest = wrap_text(HONESTY, width - 60, size)
         height = (len(notes) + len(honest)) * size * 1.3 + 170
         if y + height <= foot or size < 30:
             break

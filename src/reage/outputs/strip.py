@@ -36,7 +36,7 @@ def result_strip(result: Result, source: str = "photo") -> np.ndarray:
     panels = [Panel(_cut(result.photo.rgb8, box), source, f"reads {before}")]
     for edit in result.edits:
         same = edit.photo.pixels.shape == result.photo.pixels.shape
-        goals = [_asked(face.asked, face.strength) for face in edit.faces]
+        goals = [_target_label(face.asked, face.strength) for face in edit.faces]
         asked = goals[0] if len(set(goals)) == 1 else ", ".join(goals)
         read = ", ".join(f"{face.after.age:.0f}" for face in edit.faces)
         picture = _cut(edit.photo.rgb8, box if same else None)
@@ -75,7 +75,7 @@ def _label(panel: Panel, width: int, band: int) -> Image.Image:
     return label
 
 
-def _asked(age: float | None, strength: float) -> str:
+def _target_label(age: float | None, strength: float) -> str:
     return f"{strength:+.3g}" if age is None else f"{age:g}"
 
 

@@ -89,7 +89,7 @@ def prepare_track(
     half = (0.0, high) if asked > own.age else (low, 0.0)  # the other one is not used
     reached = reach_age(looker.look, looker.trace(half, looks=LOOKS), asked)
     if codes is not None and isinstance(ager, CodeAger):
-        codes = codes.moved(ager, faces, reached.strength)
+        codes = codes.move(ager, faces, reached.strength)
     best = max(range(len(keys)), key=lambda i: keys[i].worth)
     return TrackEdit(
         track=track,

@@ -48,7 +48,7 @@ class CodePath:
             found.append(PreparedFace(view, "delta", latents.synthesize(ws), latents, None, ws))
         return found
 
-    def moved(self, ager: CodeAger, faces: Sequence[PreparedFace], strength: float) -> CodePath:
+    def move(self, ager: CodeAger, faces: Sequence[PreparedFace], strength: float) -> CodePath:
         """The path with the identity's change at a strength, decades from the own age."""
         ws = self.identity[None].to(faces[0].ws)
         face = replace(faces[0], code=ws, base=ager.latents.synthesize(ws))
@@ -73,7 +73,7 @@ class CodePath:
             return self.identity.expand(len(frames), -1, -1)
         codes = journal.read_codes(rows["code"]) - self.identity.flatten().numpy()
         smooth = local_polynomial(seconds[rows["frame"] - first], codes, at, CODE_STEADY, order=1)
-        offsets = np.stack([_limited(offset, self.largest) for offset in smooth])
+        offsets = np.stack([_limit(offset, self.largest) for offset in smooth])
         return self.identity + torch.from_numpy(offsets).view(shape)
 
 
@@ -100,10 +100,10 @@ def find_codes(
     worth = torch.tensor(worths).clamp_min(1e-3)
     identity = (codes * (worth / worth.sum())[:, None, None]).sum(0)
     if journal.code_size:
-        identity = _encoded_identity(journal, track, identity)
+        identity = _encode_identity(journal, track, identity)
     average = editor.latents.average[0].detach().cpu()
     largest = LARGEST * float((identity - average).norm())
-    offsets = np.stack([_limited((c - identity).flatten().numpy(), largest) for c in codes])
+    offsets = np.stack([_limit((c - identity).flatten().numpy(), largest) for c in codes])
     return CodePath(identity, torch.zeros_like(identity), largest, np.array(seconds), offsets)
 
 
@@ -135,7 +135,7 @@ def _key_codes(editor: Editor, crops: Sequence[FaceCrop], config: VideoConfig) -
     return torch.stack(codes)
 
 
-def _encoded_identity(journal: Journal, track: Track, fallback: Tensor) -> Tensor:
+def _encode_identity(journal: Journal, track: Track, fallback: Tensor) -> Tensor:
     """Mean code of many frames over the track's time, the better seen ones counting more."""
     coded = [(code, worth) for _, code, worth in best_frames(journal, track, SAMPLES) if code >= 0]
     if not coded:
@@ -149,7 +149,7 @@ def _encoded_identity(journal: Journal, track: Track, fallback: Tensor) -> Tenso
     return torch.from_numpy((total / weight).astype(np.float32)).view_as(fallback)
 
 
-def _limited(offset: np.ndarray, largest: float) -> np.ndarray:
+def _limit(offset: np.ndarray, largest: float) -> np.ndarray:
     """The part of a frame's difference from the identity that is followed."""
     followed = SHARE * offset
     norm = float(np.linalg.norm(followed))

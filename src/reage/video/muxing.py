@@ -14,7 +14,7 @@ from reage.ffmpeg import FULL, H264, LIMITED, add_stream, av_module, local, open
 from reage.files import publish
 from reage.video.config import VideoConfig
 from reage.video.journal import CHUNK, Journal
-from reage.video.source import VideoSource, video_stream, written
+from reage.video.source import VideoSource, report_write_errors, video_stream
 
 __all__ = ["CONTAINERS", "check_output", "h264_of", "join_segments"]
 
@@ -89,7 +89,7 @@ def join_segments(
     if format != "matroska" and source.time_base.numerator == 1:
         options["movie_timescale"] = str(max(1000, source.time_base.denominator))
     try:
-        with written(output), open_input(source.path) as input_:
+        with report_write_errors(output), open_input(source.path) as input_:
             out = av_module().open(local(partial), "w", format=format, options=options)
             try:
                 _write_all(out, input_, segments, source, journal, span, mark)

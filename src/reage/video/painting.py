@@ -92,14 +92,14 @@ class Painter:
         if self.edit.codes is not None:
             layer = self._between_knots(frame)
         else:
-            layer = self._seen(seen, frame)
+            layer = self._change_frame(seen, frame)
         hair = None if self.hair is None else self.hair.at(seen, self.points(frame)[:5])
         if hair is not None:
             greying = Greying(hair, (self.edit.grey,))
             layer = replace(layer, change=replace(layer.change, greying=greying))
         return replace(layer, weight=weight)
 
-    def _seen(self, seen: Planes, frame: int) -> FaceLayer:
+    def _change_frame(self, seen: Planes, frame: int) -> FaceLayer:
         """What the ager does to the face that a frame shows."""
         points = self.points(frame)
         quad, side = view_points(self.editor, points)

@@ -28,7 +28,7 @@ from reage.video.journal import Journal
 from reage.video.metrics import Tally
 from reage.video.muxing import h264_of
 from reage.video.painting import Painter
-from reage.video.source import KEPT, Frame, VideoSource, written
+from reage.video.source import KEPT, Frame, VideoSource, report_write_errors
 from reage.video.tracks import overlapping
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def render_segments(
 
 
 def _write_tally(path: Path, tally: Tally) -> None:
-    with written(path), new_file(path) as temporary:
+    with report_write_errors(path), new_file(path) as temporary:
         temporary.write_text(json.dumps(tally.plain()))
 
 

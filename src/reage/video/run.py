@@ -24,7 +24,7 @@ from reage.video.metrics import VideoMetrics
 from reage.video.muxing import check_output, join_segments
 from reage.video.render import render_segments, segments_of
 from reage.video.scan import scan_video
-from reage.video.source import VideoSource, written
+from reage.video.source import VideoSource, report_write_errors
 from reage.video.tracks import Track, choose_tracks, read_tracks
 
 __all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]
@@ -148,7 +148,7 @@ def _edits(
     on_progress: Report | None,
     folder: Path,
 ) -> list[TrackEdit]:
-    with _removed_if_refused(folder):
+    with _remove_on_error(folder):
         ages = choose_tracks(tracks, config.to, config.which)
     edits = []
     for done, (number, age) in enumerate(sorted(ages.items())):
@@ -160,7 +160,7 @@ def _edits(
 
 
 @contextmanager
-def _removed_if_refused(folder: Path) -> Iterator[None]:
+def _remove_on_error(folder: Path) -> Iterator[None]:
     """What cannot be done leaves nothing behind."""
     from reage.errors import ReageError
 
@@ -205,7 +205,7 @@ def _prepare(folder: Path, job: Mapping[str, object]) -> None:
     """Make the work folder, or empty it where it belongs to another job."""
     text = json.dumps(job, sort_keys=True)
     note = folder / "job.json"
-    with written(folder):
+    with report_write_errors(folder):
         if folder.is_dir() and (not note.is_file() or note.read_text() != text):
             Journal(folder, 0).__exit__()  # an error where another process is at that job
             shutil.rmtree(folder)

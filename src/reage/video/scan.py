@@ -68,9 +68,9 @@ def scan_video(
 ) -> None:
     """Fill the journal of a video from where it stands to the end."""
     tracker = Tracker(editor.detector, describer(editor), float(source.rate))
-    scan, start = _resumed(journal, tracker)
+    scan, start = _resume(journal, tracker)
     saved, total = time.monotonic(), expected_frames(source, preview)
-    for block in _blocks(_wanted(source, preview, start), scan, source):
+    for block in _blocks(_frames_from(source, preview, start), scan, source):
         found = tracker.block(journal.frames, block.pictures, block.new_shot)
         _note(editor, journal, block, found, knot_stride(source))
         scan = block.scan
@@ -102,7 +102,7 @@ def describer(editor: Editor) -> Callable[[np.ndarray, Face], np.ndarray]:
     return describe
 
 
-def _resumed(journal: Journal, tracker: Tracker) -> tuple[Scan, int | None]:
+def _resume(journal: Journal, tracker: Tracker) -> tuple[Scan, int | None]:
     """The state after the frames that are known, and the time of the last of them."""
     known = journal.resume()
     if known is None:
@@ -123,7 +123,9 @@ def _save(journal: Journal, tracker: Tracker, scan: Scan) -> None:
     journal.save({"tracker": plain, "shot": scan.shot, "recent": scan.recent}, arrays)
 
 
-def _wanted(source: VideoSource, preview: Preview | None, start: int | None) -> Iterator[Frame]:
+def _frames_from(
+    source: VideoSource, preview: Preview | None, start: int | None
+) -> Iterator[Frame]:
     """The frames from a time on, within the preview."""
     if preview is None:
         yield from source.frames(start)

@@ -19,7 +19,7 @@ from reage.ffmpeg import FULL, LIMITED, av_module, open_input, reason_of, write_
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-__all__ = ["KEPT", "Frame", "VideoSource", "video_stream", "written"]
+__all__ = ["KEPT", "Frame", "VideoSource", "report_write_errors", "video_stream"]
 
 KEPT = "what is done is kept, run the same command again"
 UNKNOWN = 2  # FFmpeg's number of a matrix, primaries or transfer that the file does not say
@@ -101,7 +101,7 @@ class VideoSource:
                 raise ImageError(f"{path}: its video has no frame")
             with open_input(path) as again:
                 rate = _rate(stream, _first_stamps(again, path))
-            return _described(cls, path, container, stream, frame, rate)
+            return _describe(cls, path, container, stream, frame, rate)
 
     @property
     def even_size(self) -> tuple[int, int]:
@@ -116,25 +116,25 @@ class VideoSource:
         """Yield the frames from the presentation time `start` on, in order."""
         if start is not None and self.stamped and start > self.first_pts:
             with open_input(self.path) as container:
-                decoded = self._decoded(container, start)
+                decoded = self._decode(container, start)
                 first = next(decoded, None)
                 if first is not None and first[0] <= start:  # else the seek went past it
-                    yield from self._counted(first, decoded, start)
+                    yield from self._frames_from(first, decoded, start)
                     return
         with open_input(self.path) as container:
-            decoded = self._decoded(container)
+            decoded = self._decode(container)
             first = next(decoded, None)
             if first is not None:
-                yield from self._counted(first, decoded, start)
+                yield from self._frames_from(first, decoded, start)
 
-    def _counted(self, first: Any, rest: Iterator[Any], start: int | None) -> Iterator[Frame]:
+    def _frames_from(self, first: Any, rest: Iterator[Any], start: int | None) -> Iterator[Frame]:
         item = first
         while item is not None:
             if start is None or item[0] >= start:
                 yield Frame(item[0], item[1], self)
             item = next(rest, None)
 
-    def _decoded(self, container: InputContainer, seek: int | None = None) -> Iterator[Any]:
+    def _decode(self, container: InputContainer, seek: int | None = None) -> Iterator[Any]:
         """Yield pts (rising strictly) and decoded frames; a broken packet is skipped."""
         av = av_module()
         stream = video_stream(container, self.path)
@@ -165,7 +165,7 @@ def video_stream(container: InputContainer, path: Path) -> Any:
     raise ImageError(f"{path} has no video in it; give a film, or use reage edit for a photo")
 
 
-def written(path: Path) -> AbstractContextManager[None]:
+def report_write_errors(path: Path) -> AbstractContextManager[None]:
     """Turn what goes wrong while a file of the work is written into one line."""
     return write_errors(path, KEPT)
 
@@ -191,7 +191,7 @@ def _rate(stream: Any, stamps: list[Fraction]) -> Fraction:
     return said if shown / 2 <= said <= shown * 2 else Fraction(shown)
 
 
-def _described(
+def _describe(
     cls: type[VideoSource],
     path: Path,
     container: InputContainer,

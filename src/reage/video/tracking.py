@@ -108,7 +108,7 @@ class Tracker:
         place = Place.of(face)
         again = self._read(pictures[at], place)  # as the frames around it will be read
         face = again or face
-        track = self._recognised(pictures[at], face, first + at, busy)
+        track = self._recognise(pictures[at], face, first + at, busy)
         if track is None:
             track, self.next_track = self.next_track, self.next_track + 1
         faces = found.setdefault(track, {})
@@ -148,7 +148,7 @@ class Tracker:
             face = self.detector.follow(rgb, np.array(place.centre), place.side, place.roll)
         return face
 
-    def _recognised(self, rgb: np.ndarray, face: Face, frame: int, busy: set[int]) -> int | None:
+    def _recognise(self, rgb: np.ndarray, face: Face, frame: int, busy: set[int]) -> int | None:
         """The track of somebody who was seen before; None: somebody new."""
         look = self.describe(rgb, face)
         best, track = -1.0, None

@@ -59,7 +59,7 @@ class EditTask:
             click.echo(f"note: {notice}", err=True)
         outputs = self.outputs(path)
         outputs.prepare(self.labels(), photo)
-        result = self.edited(editor, photo)
+        result = self.edit(editor, photo)
         outputs.write(result, self.labels(), editor)
 
     def outputs(self, path: Path) -> Outputs:
@@ -67,7 +67,7 @@ class EditTask:
         folder = self.options["output"] or path.parent
         return Outputs(folder, self.names[path], path, self.options)
 
-    def edited(self, editor: Editor, photo: Any) -> Result:
+    def edit(self, editor: Editor, photo: Any) -> Result:
         """Run the editor, with a bar on terminals."""
         from reage.cli.shared.progress import step_bar
 

@@ -45,7 +45,7 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
     """
     from reage.images import check_target, write_photo
     from reage.outputs.grid import draw_grid, page_dpi
-    from reage.outputs.mixing import level_numbers, mix_rows, mixed
+    from reage.outputs.mixing import level_numbers, mix_person, mix_rows
     from reage.outputs.saving import check_page, save_page
 
     keep_inputs(output, [one, other])
@@ -67,7 +67,7 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
                   overwrite=overwrite)  # fmt: skip
         click.echo(f"{output}")
         return
-    edit = mixed(editor, first, second, chosen, options["amount"])
+    edit = mix_person(editor, first, second, chosen, options["amount"])
     written = write_photo(edit.photo, output, mark=mark, overwrite=overwrite)
     for notice in written.notices:
         click.echo(f"note: {notice}", err=True)

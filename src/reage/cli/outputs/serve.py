@@ -65,7 +65,7 @@ def serve(host: str, port: int, **options: Any) -> None:
     editor.required_ager()
     _ = editor.latents  # what is missing is said before the page is there
     with _listening(host, port) as listening:
-        address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}/"
+        address = f"http://{_url_host(host)}:{listening.getsockname()[1]}/"
         click.echo(f"reage is at {address}  (Ctrl-C ends it)")
         if options["show"] or (options["show"] is None and settings.is_local and _has_screen()):
             click.launch(address)
@@ -111,7 +111,7 @@ def _listening(host: str, port: int):
     return listening
 
 
-def _shown_host(host: str) -> str:
+def _url_host(host: str) -> str:
     if host in ("0.0.0.0", "::"):
         return "localhost"
     return f"[{host}]" if ":" in host else host

@@ -74,7 +74,7 @@ def fit(model: str, **options: Any) -> None:
         seed=options["seed"],
     )
     if guided:
-        direction = _refined(direction, loaded, codes, options)
+        direction = _refine(direction, loaded, codes, options)
     save_direction(direction, output)
     click.echo(describe(direction))
     click.echo(f"{output}")
@@ -115,7 +115,7 @@ def _output(model: Model, options: dict[str, Any]) -> Path:
     return output
 
 
-def _refined(
+def _refine(
     direction: Direction, model: Model, codes: CodeSet, options: dict[str, Any]
 ) -> Direction:
     from reage.fitting.guided_direction import GuidedConfig, refine_direction

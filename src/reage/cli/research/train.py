@@ -140,7 +140,7 @@ def _train(
     machine = _machine(options)
     new = None
     if not options["resume"]:
-        new = _settings(kind, changed(preset, options["settings"]), model, options, more)
+        new = _settings(kind, apply_settings(preset, options["settings"]), model, options, more)
     folder = options["run"]
     settings = open_run(folder, new if machine.world.is_first else None)
     if settings.kind != kind:
@@ -217,7 +217,7 @@ def _machine(options: dict[str, Any]) -> Machine:
     return Machine(device, choose_dtype(options["precision"], device), join_world(device))
 
 
-def changed(preset: Any, settings: tuple[str, ...]) -> Any:
+def apply_settings(preset: Any, settings: tuple[str, ...]) -> Any:
     """A config with `NAME=VALUE` or `NAME.NAME=VALUE` changed; UsageError where it has no such."""
     for text in settings:
         name, found, value = text.partition("=")
