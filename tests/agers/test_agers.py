@@ -15,8 +15,8 @@ from PIL import Image
 from made import bent_photo, editor_with, face_at, random
 from reage.agers.files import StoredAger, read_ager, save_ager
 from reage.agers.finder import AGE_AGER
+from reage.agers.generated_faces import face_of_code
 from reage.agers.latent import LatentAger
-from reage.agers.made import face_of_code
 from reage.agers.photo import PhotoAger, add_photo_change, relight
 from reage.compositing.change import PasteMode, apply_change, luma
 from reage.compositing.masks import oval_mask

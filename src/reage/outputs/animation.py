@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw
 
 from reage.agers.base import PreparedFace
 from reage.errors import FaceError
-from reage.outputs.lettering import fitting_size, font, plain
-from reage.search.pacing import PacedCurve
+from reage.outputs.labels import fitting_size, font, plain
+from reage.search.paced_curve import PacedCurve
 from reage.search.photo_search import PhotoSearch, TracedFaces, pace_faces
 
 __all__ = ["AnimationPlan", "Timing", "plan_animation", "plan_strengths", "play", "time_ages"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reage.agers.made import face_of_code
+from reage.agers.generated_faces import face_of_code
 from reage.compositing.view import usual_points
 from reage.editor import Editor
 from reage.faces.face import Face, select_faces

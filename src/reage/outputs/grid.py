@@ -8,7 +8,7 @@ import numpy as np
 
 from reage.faces.face import Face
 from reage.outputs.framing import face_square
-from reage.outputs.lettering import PAPER, plain
+from reage.outputs.labels import PAPER, plain
 from reage.outputs.strip import Panel, draw_strip
 from reage.types import Result
 

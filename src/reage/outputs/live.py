@@ -18,7 +18,7 @@ from reage.images import Photo
 from reage.outputs.framing import frame_prepared
 from reage.search.age_search import AgeCurve, reach_age
 from reage.search.looker import Looker
-from reage.search.pacing import PacedCurve, pace_curve
+from reage.search.paced_curve import PacedCurve, pace_curve
 from reage.search.photo_search import TracedFaces
 
 __all__ = ["FaceCurve", "Glance", "LiveFaces", "live_faces", "look_along"]

@@ -14,7 +14,7 @@ from reage.images import Photo
 from reage.inversion.mixing import mix
 from reage.inversion.variation import named_levels
 from reage.outputs.grid import cut_to_face
-from reage.outputs.lettering import plain
+from reage.outputs.labels import plain
 from reage.outputs.strip import Panel
 from reage.types import Edit
 

@@ -12,7 +12,7 @@ from reage.agers.base import PreparedFace
 from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.outputs.grid import cut_to_face
-from reage.outputs.lettering import FAINT, INK, PAPER, font, plain, wrap_text, write
+from reage.outputs.labels import FAINT, INK, PAPER, font, plain, wrap_text, write
 from reage.outputs.months import Dates, said_age
 from reage.outputs.outcomes import Outcome
 

@@ -20,7 +20,7 @@ from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import AgeCurve, Reached, limit_in, reach_age
 from reage.search.looker import BATCH, Looker, change_by
-from reage.search.pacing import PacedCurve, pace_curve
+from reage.search.paced_curve import PacedCurve, pace_curve
 from reage.types import AgedFace, Edit, Target
 
 __all__ = ["PhotoSearch", "TracedFaces", "pace_faces"]

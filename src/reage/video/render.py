@@ -22,13 +22,13 @@ from reage.faces.squares import face_mask
 from reage.ffmpeg import av_module, h264_file
 from reage.files import new_file
 from reage.images import to_tensor
-from reage.video.ageing import TrackEdit
 from reage.video.config import Progress, VideoConfig
 from reage.video.journal import Journal
 from reage.video.metrics import Tally
 from reage.video.muxing import h264_of
-from reage.video.painting import Painter
+from reage.video.painter import Painter
 from reage.video.source import KEPT, Frame, VideoSource, report_write_errors
+from reage.video.track_edit import TrackEdit
 from reage.video.tracks import overlapping
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
 from reage.files import new_file, sweep
 from reage.inputs import Target, as_targets
-from reage.video.ageing import Key, TrackEdit, key_views, prepare_track
 from reage.video.codes import code_size
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
 from reage.video.journal import Journal
@@ -25,6 +24,7 @@ from reage.video.muxing import check_output, join_segments
 from reage.video.render import render_segments, segments_of
 from reage.video.scan import scan_video
 from reage.video.source import VideoSource, report_write_errors
+from reage.video.track_edit import Key, TrackEdit, key_views, prepare_track
 from reage.video.tracks import Track, choose_tracks, read_tracks
 
 __all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]

@@ -21,6 +21,7 @@ from reage.outputs.animation import (
     plan_strengths,
     play,
 )
+from reage.outputs.animation_files import check_moving
 from reage.outputs.framing import frame_prepared
 from reage.outputs.live import look_along
 from reage.outputs.moving import check_moving

@@ -57,7 +57,7 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     reage animate portrait.jpg --ages 20:70 --size 320 --fps 12 -o portrait.webp
     """
     from reage.outputs.animation import play
-    from reage.outputs.moving import check_moving, write_moving
+    from reage.outputs.animation_files import check_moving, write_moving
 
     ages = _two_ages(options["ages"])
     keep_inputs(output, [photo])

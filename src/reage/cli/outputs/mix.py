@@ -46,7 +46,7 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
     from reage.images import check_target, write_photo
     from reage.outputs.grid import draw_grid, page_dpi
     from reage.outputs.mixing import level_numbers, mix_person, mix_rows
-    from reage.outputs.saving import check_page, save_page
+    from reage.outputs.page_files import check_page, save_page
 
     keep_inputs(output, [one, other])
     overwrite, levels = options["overwrite"], options["levels"]

@@ -53,7 +53,7 @@ def sheet(photo: Path, output: Path | None, **options: Any) -> None:
     reage sheet child.jpg --born 2015-03 --last-seen 2019-07 --relative mother.jpg -o page
     """
     from reage.outputs.months import Dates, parse_month
-    from reage.outputs.saving import check_page, save_page
+    from reage.outputs.page_files import check_page, save_page
     from reage.outputs.sheet import DPI, draw_sheet, sheet_notes
 
     dates = Dates(

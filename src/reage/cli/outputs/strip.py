@@ -48,7 +48,7 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
     reage strip ada.jpg bea.jpg --to 20 50 80 -o people.pdf
     """
     from reage.outputs.grid import draw_grid, face_rows, page_dpi
-    from reage.outputs.saving import check_page, save_page
+    from reage.outputs.page_files import check_page, save_page
 
     targets = parse_same_ages(options["to"], options["ages"])
     face = parse_face(options["face"])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import reage.editor
 from reage.agers.base import PreparedFace
-from reage.agers.made import face_of_code
+from reage.agers.generated_faces import face_of_code
 from reage.compositing.view import crop_for_age, read_age, usual_points
 from reage.datasets.made_people.conditions import PLAIN, draw_condition, take
 from reage.datasets.made_people.options import SynthesisOptions, seed_of

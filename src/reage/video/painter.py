@@ -20,11 +20,11 @@ from reage.editor import Editor
 from reage.faces.face import Face
 from reage.faces.squares import FaceCrop, face_mask
 from reage.search.looker import change_by
-from reage.video.ageing import TrackEdit, view_points
-from reage.video.greying import HairFollower
+from reage.video.hair_follower import HairFollower
 from reage.video.journal import Journal
 from reage.video.scan import knot_stride
 from reage.video.source import VideoSource
+from reage.video.track_edit import TrackEdit, view_points
 from reage.video.tracks import Motion, Run, load_motion
 
 __all__ = ["Painter", "knots_of"]
