@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path))
-@click.option("--ages", required=True, metavar="FROM:TO", help="In years, such as 5:80.")
+@click.option("--ages", required=True, metavar="FROM:TO", help="First and last age, such as 5:80.")
 @click.option("--seconds", default=6.0, show_default=True, type=click.FloatRange(0.2, 600))
 @click.option("--fps", default=25, show_default=True, type=click.IntRange(1, 60))
 @click.option("--size", default=720, show_default=True, type=click.IntRange(64, 4096),
               help="Longest side, pixels.")  # fmt: skip
 @click.option("--whole", is_flag=True, help="Show the whole photo, not the square of the face.")
-@click.option("--label", is_flag=True, help="Write the age that the face looks.")
-@click.option("--once", is_flag=True, help="Not back again.")
+@click.option("--label", is_flag=True, help="Write the estimated age on each frame.")
+@click.option("--once", is_flag=True, help="Play forward only.")
 @click.option("--ease", is_flag=True, help="Start and stop gently.")
 @face_option
 @points_option

@@ -23,15 +23,19 @@ from reage.cli.shared.options import (
 @click.argument("other", metavar="B", type=click.Path(path_type=Path))
 @click.option("--levels", metavar="coarse|middle|fine|0-3",
               help="Write only A with these levels of B, at full size.")  # fmt: skip
-@click.option("--face", default="largest", show_default=True, help="Of A: largest or a number.")
-@click.option("--other-face", default="largest", show_default=True, help="Of B.")
+@click.option(
+    "--face", default="largest", show_default=True, help="Face of A: largest or a number."
+)
+@click.option("--other-face", default="largest", show_default=True, help="Face of B.")
 @click.option("--tuned", type=click.Path(path_type=Path), metavar="FILE",
-              help="Of A: its code and tuned generator (reage project --tune).")  # fmt: skip
-@click.option("--other-tuned", type=click.Path(path_type=Path), metavar="FILE", help="Of B.")
+              help="Code and generator tuned to A (reage project --tune).")  # fmt: skip
+@click.option(
+    "--other-tuned", type=click.Path(path_type=Path), metavar="FILE", help="The same for B."
+)
 @click.option("--paste", type=click.Choice(["delta", "replace", "none"]), default="delta",
-              show_default=True, help="As in edit; none: the made face alone.")  # fmt: skip
+              show_default=True, help="As in edit; none: the generated face alone.")  # fmt: skip
 @click.option("--amount", default=0.5, show_default=True, type=click.FloatRange(0, 1),
-              help="How far to go; 1 is whole style mixing.")  # fmt: skip
+              help="Strength of the mix; 1 is full style mixing.")  # fmt: skip
 @quality_option
 @model_options
 @seed_option

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path))
 @click.option("--born", required=True, metavar="YYYY-MM")
-@click.option("--last-seen", required=True, metavar="YYYY-MM", help="When PHOTO shows them.")
-@click.option("--today", metavar="YYYY-MM", help="[default: today]")
-@click.option("--name", default="", help="Of the person; left out where it is not given.")
+@click.option(
+    "--last-seen", required=True, metavar="YYYY-MM", help="Month in which PHOTO was taken."
+)
+@click.option("--today", metavar="YYYY-MM", help="Date of the sheet.  [default: today]")
+@click.option("--name", default="", help="Name of the person; default: none.")
 @click.option("--relative", "relatives", multiple=True, type=click.Path(path_type=Path),
-              metavar="PHOTO", help="Of a parent, brother or sister; several times.")  # fmt: skip
+              metavar="PHOTO", help="Photo of a parent or sibling; repeatable.")  # fmt: skip
 @click.option("--outcomes", default=8, show_default=True, type=click.IntRange(0, 8),
-              help="Other plausible looks.")  # fmt: skip
+              help="Number of other plausible looks.")  # fmt: skip
 @face_option
 @quality_option
 @model_options

@@ -70,8 +70,8 @@ def _inspect(file: str) -> None:
     metavar="SCALE,SHIFT",
     help="Face square of a new model folder; FFHQ's is 1.0,0.1.",
 )
-@click.option("--name", help="Of a new model folder; default: the folder's.")
-@click.option("--licence", default="unknown", help="Of the weights, for config.json.")
+@click.option("--name", help="Name of a new model; default: the folder's.")
+@click.option("--licence", default="unknown", help="Licence of the weights, for config.json.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
 def convert(
     source: str,

@@ -30,29 +30,33 @@ def run_options(command: Command) -> Command:
         click.option("--run", type=click.Path(path_type=Path), required=True, help="Run folder."),
         split_option,
         click.option(
-            "--kimg", type=click.FloatRange(min=0), help="Thousands of pictures in all (600)."
+            "--kimg",
+            type=click.FloatRange(min=0),
+            help="Length of the training, thousands of pictures (600).",
         ),
         click.option(
             "--decay-kimg",
             type=click.FloatRange(min=0),
-            help="The last of them, in which learning rates fall evenly to a tenth (0).",
+            help="The last thousands, in which learning rates fall linearly to a tenth (0).",
         ),
-        click.option("--minutes", type=float, help="Of this call, at most; --resume goes on."),
+        click.option(
+            "--minutes", type=float, help="Time limit of this call; continue with --resume."
+        ),
         click.option("--snapshot-minutes", type=float, default=10.0, show_default=True),
         click.option("--log-steps", type=click.IntRange(1), default=25, show_default=True),
-        click.option("--resume", is_flag=True, help="Go on with the run as it was set up."),
+        click.option("--resume", is_flag=True, help="Resume the run with its own settings."),
         click.option(
             "--set",
             "settings",
             multiple=True,
             metavar="NAME=VALUE",
-            help="A setting of the training, such as batch=16 or encoder.lr=0.0003.",
+            help="Training setting, such as batch=16 or encoder.lr=0.0003.",
         ),
-        click.option("--about", help="The data, in words, for the model card."),
-        click.option("--licence", help="Of the weights that come out."),
+        click.option("--about", help="Description of the data, for the model card."),
+        click.option("--licence", help="Licence of the trained weights."),
         device_option,
         precision_option,
-        click.option("--threads", type=click.IntRange(1), help="Of the processor."),
+        click.option("--threads", type=click.IntRange(1), help="Number of CPU threads."),
     )
     for option in reversed(options):
         command = option(command)
@@ -77,9 +81,11 @@ def train() -> None:
 
 
 @train.command()
-@click.option("--recipe", default="stylegan2+encoder", show_default=True, help="A preset's name.")
-@click.option("--from", "model", metavar="MODEL", help="Begin from a model instead of nothing.")
-@click.option("--alignment", default="0.70,0.22", show_default=True, help="The crops' SCALE,SHIFT.")
+@click.option("--recipe", default="stylegan2+encoder", show_default=True, help="Name of a preset.")
+@click.option("--from", "model", metavar="MODEL", help="Model to start from.")
+@click.option(
+    "--alignment", default="0.70,0.22", show_default=True, help="SCALE,SHIFT of the crops."
+)
 @run_options
 def generator(recipe: str, model: str | None, alignment: str, **options: Any) -> None:
     """Train a generator, alone or with an encoder in the loop."""
@@ -104,7 +110,9 @@ def encoder(model: str | None, **options: Any) -> None:
 
 @train.command()
 @click.argument("model", required=False)
-@click.option("--agers-of", "agers", metavar="MODEL", help="Whose agers to go on from; its own.")
+@click.option(
+    "--agers-of", "agers", metavar="MODEL", help="Model whose agers to start from; default: MODEL."
+)
 @run_options
 def ager(model: str | None, agers: str | None, **options: Any) -> None:
     """Train the ager of MODEL, which has to have an encoder.
