@@ -15,7 +15,7 @@ BAND = 128  # rows worked on at a time: they stay in the processor's cache
 
 
 def units_of(photo: np.ndarray) -> np.float32:
-    """How many steps of the photo's depth, uint8 or uint16, make one of 0..255."""
+    """Return the number of steps of the photo's depth, uint8 or uint16, per 8-bit step."""
     assert photo.dtype in (np.uint8, np.uint16), photo.dtype
     return np.float32(1 if photo.dtype == np.uint8 else 257)
 
@@ -23,10 +23,10 @@ def units_of(photo: np.ndarray) -> np.float32:
 def rotate_layer(
     layer: np.ndarray, quad: np.ndarray, region: tuple[int, int, int, int]
 ) -> Image.Image:
-    """Turn one layer `[R, R]` to the photo's axes, over exactly the photo's `region`.
+    """Rotate one layer `[R, R]` to the photo's axes, over exactly the photo's `region`.
 
-    Turning costs several times as much a pixel as enlarging, so it happens on a grid little finer
-    than the layer, and the rest is left to an enlargement.
+    Rotation costs several times as much per pixel as enlarging. So it uses a grid slightly finer
+    than the layer, and `enlarge_rows` does the rest.
     """
     x0, y0, x1, y1 = region
     ratio = quad_side(quad) / layer.shape[0]  # photo pixels for one of the layer's
@@ -46,7 +46,7 @@ def enlarge_rows(image: Image.Image, rows: tuple[int, int], width: int, height: 
 
 
 def resize_layer(channel: np.ndarray, size: int) -> np.ndarray:
-    """One layer at `size` pixels a side."""
+    """Resample one layer to `size` pixels a side."""
     image = Image.fromarray(np.ascontiguousarray(channel, dtype=np.float32))
     size = max(1, size)
     return np.asarray(image.resize((size, size), LANCZOS if size < image.width else BICUBIC))

@@ -20,7 +20,7 @@ __all__ = ["FrameCanvas", "grey_planes"]
 
 @dataclass(frozen=True, eq=False)
 class FrameCanvas:
-    """A frame's planes, which are changed, and the same as they were."""
+    """A frame's planes, changed in place, and a copy of the originals."""
 
     planes: Planes
     seen: Planes
@@ -81,12 +81,12 @@ def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
 
 
 def _halve(layer: np.ndarray) -> np.ndarray:
-    """Means of two by two samples: where the samples of colour are."""
+    """Average two by two samples, to match the resolution of chroma."""
     height, width = layer.shape
     return layer.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
 
 
 def _colours_of(planes: Planes, change: np.ndarray) -> np.ndarray:
-    """A change of colours `[H, W, 3]` of 0..1 as that of Cb and Cr, `[2, H, W]`."""
+    """Convert a change of colours `[H, W, 3]` in 0..1 to a change of Cb and Cr, `[2, H, W]`."""
     changed = rgb_to_ycc(255 * change.astype(np.float32), planes.matrix, planes.full_range)
     return np.moveaxis(changed[..., 1:], -1, 0)

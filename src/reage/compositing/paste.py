@@ -1,4 +1,4 @@
-"""Put an edited square back into its photo, without a trace outside the mask; age its detail."""
+"""Paste an edited square into its photo, with no change outside the mask; age its detail."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def paste_replace(
 def scale_detail(
     picture: np.ndarray, source: np.ndarray, gain: float, quad: np.ndarray, mask: np.ndarray
 ) -> None:
-    """Make the faint detail that a picture has from its source `gain` times as strong, in place.
+    """Scale a picture's faint detail by `gain`, in place; `source` is where the detail is measured.
 
     It is that of the light in the square `quad` `[4, 2]`, where `mask` `[R, R]` in 0..1 says.
     `picture` and `source`, which may be the same, are `[H, W]` or `[H, W, 3 or 4]` uint8 or uint16;

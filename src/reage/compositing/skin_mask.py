@@ -1,4 +1,4 @@
-"""Where a face's skin is: its features by the mesh, hair and frames of glasses by their colour."""
+"""Skin masks of a face: the mesh excludes features; colour excludes hair and glasses."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def log_colours(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def frame_mask(canonical: np.ndarray) -> np.ndarray:
-    """Draw where the canonical face `[468, 2]` has skin, `[h, w]` float32 in 0..1.
+    """Draw the skin mask of the canonical face `[468, 2]`, `[h, w]` float32 in 0..1.
 
-    The forehead reaches beyond the mesh: where hair begins is not the mesh's to say.
+    The forehead reaches beyond the mesh, because the mesh does not know the hairline.
     """
     outline = canonical[OVAL].copy()
     height = np.ptp(canonical[:, 1])
@@ -79,7 +79,7 @@ def frame_mask(canonical: np.ndarray) -> np.ndarray:
 
 
 def near_eyes(canonical: np.ndarray, feather: float = NEAR) -> np.ndarray:
-    """Draw softly where eyes, lashes, brows and the place between them are: `[h, w]` in 0..1.
+    """Draw a soft mask of eyes, lashes, brows and the area between them: `[h, w]` in 0..1.
 
     `feather` is how far around them it reaches, a standard deviation in pixels of the frame.
     """
@@ -89,7 +89,7 @@ def near_eyes(canonical: np.ndarray, feather: float = NEAR) -> np.ndarray:
 
 
 def region_weights(canonical: np.ndarray) -> np.ndarray:
-    """Part the frame softly into forehead, eyes, cheeks and mouth: `[4, h, w]`, sum 1."""
+    """Divide the frame softly into forehead, eyes, cheeks and mouth: `[4, h, w]`, sum 1."""
     brow, lids = canonical[[105, 334], 1].mean(), canonical[[145, 374], 1].mean()
     nose, face = canonical[2, 1], np.ptp(canonical[:, 1])
     edges = np.array([brow, lids + 0.1 * face, nose - 0.02 * face])
@@ -102,7 +102,7 @@ def region_weights(canonical: np.ndarray) -> np.ndarray:
 
 
 def skin_likelihood(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """How much each pixel of `[H, W, 3]` in 0..1 looks like the skin under `mask`, `[H, W]`.
+    """Return how likely each pixel of `[H, W, 3]` in 0..1 is skin as under `mask`, `[H, W]`.
 
     A robust Gaussian of the colours where the mask is 1 (features left out); hair, frames, beards
     and strong shadows lie outside it.
