@@ -434,7 +434,7 @@ def load(
 
     `ager` is an object of the protocol `reage.agers.base.Ager`, or a file: a direction, an ager of
     codes or of photos, or "sefa:N"; `direction` is another name for it. Without one, the model's
-    own is taken. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; without
+    own is used. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; without
     `grey_hair` hair keeps its colour, without `fine_skin` no wrinkles are added or removed at
     the photo's full size. Raises ModelError, LatentError or UsageError.
     """

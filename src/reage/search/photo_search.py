@@ -39,7 +39,7 @@ class PhotoSearch:
     of_age: bool = True  # strengths are decades; else a direction's own
     _lookers: dict[int, Looker] = field(default_factory=dict, repr=False)  # by face number
     # What the likeness sees in the photo's own faces, by number: the same for every age.
-    _described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
+    _own_descriptions: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
 
     def looker(self, face: PreparedFace) -> Looker:
         """Return the looker of one of the faces."""
