@@ -1,4 +1,4 @@
-"""What a direction does not say of itself, measured on the generator: its reach and its sign."""
+"""The reach and the sign of a direction, measured on the generator if the file lacks them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from reage.networks.generators import AnyGenerator
 
 __all__ = ["limit_scale", "orient"]
 
-LEAST_YEARS = 1.0  # between both ends, below which a direction is none of age
+LEAST_YEARS = 1.0  # between both ends; a direction that changes less is not of age
 OLDER = "+ is older, as measured"
 
 
 def limit_scale(direction: Direction, generator: AnyGenerator) -> Direction:
-    """Limit a direction of unknown scale to the radius of W, so that it stays among faces."""
+    """Limit a direction of unknown scale to the radius of W, so that codes still show faces."""
     known = direction.reach is not None or direction.span is not None
     if known or "scale" not in direction.report.get("trusted", []):
         return direction
@@ -29,10 +29,10 @@ def limit_scale(direction: Direction, generator: AnyGenerator) -> Direction:
 
 
 def orient(direction: Direction, average: Tensor, ages: Callable[[Tensor], Tensor]) -> Direction:
-    """Turn a direction whose sign is on trust so that a positive strength makes older.
+    """Orient a direction of unknown sign so that a positive strength makes older.
 
     `average` `[1, num_ws, w_dim]` is the average face's code, `ages` reads codes `[N, ...]` as
-    years. Raises LatentError where the average face's age does not change along it.
+    years. Raises LatentError if the average face's age does not change along it.
     """
     if "sign" not in direction.report.get("trusted", []) or direction.sign == OLDER:
         return direction

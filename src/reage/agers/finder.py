@@ -1,4 +1,4 @@
-"""What moves the faces of a model along age: what was given, or what lies in its folder."""
+"""Choose the ager of a model: the given one, or the one in its folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ AGE_AGER = "age.ager.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class AgerSource:
-    """The model that an ager is looked for in. Its generator is loaded where an ager needs it."""
+    """The model whose ager is searched. Its generator is loaded only if an ager needs it."""
 
     config: ModelConfig
     folder: Path | None  # None: converted in memory from a foreign file
@@ -49,18 +49,18 @@ class AgerSource:
 
     @classmethod
     def of(cls, latents: LatentSpace) -> AgerSource:
-        """The model of a latent space that is there already."""
+        """Return the source of a loaded latent space."""
         model = latents.model
         return cls(model.config, model.folder, lambda: latents, latents.device, latents.dtype)
 
 
 def find_ager(source: AgerSource, given: str | Path | None = None) -> Ager | None:
-    """What was given (a file, or "sefa:N"), else the folder's ager, else its age direction.
+    """Find the given ager (a file, or "sefa:N"), else the folder's ager, else its age direction.
 
-    Raises LatentError or ModelError where it cannot be read or belongs to another generator.
+    Raises LatentError or ModelError if it cannot be read or belongs to another generator.
     """
     if given is not None:
-        return _given(source, str(given))
+        return _load_given(source, str(given))
     if source.folder is None:
         return _foreign(source)
     if (source.folder / AGE_AGER).is_file():
@@ -71,14 +71,14 @@ def find_ager(source: AgerSource, given: str | Path | None = None) -> Ager | Non
 
 
 def read_stored_ager(model: Model) -> StoredAger | None:
-    """What the file of reage's own agers in a model's folder holds; None where there is none."""
+    """Read the file of reage's own agers in a model's folder; None if there is none."""
     file = None if model.folder is None else model.folder / AGE_AGER
     found = None if file is None or not file.is_file() else read_ager(file)
     return found if isinstance(found, StoredAger) else None
 
 
 def find_direction(latents: LatentSpace, given: str | Path) -> DirectionAger:
-    """A direction by its file, or "sefa:N"; LatentError where it is another generator's."""
+    """Find a direction by its file, or "sefa:N"; LatentError if it belongs to another generator."""
     model, config = latents.model, latents.model.config.generator
     if str(given).startswith("sefa:"):
         direction = sefa_direction(model.generator, model.generator_hash, str(given))
@@ -88,7 +88,7 @@ def find_direction(latents: LatentSpace, given: str | Path) -> DirectionAger:
     return DirectionAger(direction, latents)
 
 
-def _given(source: AgerSource, given: str) -> Ager:
+def _load_given(source: AgerSource, given: str) -> Ager:
     for start, make in KINDS.items():
         if given.startswith(start):
             return make(source, given.removeprefix(start))
@@ -114,7 +114,7 @@ def _of_file(source: AgerSource, path: Path) -> Ager:
 
 
 def _foreign(source: AgerSource) -> Ager | None:
-    """The ager that came with a foreign file, in memory."""
+    """Return the ager of a foreign file, in memory."""
     latents = source.latents()
     part = latents.model.ager
     if part is None:

@@ -1,4 +1,4 @@
-"""Text on pictures: words that fit their place, in a font that is always there."""
+"""Labels on pictures: text that fits its place, in Pillow's own font."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _DRAWN = "·±°“”‘’…"  # besides ASCII
 
 @lru_cache(maxsize=64)
 def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font at a size in pixels."""
+    """Return Pillow's own font at a size in pixels."""
     return ImageFont.load_default(size)
 
 
 def plain(text: str) -> str:
-    """Write with the letters that the font has: accents are dropped, the unknown becomes "?"."""
+    """Keep to the font's letters: drop accents, and replace unknown letters by "?"."""
     letters = unicodedata.normalize("NFKD", text.translate(_INSTEAD))
     kept = (c for c in letters if not unicodedata.combining(c))
     return "".join(c if " " <= c <= "~" or c in _DRAWN else "?" for c in kept)
 
 
 def fitting_size(texts: Sequence[str], width: float, size: float) -> float:
-    """The largest font size up to `size` at which each text is at most `width` pixels wide."""
+    """Return the largest font size up to `size` at which each text fits `width` pixels."""
     widest = max((font(size).getlength(plain(text)) for text in texts), default=0.0)
     while widest > width and size > SMALLEST:
         size = max(min(size * width / widest * 0.995, size * 0.97), SMALLEST)
@@ -72,7 +72,7 @@ def write(
     anchor: str = "la",
     width: float | None = None,
 ) -> None:
-    """Write one line at a place; made smaller, at last cut, to be within `width` pixels."""
+    """Write one line at a place; shrink and then shorten it to fit `width` pixels."""
     if width is not None:
         size = fitting_size([text], width, size)
         text = _shorten(text, width, size)

@@ -1,4 +1,4 @@
-"""Style mixing of two people, by level: what is coarse of one, the rest of the other."""
+"""Style mixing of two people by level: coarse features of one, the rest of the other."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def mix_person(
 
 
 def mix_rows(editor: Editor, one: Person, other: Person, amount: float = 1.0) -> list[list[Panel]]:
-    """Two rows of panels: each person, then with the other's coarse, middle and fine levels."""
+    """Make two rows of panels: each person, then with coarse, middle, fine levels of the other."""
     return [
         _row(editor, one, other, amount),
         _row(editor, other, one, amount),

@@ -1,4 +1,4 @@
-"""A labelled row of pictures: the photo, and the face at several ages."""
+"""Labelled rows of pictures: the photo, and the face at several ages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Panel:
 
 
 def result_strip(result: Result, source: str = "photo") -> np.ndarray:
-    """What was edited, named `source`, and its edits side by side; one face is cut out."""
+    """Draw the input, named `source`, and its edits side by side; crop to a single face."""
     readings = [face.view.reading.age for face in result.prepared]
     before = ", ".join(f"{age:.0f}" for age in readings)
     box = _around(result.prepared[0].view.face) if len(result.prepared) == 1 else None

@@ -43,7 +43,7 @@ LOOK_EVERY = 1.0  # seconds between two looks at age and likeness
 
 @dataclass(frozen=True)
 class Segment:
-    """Frames `start` to before `stop`, and where they are written."""
+    """Frames `start` to before `stop`, and their files."""
 
     start: int
     stop: int
@@ -77,7 +77,7 @@ def render_segments(
     config: VideoConfig,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Tally, int]:
-    """Write the segments that are missing; the sums of all, and the frames made now."""
+    """Write the missing segments; return the sums of all, and the number of new frames."""
     tally, made, frames = Tally(), 0, None
     for segment in segments:
         if frames is None and segment.done:
@@ -142,7 +142,7 @@ def _render(
 
 @dataclass
 class _Watch:
-    """Looks at the frames of one segment as they are made."""
+    """Measures the frames of one segment as they are rendered."""
 
     editor: Editor
     source: VideoSource

@@ -1,4 +1,4 @@
-"""Video files to frames, upright, one after the other: none is kept."""
+"""Read upright frames of video files one by one."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class VideoSource:
-    """What a file says about its video, found by decoding the first frame."""
+    """A video file's properties, from its header and first frame."""
 
     path: Path
     width: int  # pixels as shown, that is upright
@@ -88,7 +88,7 @@ class VideoSource:
 
     @classmethod
     def open(cls, path: Path) -> VideoSource:
-        """Look at a file; ImageError where there is no video in it that FFmpeg can read."""
+        """Open a file; ImageError if FFmpeg finds no readable video in it."""
         with open_input(path) as container:
             stream = video_stream(container, path)
             try:
@@ -105,11 +105,11 @@ class VideoSource:
 
     @property
     def even_size(self) -> tuple[int, int]:
-        """Width and height of what is written: 4:2:0 needs even ones."""
+        """The width and height of the output: 4:2:0 needs even ones."""
         return self.width + self.width % 2, self.height + self.height % 2
 
     def seconds(self, pts: int) -> float:
-        """Time since the first frame."""
+        """Return the time since the first frame."""
         return float((pts - self.first_pts) * self.time_base)
 
     def frames(self, start: int | None = None) -> Iterator[Frame]:
@@ -157,7 +157,7 @@ class VideoSource:
 
 
 def video_stream(container: InputContainer, path: Path) -> Any:
-    """The file's first video stream that is no cover picture."""
+    """Return the file's first video stream that is not a cover picture."""
     av = av_module()
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:
@@ -166,12 +166,12 @@ def video_stream(container: InputContainer, path: Path) -> Any:
 
 
 def report_write_errors(path: Path) -> AbstractContextManager[None]:
-    """Turn what goes wrong while a file of the work is written into one line."""
+    """Turn errors while writing a work file into one line."""
     return write_errors(path, KEPT)
 
 
 def _first_stamps(container: InputContainer, path: Path) -> list[Fraction]:
-    """Seconds of the first packets, in the order in which they are shown."""
+    """Return the times of the first packets, seconds, in display order."""
     stamps = []
     for packet in container.demux(video_stream(container, path)):
         if packet.pts is not None and packet.time_base:
@@ -182,7 +182,7 @@ def _first_stamps(container: InputContainer, path: Path) -> list[Fraction]:
 
 
 def _rate(stream: Any, stamps: list[Fraction]) -> Fraction:
-    """Frames a second; what the file says (Matroska's may say its clock) or what it shows."""
+    """Return the frame rate: the stated one (Matroska may state its clock) or the measured one."""
     said = Fraction(stream.average_rate or stream.guessed_rate or 25)
     steps = sorted(b - a for a, b in pairwise(stamps) if b > a)
     if not steps:

@@ -1,4 +1,4 @@
-"""One person's age through a video: one change, found on a few good frames."""
+"""The edit of one person in a video: one change, found on a few good frames."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Key:
 
 @dataclass(frozen=True, eq=False)
 class TrackEdit:
-    """All that making one person older or younger needs, the same for every frame."""
+    """Everything needed to age one person, the same for every frame."""
 
     track: Track
     reached: Reached
@@ -117,7 +117,7 @@ def key_views(
     *,
     hair: bool = False,
 ) -> list[Key]:
-    """Cut out a person's best frames, in order of time; with `hair`, find it in them."""
+    """Crop a person's best frames, in order of time; with `hair`, segment it in them."""
     found = best_frames(journal, track, min(count, track.frames))
     stamps = [int(journal.read_frames(frame, frame + 1)["pts"][0]) for frame, _, _ in found]
     pictures = frames_at(source, stamps)
@@ -132,7 +132,7 @@ def key_views(
 
 
 def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray) -> Hair | None:
-    """The hair of the face with these points, if it is to turn grey."""
+    """Find the hair of the face with these points, if it should turn grey."""
     if not editor.grey_hair or not editor.required_ager().greys_hair:
         return None
     faces = editor.detector.detect(rgb)
@@ -144,7 +144,7 @@ def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray) -> Hair | None:
 
 
 def frames_at(source: VideoSource, stamps: Sequence[int]) -> Iterator[np.ndarray]:
-    """Yield the pictures `[H, W, 3]` at some presentation times."""
+    """Yield the pictures `[H, W, 3]` at the given presentation times."""
     for pts in stamps:
         yield next(source.frames(pts)).rgb()
 

@@ -166,8 +166,8 @@ def _train(
         return {}
 
     run = RunOptions(
-        _given(options, "kimg", settings.kimg),
-        _given(options, "decay_kimg", settings.decay_kimg),
+        _setting_or(options, "kimg", settings.kimg),
+        _setting_or(options, "decay_kimg", settings.decay_kimg),
         options["minutes"],
         options["snapshot_minutes"],
         options["log_steps"],
@@ -199,8 +199,8 @@ def _settings(
         data=str(options["data"]),
         split=options["split"],
         model=model,
-        kimg=_given(options, "kimg", RunSettings.kimg),
-        decay_kimg=_given(options, "decay_kimg", RunSettings.decay_kimg),
+        kimg=_setting_or(options, "kimg", RunSettings.kimg),
+        decay_kimg=_setting_or(options, "decay_kimg", RunSettings.decay_kimg),
         licence=options["licence"],
         about=options["about"],
         version=reage.__version__,
@@ -208,7 +208,7 @@ def _settings(
     )
 
 
-def _given(options: dict[str, Any], name: str, otherwise: float) -> float:
+def _setting_or(options: dict[str, Any], name: str, otherwise: float) -> float:
     return otherwise if options[name] is None else options[name]
 
 
