@@ -1,4 +1,4 @@
-"""What was done, as plain data for the JSON file beside the pictures."""
+"""The report of an edit: plain data for the JSON file beside the pictures."""
 
 from __future__ import annotations
 

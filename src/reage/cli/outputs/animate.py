@@ -1,4 +1,4 @@
-"""`reage animate`: a face that ages and grows young again, as MP4, GIF or WebP."""
+"""`reage animate`: a face that ages and rejuvenates, as MP4, GIF or WebP."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 @seed_option
 @output_options("FILE.mp4|gif|webp")
 def animate(photo: Path, output: Path, **options: Any) -> None:
-    """Let the face in PHOTO age at constant speed, and back.
+    """Animate the face in PHOTO ageing at constant speed, and back.
 
     \b
     reage animate portrait.jpg --ages 5:80 -o portrait.mp4
@@ -83,7 +83,7 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
 def _plan(
     editor: Editor, path: Path, ages: tuple[float, float], options: dict[str, Any]
 ) -> AnimationPlan:
-    """Find and invert the faces in the cut and shrunk photo, and look where the ages lie."""
+    """Find and prepare the faces in the cropped and shrunk photo, and plan their ages."""
     from reage.cli.shared.progress import step_bar
     from reage.faces.face import parse_points
     from reage.images import read_photo

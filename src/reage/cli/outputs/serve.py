@@ -39,7 +39,7 @@ from reage.extras import how_to_install
 @direction_option
 @hair_option
 def serve(host: str, port: int, **options: Any) -> None:
-    """Open a page in the browser: put in a photo, drag the age.
+    """Open a page in the browser: add a photo, drag the age.
 
     \b
     reage serve
@@ -94,7 +94,7 @@ def _imports() -> tuple[Any, Any, Any]:
 
 
 def _listening(host: str, port: int):
-    """The open port, before the model is loaded for nothing."""
+    """Open the port before loading the model."""
     import socket
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

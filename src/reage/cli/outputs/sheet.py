@@ -1,4 +1,4 @@
-"""`reage sheet`: one page for those who look for a missing person."""
+"""`reage sheet`: an A4 sheet for the search for a missing person."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _files(photo: Path, output: Path | None) -> list[Path]:
 
 
 def _facts(photo: Path, dates: Any, options: dict[str, Any]) -> SheetFacts:
-    """Invert the person and the relatives, and find the looks."""
+    """Invert the person and the relatives, and find the outcomes."""
     import reage
     from reage.outputs.outcomes import Relative, plausible_outcomes
     from reage.outputs.sheet import SheetFacts, changes_in, sheet_age

@@ -1,4 +1,4 @@
-"""`reage strip`: people at several ages side by side, a row for each."""
+"""`reage strip`: people at several ages side by side, one row each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from reage.errors import ReageError, UsageError
 @seed_option
 @output_options("strip.png|jpg|pdf")
 def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
-    """Draw a grid: each person in PHOTOS before and at several ages.
+    """Draw a grid: each person in PHOTOS, before and at several ages.
 
     \b
     reage strip portrait.jpg --ages 10:80:10 -o ages.png

@@ -1,4 +1,4 @@
-"""`reage evaluate`: how good a model is, as one report."""
+"""`reage evaluate`: the quality of a model, as one report."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def evaluate(model: str, **options: Any) -> None:
     reage evaluate --data faces --portraits portraits
     reage evaluate my-model --data faces --faces 200 --second-age age_gender_model.bin
 
-    Writes report.md, report.json and pictures. What is not given is left out, and said.
+    Writes report.md, report.json and pictures. The report names what is left out.
     """
     folder = options["output"] or Path(f"{Path(model).name}-evaluation")
     if not (options["data"] or options["portraits"]):

@@ -1,4 +1,4 @@
-"""`reage head-sheet`: heads at several ages at full size, to be judged by eye."""
+"""`reage head-sheet`: heads at several ages at full size, for judgement by eye."""
 
 from __future__ import annotations
 

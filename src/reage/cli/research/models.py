@@ -1,4 +1,4 @@
-"""`reage models` and `reage convert`: which models there are, and checkpoints of other programs."""
+"""`reage models` and `reage convert`: known models, and checkpoints of other programs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAYOUTS = {
 @click.argument("name", required=False)
 @click.argument("file", required=False)
 def models(name: str | None, file: str | None) -> None:
-    """List the models, show the card of one, or say what a file is.
+    """List the models, show the card of one, or identify a file.
 
     \b
     reage models

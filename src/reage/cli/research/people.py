@@ -1,4 +1,4 @@
-"""`reage people`: where the codes of real people lie, stored with a model."""
+"""`reage people`: the distribution of real people's codes, stored with a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`reage prepare`: a training dataset of any pictures."""
+"""`reage prepare`: a training dataset from any pictures."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def _write_latents(
 def _write_foreign(
     editor: Editor, places: Sequence[Path], found: Inversion, file: Path, image: Tensor
 ) -> None:
-    """Write a code for other programs, which know neither its generator nor how it was found."""
+    """Write a code for other programs, without its generator and settings."""
     from reage.inversion.latent_files import Latents, Picture, write_latents
 
     noise = found.noise or editor.model.generator.stored_noise()

@@ -24,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def run_options(command: Command) -> Command:
-    """Add the options that all trainings have."""
+    """Add the options shared by all trainings."""
     options = (
         click.option("--data", type=click.Path(path_type=Path), help="Dataset (reage prepare)."),
         click.option("--run", type=click.Path(path_type=Path), required=True, help="Run folder."),
@@ -102,7 +102,7 @@ def generator(recipe: str, model: str | None, alignment: str, **options: Any) ->
 @click.argument("model", required=False)
 @run_options
 def encoder(model: str | None, **options: Any) -> None:
-    """Train the encoder of MODEL; with --set generator.lr=0.0002 the generator along with it."""
+    """Train the encoder of MODEL; --set generator.lr=0.0002 also trains the generator."""
     from reage.training.configs import EncoderTraining
 
     _train("encoder", EncoderTraining(), model, options)
@@ -115,10 +115,10 @@ def encoder(model: str | None, **options: Any) -> None:
 )
 @run_options
 def ager(model: str | None, agers: str | None, **options: Any) -> None:
-    """Train the ager of MODEL, which has to have an encoder.
+    """Train the ager of MODEL, which must have an encoder.
 
-    It goes on from the ager that MODEL has. A generator that was trained on has none: --agers-of
-    names the model that it began from. The photo ager beside it is kept.
+    Starts from MODEL's own ager. A generator after further training has none: then --agers-of names
+    the model before that training. The photo ager stays.
     """
     from reage.training.configs import AgerTraining
 
@@ -129,7 +129,7 @@ def ager(model: str | None, agers: str | None, **options: Any) -> None:
 @click.argument("model", required=False)
 @run_options
 def photo_ager(model: str | None, **options: Any) -> None:
-    """Train what ages pictures of faces, photos and made ones, beside MODEL's ager of codes."""
+    """Train the ager of photos and generated pictures, beside MODEL's ager of codes."""
     from reage.training.configs import PhotoAgerTraining
 
     _train("photo-ager", PhotoAgerTraining(), model, options)
@@ -144,7 +144,7 @@ def _train(
     from reage.training.start import start
 
     if bool(options["resume"]) == bool(options["data"]):
-        raise UsageError("give --data DATASET for a new run, or --resume for one that goes on")
+        raise UsageError("give --data DATASET for a new run, or --resume to continue one")
     machine = _machine(options)
     new = None
     if not options["resume"]:
@@ -192,7 +192,7 @@ def _settings(
     from reage.training.settings import RunSettings
 
     if kind != "generator" and model is None:
-        raise UsageError(f"name the model that the {kind} is trained for: reage train {kind} MODEL")
+        raise UsageError(f"name the model of the {kind}: reage train {kind} MODEL")
     return RunSettings(
         kind=kind,
         config=config,
@@ -226,7 +226,7 @@ def _machine(options: dict[str, Any]) -> Machine:
 
 
 def apply_settings(preset: Any, settings: tuple[str, ...]) -> Any:
-    """A config with `NAME=VALUE` or `NAME.NAME=VALUE` changed; UsageError where it has no such."""
+    """Apply `NAME=VALUE` or `NAME.NAME=VALUE` to a config; UsageError for unknown names."""
     for text in settings:
         name, found, value = text.partition("=")
         if not found:

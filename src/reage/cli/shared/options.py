@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their texts become values."""
+"""Options shared by several commands, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def model_options(command: Command) -> Command:
 
 
 def open_editor(options: Mapping[str, Any]) -> Editor:
-    """Load the editor that a command's options describe."""
+    """Load the editor described by a command's options."""
     import gc
 
     gc.disable()  # importing torch makes a million objects, none of them garbage: 0.1 s
@@ -187,9 +187,9 @@ def open_editor(options: Mapping[str, Any]) -> Editor:
 
 
 def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str) -> None:
-    """Do the work for every file; a bad one is said and does not stop the rest.
+    """Do the work for every file; report a bad one and continue.
 
-    Raises what stopped a single file, or at the end ReageError when some failed.
+    Raises the error of a single file, or ReageError at the end if some failed.
     """
     failed = 0
     for file in files:
@@ -207,13 +207,13 @@ def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str)
 
 
 def keep_inputs(output: Path, inputs: Sequence[Path]) -> None:
-    """Raise UsageError where an output would replace what was given."""
+    """Raise UsageError if an output would replace an input."""
     if output.resolve() in {path.resolve() for path in inputs}:
         raise UsageError(f"{output} is a photo that was given; choose another --output")
 
 
 def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:
-    """Make targets of `--to 20 40`, `--to 1=70 2=12` or `--ages 10:80:10`."""
+    """Parse targets from `--to 20 40`, `--to 1=70 2=12` or `--ages 10:80:10`."""
     if bool(to) == bool(ages):
         raise UsageError("give either --to AGE or --ages FROM:TO:STEP, for example --to 70")
     if ages:
@@ -224,7 +224,7 @@ def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:
 
 
 def parse_same_ages(to: Sequence[str], ages: str | None) -> list[float]:
-    """Make ages that are the same for all faces, each once, of --to or --ages."""
+    """Parse ages for all faces, each once, from --to or --ages."""
     from reage.inputs import as_targets
 
     targets = as_targets(parse_targets(to, ages))
