@@ -1,4 +1,4 @@
-"""Frames of a video that faces are rendered into, in their own Y'CbCr samples."""
+"""Video frames that faces are rendered into, in their own Y'CbCr samples."""
 
 from __future__ import annotations
 

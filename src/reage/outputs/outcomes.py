@@ -28,7 +28,7 @@ VARIATIONS: tuple[tuple[str, Mapping[str, float]], ...] = (
     ("features", {"middle": 0.35}),
     ("features and detail", {"middle": 0.25, "fine": 0.5}),
 )
-LESS = (1.0, 0.5, 0.25)  # a look that is no longer the same person's is tried again with less
+LESS = (1.0, 0.5, 0.25)  # shares tried next if a look is not the same person's
 
 
 @dataclass(frozen=True, eq=False)
