@@ -54,7 +54,7 @@ def write_moving(
 
 
 def mark_box(mark: str) -> bytes:
-    """The mark of synthetic media as a box at the end of an MP4."""
+    """Return the synthetic-media mark as a box for the end of an MP4."""
     xmp = marked_xmp(None, mark, describe=True)[0]
     return (24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp
 
@@ -62,7 +62,7 @@ def mark_box(mark: str) -> bytes:
 def _write_mp4(
     frames: Iterable[np.ndarray], path: Path, fps: int, box: bytes, overwrite: bool
 ) -> None:
-    """Encode as the frames come; `box` is appended."""
+    """Encode frame by frame and append `box`."""
     it = iter(frames)
     first = next(it)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # H.264 wants even sizes

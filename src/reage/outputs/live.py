@@ -35,7 +35,7 @@ class Glance:
 
 @dataclass(eq=False)
 class FaceCurve:
-    """How the read age of one face runs along what its ager can show."""
+    """The estimated age of one face over its ager's reach."""
 
     looker: Looker
     traced: AgeCurve
@@ -119,8 +119,8 @@ def look_along(
 ) -> LiveFaces:
     """Trace faces over their reach, in a photo that is small already.
 
-    `known` holds curves by face number, of this size of the photo: a face in it is not looked at
-    again, and what is found out is added.
+    `known` holds curves by face number, of this size of the photo. Its faces are not traced
+    again; new curves are added.
     """
     known = {} if known is None else known
     new = [face for face in framed if face.view.number not in known]

@@ -75,8 +75,7 @@ class Looker:
                 for face, change, flat in zip(self.faces, changes, flats, strict=True)
             ]
             pairs = zip(painted, self._own_descriptions, strict=True)
-            # How a face grows and how skin wrinkles is known; what a network paints may make it
-            # somebody else's.
+            # Growth and wrinkles keep the identity; what a network paints may change it.
             like = [self.likeness(self.likeness.describe(flat), own).cpu() for flat, own in pairs]
             similar.append(torch.stack(like).mean(0))
         return torch.cat(ages)[places], torch.cat(similar)[places]

@@ -78,7 +78,7 @@ class CodePath:
 
 
 def code_size(editor: Editor) -> int:
-    """Numbers of one frame's code; 0 where no code or no encoder is needed."""
+    """Return the size of one frame's code; 0 if no code or no encoder is needed."""
     ager = editor.ager
     if not isinstance(ager, CodeAger) or ager.latents.encoder is None:
         return 0

@@ -150,7 +150,7 @@ def frames_at(source: VideoSource, stamps: Sequence[int]) -> Iterator[np.ndarray
 
 
 def view_points(editor: Editor, points: np.ndarray) -> tuple[np.ndarray, int]:
-    """The ager's square `[4, 2]` of the face with these points, and the pixels it is worked on."""
+    """Return the ager's square `[4, 2]` of the face with these points, and its working side."""
     ager = editor.ager or StillAger()  # people are listed without one, too
     quad = face_quad(points[:5], ager.alignment.scale, ager.alignment.shift)
     return quad, ager.side(quad_side(quad), "normal")
