@@ -26,19 +26,19 @@ SQUARE = np.array([[100, 100], [100, 1400], [1400, 1400], [1400, 100]], float)
 def most_at_once(_: int) -> int:
     """How many threads a paste of 1500 x 1500 takes."""
     seen: set[int] = set()
-    turned = paste.turned
+    rotate_layer = paste.rotate_layer
 
     def noted(*arguments: object, **named: object) -> np.ndarray:
         seen.add(threading.get_ident())
-        return turned(*arguments, **named)  # type: ignore[arg-type]
+        return rotate_layer(*arguments, **named)  # type: ignore[arg-type]
 
-    paste.turned = noted  # type: ignore[assignment]
+    paste.rotate_layer = noted  # type: ignore[assignment]
     try:
         picture = np.zeros((1500, 1500, 3), np.uint8)
         change = np.ones((64, 64, 3), np.float32)
         paste.paste_delta(picture, change, SQUARE, np.ones((64, 64), np.float32))
     finally:
-        paste.turned = turned
+        paste.rotate_layer = rotate_layer
     return max(len(seen), threads())
 
 

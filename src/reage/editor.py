@@ -65,7 +65,7 @@ class Editor:
     Made by `load`. Safe to use from several threads, except for the first call.
     """
 
-    ager: Ager | None  # what ages faces; None: the model has nothing that does
+    ager: Ager | None  # None: the model has no ager
     config: ModelConfig | None = None  # of the model; None: there is an ager alone
     load_latents: Callable[[], LatentSpace] | None = None  # generator and encoder; None: none
     dtype: torch.dtype = torch.float32  # of the networks' maps
@@ -94,7 +94,7 @@ class Editor:
 
     @cached_property
     def latents(self) -> LatentSpace:
-        """The model's generator and encoder. Raises ModelError where there is none."""
+        """The model's generator and encoder. Raises ModelError if there is none."""
         if self.load_latents is None:
             raise ModelError(
                 f"{self.name} is an ager that works on photos, without latent codes of faces; "
@@ -104,16 +104,16 @@ class Editor:
 
     @property
     def model(self) -> Model:
-        """The model with its generator. Raises ModelError where there is none."""
+        """The model with its generator. Raises ModelError if there is none."""
         return self.latents.model
 
     @property
     def name(self) -> str:
-        """The model's, or the ager's where that stands alone."""
+        """The model's name, or the ager's if there is no model."""
         return self.given_ager().name if self.config is None else self.config.name
 
     def fingerprint(self, paste: PasteMode = "delta") -> str:
-        """SHA-256 over every tensor that paints in one way of pasting.
+        """Return the SHA-256 over every tensor that decides the pixels in one paste mode.
 
         Reports name it; a resumed batch or video compares it.
         """
@@ -126,7 +126,7 @@ class Editor:
         return fingerprint_of(*parts)
 
     def given_ager(self) -> Ager:
-        """The ager, of age or not. Raises ModelError where there is none."""
+        """Return the ager, of age or not. Raises ModelError if there is none."""
         if self.ager is None:
             name = "the model" if self.config is None else self.config.name
             raise ModelError(
@@ -136,7 +136,7 @@ class Editor:
         return self.ager
 
     def required_ager(self) -> Ager:
-        """The ager. Raises ModelError where there is none, LatentError where it is not of age."""
+        """Return the ager. Raises ModelError if there is none, LatentError if it is not of age."""
         ager = self.given_ager()
         if isinstance(ager, DirectionAger):
             _ = ager.older
@@ -162,11 +162,11 @@ class Editor:
         right (one edit). `face` chooses the faces where `to` does not; `points` `[5, 2]` gives one
         by hand, in pixels. `paste` adds the change to the photo (delta), puts the made face there
         (replace) or writes that face alone (none). `tuned` is what `reage project --tune` wrote for
-        the face: then nothing is searched for. Raises ImageError, FaceError, UsageError,
+        the face: then the inversion is skipped. Raises ImageError, FaceError, UsageError,
         LatentError or ModelError.
         """
         targets = as_targets(to)
-        self.required_ager()  # what is missing is said before the work
+        self.required_ager()  # fail before the work if something is missing
         began = time.perf_counter()
         photo = as_photo(image)
         faces = self.choose_faces(photo, targets, face, points)
@@ -223,9 +223,9 @@ class Editor:
         seed: int = 0,
         on_step: Callable[[ProjectStep], None] | None = None,
     ) -> list[PreparedFace]:
-        """Make faces, by their numbers, ready to be aged.
+        """Prepare faces, by number, for ageing.
 
-        They are inverted where the ager or the way of pasting needs a latent code, and only then.
+        Inverts them only if the ager or the paste mode needs a latent code.
         """
         _check_quality(quality)
         if self._makes_faces(paste):
@@ -240,7 +240,7 @@ class Editor:
         ]
 
     def prepare_view(self, view: FaceView, paste: PasteMode = "delta") -> PreparedFace:
-        """A face to be aged from the photo's own crop."""
+        """Prepare a face for ageing from the photo's own crop."""
         return PreparedFace(view, paste, to_tensor(view.crop.image).to(self.device))
 
     def prepare_tuned(
@@ -250,7 +250,7 @@ class Editor:
         tuned: str | Path,
         paste: PasteMode = "replace",
     ) -> PreparedFace:
-        """The one face, with the code and the generator that were tuned to it (PTI).
+        """Prepare the one face with the code and the generator tuned to it (PTI).
 
         Raises UsageError for several faces, or where no generator takes part; LatentError where
         the file is another generator's.
@@ -295,10 +295,10 @@ class Editor:
         ]
 
     def search_of(self, quality: str, paste: PasteMode) -> ProjectConfig | None:
-        """How long a code is searched for that is only to be aged; None: none is needed.
+        """Return the settings of the inversion for ageing; None: no inversion is needed.
 
-        What an ager of codes adds to a photo, it finds from the encoder's code
-        (docs/reference/ageing.md): then a look at that one is all.
+        An ager of codes computes its change from the encoder's code
+        (docs/reference/ageing.md), so encoding is enough.
         """
         _check_quality(quality)
         if not self._makes_faces(paste):
@@ -307,7 +307,7 @@ class Editor:
         return AS_ENCODED if encoded and self.latents.encoder is not None else QUALITIES[quality]
 
     def view(self, photo: Photo, number: int, face: Face, quality: str = "normal") -> FaceView:
-        """Cut a face out as the ager and the age network want it, and read its age."""
+        """Crop a face for the ager and the age network, and estimate its age."""
         ager = self.given_ager()
         square = ager.alignment
         pixels = quad_side(face_quad(face, square.scale, square.shift))
@@ -315,7 +315,7 @@ class Editor:
         return view_face(photo.pixels, face, number, square, side, self.age_network)
 
     def trace(self, photo: Photo, faces: Sequence[PreparedFace]) -> TracedFaces:
-        """Look at faces all along the ages in reach, so that any age can be shown at once."""
+        """Trace the estimated ages of faces over their reach; then any age can be shown fast."""
         ager = self.required_ager()
         if any(face.latents and face.latents.alignment != ager.alignment for face in faces):
             raise ModelError(
@@ -327,7 +327,7 @@ class Editor:
     def search(
         self, photo: Photo, ager: Ager, paste: PasteMode, *, of_age: bool = True
     ) -> PhotoSearch:
-        """What changes faces of a photo by an ager, perhaps another than the editor's.
+        """Return a search that ages faces of a photo with `ager`, not always the editor's.
 
         Without `of_age`, strengths are a direction's own; else decades.
         """
@@ -345,7 +345,7 @@ class Editor:
         ager: Ager,
         strengths: Iterable[float],
     ) -> list[Edit]:
-        """Make one edit of each strength: of a direction its own, else decades."""
+        """Make one edit per strength: the direction's own unit, else decades."""
         of_age = not isinstance(ager, DirectionAger)
         search = self.search(photo, ager, _paste_of(faces), of_age=of_age)
         return [
@@ -363,7 +363,7 @@ class Editor:
         edits: Sequence[Edit],
         seconds: Mapping[str, float],
     ) -> Result:
-        """Bundle what was made with what it was made by."""
+        """Bundle edits with the settings that made them."""
         searched = any(face.searched for face in faces)
         tunings = [face.latents.tuning for face in faces if face.latents and face.latents.tuning]
         made_by = self.fingerprint(_paste_of(faces))
@@ -372,7 +372,7 @@ class Editor:
         return Result(photo, tuple(faces), tuple(edits), seconds, made_by, *names)
 
     def find_hair(self, photo: Photo, face: Face) -> Hair | None:
-        """The hair of a face, if it is to turn grey."""
+        """Find the hair of a face, if it should turn grey."""
         if not self.grey_hair:
             return None
         others = faces_beside(photo.pixels, face, self.detector)
@@ -380,7 +380,7 @@ class Editor:
         return find_hair(cut, face, self.hair_finders, others)
 
     def _makes_faces(self, paste: PasteMode) -> bool:
-        """Whether the generator takes part: for agers of codes, and for made faces."""
+        """Return whether the generator is used: for agers of codes, and for generated faces."""
         if self.ager is None or self.ager.needs == "latent":
             return True
         if paste == "delta" or self.load_latents is None or self.config is None:
@@ -402,13 +402,13 @@ class Editor:
         view = view_face(photo.pixels, face, number, square, side, self.age_network)
         found = space.project(view.crop, config, on_step=on_step)
         if found.stopped == "interrupted" and not keep_stopped:
-            raise KeyboardInterrupt  # who stops an edit wants no half-found face in it
+            raise KeyboardInterrupt  # a stopped edit must not contain a half-inverted face
         base = space.synthesize(found.ws, noise=found.noise)
         return PreparedFace(view, paste, base, space, found, found.ws, None, photo.pixels)
 
 
 def _paste_of(faces: Sequence[PreparedFace]) -> PasteMode:
-    """The one way of pasting that faces of a photo are prepared for."""
+    """Return the paste mode that the faces of a photo are prepared for."""
     paste: PasteMode = faces[0].paste if faces else "delta"
     assert all(face.paste == paste for face in faces), "faces prepared for several ways of pasting"
     return paste
@@ -430,11 +430,11 @@ def load(
     grey_hair: bool = True,
     fine_skin: bool = True,
 ) -> Editor:
-    """Load an editor: a model by name, folder or file, with what ages faces.
+    """Load an editor: a model by name, folder or file, and its ager.
 
     `ager` is an object of the protocol `reage.agers.base.Ager`, or a file: a direction, an ager of
     codes or of photos, or "sefa:N"; `direction` is another name for it. Without one, the model's
-    own is taken. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; without
+    own is used. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; without
     `grey_hair` hair keeps its colour, without `fine_skin` no wrinkles are added or removed at
     the photo's full size. Raises ModelError, LatentError or UsageError.
     """

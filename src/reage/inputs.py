@@ -1,4 +1,4 @@
-"""What a caller may give to the editor, brought to one form."""
+"""Conversion of the editor's inputs to one form."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def as_photo(image: str | Path | np.ndarray | Image.Image | Photo) -> Photo:
 
 
 def as_targets(to: float | Sequence[Target] | Mapping[int, float]) -> list[Target]:
-    """Check asked ages and make a list of them."""
+    """Check the target ages and list them."""
     targets: list[Target] = list(to) if isinstance(to, Sequence) else [to]
     if not targets or {} in targets:
         raise UsageError("no age given; say for example to=70")

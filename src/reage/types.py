@@ -1,4 +1,4 @@
-"""What an edit takes and gives back."""
+"""The inputs and results of an edit."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from PIL import Image
 from made import bent_photo, editor_with, face_at, random
 from reage.agers.files import StoredAger, read_ager, save_ager
 from reage.agers.finder import AGE_AGER
+from reage.agers.generated_faces import face_of_code
 from reage.agers.latent import LatentAger
-from reage.agers.made import made_face
 from reage.agers.photo import PhotoAger, add_photo_change, relight
 from reage.compositing.change import PasteMode, apply_change, luma
 from reage.compositing.masks import oval_mask
@@ -312,7 +312,7 @@ def test_people_who_do_not_exist_are_aged_as_photos(growing: StoredAger, small_f
     editor = editor_with(growing, small_folder)
     ws, space, ager = random(1, 8, 32), editor.latents, editor.required_ager()
     points = Face.from_points(usual_points(space.alignment, 32))
-    face = made_face(space, ws, space.synthesize(ws), points, editor.age_network)
+    face = face_of_code(space, ws, space.synthesize(ws), points, editor.age_network)
     changes = torch.cat([torch.zeros_like(ws), 0.3 * random(1, 8, 32, seed=1)])
     looks = settle(editor, face, changes, torch.tensor([20.0, 60.0]))
     for i, strength in enumerate(looks.strengths.split(1)):

@@ -19,7 +19,7 @@ from made import face_at, random
 from reage.agers.direction import Direction, for_generator
 from reage.agers.direction_ager import DirectionAger
 from reage.agers.direction_files import load_direction
-from reage.agers.direction_scale import OLDER, oriented, scaled
+from reage.agers.direction_scale import OLDER, limit_scale, orient
 from reage.editor import Editor
 from reage.errors import LatentError
 from reage.inversion.latent_files import read_latents
@@ -128,8 +128,8 @@ FOREIGN = Direction("age", random(6, 16), report={"trusted": ["sign", "scale"]})
 def test_an_unknown_scale_is_limited_to_the_radius_of_w(generator: Generator):
     ends = []
     for factor in (1.0, 40.0):
-        found = scaled(replace(FOREIGN, vector=FOREIGN.vector * factor), generator)
-        low, high = found.allowed(torch.zeros(1, 6, 16), 0.0)
+        found = limit_scale(replace(FOREIGN, vector=FOREIGN.vector * factor), generator)
+        low, high = found.strength_range(torch.zeros(1, 6, 16), 0.0)
         assert low == -high
         ends.append(high * float(found.vector.norm(dim=1).max()))
     assert ends[0] == pytest.approx(ends[1])  # the farthest code does not depend on the length
@@ -137,36 +137,36 @@ def test_an_unknown_scale_is_limited_to_the_radius_of_w(generator: Generator):
     radius = (w - generator.mapping.w_avg).norm(dim=1).square().mean().sqrt()
     assert ends[0] == pytest.approx(float(radius), rel=0.1)
     own = replace(FOREIGN, report={})
-    assert scaled(own, generator) is own
+    assert limit_scale(own, generator) is own
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_a_sign_on_trust_is_measured(generator: Generator, sign: float):
-    direction = scaled(FOREIGN, generator)
+    direction = limit_scale(FOREIGN, generator)
     average = torch.zeros(1, 6, 16)
 
     def ages(ws: Tensor) -> Tensor:  # a network that reads older along sign x the vector
         return 40 + 5 * sign * direction.position(ws)
 
-    found = oriented(direction, average, ages)
+    found = orient(direction, average, ages)
     assert torch.equal(found.vector, sign * direction.vector)
     assert (found.sign, found.report["turned"]) == (OLDER, sign < 0)
-    moved = found.moved(average, torch.tensor([0.0, 1.0]), 0.0)
+    moved = found.move_codes(average, torch.tensor([0.0, 1.0]), 0.0)
     assert ages(moved)[1] > ages(moved)[0]
-    assert oriented(found, average, ages) is found
+    assert orient(found, average, ages) is found
 
 
 def test_what_does_not_change_age_is_refused(generator: Generator):
-    direction = scaled(FOREIGN, generator)
+    direction = limit_scale(FOREIGN, generator)
     with pytest.raises(LatentError, match=r"\+0\.0 years only.*StyleGAN1, Z.*--strength"):
-        oriented(direction, torch.zeros(1, 6, 16), lambda ws: torch.full((len(ws),), 40.0))
+        orient(direction, torch.zeros(1, 6, 16), lambda ws: torch.full((len(ws),), 40.0))
 
 
 def test_the_editor_measures_directions_of_age_only(
     generator: Generator, monkeypatch: pytest.MonkeyPatch
 ):
     model = Model(ModelConfig("tiny", generator.config), generator, None, "ab" * 32)
-    direction, measured = scaled(FOREIGN, generator), []
+    direction, measured = limit_scale(FOREIGN, generator), []
 
     def ages(_: DirectionAger, ws: Tensor) -> Tensor:
         measured.append(len(ws))

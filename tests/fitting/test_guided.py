@@ -76,7 +76,7 @@ def test_what_is_known_of_the_direction_stays(
     assert refined.report["method"] == "guided"
     assert refined.colour == CONFIG.colour
     assert refined.reach is not None
-    assert refined.allowed(faces[1][:1], 30.0) == (-refined.reach, refined.reach)
+    assert refined.strength_range(faces[1][:1], 30.0) == (-refined.reach, refined.reach)
 
 
 def test_limited_tone_keeps_faint_light_limits_strong_light_and_keeps_a_share_of_colour() -> None:

@@ -18,16 +18,16 @@ from reage.images import DIGITAL_SOURCE_TYPE, photo_from_array, read_mark
 from reage.inversion.variation import named_levels, random_codes, step_towards
 from reage.networks.stylegan2.generator import Generator
 from reage.outputs.animation import Timing, time_ages
+from reage.outputs.animation_files import write_moving
 from reage.outputs.framing import frame_photo
 from reage.outputs.grid import draw_grid, page_dpi
-from reage.outputs.lettering import fitting_size, font, plain, wrapped, write
+from reage.outputs.labels import fitting_size, font, plain, wrap_text, write
 from reage.outputs.mixing import level_numbers
 from reage.outputs.months import Dates, Month, parse_month, said_age
-from reage.outputs.moving import write_moving
-from reage.outputs.saving import save_page
+from reage.outputs.page_files import save_page
 from reage.outputs.strip import Panel
 from reage.search.age_search import AgeCurve
-from reage.search.pacing import pace_curve
+from reage.search.paced_curve import pace_curve
 
 RED = np.full((40, 40, 3), (200, 10, 10), np.uint8)
 POINTS = np.array([[110, 100], [150, 98], [130, 125], [115, 145], [148, 144]], float)
@@ -155,7 +155,7 @@ class TestLettering:
         columns = np.flatnonzero((np.asarray(page) < 200).any((0, 2)))
         assert columns.min() >= 19
         assert 200 <= columns.max() <= 221
-        lines = wrapped("one two three four five six " * 3, 150, 20)
+        lines = wrap_text("one two three four five six " * 3, 150, 20)
         assert len(lines) > 3
         assert all(font(20).getlength(line) <= 150 for line in lines)
 

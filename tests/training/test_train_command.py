@@ -16,7 +16,7 @@ import torch
 from reage.agers.files import StoredAger, read_ager
 from reage.agers.finder import AGE_AGER
 from reage.cli import main
-from reage.cli.research.train import changed
+from reage.cli.research.train import apply_settings
 from reage.errors import UsageError
 from reage.models.checkpoints import load_model
 from reage.training.configs import GeneratorTraining
@@ -93,7 +93,7 @@ def test_wrong_usage(faces_folder: Path, tmp_path: Path, capsys: pytest.CaptureF
 
 
 def test_settings_by_name():
-    config = changed(
+    config = apply_settings(
         GeneratorTraining(), ("batch=16", "encoder.lr=1e-4", "stages=((1.0,64),)", "ema_kimg=2")
     )
     assert (config.batch, config.encoder.lr, config.stages, config.ema_kimg) == (
@@ -104,7 +104,7 @@ def test_settings_by_name():
         "encoder.lr=-1e-4", "ema_kimg=1e999", "significant_bits=-1",
     ):  # fmt: skip
         with pytest.raises(UsageError, match="--set"):
-            changed(GeneratorTraining(), (wrong,))
+            apply_settings(GeneratorTraining(), (wrong,))
 
 
 def test_a_terminated_run_is_saved_and_goes_on(faces_folder: Path, tmp_path: Path):

@@ -22,7 +22,7 @@ from made import face_at
 from reage.agers.direction import Direction
 from reage.agers.direction_files import load_direction, save_direction
 from reage.agers.files import StoredAger, read_ager
-from reage.agers.finder import AGE_AGER, AgerSource, find_ager, stored_ager
+from reage.agers.finder import AGE_AGER, AgerSource, find_ager, read_stored_ager
 from reage.agers.photo import PhotoAger
 from reage.errors import ModelError, UsageError
 from reage.fitting.people import PEOPLE, People, lacks_people, model_people, save_people
@@ -228,7 +228,7 @@ class TestGenerator:
         same = [load_tensors(f / "encoder.safetensors")[0] for f in (folder, new)]
         assert all(torch.equal(same[0][name], same[1][name]) for name in same[1])
         assert torch.equal(made.generator.mapping.w_avg, average)
-        ager = stored_ager(made)
+        ager = read_stored_ager(made)
         assert ager is not None and ager.photo is not None
         ager.check(made.generator_hash, *shape)
         assert model_people(made) is not None
@@ -324,7 +324,7 @@ class TestEncoder:
             folder = tmp_path / str(lr) / "model"
             export_model(start(chosen, machine), chosen, folder, kimg=0.008)
             made = load_model(folder)
-            assert (stored_ager(made) is not None) == (lr == 0)
+            assert (read_stored_ager(made) is not None) == (lr == 0)
             ager = find_ager(AgerSource.of(LatentSpace(made)))
             assert isinstance(ager, PhotoAger) == (lr == 0)
 
@@ -345,7 +345,7 @@ class TestEncoder:
         name = "synthesis.b8.conv0.weight"
         off = (rounded[name] / full[name] - 1).abs().max()
         assert 2**-9 < off <= 2**-6
-        ager = stored_ager(models[6])
+        ager = read_stored_ager(models[6])
         assert ager is not None and ager.generator_hash == models[6].generator_hash  # the rounded
         again = settings("encoder", model=models[6].folder, significant_bits=6)
         export_model(start(again, machine), again, tmp_path / "again" / "model", kimg=0.008)

@@ -29,7 +29,7 @@ from reage.networks.agers.photo_ager import PhotoAger as PhotoNetwork
 from reage.networks.agers.photo_ager import PhotoAgerConfig
 from reage.networks.encoders.encoder import Encoder, EncoderConfig
 from reage.search.age_search import Reached
-from reage.video import ageing, render, scan
+from reage.video import render, scan, track_edit
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
 from reage.video.journal import Journal
 from reage.video.metrics import flicker, landmark_jitter
@@ -293,7 +293,7 @@ class TestEdit:
         ager.network.out.bias += 1.0
         editor = replace(small_editor, ager=ager, load_latents=None)  # no codes of faces
         reached = Reached(3.0, 80.0, 80.0, None)  # who knows what age light has
-        monkeypatch.setattr(ageing, "reach_age", lambda *_: reached)
+        monkeypatch.setattr(track_edit, "reach_age", lambda *_: reached)
         result = edit_video(editor, made.path, tmp_path / "o.mp4", VideoConfig(to={1: 80.0}))
         (edit,) = result.edits
         assert edit.codes is None
@@ -329,7 +329,7 @@ class TestEdit:
         growth.shapes[1, 1, 4:12, 4:12] = 0.15
         ager = photo_ager(small_editor, growth)
         editor = replace(small_editor, ager=ager)
-        monkeypatch.setattr(ageing, "reach_age", lambda *_: Reached(5.0, 80.0, 80.0, None))
+        monkeypatch.setattr(track_edit, "reach_age", lambda *_: Reached(5.0, 80.0, 80.0, None))
         result = edit_video(editor, made.path, tmp_path / "o.mp4", VideoConfig(to={1: 80.0}))
         (edit,) = result.edits
         before, after = decoded(made.path)[0], decoded(result.path)[0]

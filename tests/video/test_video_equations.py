@@ -24,7 +24,7 @@ from reage.faces.squares import face_quad
 from reage.video.config import Preview, parse_preview
 from reage.video.journal import FRAME, ROW, Journal
 from reage.video.metrics import Tally, VideoMetrics, flicker, landmark_jitter
-from reage.video.painting import knots_of
+from reage.video.painter import knots_of
 from reage.video.run import _prepare
 from reage.video.smoothing import fade, is_cut, local_polynomial, picture_change
 from reage.video.tracks import Run, Track, choose_tracks

@@ -24,7 +24,7 @@ from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
 from reage.faces.squares import crop_face, face_quad
 from reage.video.config import VideoConfig
-from reage.video.greying import EVERY, HairFollower
+from reage.video.hair_follower import EVERY, HairFollower
 from reage.video.run import edit_video
 
 ABOVE = np.s_[36:44, 120:140]  # hair of the astronaut

@@ -1,1 +1,1 @@
-"""Agers: what changes a face along age, one file a kind; add yours beside them."""
+"""Agers change a face along age. Each kind has one file; add yours beside them."""

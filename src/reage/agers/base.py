@@ -1,4 +1,4 @@
-"""What an ager is: given a prepared face and ages, it says how the photo has to change."""
+"""The protocol of agers: from a prepared face and ages to the change of the photo."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SIDES = {"fast": (64, 256), "normal": (64, 512), "best": (64, 1024)}
 
 @dataclass(frozen=True, eq=False)
 class PreparedFace:
-    """One face of one photo, ready to be aged in one way of pasting.
+    """One face of one photo, prepared for ageing in one paste mode.
 
-    A face without a latent code is aged from the photo's own crop.
+    Without a latent code, the photo's own crop is aged.
     """
 
     view: FaceView
@@ -42,26 +42,25 @@ class PreparedFace:
 
     @property
     def own_age(self) -> float:
-        """The age that is read in the photo, years."""
+        """The estimated age in the photo, years."""
         return self.view.reading.age
 
     @property
     def ws(self) -> Tensor:
-        """The latent code `[1, num_ws, w_dim]` of a face that has one."""
+        """The latent code `[1, num_ws, w_dim]`, if the face has one."""
         assert self.code is not None, "a face without a code"
         return self.code
 
     @cached_property
     def photo(self) -> Tensor:
-        """The photo's crop `[1, 3, R, R]`, of -1..1."""
+        """The photo's crop `[1, 3, R, R]` in -1..1."""
         return to_tensor(self.view.crop.image).to(self.base)
 
     @property
     def picture(self) -> Tensor:
-        """What an ager of photos looks at, `[1, 3, R, R]`.
+        """The input of an ager of photos, `[1, 3, R, R]`.
 
-        What is added to a photo (`delta`) depends on the photo alone, whatever its code; else the
-        face is a made one.
+        In `delta` it is the photo, whatever the code; otherwise it is the generated face.
         """
         if self.paste == "delta":
             return self.photo
@@ -69,7 +68,7 @@ class PreparedFace:
 
     @cached_property
     def encoded(self) -> PreparedFace:
-        """The same face with the encoder's own code, whatever was done to its code since."""
+        """The same face with the encoder's original code."""
         assert self.latents is not None, "a face without a latent space"
         ws = self.latents.encode([self.view.crop])
         if self.shown is None and torch.equal(ws, self.ws):
@@ -78,26 +77,26 @@ class PreparedFace:
 
     @property
     def searched(self) -> bool:
-        """Whether a code was searched for; one from a file is nobody's inversion."""
+        """Whether the code is the result of an inversion, not of a file."""
         return self.inversion is not None and self.inversion.perceptual != "none"
 
     def with_code(self, ws: Tensor) -> PreparedFace:
-        """The same face with another code `[1, num_ws, w_dim]`: mixed, or varied."""
+        """Return the same face with another code `[1, num_ws, w_dim]`: mixed, or varied."""
         assert self.latents is not None, "a face without a latent space"
         return replace(self, code=ws, shown=self.latents.synthesize(ws))
 
     def with_view(self, view: FaceView, pixels: np.ndarray) -> PreparedFace:
-        """The same face in another, say smaller, copy of the photo `[H, W, 3]`."""
+        """Return the same face in another copy of the photo `[H, W, 3]`, such as a smaller one."""
         return replace(self, view=view, pixels=pixels, notes={})
 
     def complete(self, change: Change) -> Change:
-        """The change with what a mixed code adds to it, whatever the age."""
+        """Add to the change what a mixed code adds at every age."""
         if self.shown is None or self.paste != "delta":
             return change
         return replace(change, added=change.added + (self.shown - self.base))
 
     def layer(self, change: Change) -> FaceLayer:
-        """A change at one age, and where it goes in the photo."""
+        """Return a change at one age with its place in the photo."""
         view = self.view
         picture = self.picture if self.paste == "replace" else None
         return FaceLayer(view.crop.quad, view.mask, view.skin, change, picture)
@@ -105,9 +104,9 @@ class PreparedFace:
 
 @runtime_checkable
 class Ager(Protocol):
-    """What changes faces along age. Subclass it: only the attributes without a value are needed.
+    """Changes faces along age. Subclass it: only attributes without a default are required.
 
-    An ager holds no photo, and is used by several threads.
+    An ager holds no photo, and several threads use it.
     """
 
     name: str
@@ -115,26 +114,26 @@ class Ager(Protocol):
     alignment: Alignment  # of the square around the face that it works on
     needs: Literal["photo", "latent"]  # "latent": every face is inverted first
     fingerprint: str  # SHA-256 over every tensor that paints: resumed work compares it
-    greys_hair: bool = False  # whether grey hair is added to what it does, at full size
+    greys_hair: bool = False  # whether grey hair is added at full size
     looks: int = 6  # looks on either side of the own age: fewer where each is costly
-    edge: str = "the edge of what the ager has learnt"  # why it goes no further
+    edge: str = "the edge of what the ager has learnt"  # the reason why it goes no further
 
     def change(self, face: PreparedFace, ages: Tensor) -> Change:
-        """How a face has to change to look as at ages `[N]`, years; at its own age not at all."""
+        """Return the change that shows a face at ages `[N]`, years; none at its source age."""
         ...
 
     def reach(self, face: PreparedFace) -> tuple[float, float]:
-        """The youngest and the oldest age that may be asked for a face, years."""
+        """Return the youngest and the oldest target age of a face, years."""
         return min(self.span[0], face.own_age), max(self.span[1], face.own_age)
 
     def side(self, pixels: float, quality: str) -> int:
-        """How many pixels a side the square is worked on, where it has `pixels` in the photo."""
+        """Return the side of the working crop for a square of `pixels` in the photo."""
         low, high = SIDES[quality]
         return int(np.clip(16 * round(pixels / 16), low, high))
 
 
 class StillAger(Ager):
-    """Changes nothing: for faces that are shown with the codes that they have."""
+    """Changes nothing: shows faces with the codes that they have."""
 
     name = "none"
     span = (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Directions in latent space: what they are, their files, and which generator they belong to."""
+"""Directions in latent space, and the generator that they belong to."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ class Direction:
         return float(self.vector.norm())
 
     def position(self, ws: Tensor) -> Tensor:
-        """Where codes `[N, num_ws, w_dim]` lie along the direction, in strengths, `[N]`."""
+        """Locate codes `[N, num_ws, w_dim]` along the direction, in strengths `[N]`."""
         offset = ws if self.origin is None else ws - self.origin.to(ws)
         flat = self.vector.to(ws).flatten()
         return offset.flatten(1) @ flat / flat.square().sum()
 
-    def moved(self, ws: Tensor, strengths: Tensor, own: float) -> Tensor:
-        """One code `[1, num_ws, w_dim]` moved by strengths `[N]`; the face's age plays no part."""
+    def move_codes(self, ws: Tensor, strengths: Tensor, own: float) -> Tensor:
+        """Move one code `[1, num_ws, w_dim]` by strengths `[N]`; the face's age is not used."""
         return move(ws.expand(len(strengths), -1, -1), self, strengths)
 
-    def allowed(self, ws: Tensor, own: float) -> tuple[float, float]:
-        """Lowest and highest strength for one code `[1, num_ws, w_dim]`.
+    def strength_range(self, ws: Tensor, own: float) -> tuple[float, float]:
+        """Return the lowest and highest strength for one code `[1, num_ws, w_dim]`.
 
-        Within the range of real faces, or as far as the direction was tried; for a direction of
-        which neither is known, far.
+        Stays within the range of real faces, or within the tested strengths. If neither is
+        known, the range is wide.
         """
         if self.reach is not None:
             return -self.reach, self.reach
@@ -67,7 +67,7 @@ class Direction:
         return self.span[0] - position, self.span[1] - position
 
     def check(self, generator_hash: str, num_ws: int, w_dim: int) -> None:
-        """Raise LatentError unless it belongs to that generator."""
+        """Raise LatentError unless the direction belongs to that generator."""
         shape = tuple(self.vector.shape)
         if shape != (num_ws, w_dim):
             raise LatentError(
@@ -88,7 +88,7 @@ def move(ws: Tensor, direction: Direction, strength: Tensor | float) -> Tensor:
 
 
 def for_generator(direction: Direction, num_ws: int) -> Direction:
-    """Repeat a W direction over the levels of a generator, or over those that it names."""
+    """Repeat a W direction over the levels of a generator, or over the levels that it names."""
     if len(direction.vector) != 1 or direction.space != "W":
         return direction
     vector = direction.vector.repeat(num_ws, 1)
@@ -114,9 +114,9 @@ def factorize(generator: AnyGenerator, levels: tuple[int, ...] | None = None) ->
 
 
 def sefa_direction(generator: AnyGenerator, generator_hash: str, text: str) -> Direction:
-    """Make a direction of "sefa:N" or "sefa:N:A-B": factor N (1 is the strongest) at some levels.
+    """Make a direction from "sefa:N" or "sefa:N:A-B": factor N (1 is the strongest) at some levels.
 
-    Raises UsageError where the text is not understood, LatentError where there is no such factor.
+    Raises UsageError if the text is not understood, LatentError if there is no such factor.
     """
     match = re.fullmatch(r"sefa:(\d+)(?::(\d+)-(\d+))?", text)
     if match is None:

@@ -1,4 +1,4 @@
-"""The ager of a direction: codes moved in a straight line."""
+"""The ager of a direction: it moves codes in a straight line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reage.agers.base import PreparedFace
 from reage.agers.direction import Direction
-from reage.agers.direction_scale import oriented
+from reage.agers.direction_scale import orient
 from reage.agers.latent import CodeAger
 from reage.compositing.change import Change
 from reage.compositing.view import age_square
@@ -23,9 +23,9 @@ __all__ = ["DirectionAger"]
 
 @dataclass(frozen=True, eq=False)
 class DirectionAger(CodeAger):
-    """Moves codes along a direction, a decade for each unit of its strength.
+    """Moves codes along a direction, one decade per unit of strength.
 
-    How many years a unit really makes differs from face to face: the closed loop finds out.
+    The real number of years per unit differs between faces; the closed loop measures it.
     """
 
     direction: Direction
@@ -33,7 +33,7 @@ class DirectionAger(CodeAger):
     span = (0.0, 120.0)  # years; not known, so `reach` counts
 
     def __post_init__(self) -> None:
-        """Raise LatentError where the direction is another generator's."""
+        """Raise LatentError if the direction belongs to another generator."""
         model, config = self.latents.model, self.latents.model.config.generator
         self.direction.check(model.generator_hash, config.num_ws, config.w_dim)
 
@@ -56,29 +56,29 @@ class DirectionAger(CodeAger):
 
     @cached_property
     def older(self) -> Direction:
-        """The direction with a sign that is known: + is older; LatentError where it is not of age.
+        """The direction with a known sign: + is older; LatentError if it is not of age.
 
-        A foreign file does not say its sign: it is measured on the average face.
+        The sign of a foreign file is unknown, so it is measured on the average face.
         """
-        return oriented(self.direction, self.latents.average, self._ages_of)
+        return orient(self.direction, self.latents.average, self._ages_of)
 
     def reach(self, face: PreparedFace) -> tuple[float, float]:
-        """Within the range of real faces' codes, or as far as the direction was tried."""
-        low, high = self.older.allowed(face.ws, face.own_age)
+        """Stay within the range of real faces' codes, or within the tested strengths."""
+        low, high = self.older.strength_range(face.ws, face.own_age)
         return face.own_age + 10 * low, face.own_age + 10 * high
 
     def codes(self, face: PreparedFace, ages: Tensor) -> Tensor:
         return self._along(self.older, face, (ages - face.own_age) / 10)
 
     def move(self, face: PreparedFace, strengths: Tensor) -> Change:
-        """The change by strengths `[N]` of the direction as it was given, of age or not."""
+        """Return the change by strengths `[N]` of the given direction, of age or not."""
         return self.show(face, self._along(self.direction, face, strengths))
 
     def _along(self, direction: Direction, face: PreparedFace, strengths: Tensor) -> Tensor:
-        return direction.moved(face.ws, strengths.to(face.ws), face.own_age)
+        return direction.move_codes(face.ws, strengths.to(face.ws), face.own_age)
 
     @torch.no_grad()
     def _ages_of(self, ws: Tensor) -> Tensor:
-        """Ages read on the pictures of codes `[N, num_ws, w_dim]`, `[N]` years."""
+        """Estimate ages `[N]`, years, in the pictures of codes `[N, num_ws, w_dim]`."""
         squares = age_square(self.latents.synthesize(ws), self.alignment)
         return load_age_network().to(self.latents.device).read(squares)[0]

@@ -1,4 +1,4 @@
-"""Directions in files: reage's own, and the field's."""
+"""Files of directions: reage's own, and those of other projects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUFFIX = ".direction.safetensors"
 
 
 def save_direction(direction: Direction, path: Path) -> Path:
-    """Write a direction as safetensors with all that is known of it; atomic."""
+    """Write a direction as safetensors with all its facts; atomic."""
     tensors = {"vector": direction.vector.float().contiguous()}
     if direction.origin is not None:
         tensors["origin"] = direction.origin.float().contiguous()
@@ -29,10 +29,10 @@ def save_direction(direction: Direction, path: Path) -> Path:
 
 
 def load_direction(path: Path) -> Direction:
-    """Read a direction: reage's own, or another project's file, of which "FILE:NAME" is a part.
+    """Read a direction: reage's own, or another project's file; "FILE:NAME" names a part of it.
 
-    A foreign file does not say its sign, its space nor its generator: they are taken on trust,
-    and the report says so. Raises LatentError where it cannot be one.
+    A foreign file does not state its sign, its space or its generator. They are assumed, and the
+    report says so. Raises LatentError if the file cannot be a direction.
     """
     file, choice = split_choice(path)
     if not file.is_file():

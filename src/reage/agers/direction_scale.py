@@ -1,4 +1,4 @@
-"""What a direction does not say of itself, measured on the generator: its reach and its sign."""
+"""The reach and the sign of a direction, measured on the generator if the file lacks them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from reage.errors import LatentError
 from reage.inversion.latent_checks import radius
 from reage.networks.generators import AnyGenerator
 
-__all__ = ["oriented", "scaled"]
+__all__ = ["limit_scale", "orient"]
 
-LEAST_YEARS = 1.0  # between both ends, below which a direction is none of age
+LEAST_YEARS = 1.0  # between both ends; a direction that changes less is not of age
 OLDER = "+ is older, as measured"
 
 
-def scaled(direction: Direction, generator: AnyGenerator) -> Direction:
-    """Limit a direction of unknown scale to the radius of W, so that it stays among faces."""
+def limit_scale(direction: Direction, generator: AnyGenerator) -> Direction:
+    """Limit a direction of unknown scale to the radius of W, so that codes still show faces."""
     known = direction.reach is not None or direction.span is not None
     if known or "scale" not in direction.report.get("trusted", []):
         return direction
@@ -28,17 +28,17 @@ def scaled(direction: Direction, generator: AnyGenerator) -> Direction:
     return replace(direction, reach=radius(generator) / float(longest))
 
 
-def oriented(direction: Direction, average: Tensor, ages: Callable[[Tensor], Tensor]) -> Direction:
-    """Turn a direction whose sign is on trust so that a positive strength makes older.
+def orient(direction: Direction, average: Tensor, ages: Callable[[Tensor], Tensor]) -> Direction:
+    """Orient a direction of unknown sign so that a positive strength makes older.
 
     `average` `[1, num_ws, w_dim]` is the average face's code, `ages` reads codes `[N, ...]` as
-    years. Raises LatentError where the average face's age does not change along it.
+    years. Raises LatentError if the average face's age does not change along it.
     """
     if "sign" not in direction.report.get("trusted", []) or direction.sign == OLDER:
         return direction
-    low, high = direction.allowed(average, 0.0)
+    low, high = direction.strength_range(average, 0.0)
     strengths = torch.tensor([low, low / 2, high / 2, high])
-    read = ages(direction.moved(average, strengths, 0.0)).cpu()
+    read = ages(direction.move_codes(average, strengths, 0.0)).cpu()
     years = float(read[2:].mean() - read[:2].mean())
     if not abs(years) >= LEAST_YEARS:
         raise LatentError(

@@ -36,7 +36,7 @@ GROWTH = "growth.shapes"
 
 @dataclass(frozen=True, eq=False)
 class StoredAger:
-    """What a file of reage's own agers holds: a network on codes, and perhaps one on photos."""
+    """The content of a file of reage's own agers: a network on codes, and perhaps one on photos."""
 
     network: LatentNetwork  # frozen
     generator_hash: str  # whose codes it moves
@@ -48,7 +48,7 @@ class StoredAger:
     growth: Growth | None = None  # ... and how their proportions change
 
     def check(self, generator_hash: str, num_ws: int, w_dim: int) -> None:
-        """Raise LatentError unless it belongs to that generator."""
+        """Raise LatentError unless the ager belongs to that generator."""
         config = self.network.config
         if (config.num_ws, config.w_dim) != (num_ws, w_dim):
             raise LatentError(
@@ -63,7 +63,7 @@ class StoredAger:
 
     @property
     def fingerprint(self) -> str:
-        """That of the ager which edits take of it: the one of photos where there is one."""
+        """The fingerprint of the ager that edits use: the one of photos if there is one."""
         if self.photo is None:
             return fingerprint_of(
                 "latent", self.generator_hash, str(self.colour), self.network.state_dict()
@@ -73,14 +73,14 @@ class StoredAger:
     def on_photos(
         self, alignment: Alignment, device: torch.device, dtype: torch.dtype = torch.float32
     ) -> PhotoAger:
-        """The ager of photos that it holds."""
+        """The stored ager of photos."""
         assert self.photo is not None, f"the ager {self.name} has no photo ager"
         growth = self.growth and self.growth.to(device)
         network = self.photo.to(device)
         return PhotoAger(network, growth, alignment, self.name, self.span, dtype)
 
     def on_codes(self, latents: LatentSpace) -> LatentAger:
-        """The ager of codes that it holds; LatentError where they are another generator's."""
+        """Return the stored ager of codes; LatentError if it belongs to another generator."""
         config = latents.model.config.generator
         self.check(latents.model.generator_hash, config.num_ws, config.w_dim)
         network = self.network.to(latents.device)
@@ -88,7 +88,7 @@ class StoredAger:
 
 
 def save_ager(ager: StoredAger, path: Path) -> Path:
-    """Write an ager as safetensors in float16, with all that is known of it; atomic."""
+    """Write an ager as safetensors in float16, with all its facts; atomic."""
     tensors = {k: v.half().contiguous() for k, v in ager.network.state_dict().items()}
     known: dict[str, Any] = {
         "kind": KIND,
@@ -129,7 +129,7 @@ def save_sam_ager(ager: SamAger, path: Path) -> Path:
 
 
 def read_ager(path: Path) -> StoredAger | dict[str, Any]:
-    """Read an ager's file, or what `read_sam_ager` takes; LatentError where it is neither."""
+    """Read an ager's file, or the input of `read_sam_ager`; LatentError if it is neither."""
     tensors, metadata = load_tensors(path)
     tensors = {name: tensor.float() for name, tensor in tensors.items()}
     try:
@@ -155,7 +155,7 @@ def read_ager(path: Path) -> StoredAger | dict[str, Any]:
 
 
 def read_sam_ager(found: dict[str, Any], latents: LatentSpace, path: Path) -> SamAger:
-    """SAM's ager of what `read_ager` read; LatentError where it is another generator's."""
+    """Make SAM's ager from the result of `read_ager`; LatentError for another generator."""
     generator_hash, name, colour = found["labels"]
     if generator_hash != latents.model.generator_hash:
         raise LatentError(

@@ -1,4 +1,4 @@
-"""What moves the faces of a model along age: what was given, or what lies in its folder."""
+"""Choose the ager of a model: the given one, or the one in its folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from reage.agers.base import Ager
 from reage.agers.direction import for_generator, sefa_direction
 from reage.agers.direction_ager import DirectionAger
 from reage.agers.direction_files import load_direction
-from reage.agers.direction_scale import scaled
+from reage.agers.direction_scale import limit_scale
 from reage.agers.files import StoredAger, read_ager, read_sam_ager
 from reage.agers.fran import load_fran
 from reage.agers.latent import SamAger
-from reage.agers.skin import SkinAger, embedded_bank
+from reage.agers.skin import SkinAger, read_embedded_bank
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
 from reage.models.encoders import make_style_encoder
@@ -29,7 +29,7 @@ __all__ = [
     "AgerSource",
     "find_ager",
     "find_direction",
-    "stored_ager",
+    "read_stored_ager",
 ]
 
 AGE_DIRECTION = "age.direction.safetensors"
@@ -38,7 +38,7 @@ AGE_AGER = "age.ager.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class AgerSource:
-    """The model that an ager is looked for in. Its generator is loaded where an ager needs it."""
+    """The model whose ager is searched. Its generator is loaded only if an ager needs it."""
 
     config: ModelConfig
     folder: Path | None  # None: converted in memory from a foreign file
@@ -49,18 +49,18 @@ class AgerSource:
 
     @classmethod
     def of(cls, latents: LatentSpace) -> AgerSource:
-        """The model of a latent space that is there already."""
+        """Return the source of a loaded latent space."""
         model = latents.model
         return cls(model.config, model.folder, lambda: latents, latents.device, latents.dtype)
 
 
 def find_ager(source: AgerSource, given: str | Path | None = None) -> Ager | None:
-    """What was given (a file, or "sefa:N"), else the folder's ager, else its age direction.
+    """Find the given ager (a file, or "sefa:N"), else the folder's ager, else its age direction.
 
-    Raises LatentError or ModelError where it cannot be read or belongs to another generator.
+    Raises LatentError or ModelError if it cannot be read or belongs to another generator.
     """
     if given is not None:
-        return _given(source, str(given))
+        return _load_given(source, str(given))
     if source.folder is None:
         return _foreign(source)
     if (source.folder / AGE_AGER).is_file():
@@ -70,25 +70,25 @@ def find_ager(source: AgerSource, given: str | Path | None = None) -> Ager | Non
     return None
 
 
-def stored_ager(model: Model) -> StoredAger | None:
-    """What the file of reage's own agers in a model's folder holds; None where there is none."""
+def read_stored_ager(model: Model) -> StoredAger | None:
+    """Read the file of reage's own agers in a model's folder; None if there is none."""
     file = None if model.folder is None else model.folder / AGE_AGER
     found = None if file is None or not file.is_file() else read_ager(file)
     return found if isinstance(found, StoredAger) else None
 
 
 def find_direction(latents: LatentSpace, given: str | Path) -> DirectionAger:
-    """A direction by its file, or "sefa:N"; LatentError where it is another generator's."""
+    """Find a direction by its file, or "sefa:N"; LatentError if it belongs to another generator."""
     model, config = latents.model, latents.model.config.generator
     if str(given).startswith("sefa:"):
         direction = sefa_direction(model.generator, model.generator_hash, str(given))
     else:
         direction = for_generator(load_direction(Path(given)), config.num_ws)
-        direction = scaled(direction, model.generator)
+        direction = limit_scale(direction, model.generator)
     return DirectionAger(direction, latents)
 
 
-def _given(source: AgerSource, given: str) -> Ager:
+def _load_given(source: AgerSource, given: str) -> Ager:
     for start, make in KINDS.items():
         if given.startswith(start):
             return make(source, given.removeprefix(start))
@@ -110,11 +110,11 @@ def _of_file(source: AgerSource, path: Path) -> Ager:
         model, config = source.latents().model, source.config.generator
         found.check(model.generator_hash, config.num_ws, config.w_dim)
     ager = found.on_photos(source.config.alignment, source.device, source.dtype)
-    return SkinAger(ager, embedded_bank()) if source.fine_skin else ager
+    return SkinAger(ager, read_embedded_bank()) if source.fine_skin else ager
 
 
 def _foreign(source: AgerSource) -> Ager | None:
-    """The ager that came with a foreign file, in memory."""
+    """Return the ager of a foreign file, in memory."""
     latents = source.latents()
     part = latents.model.ager
     if part is None:

@@ -1,8 +1,8 @@
-"""Directions of other projects: InterFaceGAN, StyleGAN2, GANSpace, PaddleGAN; what is no direction.
+"""Directions of other projects: InterFaceGAN, StyleGAN2, GANSpace and PaddleGAN.
 
-Such a file says neither its sign, its scale nor its generator: they are taken on trust and named
-in the report; `reage.agers.direction_scale` measures what can be measured. What is known to belong
-to another space or to another kind of generator is refused.
+Such a file does not state its sign, its scale or its generator. They are assumed and named in the
+report; `reage.agers.direction_scale` measures the sign and the scale. Directions of another space
+or another kind of generator are refused.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_LEVEL = 17
 def read_foreign_direction(path: Path, choice: str) -> Direction:
     """Read a .npy, .npz, .pt, .pkl or .pdparams file; `choice` is a name or a component in it.
 
-    Raises LatentError where it is none that can be added to ws, with the reason.
+    Raises LatentError with the reason if the direction cannot be added to ws.
     """
     _refuse_by_name(path)
     content = read_content(path)
@@ -40,7 +40,7 @@ def read_foreign_direction(path: Path, choice: str) -> Direction:
         for keys in PCA:
             if set(keys) <= set(content):
                 return _component(path, choice, *(content[key] for key in keys))
-        return _named(path, choice, content)
+        return _direction_by_name(path, choice, content)
     if choice:
         raise LatentError(f"{path} holds one direction only; leave out :{choice}")
     return _plain(path.stem, content, path)
@@ -64,8 +64,8 @@ def _refuse_by_name(path: Path) -> None:
         )
 
 
-def _named(path: Path, choice: str, content: Mapping[Any, Any]) -> Direction:
-    """One of a dictionary of directions, such as PaddleGAN's."""
+def _direction_by_name(path: Path, choice: str, content: Mapping[Any, Any]) -> Direction:
+    """Read one of a dictionary of directions, such as PaddleGAN's."""
     if str(content.get("space", "")).upper() in ("Z", "S"):
         raise LatentError(f"{path} lives in {content['space']}; only W and W+ can be added to ws")
     arrays = {str(k): v for k, v in content.items() if isinstance(v, np.ndarray)}
@@ -80,7 +80,7 @@ def _named(path: Path, choice: str, content: Mapping[Any, Any]) -> Direction:
 
 
 def _plain(name: str, array: Any, path: Path) -> Direction:
-    """An array of the shapes that the field uses."""
+    """Read an array of one of the usual shapes."""
     if not isinstance(array, np.ndarray):
         raise LatentError(
             f"{path} holds no array; a direction is (512,), (1, 512) or (levels, 512)"
@@ -103,7 +103,7 @@ def _plain(name: str, array: Any, path: Path) -> Direction:
 
 
 def _component(path: Path, choice: str, comp: Any, mean: Any, std: Any) -> Direction:
-    """A principal component of GANSpace, "N" or "N:A-B" (from 0); strengths are its deviations."""
+    """Read GANSpace's principal component "N" or "N:A-B" (from 0); strengths are deviations."""
     match = re.fullmatch(r"(\d+)(?::(\d+)-(\d+))?", choice)
     whole = all(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in (comp, mean, std))
     if not whole or comp.ndim not in (2, 3) or not len(comp) == std.size or comp[0].ndim > 2:

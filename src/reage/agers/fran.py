@@ -1,4 +1,4 @@
-"""FRAN's agers: U-Nets on the photo itself, so nothing is inverted."""
+"""FRAN's agers: U-Nets on the photo itself, without an inversion."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OVERLAP = 0.25  # of neighbouring windows at least, of their side
 
 @dataclass(frozen=True, eq=False)
 class FranAger(Ager):
-    """A network that says how the colours of an aligned face change from one age to another."""
+    """A network that predicts the colour change of an aligned face from one age to another."""
 
     network: PixelNetwork
     name: str
@@ -52,16 +52,16 @@ class FranAger(Ager):
 
     @torch.no_grad()
     def change(self, face: PreparedFace, ages: Tensor) -> Change:
-        """What comes out may exceed [-1, 1]: the photo it is added to decides."""
+        """Return a change that may exceed [-1, 1]: the photo clips the sum."""
         picture, own = face.picture, face.own_age
         return Change(torch.cat([self.change_picture(picture, own, age) for age in ages.tolist()]))
 
     def change_picture(self, picture: Tensor, own: float, wanted: float) -> Tensor:
-        """What is added to one picture `[1, 3, R, R]`, in the same range of [-1, 1]."""
+        """Return the change of one picture `[1, 3, R, R]`, in units of its range [-1, 1]."""
         network = self.network
         if network.side is not None and picture.shape[-1] < network.side:
-            large = self.change_picture(_resized(picture, network.side), own, wanted)
-            return _resized(large, picture.shape[-1])
+            large = self.change_picture(_resize(picture, network.side), own, wanted)
+            return _resize(large, picture.shape[-1])
         ages = picture.new_tensor([own]), picture.new_tensor([wanted])
         x = fran_input(picture if network.signed else (picture + 1) / 2, *ages)
         changes = network.run(x) if network.side is None else _in_windows(network, x, network.side)
@@ -69,17 +69,17 @@ class FranAger(Ager):
 
 
 def load_fran(path: Path, device: torch.device, dtype: torch.dtype) -> FranAger:
-    """Load a FRAN U-Net of a torch file or an ONNX graph; ModelError where it is none."""
+    """Load a FRAN U-Net from a torch file or an ONNX graph; ModelError for other files."""
     network = load_pixel_network(path, device, dtype)
     return FranAger(network, path.stem, file_sha256(path))
 
 
-def _resized(layers: Tensor, side: int) -> Tensor:
+def _resize(layers: Tensor, side: int) -> Tensor:
     return F.interpolate(layers, size=(side, side), mode="bicubic", antialias=True)
 
 
 def _in_windows(network: PixelNetwork, x: Tensor, window: int) -> Tensor:
-    """Run a network over overlapping squares of `[1, 5, R, R]` and blend what they give."""
+    """Run a network over overlapping squares of `[1, 5, R, R]` and blend the results."""
     side = x.shape[-1]
     if side <= window:
         return network.run(x)
@@ -96,7 +96,7 @@ def _in_windows(network: PixelNetwork, x: Tensor, window: int) -> Tensor:
 
 
 def _spans(side: int, window: int) -> Iterator[slice]:
-    """Windows over a side, evenly spaced."""
+    """Return evenly spaced windows over a side."""
     count = ceil((side - window) / (window * (1 - OVERLAP))) + 1
     for i in range(count):
         start = round((side - window) * i / (count - 1))

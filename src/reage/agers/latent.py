@@ -23,7 +23,7 @@ BEYOND = 10.0  # years past the trained ages that may be asked of the network
 
 
 class CodeAger(Ager):
-    """An ager that moves latent codes: what it shows, a generator makes of them."""
+    """An ager that moves latent codes, which its generator renders."""
 
     latents: LatentSpace
     colour: float = 1.0  # share of the change's colour that is shown; its light always is
@@ -38,25 +38,25 @@ class CodeAger(Ager):
         return self.latents.resolution
 
     def codes(self, face: PreparedFace, ages: Tensor) -> Tensor:
-        """The face's code moved to ages `[N]`: `[N, num_ws, w_dim]`."""
+        """Move the face's code to ages `[N]`: `[N, num_ws, w_dim]`."""
         raise NotImplementedError
 
     def change(self, face: PreparedFace, ages: Tensor) -> Change:
         return self.show(face, self.codes(face, ages))
 
     def show(self, face: PreparedFace, codes: Tensor) -> Change:
-        """The change from a face to what codes `[N, num_ws, w_dim]` show, by its own generator."""
+        """Return the change from a face to the pictures of codes `[N, num_ws, w_dim]`."""
         base = face.base if face.shown is None else face.shown
         return self.between(base, (face.latents or self.latents).synthesize(codes))
 
     def between(self, base: Tensor, edited: Tensor) -> Change:
-        """The change from pictures `[1 or N, 3, R, R]` to others `[N, 3, R, R]`."""
+        """Return the change from pictures `[1 or N, 3, R, R]` to others `[N, 3, R, R]`."""
         return Change(limit_tone(base, edited, self.colour) - base)
 
 
 @dataclass(frozen=True, eq=False)
 class LatentAger(CodeAger):
-    """A network that moves a code from the face's own age to another."""
+    """A network that moves a code from the source age to the target age."""
 
     network: LatentNetwork  # frozen
     latents: LatentSpace
@@ -71,15 +71,15 @@ class LatentAger(CodeAger):
         )
 
     def reach(self, face: PreparedFace) -> tuple[float, float]:
-        """A little past the ages of the training."""
+        """Extend slightly past the training ages."""
         low, high = self.span
         return min(low - BEYOND, face.own_age), max(high + BEYOND, face.own_age)
 
     def change(self, face: PreparedFace, ages: Tensor) -> Change:
-        """The change of the encoder's code, where it is added to a photo.
+        """Return the change of the encoder's code, if it is added to a photo.
 
-        That is what the network learnt on; a code that was optimised towards the photo shows it
-        better and ages worse (docs/reference/ageing.md).
+        The network was trained on the encoder's codes. An optimised code matches the photo better
+        but ages worse (docs/reference/ageing.md).
         """
         added = face.paste == "delta" and face.searched and self.latents.encoder is not None
         return super().change(face.encoded if added else face, ages)
@@ -93,10 +93,10 @@ class LatentAger(CodeAger):
 
 @dataclass(frozen=True, eq=False)
 class SamAger(CodeAger):
-    """SAM's ager: it looks at the face's picture with the age asked for, and offsets the code.
+    """SAM's ager: it offsets the code by the face's picture and the target age.
 
-    A face at its own age stays as it is: what counts is by how much the offsets of the two ages
-    differ. Alaluf et al., "Only a Matter of Style" (2021).
+    A face at its source age stays unchanged: the change is the difference of the offsets at the
+    two ages. Alaluf et al., "Only a Matter of Style" (2021).
     """
 
     network: StyleEncoder  # of four channels, frozen
@@ -119,13 +119,13 @@ class SamAger(CodeAger):
 
     @torch.no_grad()
     def own_codes(self, picture: Tensor, start: Tensor, ages: Tensor) -> Tensor:
-        """SAM's own codes of one picture at ages `[N]`, from the code `[1, num_ws, w_dim]` of pSp.
+        """Compute SAM's codes of a picture at ages `[N]` from pSp's code `[1, num_ws, w_dim]`.
 
         `encode` gives that code.
         """
         return start + self.offsets(picture, ages)
 
     def offsets(self, picture: Tensor, ages: Tensor) -> Tensor:
-        """What the network adds to the code of one picture `[1, 3, R, R]` at ages `[N]`."""
+        """Return the network's offsets to the code of one picture `[1, 3, R, R]` at ages `[N]`."""
         seen = downsample(picture, self.network.config.resolution)
         return self.network(with_age(seen.expand(len(ages), -1, -1, -1), ages))

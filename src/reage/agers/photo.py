@@ -1,4 +1,4 @@
-"""The photo ager: a small U-Net that looks at the photo's own crop, and how faces grow."""
+"""The photo ager: a small U-Net on the photo's own crop, and the growth of faces."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ BEYOND = 10.0  # years past the trained ages that may be asked of the network
 
 @dataclass(frozen=True, eq=False)
 class PhotoAger(Ager):
-    """Ages a photo's own crop; no code is needed, so no generator either."""
+    """Ages a photo's own crop; it needs no code and no generator."""
 
     network: PhotoNetwork  # frozen
     growth: Growth | None  # how proportions change; None: not at all
@@ -72,7 +72,7 @@ class PhotoAger(Ager):
         return self.network.config.resolution
 
     def reach(self, face: PreparedFace) -> tuple[float, float]:
-        """A little past the ages of the training."""
+        """Extend slightly past the training ages."""
         low, high = self.span
         return min(low - BEYOND, face.own_age), max(high + BEYOND, face.own_age)
 
@@ -81,25 +81,25 @@ class PhotoAger(Ager):
 
     @torch.no_grad()
     def change_picture(self, picture: Tensor, face: PreparedFace, ages: Tensor) -> Change:
-        """The change of a face that looks like `picture` `[1 or N, 3, R, R]`, at ages `[N]`."""
+        """Compute a face's change at ages `[N]` from `picture` `[1 or N, 3, R, R]` of it."""
         own = face.own_age
         made = face.paste != "delta"
         crop = picture.clamp(-1, 1) if made else picture
         eyes = torch.from_numpy(face.view.eyes).to(crop)
-        added = self._added(crop, eyes, ages.to(crop), own)
-        # A made face shows the generator's detail, which is none of the skin's.
+        added = self._confine_change(crop, eyes, ages.to(crop), own)
+        # A generated face shows the generator's detail, not the skin's.
         detail = None if made else torch.exp(DETAIL_A_YEAR * (ages - own))
         return Change(added, self._warp(ages, own), detail)
 
-    def _added(self, crop: Tensor, eyes: Tensor, wanted: Tensor, own: float) -> Tensor:
-        """What is added to the colours of crops `[1 or N, 3, R, R]`, `[N, 3, R, R]`.
+    def _confine_change(self, crop: Tensor, eyes: Tensor, wanted: Tensor, own: float) -> Tensor:
+        """Predict the colour change of crops `[1 or N, 3, R, R]` within the face: `[N, 3, R, R]`.
 
-        Nothing outside the oval that the training looked at; eyes `[R, R]` stay the photo's.
+        The change is 0 outside the training's oval and in the eyes `[R, R]`.
         """
         ages = torch.full_like(wanted, own)
         photos = crop.expand(len(ages), -1, -1, -1)
-        # A face and its mirror image age alike: what the network paints on one of them alone, spots
-        # mostly, fades to half in their mean.
+        # A face and its mirror image age alike. Their mean halves what the network paints on only
+        # one of them, mostly spots.
         plain, mirrored = (
             changes_under_shifts(self.network, seen, ages, wanted, shifts, dtype=self.dtype).mean(0)
             for seen, shifts in zip((photos, photos.flip(-1)), SPINS, strict=True)
@@ -124,11 +124,11 @@ def changes_under_shifts(
     *,
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """A network's change of photos under each shift of them (down, right): `[S, N, 3, R, R]`.
+    """Return a network's change of photos under each shift (down, right): `[S, N, 3, R, R]`.
 
-    They count in half patches. What the network paints by the grid of its patches, hatching of old
-    skin mostly, differs from shift to shift and fades in their mean; lines and folds stay.
-    Coifman and Donoho, "Translation-Invariant De-Noising" (1995), call it cycle spinning.
+    Shifts count in half patches. Artefacts of the network's patch grid, mostly hatching of old
+    skin, differ between shifts and fade in their mean; lines and folds stay. This is cycle
+    spinning: Coifman and Donoho, "Translation-Invariant De-Noising" (1995).
     """
     half = network.config.patch // 2
     steps = [(down * half, right * half) for down, right in shifts]
@@ -139,7 +139,7 @@ def changes_under_shifts(
 
 
 def shading(light: Tensor) -> Tensor:
-    """What of a crop's light `[N, 1, R, R]` is broader than lines; edges go on as they are."""
+    """Return the part of a crop's light `[N, 1, R, R]` that is broader than lines."""
     sigma = LINE_WIDTH * light.shape[-1]
     reach = max(1, round(3 * sigma))
     places = torch.arange(-reach, reach + 1).to(light)
@@ -150,10 +150,10 @@ def shading(light: Tensor) -> Tensor:
 
 
 def add_photo_change(photos: Tensor, change: Tensor, older: Tensor) -> Tensor:
-    """What of a network's change is added to photos, all `[N, 3, R, R]` of -1..1.
+    """Select what is added to photos from a network's change, all `[N, 3, R, R]` in -1..1.
 
-    Its light, a little stronger (`PHOTO_GAIN`), and a share of its colour (`PHOTO_COLOUR`). Where a
-    face grows older, `older` `[N]`, it is light alone, and of lines more than of shading.
+    Adds the light, amplified by `PHOTO_GAIN`, and a share of the colour (`PHOTO_COLOUR`). For
+    faces that grow older, `older` `[N]`, adds only light, and more of lines than of shading.
     """
     light = luma(change)
     broad = shading(light)
@@ -167,20 +167,20 @@ def add_photo_change(photos: Tensor, change: Tensor, older: Tensor) -> Tensor:
 
 
 def relight(photos: Tensor, light: Tensor) -> Tensor:
-    """What makes photos `[N, 3, R, R]` of -1..1 lighter by `light` `[N, 1, R, R]`, to be added.
+    """Compute what lightens photos `[N, 3, R, R]` in -1..1 by `light` `[N, 1, R, R]`.
 
-    It has the colours that the face itself takes from shade to light: under a warm lamp, in the
-    sun's gleam and on dark skin they differ. As much grey, or as much of the skin's own colour,
-    makes patches of skin orange on some photos and grey or blue on others.
+    Its colours follow the face's own change from shade to light, which differs under a warm lamp,
+    in bright sun and on dark skin. Adding grey, or the skin's mean colour, would turn patches of
+    skin orange on some photos and grey or blue on others.
     """
     return light * (1 + _tint(photos))
 
 
 def _tint(photos: Tensor) -> Tensor:
-    """How the colours of faces (RGB less luma) change with their light, `[N, 3, 1, 1]`.
+    """Fit the change of faces' colours (RGB minus luma) with their light, `[N, 3, 1, 1]`.
 
-    A regression on the pixels of the face, in which those far from it (lips, brows, a fringe)
-    count less and less (iteratively reweighted least squares, weights after Cauchy).
+    Iteratively reweighted least squares on the pixels of the face, with Cauchy weights: outliers
+    (lips, brows, a fringe) count less.
     """
     inside = oval_mask(photos.shape[-1]).to(photos)
     lights = luma(photos)
@@ -201,5 +201,5 @@ def _tint(photos: Tensor) -> Tensor:
 
 
 def photo_mask(eyes: Tensor) -> Tensor:
-    """Where a photo ager's change is added, `[1, 1, R, R]`: the face without `eyes` `[R, R]`."""
+    """Draw the mask of a photo ager's change `[1, 1, R, R]`: the face without `eyes` `[R, R]`."""
     return oval_mask(len(eyes)).to(eyes) * (1 - eyes)

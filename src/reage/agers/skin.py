@@ -1,4 +1,4 @@
-"""Ageing at the photo's full size: a photo ager for light and shape, real skin's detail on top."""
+"""Ageing at full size: a photo ager for light and shape, plus real skin detail."""
 
 from __future__ import annotations
 
@@ -24,32 +24,31 @@ from reage.compositing.detail_transfer import (
     mix_detail,
     shading_age,
 )
-from reage.compositing.preview import lit_by_detail
+from reage.compositing.preview import relight_by_detail
 from reage.compositing.skin_tone import skin_tone
 from reage.models.checkpoints import Alignment
 from reage.models.files import fingerprint_of
 from reage.models.pretrained import load_gender_network
 
-__all__ = ["SkinAger", "embedded_bank"]
+__all__ = ["SkinAger", "read_embedded_bank"]
 
 RECIPE = "skin-1"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
-LAID = "skin"  # under which a face keeps what was laid over it
+LAID = "skin"  # key under which a face caches its detail
 
 
 @cache
-def embedded_bank() -> DetailBank:
-    """The bank of skin detail that comes with the package: of synthetic heads."""
+def read_embedded_bank() -> DetailBank:
+    """Read the packaged bank of skin detail, made of synthetic heads."""
     return read_bank(BANK)
 
 
 @dataclass(frozen=True, eq=False)
 class SkinAger(Ager):
-    """A photo ager that ages part of the way, and detail of old skin that shows the rest.
+    """A photo ager that ages part of the way; old skin detail shows the rest.
 
-    Sent to a younger age, a face first loses the detail of its own age. Faces that are too small,
-    that were given by points alone, or that a generator made have no such detail: for them it is
-    the photo ager alone.
+    At a younger age, a face first loses its own skin detail. Faces that are too small, given by
+    points alone, or generated use only the photo ager.
     """
 
     base: PhotoAger
@@ -81,22 +80,22 @@ class SkinAger(Ager):
 
     @torch.no_grad()
     def change(self, face: PreparedFace, ages: Tensor) -> Change:
-        laid = self._laid(face)
+        laid = self._skin_layers(face)
         if laid is None:
             return self.base.change(face, ages)
         own = face.own_age
         gains = [detail_gains(own, age) for age in ages.tolist()]
         skin = SkinDetail(*laid, tuple(gain for gain, _ in gains), tuple(loss for _, loss in gains))
         shaded = ages.new_tensor([shading_age(own, age) for age in ages.tolist()])
-        # The network sees what is left of the face's own folds: else it would fill them again.
-        seen = lit_by_detail(face.picture, skin.losses_in(face.view.crop))
+        # The network sees the face after removal: otherwise it would fill its folds twice.
+        seen = relight_by_detail(face.picture, skin.losses_in(face.view.crop))
         change = self.base.change_picture(seen, face, shaded)
         return Change(change.added, change.warp, change.detail, skin=skin)
 
-    def _laid(self, face: PreparedFace) -> tuple[LaidSkin, LaidSkin] | None:
-        """Detail to add and detail to take away over a face of a photo; None where there is none.
+    def _skin_layers(self, face: PreparedFace) -> tuple[LaidSkin, LaidSkin] | None:
+        """Return the detail to add to and to remove from a face of a photo; None if there is none.
 
-        A face keeps it: it is the same for all ages.
+        It is the same for all ages, so the face caches it.
         """
         if face.paste != "delta" or face.pixels is None or face.view.face.landmarks is None:
             return None

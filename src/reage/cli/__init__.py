@@ -1,4 +1,4 @@
-"""The command line: thin shells over the library. Nothing heavy is imported before a command."""
+"""The command line: thin shells over the library. Heavy modules load only inside a command."""
 
 from reage.cli.main import main
 

@@ -1,4 +1,4 @@
-"""The command `reage`: its group, how its arguments are read, how its errors end."""
+"""The command `reage`: its group, its arguments and its errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used."""
+    """A group that imports commands on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -71,7 +71,7 @@ def cli() -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; exit 0, 1 (what was given cannot be used) or 2 (wrong usage)."""
+    """Run the command line; exit 0, 1 (unusable input) or 2 (wrong usage)."""
     # OpenMP's threads spin for milliseconds when they wait: on a machine that has other work, an
     # inversion then takes minutes. So short a spin wins as much on an idle one. It has to be said
     # before torch loads OpenMP.

@@ -1,1 +1,1 @@
-"""Pixels at full size: the change of a face put into its photo."""
+"""Render the change of a face into its photo at full size."""

@@ -1,4 +1,4 @@
-"""What is to be done to a photo so that a face in it shows another age."""
+"""The change that makes a face in a photo show another age."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ MOST_LIGHT = 0.35
 
 @dataclass(frozen=True, eq=False)
 class Greying:
-    """How much of somebody's hair turns grey at each age."""
+    """The share of a person's hair that turns grey at each age."""
 
     hair: Hair
     shares: tuple[float, ...]  # N, of 0..1
 
     def one(self, index: int) -> Greying:
-        """One of them."""
+        """Return one of the N."""
         return Greying(self.hair, self.shares[index : index + 1])
 
 
 @dataclass(frozen=True, eq=False)
 class SkinDetail:
-    """Detail of skin over a photo's face: how much of it comes or goes at each of N ages."""
+    """Skin detail over a photo's face, and how much of it is added or removed at each of N ages."""
 
     old: LaidSkin  # what old skin has
     own: LaidSkin  # what the face loses as it gets young
@@ -54,19 +54,19 @@ class SkinDetail:
     losses: tuple[float, ...]  # N, of its own, 0..1
 
     def one(self, index: int) -> SkinDetail:
-        """The detail at one of the ages."""
+        """Return the detail at one of the ages."""
         part = slice(index, index + 1)
         return SkinDetail(self.old, self.own, self.gains[part], self.losses[part])
 
     def losses_in(self, crop: FaceCrop) -> np.ndarray | None:
-        """Log-luminance `[N, R, R]` that goes, in a crop of the photo; None where nothing does."""
+        """Return log-luminance `[N, R, R]` removed in a crop of the photo; None if nothing is."""
         if not any(self.losses):
             return None
         seen = detail_in(self.own, crop.quad, crop.resolution)
         return np.stack([loss * seen for loss in self.losses]).astype(np.float32)
 
     def all_in(self, crop: FaceCrop) -> np.ndarray:
-        """Log-luminance `[N, R, R]` that comes and goes in a crop of the photo."""
+        """Return log-luminance `[N, R, R]` added and removed in a crop of the photo."""
         old, own = (detail_in(laid, crop.quad, crop.resolution) for laid in (self.old, self.own))
         pairs = zip(self.gains, self.losses, strict=True)
         return np.stack([gain * old + loss * own for gain, loss in pairs]).astype(np.float32)
@@ -88,7 +88,7 @@ class Change:
         return len(self.added)
 
     def one(self, index: int) -> Change:
-        """The change at one of the ages."""
+        """Return the change at one of the ages."""
         part = slice(index, index + 1)
         return Change(
             self.added[part],
@@ -101,7 +101,7 @@ class Change:
 
 
 def apply_change(pictures: Tensor, change: Change) -> Tensor:
-    """Aligned pictures `[1 or N, 3, R, R]` with a change, `[N, 3, R, R]`: no photo is around them.
+    """Apply a change to aligned pictures `[1 or N, 3, R, R]` without a photo: `[N, 3, R, R]`.
 
     Differentiable. Values may exceed [-1, 1].
     """
@@ -114,9 +114,9 @@ def apply_change(pictures: Tensor, change: Change) -> Tensor:
 def limit_tone(base: Tensor, edited: Tensor, colour: float) -> Tensor:
     """Keep a share of how colours change from `base` to `edited` `[N, 3, R, R]`; limit the light.
 
-    Small generators carry colour along with age that has nothing to do with it. What gets lighter
-    or darker is left, but softly limited: lines and folds are faint or small, while large strong
-    changes are patches. With `colour` 1 everything stays: such a direction is not of age alone.
+    Small generators entangle colour with age. Changes of light stay, but are softly limited:
+    lines and folds are faint or small, while large strong changes are patches. With `colour` 1
+    everything stays: such a direction is not of age alone.
     """
     if colour == 1:
         return edited
@@ -128,5 +128,5 @@ def limit_tone(base: Tensor, edited: Tensor, colour: float) -> Tensor:
 
 
 def luma(images: Tensor) -> Tensor:
-    """How light pictures, or changes of them, `[N, 3, R, R]` are: `[N, 1, R, R]`."""
+    """Return the luma `[N, 1, R, R]` of pictures, or of changes of them, `[N, 3, R, R]`."""
     return (images * torch.from_numpy(LUMA).to(images)[:, None, None]).sum(1, keepdim=True)

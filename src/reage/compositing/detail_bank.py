@@ -1,4 +1,4 @@
-"""A bank of skin detail: what old faces' skin has that young ones' lacks, on a canonical face."""
+"""A bank of old faces' skin detail on a canonical face: lines, folds and spots."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SEXES: Sequence[Sex] = ("female", "male")
 
 @dataclass(frozen=True, eq=False)
 class Exemplar:
-    """One old face's detail and what it suits."""
+    """One old face's detail, and the faces that it suits."""
 
     name: str
     sex: Sex
@@ -71,7 +71,7 @@ class DetailBank:
 
     @property
     def sha256(self) -> str:
-        """Of all that it adds to a photo."""
+        """Return the hash of everything that the bank adds to a photo."""
         digest = hashlib.sha256(self.canonical.tobytes())
         for data in [*(one.data for one in self.exemplars), *self.young.values()]:
             digest.update(data)
@@ -85,7 +85,7 @@ class DetailBank:
 
 
 def read_bank(folder: Path) -> DetailBank:
-    """Read a bank's folder. Raises ModelError where it does not hold one."""
+    """Read a bank's folder. Raises ModelError if it does not hold one."""
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         if (index["kind"], index["format"]) != (KIND, FORMAT):
@@ -144,7 +144,7 @@ def _exemplar(folder: Path, row: dict[str, Any]) -> Exemplar:
 
 
 def _layer(folder: Path, name: str) -> bytes:
-    """Read a stored layer; ValueError where it has not the frame's size."""
+    """Read a stored layer; ValueError if it does not have the frame's size."""
     data = (folder / f"{name}.webp").read_bytes()
     with Image.open(io.BytesIO(data)) as image:
         if image.size != FRAME:

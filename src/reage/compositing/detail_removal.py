@@ -1,4 +1,4 @@
-"""Take the detail of old skin off a photo's face: folds, bags, wrinkles and spots."""
+"""Remove the detail of old skin from a photo's face: folds, bags, wrinkles and spots."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def lay_removal(
     sex: Sex,
     hidden: np.ndarray | None = None,
 ) -> LaidSkin | None:
-    """Find what makes a photo's face look young when it is added; arguments as `lay_detail`.
+    """Compute the detail that makes a photo's face look young; arguments as `lay_detail`.
 
-    What young faces show as well (lids, the nose and its wings, the chin) stays.
+    Detail that young faces also show (lids, the nose and its wings, the chin) stays.
     """
     share = scale_of(landmarks, bank.canonical)[1]
     x0, y0, x1, y1 = box = box_around(landmarks, source.shape)
@@ -62,7 +62,7 @@ def lay_removal(
 def _change(
     light: np.ndarray, young: np.ndarray, seen: np.ndarray, side: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What to add to log-luminance `[h, w]` so that its detail comes near to `young` `[h, w]`."""
+    """Return what brings the detail of log-luminance `[h, w]` near to `young` `[h, w]`."""
     weight = np.clip(seen, 1e-3, 1)
     detail = light - masked_gaussian(light, weight, BROADEST * side)
     overlap = float((seen * young * young).sum()) + 1e-6
@@ -71,9 +71,9 @@ def _change(
     texture = other - masked_gaussian(other, weight, PORES * side)
     broad = masked_gaussian(other, weight, FINE * side)
     cores = texture - PORE_LIMIT * np.tanh(texture / PORE_LIMIT)
-    return -_weighed(other - texture - broad, WRINKLES) - cores, -_weighed(broad, FOLDS)
+    return -_weight_signs(other - texture - broad, WRINKLES) - cores, -_weight_signs(broad, FOLDS)
 
 
-def _weighed(detail: np.ndarray, shares: tuple[float, float]) -> np.ndarray:
+def _weight_signs(detail: np.ndarray, shares: tuple[float, float]) -> np.ndarray:
     darker, lighter = shares
     return np.where(detail < 0, np.float32(darker), np.float32(lighter)) * detail

@@ -1,7 +1,7 @@
 """Add the detail of old skin to a photo's face at its full size.
 
-After image-based surface detail transfer (Liu, Shan and Zhang 2001): what the light of an old face
-does beyond that of a young one is carried over by the mesh, as a factor of the photo's own light.
+After image-based surface detail transfer (Liu, Shan and Zhang 2001): the mesh carries over the
+ratio of an old face's light to a young one's, which multiplies the photo's own light.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from reage.compositing.bands import BAND, LUMA, enlarged, units_of
+from reage.compositing.bands import BAND, LUMA, enlarge_rows, units_of
 from reage.compositing.detail_bank import REGIONS, DetailBank, Exemplar, Sex
 from reage.compositing.mesh_warp import FRAME_SCALE, MESH, warp_from_frame
 from reage.compositing.skin_mask import (
@@ -71,7 +71,7 @@ EVENED = 0.6  # how much of an exemplar's departure from what is usual is undone
 
 @dataclass(frozen=True)
 class Subject:
-    """What an exemplar has to suit."""
+    """The face that an exemplar has to suit."""
 
     sex: Sex
     ita: float  # skin tone, degrees
@@ -118,7 +118,7 @@ def choose_exemplars(bank: DetailBank, subject: Subject) -> Mapping[str, tuple[E
 def mix_detail(
     bank: DetailBank, chosen: Mapping[str, tuple[Exemplar, bool]], subject: Subject
 ) -> AgedSkin:
-    """Join the exemplars' regions, each brought near to the strength usual for such old skin."""
+    """Join the exemplars' regions, each scaled towards the usual strength for such old skin."""
     mask, regions, near = _masks(bank.canonical.tobytes())
     total = np.zeros_like(mask)
     for name, region in zip(REGIONS, regions, strict=True):
@@ -134,7 +134,7 @@ def mix_detail(
 
 
 def usual_strength(bank: DetailBank, subject: Subject, region: str) -> float:
-    """How strong the fine detail of such skin is at `OLD` years, by the bank's exemplars.
+    """Estimate the strength of such skin's fine detail at `OLD` years from the bank's exemplars.
 
     A regression of its logarithm on age, tone and sex: dark skin gleams, so it shows more.
     """
@@ -149,18 +149,18 @@ def usual_strength(bank: DetailBank, subject: Subject, region: str) -> float:
 
 
 def wrinkling(age: float) -> float:
-    """How strong the detail of skin is at an age: 0 for the young, 1 at 80."""
+    """Return the strength of skin detail at an age: 0 for the young, 1 at 80."""
     return float(np.interp(age, *WRINKLING))
 
 
 def detail_gains(own: float, wanted: float) -> tuple[float, float]:
-    """How much of old skin's detail to add, and how much of the face's own to take away."""
+    """Return the share of old skin's detail to add, and of the face's own to remove."""
     change = wrinkling(wanted) - wrinkling(own)
     return OLDER * max(change, 0.0), min(YOUNGER * max(-change, 0.0), 1.0)
 
 
 def shading_age(own: float, wanted: float) -> float:
-    """The age that broad shading has to show where detail shows the rest."""
+    """Return the age that broad shading has to show when detail shows the rest."""
     return own + SHADING * (wanted - own) if wanted > own else wanted
 
 
@@ -171,7 +171,7 @@ WRINKLING = ((25.0, 35.0, 50.0, 60.0, 70.0, 80.0, 95.0), (0.0, 0.05, 0.28, 0.5, 
 
 @dataclass(frozen=True, eq=False)
 class LaidSkin:
-    """Detail of old skin where a photo's face is: made once, added at any strength."""
+    """Detail of old skin over a photo's face: laid once, added at any strength."""
 
     box: tuple[int, int, int, int]  # x0, y0, x1, y1 of the photo's pixels
     wrinkles: np.ndarray  # [h, w] log-luminance over the box; large faces have fewer pixels here
@@ -182,7 +182,7 @@ class LaidSkin:
 def lay_detail(
     source: np.ndarray, landmarks: np.ndarray, skin: AgedSkin, hidden: np.ndarray | None = None
 ) -> LaidSkin | None:
-    """Lay detail over a photo's face; None where it has too few pixels for any.
+    """Lay detail over a photo's face; None if the face has too few pixels.
 
     `source` is the photo before any edit, `[H, W, 3 or 4]` uint8 or uint16, `landmarks`
     `[468 or more, 2 or 3]` the mesh in it. `hidden` `[H, W]` in 0..1 is what is known to cover the
@@ -210,7 +210,7 @@ def scale_of(landmarks: np.ndarray, canonical: np.ndarray) -> tuple[float, float
 
 
 def _facing(landmarks: np.ndarray) -> np.ndarray:
-    """How much of the nearer half of a face is seen beside the other: 1 from the front.
+    """Return the visible width of a face's farther half relative to the nearer: 1 from the front.
 
     About 0.07 at 30 degrees of yaw, and below 0 where the nose covers the outline.
     """
@@ -230,7 +230,7 @@ def laid_size(box: tuple[int, int, int, int]) -> tuple[int, int]:
 def add_detail(
     picture: np.ndarray, source: np.ndarray, laid: LaidSkin, wrinkles: float, folds: float
 ) -> None:
-    """Add detail to a face of a picture in place, so many times as strong as old skin's.
+    """Add detail to a face of a picture in place, as a multiple of old skin's strength.
 
     `source` is the photo before any edit, of the picture's size and type.
     """
@@ -243,7 +243,7 @@ def add_detail(
 
 
 def detail_in(laid: LaidSkin, quad: np.ndarray, side: int) -> np.ndarray:
-    """What detail changes in a square of the photo, `[side, side]` log-luminance, at strength 1.
+    """Return the detail in a square of the photo, `[side, side]` log-luminance, at strength 1.
 
     `quad` `[4, 2]` are its corners. What limits and the photo's light take off is left out.
     """
@@ -272,7 +272,7 @@ def _multiply(target: np.ndarray, seen: np.ndarray, detail: np.ndarray) -> None:
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))
         part = slice(*rows)
-        logs = detail[part] if len(detail) == height else enlarged(whole, rows, width, height)
+        logs = detail[part] if len(detail) == height else enlarge_rows(whole, rows, width, height)
         light = (seen[part] @ LUMA) / full
         logs = logs * smoothstep((BURNT[1] - light) / (BURNT[1] - BURNT[0]))
         logs *= smoothstep((light - DARK[0]) / (DARK[1] - DARK[0]))
@@ -285,7 +285,7 @@ def _multiply(target: np.ndarray, seen: np.ndarray, detail: np.ndarray) -> None:
 
 
 def visible_skin(seen: np.ndarray, face: np.ndarray) -> np.ndarray:
-    """Where a photo `[H, W, 3]` shows skin, of what the mesh says is skin `[h, w]`."""
+    """Restrict the mesh's skin mask `[h, w]` to visible skin of a photo `[H, W, 3]`."""
     height, width = face.shape
     face = np.clip(face, 0, 1)
     factor = max(1.0, width / MASK_SIDE)

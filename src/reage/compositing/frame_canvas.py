@@ -1,4 +1,4 @@
-"""Frames of a video that faces are rendered into, in their own Y'CbCr samples."""
+"""Video frames that faces are rendered into, in their own Y'CbCr samples."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reage.compositing.bands import enlarged, turned
+from reage.compositing.bands import enlarge_rows, rotate_layer
 from reage.compositing.change import SkinDetail
 from reage.compositing.hair.greying import COLOUR, TINT, turned_grey
 from reage.compositing.hair.segmentation import Hair
@@ -20,7 +20,7 @@ __all__ = ["FrameCanvas", "grey_planes"]
 
 @dataclass(frozen=True, eq=False)
 class FrameCanvas:
-    """A frame's planes, which are changed, and the same as they were."""
+    """A frame's planes, changed in place, and a copy of the originals."""
 
     planes: Planes
     seen: Planes
@@ -46,7 +46,7 @@ class FrameCanvas:
         grey_planes(self.planes, hair, share)
 
     def warp(self, layer: FaceLayer, warp: Warp) -> None:
-        warp_planes(self.planes, warp.scaled(layer.weight), layer.quad)
+        warp_planes(self.planes, warp.scale(layer.weight), layer.quad)
 
 
 def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
@@ -60,17 +60,17 @@ def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
         return
     region = (x0, y0, x1, y1)
     layers = [
-        enlarged(turned(layer, hair.quad, region), (0, height), width, height)
+        enlarge_rows(rotate_layer(layer, hair.quad, region), (0, height), width, height)
         for layer in hair.layers
     ]
     start, span = (0.0, 255.0) if planes.full_range else (16.0, 219.0)
     target = luma[y0:y1, x0:x1]
     light = (target - np.float32(start)) / np.float32(span)
-    before = _halved(light)
+    before = _halve(light)
     share, shown = turned_grey(light, hair, layers, amount)
     light += share * (shown - light)
     np.copyto(target, np.clip(np.rint(start + span * light), 0, 255), casting="unsafe")
-    fading, single, after = _halved(share), hair.tone.single, _halved(light)
+    fading, single, after = _halve(share), hair.tone.single, _halve(light)
     toned = single * _colours_of(planes, hair.tone.offsets(after) - hair.tone.offsets(before))
     white = (fading * after)[..., None] * (hair.white * (1 + TINT) - 1)
     tinted = (1 - single) * _colours_of(planes, white)
@@ -80,13 +80,13 @@ def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
         np.copyto(part, np.clip(np.rint(part + values + added), 0, 255), casting="unsafe")
 
 
-def _halved(layer: np.ndarray) -> np.ndarray:
-    """Means of two by two samples: where the samples of colour are."""
+def _halve(layer: np.ndarray) -> np.ndarray:
+    """Average two by two samples, to match the resolution of chroma."""
     height, width = layer.shape
     return layer.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
 
 
 def _colours_of(planes: Planes, change: np.ndarray) -> np.ndarray:
-    """A change of colours `[H, W, 3]` of 0..1 as that of Cb and Cr, `[2, H, W]`."""
+    """Convert a change of colours `[H, W, 3]` in 0..1 to a change of Cb and Cr, `[2, H, W]`."""
     changed = rgb_to_ycc(255 * change.astype(np.float32), planes.matrix, planes.full_range)
     return np.moveaxis(changed[..., 1:], -1, 0)

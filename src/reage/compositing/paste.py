@@ -1,4 +1,4 @@
-"""Put an edited square back into its photo, without a trace outside the mask; age its detail."""
+"""Paste an edited square into its photo, with no change outside the mask; age its detail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from reage.compositing.bands import BAND, LUMA, enlarged, resized, turned, units_of
+from reage.compositing.bands import BAND, LUMA, enlarge_rows, resize_layer, rotate_layer, units_of
 from reage.faces.sampling import LANCZOS
 from reage.faces.squares import crop_face, pixels_within, quad_side
 from reage.threads import threads
@@ -58,7 +58,7 @@ def paste_replace(
 def scale_detail(
     picture: np.ndarray, source: np.ndarray, gain: float, quad: np.ndarray, mask: np.ndarray
 ) -> None:
-    """Make the faint detail that a picture has from its source `gain` times as strong, in place.
+    """Scale a picture's faint detail by `gain`, in place; `source` is where the detail is measured.
 
     It is that of the light in the square `quad` `[4, 2]`, where `mask` `[R, R]` in 0..1 says.
     `picture` and `source`, which may be the same, are `[H, W]` or `[H, W, 3 or 4]` uint8 or uint16;
@@ -80,14 +80,14 @@ def scale_detail(
     # By bands: of a whole large face, the colours as floats would take as much as the photo.
     light = np.concatenate([seen[top : top + BAND] @ weights for top in range(0, height, BAND)])
     broad = Image.fromarray(light).resize((round(width / cell), round(height / cell)), LANCZOS)
-    where = turned(mask.astype(np.float32), quad, (x0, y0, x1, y1))
+    where = rotate_layer(mask.astype(np.float32), quad, (x0, y0, x1, y1))
     faint = FAINT * units_of(target)
     highest = np.iinfo(picture.dtype).max
 
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))
-        detail = light[rows[0] : rows[1]] - enlarged(broad, rows, width, height)
-        share = (gain - 1) * np.clip(enlarged(where, rows, width, height), 0, 1)
+        detail = light[rows[0] : rows[1]] - enlarge_rows(broad, rows, width, height)
+        share = (gain - 1) * np.clip(enlarge_rows(where, rows, width, height), 0, 1)
         added = share * detail * np.exp(-np.square(detail / faint))
         band = target[rows[0] : rows[1]]
         values = band + added[..., None]
@@ -108,13 +108,13 @@ def add_relief(picture: np.ndarray, relief: np.ndarray, quad: np.ndarray) -> Non
     width, height = x1 - x0, y1 - y0
     if width <= 0 or height <= 0:
         return
-    grid = turned(relief.astype(np.float32), quad, region)
+    grid = rotate_layer(relief.astype(np.float32), quad, region)
     highest = np.iinfo(picture.dtype).max
     layers = picture if picture.ndim == 3 else picture[..., None]
 
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))
-        gain = np.exp(enlarged(grid, rows, width, height))[..., None]
+        gain = np.exp(enlarge_rows(grid, rows, width, height))[..., None]
         band = layers[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
         band[...] = np.clip(np.rint(band * gain), 0, highest)
 
@@ -137,15 +137,15 @@ def _combine(
     def combine(top: int) -> None:
         rows = (top, min(top + BAND, y1 - y0))
         target = out[y0 + rows[0] : y0 + rows[1], x0:x1]
-        keep = 1 if keep_photo else 1 - enlarged(grid[3], rows, x1 - x0, y1 - y0)
+        keep = 1 if keep_photo else 1 - enlarge_rows(grid[3], rows, x1 - x0, y1 - y0)
         for channel in range(3):
             values = target[..., channel] * keep
-            values = values + enlarged(grid[channel], rows, x1 - x0, y1 - y0)
+            values = values + enlarge_rows(grid[channel], rows, x1 - x0, y1 - y0)
             np.clip(np.rint(values, out=values), 0, highest, out=values)
             target[..., channel] = values
 
     with ThreadPoolExecutor(threads()) as pool:  # Pillow and numpy let go of the lock
-        turn = partial(turned, quad=quad, region=(x0, y0, x1, y1))
+        turn = partial(rotate_layer, quad=quad, region=(x0, y0, x1, y1))
         grid = list(pool.map(turn, layers))
         list(pool.map(combine, range(0, y1 - y0, BAND)))
     return out
@@ -178,7 +178,7 @@ def _colour_offset(
     square = np.array([[-0.5, -0.5], [-0.5, end], [end, end], [end, -0.5]])
     here = crop_face(np.rint(np.clip(image, 0, 255)).astype(np.uint8), square, size)
     difference = there.image.astype(np.float32) - here.image
-    soft = resized(mask, size)
+    soft = resize_layer(mask, size)
     weight = 4 * soft * (1 - soft) * (there.mask > 0.99)  # the mask's slope, inside the photo
     y, x = np.mgrid[:size, :size].reshape(2, -1)
     edge = weight.ravel() > 0.05
@@ -189,4 +189,4 @@ def _colour_offset(
     pull = weight.ravel()[edge] / squared  # [cells, edge cells]
     offset = (pull @ difference.reshape(-1, 3)[edge]) / pull.sum(1, keepdims=True)
     offset = offset.reshape(size, size, 3).astype(np.float32)
-    return np.stack([resized(offset[..., c], mask.shape[0]) for c in range(3)], axis=2)
+    return np.stack([resize_layer(offset[..., c], mask.shape[0]) for c in range(3)], axis=2)

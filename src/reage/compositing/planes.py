@@ -1,7 +1,7 @@
-"""Frames as Y'CbCr 4:2:0, and changes added to them there.
+"""Frames as Y'CbCr 4:2:0, and changes added in that space.
 
-A change of RGB is a linear change of Y'CbCr: added there, the picture outside of what is changed or
-bent keeps its very samples, and no frame is converted to RGB and back.
+A change of RGB is a linear change of Y'CbCr. So samples outside the changed or warped area stay
+identical, and no frame is converted to RGB and back.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class Planes:
 
 
 def rgb_to_ycc(change: np.ndarray, matrix: int, full_range: bool) -> np.ndarray:
-    """A change of R'G'B' `[..., 3]` in 0..255 as the change of Y'CbCr samples."""
+    """Convert a change of R'G'B' `[..., 3]` in 0..255 to a change of Y'CbCr samples."""
     return change @ _ycc_matrix(matrix, full_range).T.astype(np.float32)
 
 
 def _ycc_matrix(matrix: int, full_range: bool) -> np.ndarray:
-    """What R'G'B' is multiplied with for Y'CbCr, `[3, 3]`."""
+    """Return the matrix from R'G'B' to Y'CbCr, `[3, 3]`."""
     red, blue = LUMA_WEIGHTS.get(matrix, BT601_WEIGHTS)
     luma = np.array([red, 1 - red - blue, blue])
     cb = (np.array([0.0, 0.0, 1.0]) - luma) / (2 * (1 - blue))
@@ -85,7 +85,7 @@ def add_layer(planes: Planes, layer: np.ndarray, quad: np.ndarray, weight: float
 
 
 def warp_planes(planes: Planes, warp: Warp, quad: np.ndarray) -> None:
-    """Move what a frame shows around the square `quad` `[4, 2]`, in place."""
+    """Warp a frame around the square `quad` `[4, 2]`, in place."""
     for channel, plane in enumerate(planes.layers):
         place = quad if channel == 0 else _chroma_place(quad)
         warp_in_place(plane, warp, place)
@@ -104,7 +104,7 @@ def _add_to_plane(
 
 
 def _support(layer: np.ndarray) -> np.ndarray | None:
-    """Corners `[4, 2]` in 0..1 of what is not 0, as far as interpolation carries it."""
+    """Return the corners `[4, 2]` in 0..1 of the non-zero part, widened for interpolation."""
     some = layer.any(axis=2)
     rows, columns = (np.flatnonzero(np.any(some, axis=i)) for i in (1, 0))
     if not rows.size:
@@ -127,7 +127,7 @@ def _shrunk(layer: np.ndarray, side: int) -> np.ndarray:
 
 
 def sample_rgb(planes: Planes, quad: np.ndarray, side: int) -> np.ndarray:
-    """The colours in the square `quad` as `[side, side, 3]` uint8; beyond the frame black."""
+    """Sample the colours in the square `quad`: `[side, side, 3]` uint8; black beyond the frame."""
     luma, cb, cr = planes.layers
     place = _chroma_place(quad)
     sampled = [sample_luma(luma, quad, side)]
@@ -140,12 +140,12 @@ def sample_rgb(planes: Planes, quad: np.ndarray, side: int) -> np.ndarray:
 
 
 def _chroma_place(quad: np.ndarray) -> np.ndarray:
-    """A square's place in the planes of Cb and Cr, which sit left, between lines."""
+    """Return a square's place in the planes of Cb and Cr, which are sited left, between lines."""
     return (quad - [0.0, 0.5]) / 2
 
 
 def sample_luma(plane: np.ndarray, quad: np.ndarray, side: int) -> np.ndarray:
-    """Y' `[H, W]` uint8 in the square `quad` as `[side, side]` float32; beyond the frame 0."""
+    """Sample Y' `[H, W]` uint8 in the square `quad`: `[side, side]` float32; 0 beyond the frame."""
     factor = max(1, int(quad_side(quad) / side))
     low = np.floor(quad.min(0) - factor).astype(int)
     high = np.ceil(quad.max(0) + factor).astype(int) + 1

@@ -1,4 +1,4 @@
-"""What the age network will see of a changed face, without the photo at full size."""
+"""Previews of a changed face for the age network, without rendering the full-size photo."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from reage.faces.squares import to_unit
 from reage.images import to_tensor
 from reage.networks.agers.growth import warp_images
 
-__all__ = ["lit_by_detail", "preview", "preview_flat", "to_age_square"]
+__all__ = ["preview", "preview_flat", "relight_by_detail", "to_age_square"]
 
 
 def preview(
     view: FaceView, picture: Tensor, change: Change, paste: PasteMode, flat: Tensor | None = None
 ) -> Tensor:
-    """What the age network's square will show of a changed face, `[N, 3, 128, 128]`.
+    """Render a changed face in the age network's square, `[N, 3, 128, 128]`.
 
-    `picture` `[1, 3, R, R]` is the face that was changed. `flat` is what `preview_flat` gives,
-    where that is at hand.
+    `picture` `[1, 3, R, R]` is the face before the change. `flat` is the result of
+    `preview_flat`, if it is known.
     """
     if paste == "none":
         return to_age_square(view, apply_change(picture, change)).clamp(-1, 1)
     flat = preview_flat(view, picture, change, paste) if flat is None else flat
-    return _warped(view, _greyed(view, flat, change.greying), change)
+    return _warp(view, _grey_hair(view, flat, change.greying), change)
 
 
 def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMode) -> Tensor:
-    """The same before the hair turns grey and anything is warped, `[N, 3, 128, 128]`."""
+    """Render the same before hair greying and warp, `[N, 3, 128, 128]`."""
     if paste == "none":
         return to_age_square(view, picture + change.added).clamp(-1, 1)
     mask = torch.from_numpy(view.mask)[None, None].to(change.added)
@@ -48,12 +48,12 @@ def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMo
         relief = to_age_square(view, change.relief[:, None])
         shown = (shown + 1) * torch.exp(relief) - 1
     if change.skin is not None:
-        shown = lit_by_detail(shown, change.skin.all_in(view.age_crop))
+        shown = relight_by_detail(shown, change.skin.all_in(view.age_crop))
     return shown.clamp(-1, 1)
 
 
-def lit_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:
-    """Pictures `[1 or N, 3, R, R]` of -1..1 with log-luminance `[N, R, R]` added."""
+def relight_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:
+    """Add log-luminance `[N, R, R]` to pictures `[1 or N, 3, R, R]` in -1..1."""
     if detail is None:
         return pictures
     logs = torch.from_numpy(detail).to(pictures)[:, None]
@@ -62,8 +62,8 @@ def lit_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:
     return (pictures + offset) * torch.exp(tones * logs) - offset
 
 
-def _greyed(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:
-    """The age network's square `[1 or N, 3, 128, 128]` with grey hair."""
+def _grey_hair(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:
+    """Turn hair grey in the age network's square `[1 or N, 3, 128, 128]`."""
     if greying is None or not any(greying.shares):
         return shown
     some = [i for i, share in enumerate(greying.shares) if share > 0]
@@ -76,8 +76,8 @@ def _greyed(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:
     return pictures
 
 
-def _warped(view: FaceView, shown: Tensor, change: Change) -> Tensor:
-    """What the age network's square `[1 or N, 3, 128, 128]` shows where the photo is warped."""
+def _warp(view: FaceView, shown: Tensor, change: Change) -> Tensor:
+    """Warp the age network's square `[1 or N, 3, 128, 128]` as the photo is warped."""
     warp = change.warp
     if warp is None:
         return shown

@@ -1,4 +1,4 @@
-"""The one recipe by which changed faces get into a picture, whatever that picture is kept as."""
+"""The single recipe that renders changed faces into a picture of any storage format."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Canvas(Protocol):
     """A picture that faces are rendered into, in place."""
 
     def add(self, layer: FaceLayer) -> None:
-        """Add the change of light and colour, or put the changed face in the photo's place."""
+        """Add the change of light and colour, or replace the photo with the changed face."""
         ...
 
     def scale_detail(self, layer: FaceLayer, gain: float) -> None:
-        """Make the skin's own faint detail `gain` times as strong."""
+        """Scale the skin's own faint detail by `gain`."""
         ...
 
     def add_relief(self, layer: FaceLayer, relief: np.ndarray) -> None:
@@ -47,7 +47,7 @@ class Canvas(Protocol):
         ...
 
     def add_skin(self, layer: FaceLayer, skin: SkinDetail) -> None:
-        """Add and take away detail of skin, as at the one age of `skin`."""
+        """Add and remove skin detail, as at the one age of `skin`."""
         ...
 
     def grey(self, hair: Hair, share: float) -> None:
@@ -55,12 +55,12 @@ class Canvas(Protocol):
         ...
 
     def warp(self, layer: FaceLayer, warp: Warp) -> None:
-        """Bend the picture around the face."""
+        """Warp the picture around the face."""
         ...
 
 
 def render(canvas: Canvas, layers: Sequence[FaceLayer]) -> None:
-    """Put changed faces into a picture: change, detail, hair; all are bent in their places last."""
+    """Render changed faces into a picture: change, detail, hair, and the warp last."""
     for layer in layers:
         canvas.add(layer)
         if layer.change.detail is not None:
@@ -80,7 +80,7 @@ def render(canvas: Canvas, layers: Sequence[FaceLayer]) -> None:
 
 
 class PhotoCanvas:
-    """A photo `[H, W, 3]` uint8 or uint16, which is copied, and its alpha, which is not."""
+    """A copy of a photo `[H, W, 3]` uint8 or uint16, and its alpha, which is not copied."""
 
     def __init__(self, pixels: np.ndarray, alpha: np.ndarray | None = None):
         self.source, self.pixels, self.alpha = pixels, pixels, alpha
@@ -116,7 +116,7 @@ class PhotoCanvas:
 def render_photo(
     pixels: np.ndarray, layers: Sequence[FaceLayer], alpha: np.ndarray | None = None
 ) -> np.ndarray:
-    """A new photo `[H, W, 3]` with changed faces; `alpha` `[H, W]` is bent along where it is."""
+    """Render changed faces into a new photo `[H, W, 3]`; `alpha` `[H, W]` is warped in place."""
     canvas = PhotoCanvas(pixels, alpha)
     render(canvas, layers)
     return canvas.pixels

@@ -1,4 +1,4 @@
-"""Where a face's skin is: its features by the mesh, hair and frames of glasses by their colour."""
+"""Skin masks of a face: the mesh excludes features; colour excludes hair and glasses."""
 
 from __future__ import annotations
 
@@ -61,33 +61,35 @@ def log_colours(rgb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def frame_mask(canonical: np.ndarray) -> np.ndarray:
-    """Draw where the canonical face `[468, 2]` has skin, `[h, w]` float32 in 0..1.
+    """Draw the skin mask of the canonical face `[468, 2]`, `[h, w]` float32 in 0..1.
 
-    The forehead reaches beyond the mesh: where hair begins is not the mesh's to say.
+    The forehead reaches beyond the mesh, because the mesh does not know the hairline.
     """
     outline = canonical[OVAL].copy()
     height = np.ptp(canonical[:, 1])
     brow = canonical[[105, 334], 1].mean()
     above = np.clip((brow - outline[:, 1]) / (brow - canonical[10, 1]), 0, 1)
     outline[:, 1] -= FOREHEAD * height * above**2
-    mask = smoothstep(2 * _filled([outline], OVAL_FEATHER) - 1)
+    mask = smoothstep(2 * _fill_rings([outline], OVAL_FEATHER) - 1)
     for rings, name in ((EYES, "eyes"), (BROWS, "brows"), ([LIPS], "lips"), (NOSTRILS, "nostrils")):
-        mask = mask * (1 - smoothstep(2 * _filled([canonical[r] for r in rings], FEATHERS[name])))
+        mask = mask * (
+            1 - smoothstep(2 * _fill_rings([canonical[r] for r in rings], FEATHERS[name]))
+        )
     return mask
 
 
 def near_eyes(canonical: np.ndarray, feather: float = NEAR) -> np.ndarray:
-    """Draw softly where eyes, lashes, brows and the place between them are: `[h, w]` in 0..1.
+    """Draw a soft mask of eyes, lashes, brows and the area between them: `[h, w]` in 0..1.
 
     `feather` is how far around them it reaches, a standard deviation in pixels of the frame.
     """
     between = [55, 107, 9, 336, 285, 417, 6, 193]
     rings = [canonical[ring] for ring in (*EYES, *BROWS, between)]
-    return smoothstep(2.5 * _filled(rings, feather))
+    return smoothstep(2.5 * _fill_rings(rings, feather))
 
 
 def region_weights(canonical: np.ndarray) -> np.ndarray:
-    """Part the frame softly into forehead, eyes, cheeks and mouth: `[4, h, w]`, sum 1."""
+    """Divide the frame softly into forehead, eyes, cheeks and mouth: `[4, h, w]`, sum 1."""
     brow, lids = canonical[[105, 334], 1].mean(), canonical[[145, 374], 1].mean()
     nose, face = canonical[2, 1], np.ptp(canonical[:, 1])
     edges = np.array([brow, lids + 0.1 * face, nose - 0.02 * face])
@@ -100,7 +102,7 @@ def region_weights(canonical: np.ndarray) -> np.ndarray:
 
 
 def skin_likelihood(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """How much each pixel of `[H, W, 3]` in 0..1 looks like the skin under `mask`, `[H, W]`.
+    """Return how likely each pixel of `[H, W, 3]` in 0..1 is skin as under `mask`, `[H, W]`.
 
     A robust Gaussian of the colours where the mask is 1 (features left out); hair, frames, beards
     and strong shadows lie outside it.
@@ -121,10 +123,10 @@ def skin_likelihood(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
     away = values - centre[:, None, None]
     distance = np.sqrt(np.einsum("iyx,ij,jyx->yx", away, np.linalg.inv(spread), away))
     likely = smoothstep((NOT_SKIN - distance) / (NOT_SKIN - SKIN))
-    return _closed(likely, CLOSE * rgb.shape[1])
+    return _close(likely, CLOSE * rgb.shape[1])
 
 
-def _closed(plane: np.ndarray, radius: float) -> np.ndarray:
+def _close(plane: np.ndarray, radius: float) -> np.ndarray:
     """Fill dark lines narrower than two radii (wrinkles are skin, strands in a mass are not)."""
     side = 2 * max(1, round(radius)) + 1
     image = Image.fromarray(np.rint(plane * 255).astype(np.uint8))
@@ -132,7 +134,7 @@ def _closed(plane: np.ndarray, radius: float) -> np.ndarray:
     return gaussian(np.asarray(closed, np.float32) / 255, radius / 2)
 
 
-def _filled(rings: list[np.ndarray], feather: float) -> np.ndarray:
+def _fill_rings(rings: list[np.ndarray], feather: float) -> np.ndarray:
     """Fill polygons `[N, 2]` in the frame; the edge passes one half on the ring."""
     width, height = FRAME
     image = Image.new("L", (2 * width, 2 * height))

@@ -1,4 +1,4 @@
-"""How light skin is."""
+"""The tone of skin, from dark to light."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATCH = 0.05  # half a patch's side there, of the mesh's height
 
 
 def skin_tone(rgb: np.ndarray, landmarks: np.ndarray) -> float:
-    """Individual typology angle of a face's cheeks, degrees; 0 where they lie outside the photo.
+    """Return the typology angle of a face's cheeks, degrees; 0 if they lie outside the photo.
 
     `rgb` is the photo `[H, W, 3 or 4]` uint8 or uint16, `landmarks` `[478, 2 or 3]` its mesh.
     """
@@ -28,7 +28,7 @@ def skin_tone(rgb: np.ndarray, landmarks: np.ndarray) -> float:
 
 
 def typology_angle(rgb: np.ndarray) -> float:
-    """Individual typology angle of skin `[N, 3]` uint8 sRGB, degrees: larger is lighter.
+    """Return the individual typology angle of skin `[N, 3]` uint8 sRGB, degrees: larger is lighter.
 
     atan2(L* - 50, b*) of the mean colour in CIELAB, D65 (Chardon et al. 1991).
     """

@@ -24,7 +24,7 @@ def gaussian(plane: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def masked_gaussian(plane: np.ndarray, mask: np.ndarray, sigma: float) -> np.ndarray:
-    """Smooth a plane over the pixels that `mask` `[H, W]` in 0..1 counts; no others leak in."""
+    """Smooth a plane over the pixels that `mask` `[H, W]` in 0..1 selects; no others leak in."""
     weight = gaussian(mask, sigma)
     return gaussian(plane * mask, sigma) / np.maximum(weight, 1e-4)
 

@@ -1,4 +1,4 @@
-"""The one tone that old prints have: a colour for each light, as of sepia or of grey."""
+"""The single tone of old prints, such as sepia or grey: one colour for each luma."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ONE_TONE, COLOURS = 1.9, 2.3
 
 @dataclass(frozen=True, eq=False)
 class Tone:
-    """How the colours of a picture follow from its light."""
+    """The colours of a picture as a function of its luma."""
 
     curve: np.ndarray  # [BINS, 3] float32: colour less light, at evenly spaced light of 0..1
     single: float  # 1: the picture has no other colours, 0: it has
 
     @classmethod
     def of(cls, colours: np.ndarray) -> Tone:
-        """Learn it from colours `[N, 3]` of 0..255, of which noise should have been averaged."""
+        """Fit the tone to colours `[N, 3]` of 0..255; average their noise first."""
         values = np.asarray(colours, np.float32).reshape(-1, 3)
         light = values @ LUMA
         away = values - light[:, None]
@@ -37,22 +37,22 @@ class Tone:
         assert known.any(), "no colours"
         sums = np.stack([np.bincount(nearest, one, BINS) for one in away.T], axis=1)
         means = sums[known] / counts[known, None]
-        curve = np.stack([_filled(one, np.flatnonzero(known)) for one in means.T], axis=1)
+        curve = np.stack([_fill_gaps(one, np.flatnonzero(known)) for one in means.T], axis=1)
         tone = cls((curve / 255).astype(np.float32), 1.0)
         left = away / 255 - tone.offsets(light / 255)
         spread = 255 * float(np.sqrt(np.square(left).mean()))
         return cls(tone.curve, float(np.clip((COLOURS - spread) / (COLOURS - ONE_TONE), 0, 1)))
 
     def offsets(self, light: np.ndarray) -> np.ndarray:
-        """Colour less light `[..., 3]` of what has this light `[...]`, 0..1, in one tone."""
+        """Return colour minus luma `[..., 3]` for luma `[...]` in 0..1."""
         places = np.clip(light, 0, 1) * np.float32(BINS - 1)
         low = np.minimum(places.astype(int), BINS - 2)
         share = (places - low)[..., None]
         return self.curve[low] * (1 - share) + self.curve[low + 1] * share
 
 
-def _filled(values: np.ndarray, bins: np.ndarray) -> np.ndarray:
-    """One channel `[BINS]` by its values at some bins; beyond them it goes on as it went."""
+def _fill_gaps(values: np.ndarray, bins: np.ndarray) -> np.ndarray:
+    """Interpolate one channel `[BINS]` from its values at some bins; extrapolate linearly."""
     every = np.arange(BINS)
     filled = np.interp(every, bins, values)
     for ends, beyond in (

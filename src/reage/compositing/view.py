@@ -1,4 +1,4 @@
-"""What the networks see of one face in one photo: the squares cut out of it, and its age."""
+"""One face of one photo as the networks see it: the cropped squares, and the estimated age."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def view_face(
     resolution: int,
     age_network: AgeNetwork,
 ) -> FaceView:
-    """Cut a face out of a photo `[H, W, 3]` as both networks want it, and read its age."""
+    """Crop a face from a photo `[H, W, 3]` for both networks, and estimate its age."""
     crop = view_crop(rgb, face, alignment, resolution)
     age_crop = crop_for_age(rgb, face)
     mask = face_mask(face, crop.quad, resolution, feather=FEATHER)
@@ -83,12 +83,12 @@ def view_face(
 
 
 def view_crop(rgb: np.ndarray, face: Face, alignment: Alignment, resolution: int) -> FaceCrop:
-    """Cut out the square of an alignment."""
+    """Crop the square of an alignment."""
     return crop_face(rgb, face_quad(face, alignment.scale, alignment.shift), resolution)
 
 
 def crop_for_age(rgb: np.ndarray, face: Face) -> FaceCrop:
-    """Cut out the square that the age network reads."""
+    """Crop the square that the age network reads."""
     return crop_face(rgb, face_quad(face, AGE_ALIGNMENT.scale, AGE_ALIGNMENT.shift), AGE_SIDE)
 
 
@@ -100,10 +100,9 @@ def read_age(network: AgeNetwork, image: Tensor) -> AgeReading:
 
 
 def age_square(images: Tensor, alignment: Alignment) -> Tensor:
-    """Take the age network's square out of aligned pictures `[N, 3, R, R]`: `[N, 3, 128, 128]`.
+    """Crop the age network's square from aligned pictures `[N, 3, R, R]`: `[N, 3, 128, 128]`.
 
-    For pictures of which no more is known than their alignment; what lies outside is reflected.
-    Differentiable.
+    For pictures of which only the alignment is known. Reflects the border. Differentiable.
     """
     ratio = AGE_ALIGNMENT.scale / alignment.scale
     down = (AGE_ALIGNMENT.shift - alignment.shift) * EYES_TO_MOUTH / alignment.scale
@@ -119,7 +118,7 @@ def age_square(images: Tensor, alignment: Alignment) -> Tensor:
 
 
 def usual_points(alignment: Alignment, side: int) -> np.ndarray:
-    """Where eyes, nose tip and mouth corners lie in a model's square, `[5, 2]` pixels."""
+    """Return the usual eyes, nose tip and mouth corners in a model's square, `[5, 2]` pixels."""
     unit = side / 2 / alignment.scale  # half-side of FFHQ's square
     down = EYES_TO_MOUTH * unit
     eyes = (side - 1) / 2 - alignment.shift * down
@@ -128,13 +127,13 @@ def usual_points(alignment: Alignment, side: int) -> np.ndarray:
 
 
 def whole_quad(side: int) -> np.ndarray:
-    """The corners TL, BL, BR, TR `[4, 2]` of a whole square picture: its outer edges."""
+    """Return the corners TL, BL, BR, TR `[4, 2]` of a whole square picture: its outer edges."""
     edge = side - 0.5
     return np.array([[-0.5, -0.5], [-0.5, edge], [edge, edge], [edge, -0.5]])
 
 
 def aligned_crop(rgb: np.ndarray, mask: np.ndarray | None, resolution: int) -> FaceCrop:
-    """Take a picture that is aligned already as a crop; a mask `[H, W]` uint8 says what counts.
+    """Make a crop of an aligned picture; a mask `[H, W]` uint8 selects its pixels.
 
     A picture of another size is resampled. Raises ImageError when picture or mask does not fit.
     """

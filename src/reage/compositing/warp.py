@@ -1,4 +1,4 @@
-"""Move what a photo shows around a face, at the photo's full size."""
+"""Warp the photo around a face at full size."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Warp:
-    """How the picture around a face is bent (`networks.growth`)."""
+    """The warp of the picture around a face (`networks.growth`)."""
 
     moves: Tensor  # [N, 2, S, S] to the right and down, in sides of the generator's square
     margin: float  # by which they reach beyond that square, in its sides
 
     def one(self, index: int) -> Warp:
-        """One of them."""
+        """Return one of the N warps."""
         return Warp(self.moves[index : index + 1], self.margin)
 
-    def scaled(self, share: float) -> Warp:
-        """That share of all moves."""
+    def scale(self, share: float) -> Warp:
+        """Return the warp with all moves multiplied by `share`."""
         return Warp(self.moves * share, self.margin)
 
 
 def warp_in_place(
     layer: np.ndarray, warp: Warp, quad: np.ndarray, alpha: np.ndarray | None = None
 ) -> None:
-    """Move places of a photo or of one layer of it, `[H, W (, C)]` uint8 or uint16.
+    """Warp a photo or one layer of it, `[H, W (, C)]` uint8 or uint16, in place.
 
-    `warp` holds one warp of the face's square `quad` `[4, 2]`. Outside of what it reaches, and
-    where nothing moves, pixels keep their values. Bicubic. By `alpha` `[H, W]` of the same type,
-    which stays as it is, colours are weighed: nobody sees those of transparent pixels.
+    `warp` holds one warp of the face's square `quad` `[4, 2]`. Outside its reach, and
+    where nothing moves, pixels keep their values. Bicubic. `alpha` `[H, W]` of the same type
+    weights the colours, so that transparent pixels do not count; it stays unchanged.
     """
     assert len(warp.moves) == 1, len(warp.moves)
     quad = np.asarray(quad, np.float64)
@@ -71,7 +71,7 @@ def warp_in_place(
         rows = slice(first - low[1], last - low[1])
         start = np.array([low[0], first])
         within = None if opacity is None else opacity[rows]
-        found, moved = _fetched(source[rows], within, start, box, moves, warp.margin, quad)
+        found, moved = _sample_moved(source[rows], within, start, box, moves, warp.margin, quad)
         np.copyto(target, found, where=moved if layer.ndim == 2 else moved[..., None])
 
 
@@ -89,7 +89,7 @@ def _region(shape: tuple[int, ...], moves: Tensor, margin: float, quad: np.ndarr
     return pixels_within(quad, np.array([[u, v] for u in (u0, u1) for v in (v0, v1)]), shape)
 
 
-def _fetched(
+def _sample_moved(
     source: np.ndarray,
     opacity: np.ndarray | None,
     start: np.ndarray,
@@ -98,7 +98,7 @@ def _fetched(
     margin: float,
     quad: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The values of a box after the moves `[1, 2, S, S]`, and where anything moved, `[h, w]`.
+    """Sample a box after the moves `[1, 2, S, S]`; return values and where they moved, `[h, w]`.
 
     `source` is the part of the layers that begins at the pixel `start`, `opacity` that of alpha.
     """

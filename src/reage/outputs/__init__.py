@@ -1,1 +1,1 @@
-"""Things made of results: strips, videos, reports."""
+"""Files made from results: strips, animations, sheets, projects."""

@@ -1,4 +1,4 @@
-"""Ageing as a moving picture: constant speed in the age that is read, forth and back."""
+"""Animations of ageing: constant speed in estimated age, forwards and back."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw
 
 from reage.agers.base import PreparedFace
 from reage.errors import FaceError
-from reage.outputs.lettering import fitting_size, font, plain
-from reage.search.pacing import PacedCurve
-from reage.search.photo_search import PhotoSearch, TracedFaces, paced
+from reage.outputs.labels import fitting_size, font, plain
+from reage.search.paced_curve import PacedCurve
+from reage.search.photo_search import PhotoSearch, TracedFaces, pace_faces
 
 __all__ = ["AnimationPlan", "Timing", "plan_animation", "plan_strengths", "play", "time_ages"]
 
@@ -23,7 +23,7 @@ EASE = 0.2  # share of one way in which the speed rises, and again in which it f
 
 @dataclass(frozen=True)
 class Timing:
-    """How long an animation lasts and how it runs."""
+    """The length and the pace of an animation."""
 
     fps: int = 25
     seconds: float = 6.0  # of the whole, there and back
@@ -33,7 +33,7 @@ class Timing:
 
 @dataclass(frozen=True, eq=False)
 class AnimationPlan:
-    """Which ages are shown when, and what strengths show them."""
+    """The ages of the frames, and the strengths that show them."""
 
     search: PhotoSearch
     faces: Sequence[PreparedFace]
@@ -49,7 +49,7 @@ class AnimationPlan:
 
     @property
     def order(self) -> list[int]:
-        """Which of the ages each frame shows; the way back leaves both ends out."""
+        """Return the index of each frame's age; the way back leaves out both ends."""
         forth = list(range(len(self.ages)))
         return forth if self.timing.once else forth + forth[-2:0:-1]
 
@@ -63,10 +63,10 @@ def plan_animation(
 ) -> AnimationPlan:
     """Plan from one age to another, in years, as far as a face reaches.
 
-    `curves` are the faces' by number, where they are known already. FaceError where no face
-    reaches any part of it.
+    `curves` are the paced curves by face number, if known. Raises FaceError if no face reaches
+    any of the ages.
     """
-    curves = paced(traced) if curves is None else curves
+    curves = pace_faces(traced) if curves is None else curves
     low = min(curve.reach[0] for curve in curves.values())
     high = max(curve.reach[1] for curve in curves.values())
     start, end = (float(np.clip(age, low, high)) for age in (first, last))
@@ -81,7 +81,7 @@ def plan_animation(
 def plan_strengths(
     search: PhotoSearch, faces: Sequence[PreparedFace], first: float, last: float, timing: Timing
 ) -> AnimationPlan:
-    """Plan from one strength of a direction to another: what is shown is no age."""
+    """Plan from one strength of a direction to another, which are not ages."""
     ends = np.array(sorted((first, last)))
     curves = {face.view.number: PacedCurve(ends, ends) for face in faces}
     strengths = time_ages(first, last, timing)
@@ -89,15 +89,15 @@ def plan_strengths(
 
 
 def time_ages(start: float, end: float, timing: Timing) -> np.ndarray:
-    """Ages of one way, a frame each, `[N]`: equal steps, or eased ones."""
+    """Return the ages of one way, one per frame, `[N]`: equal steps, or eased ones."""
     whole = max(round(timing.fps * timing.seconds), 4)
     count = whole if timing.once else whole // 2 + 1
     t = np.linspace(0, 1, count)
-    return start + (end - start) * (_eased(t) if timing.ease else t)
+    return start + (end - start) * (_ease(t) if timing.ease else t)
 
 
 def play(plan: AnimationPlan, *, label: bool = False) -> Iterator[np.ndarray]:
-    """Make the frames `[H, W, 3]` uint8, one after the other."""
+    """Yield the frames `[H, W, 3]` uint8."""
     size = plan.search.photo.pixels.nbytes
     if plan.timing.once or len(plan.ages) * size > KEPT:
         yield from _frames(plan, plan.order, label)
@@ -115,11 +115,11 @@ def _frames(plan: AnimationPlan, order: list[int], label: bool) -> Iterator[np.n
     texts = [plan.words.format(age) for age in ages]
     widest = max(texts, key=len).translate(AS_ZEROS)
     for text, frame in zip(texts, plan.search.frames(paths), strict=True):
-        yield _labelled(frame, text, widest) if label else frame
+        yield _draw_label(frame, text, widest) if label else frame
 
 
-def _labelled(frame: np.ndarray, text: str, widest: str) -> np.ndarray:
-    """Write on a dark band in the lower left corner, as wide for all texts."""
+def _draw_label(frame: np.ndarray, text: str, widest: str) -> np.ndarray:
+    """Write on a dark band in the lower left corner, with the same width for all texts."""
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image, "RGBA")
     size = fitting_size([widest], image.width * 0.9, max(image.height * 0.055, 11))
@@ -131,8 +131,8 @@ def _labelled(frame: np.ndarray, text: str, widest: str) -> np.ndarray:
     return np.asarray(image)
 
 
-def _eased(t: np.ndarray) -> np.ndarray:
-    """Constant speed between two parabolas; 0 to 1."""
+def _ease(t: np.ndarray) -> np.ndarray:
+    """Ease time 0..1: constant speed between two parabolas."""
     v = 1 / (1 - EASE)
     rise = v * t**2 / (2 * EASE)
     fall = 1 - v * (1 - t) ** 2 / (2 * EASE)

@@ -1,4 +1,4 @@
-"""Codes without a photo: the generator's own picture of one, at other ages."""
+"""Edits of codes without a photo: the generator's picture of a code at other ages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reage.agers.made import made_face
+from reage.agers.generated_faces import face_of_code
 from reage.compositing.view import usual_points
 from reage.editor import Editor
 from reage.faces.face import Face, select_faces
@@ -21,9 +21,9 @@ __all__ = ["edit_code", "move_code", "person_of_code"]
 
 
 def person_of_code(editor: Editor, ws: Tensor, name: str) -> Person:
-    """The person whom a code `[1, num_ws, w_dim]` shows, as if photographed in the model's square.
+    """Return the person of a code `[1, num_ws, w_dim]`, as if photographed in the model's square.
 
-    Where no face is found in the picture, it is where the model's alignment puts it.
+    If no face is found in the picture, its place follows the model's alignment.
     """
     ws = ws.to(editor.device)
     image = editor.latents.synthesize(ws)
@@ -32,13 +32,13 @@ def person_of_code(editor: Editor, ws: Tensor, name: str) -> Person:
     points = usual_points(editor.model.config.alignment, len(rgb))
     face = select_faces(faces, "largest")[0] if faces else Face.from_points(points)
     photo = replace(photo_from_array(rgb), path=Path(name))
-    made = made_face(editor.latents, ws, image, face, editor.age_network)
+    made = face_of_code(editor.latents, ws, image, face, editor.age_network)
     return Person(name, photo, made)
 
 
 def edit_code(editor: Editor, ws: Tensor, targets: Sequence[Target], name: str) -> Result:
-    """Show a code at other ages: whole pictures of the generator, nothing is pasted."""
-    editor.required_ager()  # what is missing is said before the work
+    """Show a code at other ages: whole pictures of the generator, without pasting."""
+    editor.required_ager()  # fail before the work if something is missing
     person = person_of_code(editor, ws, name)
     traced = editor.trace(person.photo, [person.face])
     edits = [traced.edit(target) for target in targets]

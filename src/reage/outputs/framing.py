@@ -1,4 +1,4 @@
-"""Where to look: a square around a face, and a photo cut and shrunk with its faces."""
+"""Framing: the square around a face, and a photo cropped and shrunk with its faces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Place = Callable[[np.ndarray], np.ndarray]  # points of the photo [N, 2] to poin
 
 
 def face_square(face: Face, width: int, height: int, around: float = AROUND) -> Box:
-    """The square around a face, moved and shrunk until it lies within the photo."""
+    """Return the square around a face, moved and shrunk to lie within the photo."""
     x0, y0, x1, y1 = face.box
     side = max(int(min(face.size * around, width, height)), 1)
     left = int(np.clip((x0 + x1) / 2 - side / 2, 0, width - side))
@@ -32,31 +32,33 @@ def face_square(face: Face, width: int, height: int, around: float = AROUND) -> 
 def frame_photo(
     photo: Photo, faces: Mapping[int, Face], size: int, *, whole: bool = False
 ) -> tuple[Photo, dict[int, Face]]:
-    """Cut a photo to its one chosen face (several, or `whole`: not at all) and shrink it.
+    """Crop a photo to its one chosen face (several, or `whole`: no crop) and shrink it.
 
-    The longer side is then at most `size` pixels, both are even; the faces move along. 8 bit.
+    The longer side is then at most `size` pixels, and both are even. Moves the faces along. 8 bit.
     """
-    small, place = _framed(photo, list(faces.values()), size, whole)
-    return small, {n: _moved(face, place) for n, face in faces.items()}
+    small, place = _frame(photo, list(faces.values()), size, whole)
+    return small, {n: _move_face(face, place) for n, face in faces.items()}
 
 
 def frame_prepared(
     photo: Photo, faces: Sequence[PreparedFace], size: int, *, whole: bool = False
 ) -> tuple[Photo, list[PreparedFace]]:
-    """As `frame_photo` for faces that are inverted already: what they are does not change."""
-    small, place = _framed(photo, [face.view.face for face in faces], size, whole)
+    """Frame a photo as `frame_photo`, for prepared faces, whose codes do not change."""
+    small, place = _frame(photo, [face.view.face for face in faces], size, whole)
     moved = []
     for face in faces:
         crop, age_crop = (
             replace(seen, quad=place(seen.quad)) for seen in (face.view.crop, face.view.age_crop)
         )
-        view = replace(face.view, crop=crop, age_crop=age_crop, face=_moved(face.view.face, place))
+        view = replace(
+            face.view, crop=crop, age_crop=age_crop, face=_move_face(face.view.face, place)
+        )
         moved.append(face.with_view(view, small.pixels))
     return small, moved
 
 
-def _framed(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tuple[Photo, Place]:
-    """The smaller photo, and where a point of the photo lies in it."""
+def _frame(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tuple[Photo, Place]:
+    """Return the smaller photo, and the map of the photo's points to it."""
     height, width = photo.pixels.shape[:2]
     alone = faces[0] if len(faces) == 1 and not whole else None
     box = (0, 0, width, height) if alone is None else face_square(alone, width, height)
@@ -73,7 +75,7 @@ def _framed(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tupl
     return replace(photo_from_array(small), path=photo.path), place
 
 
-def _moved(face: Face, place: Place) -> Face:
+def _move_face(face: Face, place: Place) -> Face:
     if face.landmarks is None:
         return Face.from_points(place(face.points))
     xy = place(face.landmarks[:, :2])

@@ -8,7 +8,7 @@ import numpy as np
 
 from reage.faces.face import Face
 from reage.outputs.framing import face_square
-from reage.outputs.lettering import PAPER, plain
+from reage.outputs.labels import PAPER, plain
 from reage.outputs.strip import Panel, draw_strip
 from reage.types import Result
 
@@ -21,7 +21,7 @@ MARGIN = 0.4  # inches that a printer leaves white
 
 
 def face_rows(result: Result, name: str) -> list[list[Panel]]:
-    """A row of panels for each face: the photo under its name, then each asked age."""
+    """Make a row of panels for each face: the photo under its name, then each target age."""
     rows = []
     for index, face in enumerate(result.prepared):
         square = face.view.face
@@ -51,12 +51,12 @@ def draw_grid(rows: Sequence[Sequence[Panel]], cell: int = CELL) -> np.ndarray:
 
 
 def cut_to_face(pixels: np.ndarray, face: Face, around: float = AROUND) -> np.ndarray:
-    """Cut the square around a face out of `[H, W, 3]`."""
+    """Crop the square around a face from `[H, W, 3]`."""
     left, top, side, _ = face_square(face, pixels.shape[1], pixels.shape[0], around)
     return pixels[top : top + side, left : left + side]
 
 
 def page_dpi(picture: np.ndarray) -> float:
-    """Dots an inch at which a picture `[H, W, 3]` fits an A4 page, upright or lying."""
+    """Return the resolution, dpi, at which a picture `[H, W, 3]` fits A4 in either orientation."""
     sides = sorted(picture.shape[:2])
     return max(side / (paper - 2 * MARGIN) for side, paper in zip(sides, A4, strict=True))

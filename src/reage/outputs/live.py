@@ -1,4 +1,4 @@
-"""A photo under a slider: its faces at any age within some tens of milliseconds."""
+"""Live preview for a slider: a photo's faces at any age in tens of milliseconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reage.images import Photo
 from reage.outputs.framing import frame_prepared
 from reage.search.age_search import AgeCurve, reach_age
 from reage.search.looker import Looker
-from reage.search.pacing import PacedCurve, pace_curve
+from reage.search.paced_curve import PacedCurve, pace_curve
 from reage.search.photo_search import TracedFaces
 
 __all__ = ["FaceCurve", "Glance", "LiveFaces", "live_faces", "look_along"]
@@ -35,43 +35,43 @@ class Glance:
 
 @dataclass(eq=False)
 class FaceCurve:
-    """How the read age of one face runs along what its ager can show."""
+    """The estimated age of one face over its ager's reach."""
 
     looker: Looker
     traced: AgeCurve
     searched: dict[float, float] = field(default_factory=dict)  # strengths of the first age
 
     @cached_property
-    def paced(self) -> PacedCurve:
-        """The curve at which each age has one strength: two dozen looks more."""
+    def paced_curve(self) -> PacedCurve:
+        """The curve in which each age has one strength; costs two dozen more reads."""
         return pace_curve(self.looker.look_at_ages, self.traced)
 
     @property
     def reach(self) -> tuple[float, float]:
-        """The youngest and the oldest age that are read along it, years."""
-        if "paced" in vars(self):
-            return self.paced.reach
+        """The youngest and the oldest estimated age along the curve, years."""
+        if "paced_curve" in vars(self):
+            return self.paced_curve.reach
         return float(self.traced.ages.min()), float(self.traced.ages.max())
 
     def strength(self, age: float) -> float:
-        """Where an age is read.
+        """Return the strength at which an age is read.
 
-        The first age is searched for, as an edit does: a picture comes after a few looks. Whoever
-        asks for more, drags a slider, and gets them from the paced curve.
+        Searches for the first age as an edit does, so that a picture appears after a few reads.
+        Further ages mean a dragged slider, and come from the paced curve.
         """
         if not self.searched:
             found = reach_age(self.looker.look_at_ages, self.traced, age)
             self.searched[age] = found.strength
         if age in self.searched:
             return self.searched[age]
-        return float(self.paced.at(np.array([age])))
+        return float(self.paced_curve.at(np.array([age])))
 
 
 @dataclass(frozen=True, eq=False)
 class LiveFaces:
-    """Faces of a photo shown small, with the strengths at which each age is read.
+    """Faces of a small photo, with the strength of each age.
 
-    The search of `Editor.edit` is left out: ages are interpolated in curves looked at before.
+    Skips the search of `Editor.edit`: interpolates ages in traced curves.
     """
 
     traced: TracedFaces  # of the small photo
@@ -106,7 +106,7 @@ def live_faces(
     size: int = 1024,
     whole: bool = True,
 ) -> LiveFaces:
-    """Look at faces all along the ages in reach, in a photo of at most `size` pixels a side."""
+    """Trace faces over their reach, in a photo of at most `size` pixels a side."""
     small, framed = frame_prepared(photo, faces, size, whole=whole)
     return look_along(editor, small, framed)
 
@@ -117,10 +117,10 @@ def look_along(
     framed: Sequence[PreparedFace],
     known: MutableMapping[int, FaceCurve] | None = None,
 ) -> LiveFaces:
-    """The same of a photo that is small already.
+    """Trace faces over their reach, in a photo that is small already.
 
-    `known` holds curves by face number, of this size of the photo: a face in it is not looked at
-    again, and what is found out is added.
+    `known` holds curves by face number, of this size of the photo. Its faces are not traced
+    again; new curves are added.
     """
     known = {} if known is None else known
     new = [face for face in framed if face.view.number not in known]

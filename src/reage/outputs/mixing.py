@@ -1,4 +1,4 @@
-"""Style mixing of two people, by level: what is coarse of one, the rest of the other."""
+"""Style mixing of two people by level: coarse features of one, the rest of the other."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from reage.images import Photo
 from reage.inversion.style_mixing import mix
 from reage.inversion.variation import named_levels
 from reage.outputs.grid import cut_to_face
-from reage.outputs.lettering import plain
+from reage.outputs.labels import plain
 from reage.outputs.strip import Panel
 from reage.types import Edit
 
-__all__ = ["Person", "level_numbers", "mix_rows", "mixed"]
+__all__ = ["Person", "level_numbers", "mix_person", "mix_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Person:
     face: PreparedFace
 
 
-def mixed(
+def mix_person(
     editor: Editor,
     one: Person,
     other: Person,
@@ -43,7 +43,7 @@ def mixed(
 
 
 def mix_rows(editor: Editor, one: Person, other: Person, amount: float = 1.0) -> list[list[Panel]]:
-    """Two rows of panels: each person, then with the other's coarse, middle and fine levels."""
+    """Make two rows of panels: each person, then with coarse, middle, fine levels of the other."""
     return [
         _row(editor, one, other, amount),
         _row(editor, other, one, amount),
@@ -53,16 +53,16 @@ def mix_rows(editor: Editor, one: Person, other: Person, amount: float = 1.0) ->
 def _row(editor: Editor, one: Person, other: Person, amount: float) -> list[Panel]:
     own = f"reads {one.face.view.reading.age:.0f}"
     part = "" if amount == 1 else f"{amount:.0%} "
-    row = [Panel(_shown(one, one.photo.rgb8), plain(one.name), own)]
+    row = [Panel(_cut_face(one, one.photo.rgb8), plain(one.name), own)]
     for name, levels in named_levels(one.face.ws.shape[1]).items():
-        edit = mixed(editor, one, other, levels, amount)
-        picture = edit.photo.rgb8 if one.face.paste == "none" else _shown(one, edit.photo.rgb8)
+        edit = mix_person(editor, one, other, levels, amount)
+        picture = edit.photo.rgb8 if one.face.paste == "none" else _cut_face(one, edit.photo.rgb8)
         note = f"reads {edit.faces[0].after.age:.0f}"
         row.append(Panel(picture, plain(f"{part}{name} of {other.name}"), note))
     return row
 
 
-def _shown(person: Person, pixels: np.ndarray) -> np.ndarray:
+def _cut_face(person: Person, pixels: np.ndarray) -> np.ndarray:
     return cut_to_face(pixels, person.face.view.face)
 
 

@@ -1,4 +1,4 @@
-"""Dates to the month: how old somebody was, and is."""
+"""Dates to the month, and a person's age then and now."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = (
 
 @dataclass(frozen=True, order=True)
 class Month:
-    """A month of a year; days play no part."""
+    """A month of a year, without the day."""
 
     year: int
     month: int  # 1..12
@@ -33,13 +33,13 @@ class Month:
         return f"{NAMES[self.month - 1]} {self.year}"
 
     def since(self, earlier: Month) -> int:
-        """Months that have passed since another one."""
+        """Return the months since another one."""
         return 12 * (self.year - earlier.year) + self.month - earlier.month
 
 
 @dataclass(frozen=True)
 class Dates:
-    """When somebody was born and last seen, and what day the sheet is for."""
+    """A person's months of birth and of the last sighting, and the sheet's date."""
 
     born: Month
     last_seen: Month
@@ -78,7 +78,7 @@ class Dates:
 
 
 def parse_month(text: str | None, option: str) -> Month:
-    """Read 2015-03 or 2015-03-17; None is this month. UsageError where it is no date."""
+    """Read 2015-03 or 2015-03-17; None is this month. UsageError if it is not a date."""
     if text is None:
         now = date.today()
         return Month(now.year, now.month)
@@ -87,12 +87,12 @@ def parse_month(text: str | None, option: str) -> Month:
         year, month, day = (int(part or 1) for part in found.groups()) if found else (0, 0, 0)
         date(year, month, day)
     except ValueError:
-        raise UsageError(f"{option} {text!r} is no date; give it as 2015-03") from None
+        raise UsageError(f"{option} {text!r} is not a date; give it as 2015-03") from None
     return Month(year, month)
 
 
 def said_age(months: int) -> str:
-    """An age in words: months of small children, years of others."""
+    """Put an age in words: months for small children, years for others."""
     if months < 24:
         return "1 month" if months == 1 else f"{months} months"
     return f"{months // 12} years"

@@ -1,4 +1,4 @@
-"""Several plausible looks of one face at one age: what the age alone does not settle is varied."""
+"""Several plausible looks of one face at one age: varies what the age alone does not determine."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["Outcome", "Relative", "plausible_outcomes", "trait_directions"]
 TRAITS = ("hair", "weight")  # directions of these names in a model's folder are used
 TRAIT_STEPS = (1.0, -1.0)  # strengths
 RELATIVE: Mapping[str, float] = {"coarse": 0.1, "middle": 0.25}  # share of the relative's code
-# Shares of a stranger's code, after many years: what a photo says of a face counts for more.
+# Shares of a stranger's code after many years; the photo's own face weighs more.
 VARIATIONS: tuple[tuple[str, Mapping[str, float]], ...] = (
     ("fine detail", {"fine": 0.6}),
     ("features", {"middle": 0.35}),
     ("features and detail", {"middle": 0.25, "fine": 0.5}),
 )
-LESS = (1.0, 0.5, 0.25)  # a look that is no longer the same person's is tried again with less
+LESS = (1.0, 0.5, 0.25)  # shares tried next if a look is not the same person's
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Relative:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One look at the asked age."""
+    """One look at the target age."""
 
     name: str  # what was varied
     edit: Edit
@@ -53,14 +53,14 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class _Change:
-    """Where a code may go: its end point with the whole change."""
+    """A variation of a code: its end point with the whole change."""
 
     name: str
     ws: Tensor  # [1, num_ws, w_dim]
     part: float | None = None  # what share of somebody else that is, for the label
 
     def label(self, share: float) -> str:
-        """Its name when only a share of it is shown."""
+        """Return its name when only a share of it is shown."""
         return self.name if self.part is None else f"{self.name} ({share * self.part:.0%})"
 
 
@@ -77,8 +77,8 @@ def plausible_outcomes(
 ) -> list[Outcome]:
     """Show a face at an age in years: first as it is, then varied in `count` ways.
 
-    `amount` scales what is varied. Each look goes through the closed loop of its own, so that all
-    are read as near to the age as they can be.
+    `amount` scales the variation. Each look has its own closed loop, so that all read as near to
+    the age as possible.
     """
     plain = Outcome("the photo's own features", editor.trace(photo, [face]).edit(age))
     changes = list(_changes(editor, face, count, amount, relatives, seed))
@@ -86,7 +86,7 @@ def plausible_outcomes(
 
 
 def trait_directions(editor: Editor) -> dict[str, Direction]:
-    """The directions of hair and weight that lie in the model's folder, by name."""
+    """Load the directions of hair and weight in the model's folder, by name."""
     folder, config = editor.model.folder, editor.model.config.generator
     found: dict[str, Direction] = {}
     if folder is None:
@@ -108,7 +108,7 @@ def _changes(
     relatives: Sequence[Relative],
     seed: int,
 ) -> Iterator[_Change]:
-    """Relatives first, then the model's own traits, then strangers until there are `count`."""
+    """Yield `count` variations: relatives first, then the model's own traits, then strangers."""
     known = [
         _Change(
             f"towards {relative.name}",
@@ -134,15 +134,15 @@ def _changes(
 def _outcome(
     editor: Editor, photo: Photo, face: PreparedFace, change: _Change, age: float
 ) -> Outcome:
-    """Show a change, with as much of it as leaves the face the same person's."""
+    """Show as much of a change as keeps the face the same person's."""
     for share in LESS[:-1]:
-        outcome = _shown(editor, photo, face, change, share, age)
+        outcome = _show(editor, photo, face, change, share, age)
         if outcome.face.likeness >= LEAST_LIKENESS:
             return outcome
-    return _shown(editor, photo, face, change, LESS[-1], age)
+    return _show(editor, photo, face, change, LESS[-1], age)
 
 
-def _shown(
+def _show(
     editor: Editor, photo: Photo, face: PreparedFace, change: _Change, share: float, age: float
 ) -> Outcome:
     varied = face.with_code(torch.lerp(face.ws, change.ws, share))

@@ -1,6 +1,6 @@
-"""One picture on one page of a PDF, with the mark; the same picture gives the same bytes.
+"""Write one picture as a one-page PDF, with the mark; the same picture gives the same bytes.
 
-Pillow writes PDFs too, but neither XMP, where the mark belongs, nor without the time of day.
+Pillow also writes PDFs, but without XMP, which holds the mark, and with the time of day.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ POINTS = 72.0  # an inch
 
 
 def picture_as_pdf(picture: np.ndarray, dpi: float, *, mark: str | None, title: str = "") -> bytes:
-    """Make a page as large as the picture `[H, W, 3]` uint8 is at so many dots an inch."""
+    """Make a page of the size of the picture `[H, W, 3]` uint8 at the given dpi."""
     height, width = picture.shape[:2]
     w, h = width / dpi * POINTS, height / dpi * POINTS
     show = f"q {w:.3f} 0 0 {h:.3f} 0 0 cm /I Do Q".encode()
@@ -68,7 +68,7 @@ def _stream(entries: bytes, data: bytes) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    """A string of any letters, in hexadecimal UTF-16."""
+    """Encode a string as hexadecimal UTF-16."""
     return b"<" + ("\ufeff" + text).encode("utf-16-be").hex().encode() + b">"
 
 

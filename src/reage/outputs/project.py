@@ -1,7 +1,7 @@
-"""Project files (.reage): a photo with its faces, their codes if any, and what was done with them.
+"""Project files (.reage): a photo with its faces, their codes if any, and their edits.
 
-A ZIP of three members: `photo` is the file as it came, `faces.safetensors` holds landmarks, and of
-inverted faces masks and codes, `project.json` all else. It opens again to the same pixels.
+A ZIP of three members: `photo` is the original file, `faces.safetensors` holds landmarks, and masks
+and codes of inverted faces, `project.json` the rest. It opens again to the same pixels.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MAX_FACES = 64
 
 @dataclass(frozen=True, eq=False)
 class Project:
-    """What a project file holds."""
+    """The content of a project file."""
 
     name: str  # of the photo's file
     data: bytes  # that file
@@ -99,15 +99,15 @@ def pack_project(editor: Editor, project: Project) -> bytes:
 
 
 def open_project(editor: Editor, data: bytes, max_pixels: int = MAX_PIXELS) -> Project:
-    """Read a .reage file's bytes; raises LatentError or ImageError. No code in it is run."""
+    """Read a .reage file's bytes without running code in it; raises LatentError or ImageError."""
     known, photo_data, tensors = _members(data)
     try:
         if known["kind"] != "reage-project" or known["format"] not in (1, FORMAT):
-            raise LatentError("this project file is of another version; update reage")
+            raise LatentError("this project file has another version; update reage")
         name = str(known["photo"]["name"])
         if hashlib.sha256(photo_data).hexdigest() != known["photo"]["sha256"]:
             raise LatentError("the project's photo is damaged: its checksum differs")
-        listed = [_upgraded(facts) if known["format"] == 1 else facts for facts in known["faces"]]
+        listed = [_upgrade(facts) if known["format"] == 1 else facts for facts in known["faces"]]
         if not 0 < len(listed) <= MAX_FACES:
             raise LatentError(f"the project lists {len(listed)} faces; 1 to {MAX_FACES} can be")
         if any("code" in facts for facts in listed):
@@ -115,7 +115,7 @@ def open_project(editor: Editor, data: bytes, max_pixels: int = MAX_PIXELS) -> P
         photo = decode_photo(photo_data, name, max_pixels)
         faces = {int(facts["number"]): _face(facts, tensors) for facts in listed}
         codes = {
-            int(facts["number"]): _coded(editor, photo, faces, facts, tensors)
+            int(facts["number"]): _face_with_code(editor, photo, faces, facts, tensors)
             for facts in listed
             if "code" in facts
         }
@@ -145,13 +145,13 @@ def _about_code(face: PreparedFace) -> dict[str, Any]:
     }
 
 
-def _upgraded(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A face of format 1 as format 2 lists it: all were inverted and in the edit."""
+def _upgrade(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert a face of format 1 to format 2: all were inverted and in the edit."""
     return {"number": facts["number"], "score": facts["score"], "chosen": True, "code": facts}
 
 
 def _check_generator(editor: Editor, known: Mapping[str, Any]) -> None:
-    """Refuse codes that another generator would show as somebody else."""
+    """Refuse codes of another generator, which show a different person here."""
     made = f"the project was made with the model {known['model']}"
     if editor.load_latents is None:
         raise LatentError(f"{made} and holds its latent codes, {editor.name} has none: start "
@@ -180,7 +180,9 @@ def _members(data: bytes) -> tuple[dict[str, Any], bytes, dict[str, Tensor]]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = [archive.getinfo(member) for member in MEMBERS]
             if sum(info.file_size for info in infos) > MAX_BYTES:
-                raise LatentError("the project file unpacks to too much; it is none of ours")
+                raise LatentError(
+                    "the project file unpacks to too much data; it is not a project file of reage"
+                )
             text, photo, packed = (archive.read(info) for info in infos)
         known = json.loads(text)
         tensors = parse_safetensors(packed)
@@ -188,9 +190,9 @@ def _members(data: bytes) -> tuple[dict[str, Any], bytes, dict[str, Tensor]]:
         raise
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, SafetensorError,
             NotImplementedError, RuntimeError, RecursionError) as error:  # fmt: skip
-        raise UsageError("this is no project file of reage, or it is damaged") from error
+        raise UsageError("this is not a project file of reage, or it is damaged") from error
     if not isinstance(known, dict):
-        raise UsageError("this is no project file of reage, or it is damaged")
+        raise UsageError("this is not a project file of reage, or it is damaged")
     return known, photo, tensors
 
 
@@ -204,7 +206,7 @@ def _face(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Face:
     return Face.from_landmarks(points.reshape(478, 3), float(facts["score"]))
 
 
-def _coded(
+def _face_with_code(
     editor: Editor,
     photo: Photo,
     faces: Mapping[int, Face],

@@ -1,4 +1,4 @@
-"""One A4 page for those who look for a missing person: plausible looks today, and what they are."""
+"""An A4 sheet for the search for a missing person: plausible looks today, with notes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reage.agers.base import PreparedFace
 from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.outputs.grid import cut_to_face
-from reage.outputs.lettering import FAINT, INK, PAPER, font, plain, wrapped, write
+from reage.outputs.labels import FAINT, INK, PAPER, font, plain, wrap_text, write
 from reage.outputs.months import Dates, said_age
 from reage.outputs.outcomes import Outcome
 
@@ -37,7 +37,7 @@ HONESTY = (
 
 @dataclass(frozen=True, eq=False)
 class SheetFacts:
-    """All that a sheet shows."""
+    """The content of a sheet."""
 
     name: str  # "" where it is not to be given
     dates: Dates
@@ -49,17 +49,17 @@ class SheetFacts:
 
 
 def sheet_age(dates: Dates, reading: AgeReading) -> float:
-    """The age to ask for: that of today, but nobody is made to look younger than in the photo."""
+    """Return the target age: that of today, but never younger than in the photo."""
     return max(dates.years_now, reading.age) if dates.years_between > 0 else dates.years_now
 
 
 def changes_in(years: float) -> float:
-    """How much of the possible variation so many years may have brought, 0..1."""
+    """Return the share of the possible variation for so many years, 0..1."""
     return min(0.4 + years / 20, 1.0)
 
 
 def sheet_notes(facts: SheetFacts) -> list[str]:
-    """What the age network says of the pictures, and what was not reached, a line each."""
+    """List the estimated ages of the pictures, and missed targets, one per line."""
     then, now = said_age(facts.dates.months_then), said_age(facts.dates.months_now)
     reading, main = facts.face.view.reading, facts.outcomes[0].face
     lines = [
@@ -115,7 +115,7 @@ def _heading(page: Image.Image, facts: SheetFacts, y: int) -> int:
 
 
 def _large(page: Image.Image, facts: SheetFacts, y: int) -> int:
-    """The photo and the main outcome side by side."""
+    """Draw the photo and the main outcome side by side."""
     main = facts.outcomes[0]
     reading = facts.face.view.reading
     right = PAGE[0] - MARGIN - LARGE
@@ -133,7 +133,7 @@ def _large(page: Image.Image, facts: SheetFacts, y: int) -> int:
 
 
 def _small(page: Image.Image, facts: SheetFacts, y: int) -> int:
-    """The other outcomes, in rows."""
+    """Draw the other outcomes in rows."""
     others = facts.outcomes[1:]
     if not others:
         return y
@@ -156,7 +156,7 @@ def _picture(
     label: str,
     note: str,
 ) -> None:
-    """The face's square of a photo, with what it is at the left and what it reads at the right."""
+    """Draw the face's square of a photo, with its name at the left and its age at the right."""
     cut = Image.fromarray(
         np.ascontiguousarray(cut_to_face(photo.rgb8, facts.face.view.face, AROUND))
     )
@@ -168,7 +168,7 @@ def _picture(
 
 
 def _scale(page: Image.Image, facts: SheetFacts, y: int) -> int:
-    """A scale of years: a dot for each picture's read age, a line at the age that was asked."""
+    """Draw a scale of years: a dot for each estimated age, a line at the target age."""
     ages = [outcome.face.after.age for outcome in facts.outcomes]
     reading = facts.face.view.reading.age
     marks = [*ages, reading, facts.dates.years_now]
@@ -196,12 +196,12 @@ def _scale(page: Image.Image, facts: SheetFacts, y: int) -> int:
 
 
 def _words(page: Image.Image, facts: SheetFacts, y: int) -> None:
-    """Notes, the honesty line in a box, and at the foot what made the page; smaller if need be."""
+    """Write the notes, the honesty line in a box, and the footer; shrink them if needed."""
     width, foot = PAGE[0] - 2 * MARGIN, PAGE[1] - MARGIN // 2
     size = float(BODY)
     while True:
-        notes = [line for note in sheet_notes(facts) for line in wrapped(note, width, size)]
-        honest = wrapped(HONESTY, width - 60, size)
+        notes = [line for note in sheet_notes(facts) for line in wrap_text(note, width, size)]
+        honest = wrap_text(HONESTY, width - 60, size)
         height = (len(notes) + len(honest)) * size * 1.3 + 170
         if y + height <= foot or size < 30:
             break

@@ -1,4 +1,4 @@
-"""A labelled row of pictures: the photo, and the face at several ages."""
+"""Labelled rows of pictures: the photo, and the face at several ages."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Panel:
 
 
 def result_strip(result: Result, source: str = "photo") -> np.ndarray:
-    """What was edited, named `source`, and its edits side by side; one face is cut out."""
+    """Draw the input, named `source`, and its edits side by side; crop to a single face."""
     readings = [face.view.reading.age for face in result.prepared]
     before = ", ".join(f"{age:.0f}" for age in readings)
     box = _around(result.prepared[0].view.face) if len(result.prepared) == 1 else None
     panels = [Panel(_cut(result.photo.rgb8, box), source, f"reads {before}")]
     for edit in result.edits:
         same = edit.photo.pixels.shape == result.photo.pixels.shape
-        goals = [_asked(face.asked, face.strength) for face in edit.faces]
+        goals = [_target_label(face.asked, face.strength) for face in edit.faces]
         asked = goals[0] if len(set(goals)) == 1 else ", ".join(goals)
         read = ", ".join(f"{face.after.age:.0f}" for face in edit.faces)
         picture = _cut(edit.photo.rgb8, box if same else None)
@@ -75,7 +75,7 @@ def _label(panel: Panel, width: int, band: int) -> Image.Image:
     return label
 
 
-def _asked(age: float | None, strength: float) -> str:
+def _target_label(age: float | None, strength: float) -> str:
     return f"{strength:+.3g}" if age is None else f"{age:g}"
 
 

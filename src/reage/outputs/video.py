@@ -1,4 +1,4 @@
-"""Videos that are written while they are made: no frame is kept."""
+"""Videos written frame by frame, without keeping frames in memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from reage.ffmpeg import H264, h264_file
 from reage.files import check_place
-from reage.outputs.moving import mark_box
+from reage.outputs.animation_files import mark_box
 
 __all__ = ["ProgressVideo"]
 
@@ -21,9 +21,9 @@ SECONDS = 5  # of a whole run of steps
 
 
 class ProgressVideo:
-    """An MP4 of an inversion: every step is shown for its share of `SECONDS`, the last one stays.
+    """An MP4 of an inversion: shows each step for its share of `SECONDS`; the last one stays.
 
-    A context manager; the file appears under its name only when all went well.
+    A context manager; the file appears under its name only on success.
     """
 
     def __init__(self, path: Path, side: int, steps: int):

@@ -1,1 +1,1 @@
-"""The closed loop: look at a face at several ages, and find what shows the asked one."""
+"""The closed loop: read a face at several ages, and find the strength that shows the target age."""

@@ -1,7 +1,7 @@
-"""Target age in years: how far along the age direction a face has to go, found by looking.
+"""Search for a target age: the strength along the age direction that shows it.
 
-The age network reads the pictures that would result, so the loop is closed: what counts is the
-age that the pasted face shows, not what the direction was fitted to do.
+The loop is closed: the age network reads the resulting pictures, so the pasted face's age counts,
+not the age that the direction was fitted to reach.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FINER = 4  # parts of the step in which a face stops being the same
 
 @dataclass(frozen=True)
 class AgeCurve:
-    """What a face looks like at a row of strengths along a direction."""
+    """The estimated ages of a face at a row of strengths along a direction."""
 
     strengths: Tensor  # [K] ascending, 0 among them
     ages: Tensor  # [K] years, read on the pasted face
@@ -33,7 +33,7 @@ class AgeCurve:
 
 @dataclass(frozen=True)
 class Reached:
-    """Where the search for an age ended."""
+    """The result of a search for an age."""
 
     strength: float
     age: float  # years, as read there
@@ -56,12 +56,11 @@ def trace_curve(
     points: int = 6,
     edge: str = "the edge of what the generator has learnt",
 ) -> AgeCurve:
-    """Look at `points` strengths on either side of 0 within `span`, and cut the unlike ends off.
+    """Read `points` strengths on either side of 0 within `span`, and cut off ends that look unlike.
 
-    `span` is what the direction's own range leaves to this face (low <= 0 <= high), and `edge`
-    says what ends there. Past the
-    first strength on a side whose similarity to the photo is below `least_similarity`, the face
-    is no longer taken for the same.
+    `span` is the range that the direction leaves to this face (low <= 0 <= high), and `edge`
+    names the limit there. The curve ends on each side before the first strength whose similarity
+    to the photo is below `least_similarity`.
     """
     low, high = min(span[0], 0.0), max(span[1], 0.0)
     below = low * (torch.arange(points, 0, -1) / points)
@@ -84,9 +83,9 @@ def trace_curve(
 def _finer(
     look: Look, curve: AgeCurve, gaps: Sequence[tuple[Tensor, Tensor]], least_similarity: float
 ) -> AgeCurve:
-    """Look closer at where a face stops being the same: between the last good point and the next.
+    """Refine where a face stops being the same: between the last good point and the next.
 
-    Otherwise somebody whose first point is too far already could not be changed at all.
+    Otherwise a face whose first point is too far already could not be changed at all.
     """
     parts = torch.arange(1, FINER) / FINER
     inside = torch.cat([a + (b - a) * parts for a, b in gaps])
@@ -111,10 +110,10 @@ _UNLIKE = "beyond it the face would no longer be the same person's"
 def reach_age(look: Look, curve: AgeCurve, asked: float, *, refinements: int = 3) -> Reached:
     """Find the smallest strength at which the age network reads `asked` years.
 
-    Only the half of the curve that is meant to lead there is used: a positive strength makes
-    older. The curve gives the bracket nearest to no change; regula falsi (Illinois variant,
-    Dowell and Jarratt 1971) narrows it, for STEEP looks more where the age is missed. Where no
-    strength reaches it, the nearest one is taken, and `limit` says what stood in the way.
+    Uses only the half of the curve towards the target: a positive strength makes older. The curve
+    gives the bracket nearest to no change; regula falsi (Illinois variant, Dowell and Jarratt
+    1971) narrows it, with STEEP extra reads if the age is missed. If no strength reaches the
+    target, returns the nearest one, and `limit` names the reason.
     """
     curve = _towards(curve, asked)
     bracket = _nearest_bracket(curve, asked)
@@ -143,7 +142,7 @@ def reach_age(look: Look, curve: AgeCurve, asked: float, *, refinements: int = 3
 
 
 def limit_in(goal: Reached, age: float) -> str | None:
-    """Why a finished photo in which `age` is read is not of the asked age; None: it is."""
+    """Return why a finished photo that reads `age` misses the target age; None: it does not."""
     if goal.asked is not None and abs(age - goal.asked) <= TOLERANCE:
         return None
     if goal.asked is None or goal.limit is not None:
@@ -152,10 +151,10 @@ def limit_in(goal: Reached, age: float) -> str | None:
 
 
 def _towards(curve: AgeCurve, asked: float) -> AgeCurve:
-    """The half of a curve on the side of the asked age.
+    """Return the half of a curve on the side of the target age.
 
-    Where the age network errs, it may read a face that was made older as younger; following it
-    there would show the opposite of what was asked for.
+    The age network may misread an aged face as younger; following it there would show the
+    opposite of the request.
     """
     own = int((curve.strengths == 0).nonzero()[0])
     older = asked > float(curve.ages[own])
@@ -171,7 +170,7 @@ def _towards(curve: AgeCurve, asked: float) -> AgeCurve:
 def _nearest_bracket(
     curve: AgeCurve, asked: float
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """Neighbouring points of the curve with `asked` between them, the nearest to strength 0."""
+    """Return neighbouring points of the curve around `asked`, the nearest to strength 0."""
     errors = (curve.ages - asked).tolist()
     strengths = curve.strengths.tolist()
     pairs = [
@@ -183,7 +182,7 @@ def _nearest_bracket(
 
 
 def _nearest(curve: AgeCurve, asked: float) -> Reached:
-    """The strength that comes nearest, and what keeps it from coming nearer."""
+    """Return the strength that comes nearest, and the reason why it comes no nearer."""
     errors = (curve.ages - asked).abs()
     # Of nearly equal ages the weaker edit is the better one.
     largest = float(curve.strengths.abs().max()) or 1.0

@@ -1,4 +1,4 @@
-"""How one person looks at other ages: what the closed loop reads."""
+"""Readings of one person at other ages, for the closed loop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEAST_LIKENESS = 0.84
 
 @dataclass(frozen=True, eq=False)
 class Looker:
-    """One person in one photo, or in several good frames of a video, of which means are taken."""
+    """Reads one person in one photo, or the mean over several good frames of a video."""
 
     ager: Ager
     age_network: AgeNetwork
@@ -38,7 +38,7 @@ class Looker:
 
     @property
     def own_age(self) -> float:
-        """The age that is read in the photos, years."""
+        """The estimated age in the photos, years."""
         return sum(face.own_age for face in self.faces) / len(self.faces)
 
     def trace(
@@ -48,7 +48,7 @@ class Looker:
         least: float = LEAST_LIKENESS,
         looks: int | None = None,
     ) -> AgeCurve:
-        """Ages that are read all along `span`, strengths; None: as far as the ager reaches."""
+        """Trace the estimated ages over `span`, strengths; None: as far as the ager reaches."""
         return trace_curve(
             self.look,
             self.span() if span is None else span,
@@ -58,13 +58,13 @@ class Looker:
         )
 
     def span(self) -> tuple[float, float]:
-        """Lowest and highest strength that may be asked for, decades from the own age."""
+        """Return the lowest and highest possible strength, decades from the source age."""
         low, high = self.ager.reach(self.faces[0])
         return (low - self.own_age) / 10, (high - self.own_age) / 10
 
     @torch.no_grad()
     def look(self, strengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Ages and likenesses at strengths `[N]` (decades from the own age), both `[N]`."""
+        """Read ages and likenesses at strengths `[N]` (decades from the source age), both `[N]`."""
         ages, similar = [], []
         each, places = torch.unique(strengths, return_inverse=True)  # 0 may come several times
         for part in each.split(BATCH):
@@ -74,52 +74,51 @@ class Looker:
                 flat if change.skin is None else _flat(face, replace(change, skin=None))
                 for face, change, flat in zip(self.faces, changes, flats, strict=True)
             ]
-            pairs = zip(painted, self._described, strict=True)
-            # How a face grows and how skin wrinkles is known; what a network paints may make it
-            # somebody else's.
+            pairs = zip(painted, self._own_descriptions, strict=True)
+            # Growth and wrinkles keep the identity; what a network paints may change it.
             like = [self.likeness(self.likeness.describe(flat), own).cpu() for flat, own in pairs]
             similar.append(torch.stack(like).mean(0))
         return torch.cat(ages)[places], torch.cat(similar)[places]
 
     @torch.no_grad()
     def look_at_ages(self, strengths: Tensor) -> tuple[Tensor, Tensor]:
-        """As `look`, between strengths that are known to show the same person: likenesses are 1.
+        """Read as `look` between strengths known to show the same person: likenesses are 1.
 
-        Measuring them takes a fifth of a look.
+        Measuring likeness takes a fifth of a read.
         """
         ages = torch.cat([self._read(part)[2] for part in strengths.split(BATCH)])
         return ages, torch.ones_like(ages)
 
     @torch.no_grad()
     def changes(self, strengths: Tensor) -> list[Change]:
-        """What is to be done to each face at strengths `[N]`, hair and all."""
+        """Return the change of each face at strengths `[N]`, including hair."""
         return self._read(strengths)[0]
 
-    def described(self, index: int, strength: float) -> tuple[list[Tensor], list[Tensor]]:
-        """What the likeness sees in a face as it is and at a strength, not warped."""
+    def describe(self, index: int, strength: float) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the likeness features of a face as it is and at a strength, not warped."""
         face, part = self.faces[index], torch.tensor([strength])
         with torch.no_grad():
             flat = preview_flat(
                 face.view, face.picture, change_by(self.ager, face, part), face.paste
             )
-            return self._described[index], self.likeness.describe(flat)
+            return self._own_descriptions[index], self.likeness.describe(flat)
 
     @cached_property
-    def _described(self) -> list[list[Tensor]]:
-        """What the likeness sees in the faces as they are.
+    def _own_descriptions(self) -> list[list[Tensor]]:
+        """The likeness features of the unchanged faces.
 
-        What a made face lost against the photo is not the ager's doing: the measure is the
-        unchanged face as it would be pasted, which in `delta` is the photo itself.
+        The inversion's loss is not the ager's fault. So the reference is the unchanged face as it
+        would be pasted, which in `delta` is the photo itself.
         """
         with torch.no_grad():
-            return [self.likeness.describe(_unchanged(face)) for face in self.faces]
+            return [self.likeness.describe(_preview_unchanged(face)) for face in self.faces]
 
     @cached_property
     def _hair(self) -> Sequence[Hair | None]:
         return self.find_hair()
 
     def _read(self, strengths: Tensor) -> tuple[list[Change], list[Tensor], Tensor]:
-        """The changes at strengths, each face's flat previews, and the mean ages read `[N]`."""
+        """Return the changes at strengths, each face's flat previews, and the mean ages `[N]`."""
         changes = [change_by(self.ager, face, strengths) for face in self.faces]
         flats = [_flat(face, change) for face, change in zip(self.faces, changes, strict=True)]
         read = self._ages(changes, flats)
@@ -135,7 +134,7 @@ class Looker:
         return changes, flats, self._ages(changes, flats) if any(shares) else read
 
     def _ages(self, changes: Sequence[Change], flats: Sequence[Tensor]) -> Tensor:
-        """Mean ages that are read, `[N]`."""
+        """Return the mean estimated ages, `[N]`."""
         ages = []
         for face, change, flat in zip(self.faces, changes, flats, strict=True):
             seen = preview(face.view, face.picture, change, face.paste, flat)
@@ -144,7 +143,7 @@ class Looker:
 
 
 def change_by(ager: Ager, face: PreparedFace, strengths: Tensor, *, of_age: bool = True) -> Change:
-    """A face's change at strengths `[N]`: decades from its own age, hair not decided yet.
+    """Return a face's change at strengths `[N]`, decades from the source age, before hair greying.
 
     Without `of_age`, strengths are a direction's own, whether it is one of age or not.
     """
@@ -157,6 +156,6 @@ def _flat(face: PreparedFace, change: Change) -> Tensor:
     return preview_flat(face.view, face.picture, change, face.paste)
 
 
-def _unchanged(face: PreparedFace) -> Tensor:
+def _preview_unchanged(face: PreparedFace) -> Tensor:
     still = Change(torch.zeros_like(face.base))
     return preview_flat(face.view, face.base, still, face.paste)

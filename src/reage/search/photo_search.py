@@ -1,4 +1,4 @@
-"""The faces of one photo at any age: looked for, rendered, and read in the finished photo."""
+"""The faces of one photo at any age: searched, rendered, and read in the finished photo."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import AgeCurve, Reached, limit_in, reach_age
 from reage.search.looker import BATCH, Looker, change_by
-from reage.search.pacing import PacedCurve, pace_curve
+from reage.search.paced_curve import PacedCurve, pace_curve
 from reage.types import AgedFace, Edit, Target
 
-__all__ = ["PhotoSearch", "TracedFaces", "paced"]
+__all__ = ["PhotoSearch", "TracedFaces", "pace_faces"]
 
 
 @dataclass(frozen=True, eq=False)
 class PhotoSearch:
-    """Faces of one photo, all to be changed by one ager and pasted in one way."""
+    """Ages the faces of one photo with one ager and one paste mode."""
 
     photo: Photo
     ager: Ager
     paste: PasteMode
     age_network: AgeNetwork
     likeness: FeatureLikeness
-    find_hair: Callable[[PreparedFace], Hair | None]  # the hair that is to turn grey
+    find_hair: Callable[[PreparedFace], Hair | None]  # finds the hair to turn grey
     of_age: bool = True  # strengths are decades; else a direction's own
     _lookers: dict[int, Looker] = field(default_factory=dict, repr=False)  # by face number
     # What the likeness sees in the photo's own faces, by number: the same for every age.
-    _described: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
+    _own_descriptions: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
 
     def looker(self, face: PreparedFace) -> Looker:
-        """Looks at one of the faces."""
+        """Return the looker of one of the faces."""
         number = face.view.number
         if number not in self._lookers:
             networks = (self.age_network, self.likeness)
@@ -52,21 +52,21 @@ class PhotoSearch:
         return self._lookers[number]
 
     def change(self, face: PreparedFace, strengths: Tensor) -> Change:
-        """A face's change at strengths `[N]`, with its hair."""
+        """Return a face's change at strengths `[N]`, including hair."""
         if not self.of_age:
             return change_by(self.ager, face, strengths, of_age=False)
         return self.looker(face).changes(strengths)[0]
 
     @torch.no_grad()
     def apply(self, goals: Sequence[tuple[PreparedFace, Reached]]) -> Edit:
-        """Paste every face at its strength, then read the photo that came out."""
+        """Paste every face at its strength, then read the resulting photo."""
         photo = self.photo
         changes = [self.change(face, torch.tensor([goal.strength])) for face, goal in goals]
         pairs = [(face, change) for (face, _), change in zip(goals, changes, strict=True)]
         if self.paste == "none":
             made = [apply_change(face.picture, change) for face, change in pairs]
             row = np.concatenate([to_array(picture)[0] for picture in made], axis=1)
-            shown = [self._made_square(face, change) for face, change in pairs]
+            shown = [self._preview_made(face, change) for face, change in pairs]
             photo = replace(photo_from_array(row), path=photo.path)
         else:
             alpha = None if photo.alpha is None else photo.alpha.copy()
@@ -83,7 +83,7 @@ class PhotoSearch:
     def frames(self, paths: Sequence[tuple[PreparedFace, Tensor]]) -> Iterator[np.ndarray]:
         """Paste faces at rows of strengths, each `[N]`: N pictures `[H, W, 3]`, not read.
 
-        They are made a batch at a time, so that their number costs no memory.
+        Renders in batches, so that memory does not grow with N.
         """
         for parts in zip(*(strengths.split(BATCH) for _, strengths in paths), strict=True):
             faces = [face for face, _ in paths]
@@ -93,7 +93,7 @@ class PhotoSearch:
                 yield self.show(here)
 
     def show(self, pairs: Sequence[tuple[PreparedFace, Change]]) -> np.ndarray:
-        """The photo `[H, W, 3]` with changes, or only the made faces side by side; not read."""
+        """Render the photo `[H, W, 3]` with changes, or only the generated faces side by side."""
         if self.paste == "none":
             made = [to_array(apply_change(face.picture, change))[0] for face, change in pairs]
             return np.concatenate(made, axis=1)
@@ -103,16 +103,16 @@ class PhotoSearch:
     def _device(self) -> torch.device:
         return self.age_network.ages.device
 
-    def _made_square(self, face: PreparedFace, change: Change) -> Tensor:
+    def _preview_made(self, face: PreparedFace, change: Change) -> Tensor:
         return preview(face.view, face.picture, change, "none")
 
     def _report(self, face: PreparedFace, goal: Reached, shown: Tensor) -> AgedFace:
-        """What came of one face; `shown` is the age network's square of the finished photo."""
+        """Report on one face; `shown` is the age network's square of the finished photo."""
         view, number = face.view, face.view.number
-        if number not in self._described:
+        if number not in self._own_descriptions:
             crop = to_tensor(view.age_crop.image).to(self._device)
-            self._described[number] = self.likeness.describe(crop)
-        similar = self.likeness(self.likeness.describe(shown), self._described[number])
+            self._own_descriptions[number] = self.likeness.describe(crop)
+        similar = self.likeness(self.likeness.describe(shown), self._own_descriptions[number])
         after = read_age(self.age_network, shown)
         return AgedFace(
             number=number,
@@ -128,7 +128,7 @@ class PhotoSearch:
 
 @dataclass(frozen=True, eq=False)
 class TracedFaces:
-    """Faces whose curves of ages are known: each further age takes a fraction of a second."""
+    """Faces with known age curves: each further age takes a fraction of a second."""
 
     search: PhotoSearch
     faces: Sequence[PreparedFace]
@@ -136,7 +136,7 @@ class TracedFaces:
 
     @classmethod
     def of(cls, search: PhotoSearch, faces: Sequence[PreparedFace]) -> TracedFaces:
-        """Look at faces all along what the ager can show."""
+        """Trace faces over the whole reach of the ager."""
         curves = {face.view.number: search.looker(face).trace() for face in faces}
         return cls(search, faces, curves)
 
@@ -148,33 +148,33 @@ class TracedFaces:
             asked = target.get(number) if isinstance(target, Mapping) else target
             if asked is not None:
                 goals.append((face, self.reach(face, asked)))
-            elif self.search.paste == "none":  # no photo is there that shows it as it is
+            elif self.search.paste == "none":  # no photo shows the face as it is
                 goals.append((face, Reached(0.0, face.own_age, None, None)))
         edit = self.search.apply(goals)
         # If the finished photo reads differently from the small square in which the age was
         # looked for, the search runs once more with a corrected target.
         again = [
-            (face, self._corrected(face, goal, aged))
+            (face, self._correct(face, goal, aged))
             for (face, goal), aged in zip(goals, edit.faces, strict=True)
         ]
-        return edit if again == goals else min(edit, self.search.apply(again), key=_missed)
+        return edit if again == goals else min(edit, self.search.apply(again), key=_age_error)
 
     def reach(self, face: PreparedFace, asked: float) -> Reached:
-        """Where a face reads an age in years."""
+        """Find the strength at which a face reads an age in years."""
         return reach_age(
             self.search.looker(face).look_at_ages, self.curves[face.view.number], asked
         )
 
-    def _corrected(self, face: PreparedFace, goal: Reached, aged: AgedFace) -> Reached:
-        """The same goal, unless it was met in the search alone."""
+    def _correct(self, face: PreparedFace, goal: Reached, aged: AgedFace) -> Reached:
+        """Return the goal, corrected if only the search reached it and the photo did not."""
         if goal.asked is None or goal.limit is not None or aged.limit is None:
             return goal
         found = self.reach(face, goal.asked - (aged.after.age - goal.age))
         return replace(found, asked=goal.asked)
 
 
-def paced(traced: TracedFaces) -> dict[int, PacedCurve]:
-    """The curves of faces, by number, so that each age in reach has one strength."""
+def pace_faces(traced: TracedFaces) -> dict[int, PacedCurve]:
+    """Return the paced curve of each face by number: each age in reach has one strength."""
     return {
         face.view.number: pace_curve(
             traced.search.looker(face).look_at_ages, traced.curves[face.view.number]
@@ -183,6 +183,6 @@ def paced(traced: TracedFaces) -> dict[int, PacedCurve]:
     }
 
 
-def _missed(edit: Edit) -> float:
-    """Years between what was asked and what is read, of all faces."""
+def _age_error(edit: Edit) -> float:
+    """Return the years between target and estimated age, summed over all faces."""
     return sum(abs(face.after.age - face.asked) for face in edit.faces if face.asked is not None)

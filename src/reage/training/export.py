@@ -11,7 +11,7 @@ from typing import Any
 
 from reage.agers.direction_files import SUFFIX, load_direction, save_direction
 from reage.agers.files import StoredAger, save_ager
-from reage.agers.finder import AGE_AGER, stored_ager
+from reage.agers.finder import AGE_AGER, read_stored_ager
 from reage.errors import ModelError
 from reage.files import name_errors, new_folder
 from reage.fitting.people import PEOPLE, model_people, save_people
@@ -86,7 +86,7 @@ def _keep_beside(base: Model, folder: Path) -> None:
         direction = load_direction(file)
         if direction.generator_hash == base.generator_hash:
             save_direction(replace(direction, generator_hash=made), folder / file.name)
-    ager = stored_ager(base)
+    ager = read_stored_ager(base)
     if isinstance(ager, StoredAger):
         save_ager(replace(ager, generator_hash=made), folder / AGE_AGER)
     people = model_people(base)

@@ -1,4 +1,4 @@
-"""A person's latent codes through a video, for agers that move codes."""
+"""A person's latent codes over a video, for agers that move codes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CODE_STEADY = 0.35  # seconds on either side that codes are smoothed over
 
 @dataclass(frozen=True, eq=False)
 class CodePath:
-    """One identity, the change that ages it, and how codes follow the frames."""
+    """One identity, the change that ages it, and the codes' path over the frames."""
 
     identity: Tensor  # [num_ws, w_dim]
     change: Tensor  # [num_ws, w_dim] added to every frame's code
@@ -40,7 +40,7 @@ class CodePath:
     key_offsets: np.ndarray  # [K, num_ws * w_dim] parts of the key frames, where no encoder is
 
     def faces(self, editor: Editor, views: Sequence[FaceView]) -> list[PreparedFace]:
-        """The key frames' faces with their codes."""
+        """Prepare the key frames' faces with their codes."""
         latents, found = editor.latents, []
         for view, offset in zip(views, self.key_offsets, strict=True):
             code = self.identity + torch.from_numpy(offset).view_as(self.identity)
@@ -48,15 +48,15 @@ class CodePath:
             found.append(PreparedFace(view, "delta", latents.synthesize(ws), latents, None, ws))
         return found
 
-    def moved(self, ager: CodeAger, faces: Sequence[PreparedFace], strength: float) -> CodePath:
-        """The path with the identity's change at a strength, decades from the own age."""
+    def move(self, ager: CodeAger, faces: Sequence[PreparedFace], strength: float) -> CodePath:
+        """Return the path with the identity's change at a strength, decades from the source age."""
         ws = self.identity[None].to(faces[0].ws)
         face = replace(faces[0], code=ws, base=ager.latents.synthesize(ws))
         codes = ager.codes(face, torch.tensor([face.own_age + 10 * strength]))
         return replace(self, change=(codes - ws)[0].cpu())
 
     def at(self, journal: Journal, source: VideoSource, run: Run, frames: Sequence[int]) -> Tensor:
-        """Codes `[N, num_ws, w_dim]` of a person in some frames of a run, smooth over time."""
+        """Return codes `[N, num_ws, w_dim]` of a person in frames of a run, smooth over time."""
         low, high = min(frames), max(frames) + 1
         margin = 2 + round(CODE_STEADY * float(source.rate) * 4)
         first, last = max(run.start, low - margin), min(run.stop, high + margin)
@@ -73,12 +73,12 @@ class CodePath:
             return self.identity.expand(len(frames), -1, -1)
         codes = journal.read_codes(rows["code"]) - self.identity.flatten().numpy()
         smooth = local_polynomial(seconds[rows["frame"] - first], codes, at, CODE_STEADY, order=1)
-        offsets = np.stack([_limited(offset, self.largest) for offset in smooth])
+        offsets = np.stack([_limit(offset, self.largest) for offset in smooth])
         return self.identity + torch.from_numpy(offsets).view(shape)
 
 
 def code_size(editor: Editor) -> int:
-    """Numbers of one frame's code; 0 where no code or no encoder is needed."""
+    """Return the size of one frame's code; 0 if no code or no encoder is needed."""
     ager = editor.ager
     if not isinstance(ager, CodeAger) or ager.latents.encoder is None:
         return 0
@@ -95,21 +95,21 @@ def find_codes(
     worths: Sequence[float],
     config: VideoConfig,
 ) -> CodePath:
-    """Find the identity of one person, and what the key frames' codes differ from it."""
+    """Find the identity of one person, and the key frames' offsets from it."""
     codes = _key_codes(editor, [view.crop for view in views], config)  # [K, num_ws, w_dim]
     worth = torch.tensor(worths).clamp_min(1e-3)
     identity = (codes * (worth / worth.sum())[:, None, None]).sum(0)
     if journal.code_size:
-        identity = _encoded_identity(journal, track, identity)
+        identity = _encode_identity(journal, track, identity)
     average = editor.latents.average[0].detach().cpu()
     largest = LARGEST * float((identity - average).norm())
-    offsets = np.stack([_limited((c - identity).flatten().numpy(), largest) for c in codes])
+    offsets = np.stack([_limit((c - identity).flatten().numpy(), largest) for c in codes])
     return CodePath(identity, torch.zeros_like(identity), largest, np.array(seconds), offsets)
 
 
 @torch.no_grad()
 def encode_faces(latents: LatentSpace, crops: Sequence[FaceCrop]) -> np.ndarray:
-    """Codes `[N, num_ws * w_dim]` of crops, by the model's encoder."""
+    """Encode crops with the model's encoder: `[N, num_ws * w_dim]`."""
     config = latents.model.config.generator
     if latents.encoder is None or not crops:
         return np.zeros((0, config.num_ws * config.w_dim), np.float32)
@@ -119,7 +119,7 @@ def encode_faces(latents: LatentSpace, crops: Sequence[FaceCrop]) -> np.ndarray:
 
 
 def _key_codes(editor: Editor, crops: Sequence[FaceCrop], config: VideoConfig) -> Tensor:
-    """Codes `[K, num_ws, w_dim]` of the key frames: the encoder's, else by projection."""
+    """Return codes `[K, num_ws, w_dim]` of the key frames: the encoder's, else by projection."""
     latents = editor.latents
     generator = latents.model.config.generator
     shape = (len(crops), generator.num_ws, generator.w_dim)
@@ -135,8 +135,8 @@ def _key_codes(editor: Editor, crops: Sequence[FaceCrop], config: VideoConfig) -
     return torch.stack(codes)
 
 
-def _encoded_identity(journal: Journal, track: Track, fallback: Tensor) -> Tensor:
-    """Mean code of many frames over the track's time, the better seen ones counting more."""
+def _encode_identity(journal: Journal, track: Track, fallback: Tensor) -> Tensor:
+    """Average the codes of many frames of the track, weighted by how well they show the face."""
     coded = [(code, worth) for _, code, worth in best_frames(journal, track, SAMPLES) if code >= 0]
     if not coded:
         return fallback
@@ -149,15 +149,15 @@ def _encoded_identity(journal: Journal, track: Track, fallback: Tensor) -> Tenso
     return torch.from_numpy((total / weight).astype(np.float32)).view_as(fallback)
 
 
-def _limited(offset: np.ndarray, largest: float) -> np.ndarray:
-    """The part of a frame's difference from the identity that is followed."""
+def _limit(offset: np.ndarray, largest: float) -> np.ndarray:
+    """Limit a frame's offset from the identity."""
     followed = SHARE * offset
     norm = float(np.linalg.norm(followed))
     return (followed * min(1.0, largest / max(norm, 1e-9))).astype(np.float32)
 
 
 def _between(seconds: np.ndarray, offsets: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Offsets `[M, D]` at some times, linear between the key frames, constant beyond them."""
+    """Interpolate offsets `[M, D]` linearly between the key frames; constant beyond them."""
     after = np.clip(np.searchsorted(seconds, at), 1, max(len(seconds) - 1, 1))
     if len(seconds) == 1:
         return np.repeat(offsets, len(at), axis=0)

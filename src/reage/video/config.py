@@ -1,4 +1,4 @@
-"""The settings of a video's edit, all in one place."""
+"""The settings of a video's edit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Preview", "Progress", "VideoConfig", "parse_preview", "work_folder"]
 
 @dataclass(frozen=True)
 class Preview:
-    """The part of a video that is tried first."""
+    """The part of a video to edit as a preview."""
 
     seconds: float
     start: float = 0.0  # seconds from the video's first frame
@@ -22,7 +22,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class VideoConfig:
-    """What is asked of one video."""
+    """The settings of one video's edit."""
 
     to: Target  # years for all chosen people, or by track number
     which: str | int = "largest"  # largest, all, or a track's number, where `to` names none
@@ -35,7 +35,7 @@ class VideoConfig:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work is; what `on_progress` gets."""
+    """The progress of the work; the argument of `on_progress`."""
 
     stage: str  # "faces", "codes", "frames" or "joining"
     done: int
@@ -43,7 +43,7 @@ class Progress:
 
 
 def parse_preview(text: str) -> Preview:
-    """Read `3s`, `3` or `3s@12s`: how long, and from where on."""
+    """Read `3s`, `3` or `3s@12s`: length and start."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)s?(?:@(\d+(?:\.\d+)?)s?)?", text)
     if match is None or float(match[1]) == 0:
         raise UsageError(f"--preview {text!r} is not understood; give 3s, or 3s@12s from 12 s on")
@@ -51,5 +51,5 @@ def parse_preview(text: str) -> Preview:
 
 
 def work_folder(output: Path) -> Path:
-    """Where unfinished work on an output is kept."""
+    """Return the folder of unfinished work on an output."""
     return output.with_name(f".{output.name}.reage")

@@ -1,7 +1,7 @@
-"""What is known of a video's frames, on disk, while it is read: frames, faces in them, codes.
+"""The journal of a video on disk: its frames, the faces in them, and codes.
 
-They count from one `save` to the next: what a killed run added after the last one is gone.
-Nothing of them is held in memory as a whole.
+Only saved rows count: a killed run loses what it added after the last `save`. The journal is
+never held in memory as a whole.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS state (n INTEGER PRIMARY KEY, text TEXT, arrays BLOB)
 
 
 def face_row(frame: int, shot: int, track: int, face: Face, code: int = -1) -> np.ndarray:
-    """One face of one frame as a row."""
+    """Make a row of one face in one frame."""
     row = np.zeros((), ROW)
     row["frame"], row["shot"], row["track"], row["code"] = frame, shot, track, code
     row["score"], row["pose"] = face.score, face.pose[:2]
@@ -58,9 +58,9 @@ def face_row(frame: int, shot: int, track: int, face: Face, code: int = -1) -> n
 
 
 class Journal:
-    """All that was found in one video, in FOLDER/journal.sqlite; a context manager.
+    """The findings of one video, in FOLDER/journal.sqlite; a context manager.
 
-    ReageError where another process has it open.
+    Raises ReageError if another process has it open.
     """
 
     def __init__(self, folder: Path, code_size: int):
@@ -88,7 +88,7 @@ class Journal:
         self.codes += len(codes)
 
     def save(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Make all that was added count, and remember what going on from here needs."""
+        """Commit the added rows with the state needed to resume from here."""
         packed = io.BytesIO()
         np.savez(packed, **arrays)  # type: ignore[arg-type]
         values = (json.dumps(state), packed.getvalue())
@@ -98,7 +98,7 @@ class Journal:
                 self._db.execute("COMMIT")
 
     def resume(self) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
-        """Go back to what counts; None where nothing does."""
+        """Return to the last saved state; None if there is none."""
         with database_errors(self.folder):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -110,11 +110,11 @@ class Journal:
             return json.loads(known[0]), {name: stored[name] for name in stored.files}
 
     def read_frames(self, start: int, stop: int) -> np.ndarray:
-        """Frames `[N]` from `start` to before `stop`."""
+        """Return frames `[N]` from `start` to before `stop`."""
         return self._read("frames", FRAME, start, stop)
 
     def read_rows(self, start: int, stop: int) -> np.ndarray:
-        """Rows of the frames from `start` to before `stop`."""
+        """Return rows of the frames from `start` to before `stop`."""
         if start >= self.frames or start >= stop:
             return np.zeros(0, ROW)
         first = int(self.read_frames(start, start + 1)["row"][0])
@@ -124,18 +124,18 @@ class Journal:
         return self._read("faces", ROW, first, last)
 
     def read_codes(self, numbers: np.ndarray) -> np.ndarray:
-        """Codes `[K, code_size]` float32 by their rows."""
+        """Return codes `[K, code_size]` float32 by their rows."""
         dtype = np.dtype(("<f2", (self.code_size,)))
         found = [self._read("codes", dtype, int(n), int(n) + 1)[0] for n in numbers]
         return np.array(found, np.float32).reshape(-1, self.code_size)
 
     def chunks(self) -> Iterator[np.ndarray]:
-        """All rows, some at a time."""
+        """Yield all rows in chunks."""
         for start in range(0, self.rows, CHUNK):
             yield self._read("faces", ROW, start, start + CHUNK)
 
     def _count(self) -> None:
-        """See how many of each there are."""
+        """Count the rows of each table."""
         with database_errors(self.folder):
             self.frames, self.rows, self.codes = (
                 self._db.execute(f"SELECT COALESCE(MAX(n) + 1, 0) FROM {table}").fetchone()[0]

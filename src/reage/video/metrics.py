@@ -1,4 +1,4 @@
-"""How steady an edited video is: pure functions, and the sums of a whole video."""
+"""Steadiness of an edited video: pure functions, and the sums of a whole video."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["Tally", "VideoMetrics", "flicker", "landmark_jitter", "second_differ
 
 
 def second_difference(values: np.ndarray) -> np.ndarray:
-    """x[t - 1] - 2 x[t] + x[t + 1] along the first axis, `[N - 2, ...]`: 0 for steady motion."""
+    """Return x[t - 1] - 2 x[t] + x[t + 1] along axis 0, `[N - 2, ...]`: 0 for steady motion."""
     return values[:-2] - 2 * values[1:-1] + values[2:]
 
 
 def flicker(frames: np.ndarray, mask: np.ndarray | None = None) -> float:
-    """Mean absolute second temporal difference of pictures `[N, H, W]`, in their units.
+    """Return the mean absolute second temporal difference of pictures `[N, H, W]`.
 
-    The pictures are the face's square, cut along its motion, so that motion itself is no flicker;
-    `mask` `[H, W]` weighs the pixels. NaN for fewer than three pictures.
+    The pictures are the face's square, cropped along its motion, so that motion does not count as
+    flicker; `mask` `[H, W]` weights the pixels. NaN for fewer than three pictures.
     """
     if len(frames) < 3:
         return float("nan")
@@ -28,9 +28,9 @@ def flicker(frames: np.ndarray, mask: np.ndarray | None = None) -> float:
 
 
 def landmark_jitter(points: np.ndarray) -> float:
-    """RMS length of the second differences of points `[N, P, 2]`, % of the distance of the eyes.
+    """Return the RMS second difference of points `[N, P, 2]`, % of the distance of the eyes.
 
-    The first two points are the eyes. NaN for fewer than three frames; frames with NaN are left.
+    The first two points are the eyes. NaN for fewer than three frames; skips frames with NaN.
     """
     if len(points) < 3:
         return float("nan")
@@ -43,7 +43,7 @@ def landmark_jitter(points: np.ndarray) -> float:
 
 @dataclass
 class Tally:
-    """Sums over the frames of a video, which can be added up from parts."""
+    """Sums over the frames of a video; those of parts can be added."""
 
     frames: int = 0
     edited: int = 0  # faces in frames that were changed
@@ -73,7 +73,7 @@ class Tally:
         return cls(**plain)  # type: ignore[arg-type]
 
     def add_jitter(self, raw: np.ndarray, smooth: np.ndarray) -> None:
-        """Count the second differences of points `[N, P, 2]`, as read and smoothed."""
+        """Add the second differences of points `[N, P, 2]`, as read and smoothed."""
         if len(raw) < 3:
             return
         eyes = np.hypot(*(smooth[1:-1, 1] - smooth[1:-1, 0]).T)[:, None]
@@ -84,7 +84,7 @@ class Tally:
         self.jitter_out += float(squared[1][known].sum())
 
     def add_flicker(self, before: list[np.ndarray], after: list[np.ndarray], mask: np.ndarray):
-        """Count three pictures in a row of the input's and the output's face."""
+        """Add three consecutive pictures of the input's and the output's face."""
         self.flickers += 1
         self.flicker_in += flicker(np.stack(before), mask)
         self.flicker_out += flicker(np.stack(after), mask)
@@ -92,7 +92,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class VideoMetrics:
-    """What is said about a video at the end."""
+    """The figures reported about a video."""
 
     frames: int
     edited: int  # faces in frames that were changed
@@ -101,8 +101,8 @@ class VideoMetrics:
     jitter_in: float  # % of the distance of the eyes
     jitter_out: float
     likeness: float  # of output to input, the same frame; 1 = the same picture
-    drift: float  # likeness that the output loses to its key picture beyond what the input does
-    years: float  # mean age read in the output, less what the key frames reached
+    drift: float  # loss of likeness to the key picture, beyond the input's own
+    years: float  # mean estimated age of the output minus that of the key frames
     years_spread: float  # its standard deviation over time
     seconds: float  # of this run
     seconds_a_frame: float  # of the frames that this run made; NaN: none was left to make
@@ -110,7 +110,7 @@ class VideoMetrics:
 
     @classmethod
     def of(cls, tally: Tally, seconds: float, made: int, memory: float) -> VideoMetrics:
-        """Turn sums into means; `made` is how many frames this run worked on."""
+        """Turn sums into means; `made` is the number of frames of this run."""
         years = _mean(tally.years, tally.looks)
         variance = _mean(tally.years_squared, tally.looks) - years**2
         return cls(
@@ -131,7 +131,7 @@ class VideoMetrics:
 
     @property
     def lines(self) -> list[str]:
-        """For people."""
+        """The figures as lines for people."""
         return [
             f"flicker in the face: {self.flicker_out:.2f} levels, the input's own "
             f"{self.flicker_in:.2f} ({self.flicker_out - self.flicker_in:+.2f})",

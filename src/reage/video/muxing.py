@@ -1,4 +1,4 @@
-"""Frames to H.264 segments, and segments with the input's other streams to one file."""
+"""Encode frames as H.264 segments, and join them with the input's other streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reage.ffmpeg import FULL, H264, LIMITED, add_stream, av_module, local, open
 from reage.files import publish
 from reage.video.config import VideoConfig
 from reage.video.journal import CHUNK, Journal
-from reage.video.source import VideoSource, video_stream, written
+from reage.video.source import VideoSource, report_write_errors, video_stream
 
 __all__ = ["CONTAINERS", "check_output", "h264_of", "join_segments"]
 
@@ -24,10 +24,10 @@ THREADS = 2  # of x264: a fixed number, since its result depends on it
 
 
 def h264_of(source: VideoSource, config: VideoConfig) -> H264:
-    """How the frames of a video are encoded: at their own times and in their own colours.
+    """Return the encoder settings of a video: its own times and colours.
 
-    Without B-frames, so that packets come in the order of their times: segments then join without
-    a shift of the sound, and any uneven times stay.
+    Without B-frames, packets come in the order of their times: segments then join without a shift
+    of the sound, and uneven times stay.
     """
     width, height = source.even_size
     return H264(
@@ -47,9 +47,9 @@ def h264_of(source: VideoSource, config: VideoConfig) -> H264:
 
 
 def check_output(source: VideoSource, output: Path, config: VideoConfig) -> None:
-    """Find out before the work whether the output can hold what the input has.
+    """Check before the work that the output can hold the input's streams.
 
-    Raises UsageError for another suffix, ImageError where a stream does not fit.
+    Raises UsageError for another suffix, ImageError if a stream does not fit.
     """
     if output.suffix.lower() not in CONTAINERS:
         raise UsageError(f"{output} has no suffix of a video: choose {', '.join(CONTAINERS)}")
@@ -80,16 +80,16 @@ def join_segments(
     span: tuple[int, float] | None = None,
     mark: str | None,
 ) -> None:
-    """Write all segments with the input's audio and subtitles, packets untouched, then move it.
+    """Write all segments with the input's audio and subtitles as packets, then move the file.
 
-    `span` is the pts at which a preview starts and its seconds: the rest is left out.
+    `span` is the start of a preview as pts, and its seconds; the rest is left out.
     """
     format = CONTAINERS[output.suffix.lower()]
     options = {"movflags": "+faststart"} if format != "matroska" else {}
     if format != "matroska" and source.time_base.numerator == 1:
         options["movie_timescale"] = str(max(1000, source.time_base.denominator))
     try:
-        with written(output), open_input(source.path) as input_:
+        with report_write_errors(output), open_input(source.path) as input_:
             out = av_module().open(local(partial), "w", format=format, options=options)
             try:
                 _write_all(out, input_, segments, source, journal, span, mark)
@@ -166,7 +166,7 @@ def _other_streams(container: Any) -> list[Any]:
 def _other_packets(
     container: Any, streams: dict[int, Any], span: tuple[int, float] | None, source: VideoSource
 ) -> Iterator[tuple[float, Any]]:
-    """Yield seconds and packets of the streams that are only passed on."""
+    """Yield seconds and packets of the copied streams."""
     if not streams:
         return
     start = float(span[0] * source.time_base) if span else 0.0

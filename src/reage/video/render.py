@@ -22,13 +22,13 @@ from reage.faces.squares import face_mask
 from reage.ffmpeg import av_module, h264_file
 from reage.files import new_file
 from reage.images import to_tensor
-from reage.video.ageing import TrackEdit
 from reage.video.config import Progress, VideoConfig
 from reage.video.journal import Journal
 from reage.video.metrics import Tally
 from reage.video.muxing import h264_of
-from reage.video.painting import Painter
-from reage.video.source import KEPT, Frame, VideoSource, written
+from reage.video.painter import Painter
+from reage.video.source import KEPT, Frame, VideoSource, report_write_errors
+from reage.video.track_edit import TrackEdit
 from reage.video.tracks import overlapping
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ LOOK_EVERY = 1.0  # seconds between two looks at age and likeness
 
 @dataclass(frozen=True)
 class Segment:
-    """Frames `start` to before `stop`, and where they are written."""
+    """Frames `start` to before `stop`, and their files."""
 
     start: int
     stop: int
@@ -77,7 +77,7 @@ def render_segments(
     config: VideoConfig,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Tally, int]:
-    """Write the segments that are missing; the sums of all, and the frames made now."""
+    """Write the missing segments; return the sums of all, and the number of new frames."""
     tally, made, frames = Tally(), 0, None
     for segment in segments:
         if frames is None and segment.done:
@@ -95,7 +95,7 @@ def render_segments(
 
 
 def _write_tally(path: Path, tally: Tally) -> None:
-    with written(path), new_file(path) as temporary:
+    with report_write_errors(path), new_file(path) as temporary:
         temporary.write_text(json.dumps(tally.plain()))
 
 
@@ -142,7 +142,7 @@ def _render(
 
 @dataclass
 class _Watch:
-    """Looks at the frames of one segment as they are made."""
+    """Measures the frames of one segment as they are rendered."""
 
     editor: Editor
     source: VideoSource

@@ -1,4 +1,4 @@
-"""A video at another age: the two passes, what is kept between them, and the final file."""
+"""Edit a video: the two passes, the files between them, and the final file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
 from reage.files import new_file, sweep
 from reage.inputs import Target, as_targets
-from reage.video.ageing import Key, TrackEdit, key_views, prepare_track
 from reage.video.codes import code_size
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
 from reage.video.journal import Journal
@@ -24,7 +23,8 @@ from reage.video.metrics import VideoMetrics
 from reage.video.muxing import check_output, join_segments
 from reage.video.render import render_segments, segments_of
 from reage.video.scan import scan_video
-from reage.video.source import VideoSource, written
+from reage.video.source import VideoSource, report_write_errors
+from reage.video.track_edit import Key, TrackEdit, key_views, prepare_track
 from reage.video.tracks import Track, choose_tracks, read_tracks
 
 __all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]
@@ -35,7 +35,7 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True, eq=False)
 class VideoResult:
-    """What came of a video."""
+    """The result of a video's edit."""
 
     path: Path
     tracks: tuple[Track, ...]  # everybody in it
@@ -45,7 +45,7 @@ class VideoResult:
 
 @dataclass(frozen=True, eq=False)
 class ListedTrack:
-    """One person as a listing shows them."""
+    """One person in a listing."""
 
     track: Track
     seconds: tuple[tuple[float, float], ...]  # from, to of each time they are seen
@@ -62,10 +62,10 @@ def edit_video(
     mark: str | None = None,
     on_progress: Report | None = None,
 ) -> VideoResult:
-    """Show people of a video at other ages; `output` appears when all of it is done.
+    """Show people of a video at other ages; `output` appears only when it is complete.
 
-    A run that was killed goes on where it stood, from a folder beside the output. Raises
-    ImageError, FaceError, ModelError or UsageError.
+    Resumes a killed run from a folder beside the output. Raises ImageError,
+    FaceError, ModelError or UsageError.
     """
     began = time.perf_counter()
     path, output = Path(path), Path(output)
@@ -73,7 +73,7 @@ def edit_video(
     if config.quality not in QUALITIES:
         known = ", ".join(QUALITIES)
         raise UsageError(f"quality {config.quality!r} is not known; choose {known}")
-    editor.required_ager()  # what is missing is said before the work
+    editor.required_ager()  # fail before the work if something is missing
     source = VideoSource.open(path)
     _check_place(path, output, overwrite)
     folder = work_folder(output)
@@ -130,7 +130,7 @@ def list_tracks(
 
 
 def peak_memory() -> float:
-    """The most memory that this process has had, MB; NaN where the system does not say."""
+    """Return the peak memory of this process, MB; NaN if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -148,7 +148,7 @@ def _edits(
     on_progress: Report | None,
     folder: Path,
 ) -> list[TrackEdit]:
-    with _removed_if_refused(folder):
+    with _remove_on_error(folder):
         ages = choose_tracks(tracks, config.to, config.which)
     edits = []
     for done, (number, age) in enumerate(sorted(ages.items())):
@@ -160,8 +160,8 @@ def _edits(
 
 
 @contextmanager
-def _removed_if_refused(folder: Path) -> Iterator[None]:
-    """What cannot be done leaves nothing behind."""
+def _remove_on_error(folder: Path) -> Iterator[None]:
+    """Remove the folder if the work is refused."""
     from reage.errors import ReageError
 
     try:
@@ -202,10 +202,10 @@ def _check_place(path: Path, output: Path, overwrite: bool) -> None:
 
 
 def _prepare(folder: Path, job: Mapping[str, object]) -> None:
-    """Make the work folder, or empty it where it belongs to another job."""
+    """Make the work folder; empty it if it belongs to another job."""
     text = json.dumps(job, sort_keys=True)
     note = folder / "job.json"
-    with written(folder):
+    with report_write_errors(folder):
         if folder.is_dir() and (not note.is_file() or note.read_text() != text):
             Journal(folder, 0).__exit__()  # an error where another process is at that job
             shutil.rmtree(folder)
@@ -216,7 +216,7 @@ def _prepare(folder: Path, job: Mapping[str, object]) -> None:
 
 
 def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, object]:
-    """All on which the result depends."""
+    """Return everything on which the result depends."""
     stat = source.path.stat()
     to = sorted(config.to.items()) if isinstance(config.to, Mapping) else config.to
     return {

@@ -33,14 +33,14 @@ RECENT = 12  # frames by whose changes a cut is judged
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """Where the reading of a video stands after a frame."""
+    """The state of the scan after a frame."""
 
     shot: int = 0
     recent: tuple[float, ...] = ()  # changes of the last frames
     last: np.ndarray | None = None  # thumbnail of the last frame
 
     def after(self, picture: np.ndarray) -> tuple[Scan, bool]:
-        """The state after a frame's thumbnail, and whether a shot begins with it."""
+        """Return the state after a frame's thumbnail, and whether it begins a shot."""
         if self.last is None:
             return Scan(self.shot, (), picture), True
         pixels, colours = picture_change(self.last, picture)
@@ -66,11 +66,11 @@ def scan_video(
     preview: Preview | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> None:
-    """Fill the journal of a video from where it stands to the end."""
+    """Fill the journal of a video from its last saved frame to the end."""
     tracker = Tracker(editor.detector, describer(editor), float(source.rate))
-    scan, start = _resumed(journal, tracker)
+    scan, start = _resume(journal, tracker)
     saved, total = time.monotonic(), expected_frames(source, preview)
-    for block in _blocks(_wanted(source, preview, start), scan, source):
+    for block in _blocks(_frames_from(source, preview, start), scan, source):
         found = tracker.block(journal.frames, block.pictures, block.new_shot)
         _note(editor, journal, block, found, knot_stride(source))
         scan = block.scan
@@ -83,14 +83,14 @@ def scan_video(
 
 
 def expected_frames(source: VideoSource, preview: Preview | None) -> int:
-    """About how many frames there are to read."""
+    """Estimate the number of frames to read."""
     if preview is None:
         return source.expected
     return min(source.expected or 10**9, round(preview.seconds * float(source.rate)))
 
 
 def describer(editor: Editor) -> Callable[[np.ndarray, Face], np.ndarray]:
-    """What faces look like, as unit vectors whose products are FeatureLikeness."""
+    """Return a function that describes faces as unit vectors, whose product is FeatureLikeness."""
 
     @torch.no_grad()
     def describe(rgb: np.ndarray, face: Face) -> np.ndarray:
@@ -102,8 +102,8 @@ def describer(editor: Editor) -> Callable[[np.ndarray, Face], np.ndarray]:
     return describe
 
 
-def _resumed(journal: Journal, tracker: Tracker) -> tuple[Scan, int | None]:
-    """The state after the frames that are known, and the time of the last of them."""
+def _resume(journal: Journal, tracker: Tracker) -> tuple[Scan, int | None]:
+    """Return the state after the known frames, and the time of the last of them."""
     known = journal.resume()
     if known is None:
         return Scan(), None
@@ -123,8 +123,10 @@ def _save(journal: Journal, tracker: Tracker, scan: Scan) -> None:
     journal.save({"tracker": plain, "shot": scan.shot, "recent": scan.recent}, arrays)
 
 
-def _wanted(source: VideoSource, preview: Preview | None, start: int | None) -> Iterator[Frame]:
-    """The frames from a time on, within the preview."""
+def _frames_from(
+    source: VideoSource, preview: Preview | None, start: int | None
+) -> Iterator[Frame]:
+    """Yield the frames from a time on, within the preview."""
     if preview is None:
         yield from source.frames(start)
         return
@@ -137,7 +139,7 @@ def _wanted(source: VideoSource, preview: Preview | None, start: int | None) -> 
 
 
 def _blocks(frames: Iterator[Frame], scan: Scan, source: VideoSource) -> Iterator[Block]:
-    """Cut the frames into short blocks, none across a cut."""
+    """Split the frames into short blocks, none across a cut."""
     size = max(2, round(BLOCK * float(source.rate)))
     pictures: list[np.ndarray] = []
     times: list[int] = []
@@ -156,7 +158,7 @@ def _blocks(frames: Iterator[Frame], scan: Scan, source: VideoSource) -> Iterato
 
 
 def _note(editor: Editor, journal: Journal, block: Block, found: Found, stride: int) -> None:
-    """Write one block down."""
+    """Write one block to the journal."""
     first, shot = journal.frames, block.scan.shot
     places = [(i, t) for i in range(len(block.times)) for t in sorted(found) if i in found[t]]
     coded = [(i, t) for i, t in places if journal.code_size and (first + i) % stride == 0]
@@ -176,5 +178,5 @@ def _note(editor: Editor, journal: Journal, block: Block, found: Found, stride: 
 
 
 def knot_stride(source: VideoSource) -> int:
-    """Frames from one knot to the next."""
+    """Return the number of frames between two knots."""
     return max(1, round(float(source.rate) / KNOTS))

@@ -1,4 +1,4 @@
-"""Points over time made steady without lag, and the pure equations of cuts."""
+"""Smoothing over time without lag, and the detection of cuts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PIXELS, COLOURS, SUDDEN = 0.04, 0.12, 3.0
 def local_polynomial(
     times: np.ndarray, values: np.ndarray, at: np.ndarray, half_width: float, order: int = 2
 ) -> np.ndarray:
-    """Values `[M, ...]` at the times `at` `[M]` of the polynomial that fits its surroundings best.
+    """Smooth values at the times `at` `[M]` by local polynomial regression: `[M, ...]`.
 
     `values` `[N, ...]` were read at `times` `[N]`, seconds, rising. Tricube weights within
-    `half_width` seconds (Cleveland, "Robust Locally Weighted Regression", 1979), more where that
+    `half_width` seconds (Cleveland, "Robust Locally Weighted Regression", 1979), more if that
     holds fewer than order + 3 readings. Symmetric in time, so nothing lags, and any motion that is
     a polynomial of that order passes unchanged; at the ends the fit is one-sided.
     """
@@ -39,7 +39,7 @@ def local_polynomial(
 
 
 def _kernel(offsets: np.ndarray, order: int) -> np.ndarray:
-    """Weights `[K]` of readings at offsets in -1..1 whose sum is the fitted value at 0."""
+    """Return weights `[K]` of readings at offsets in -1..1; their sum is the fitted value at 0."""
     weight = np.maximum((1 - np.abs(offsets) ** 3) ** 3, 1e-4)
     order = min(order, len(np.unique(offsets)) - 1)
     powers = offsets[:, None] ** np.arange(order + 1)  # [K, order + 1]
@@ -49,13 +49,13 @@ def _kernel(offsets: np.ndarray, order: int) -> np.ndarray:
 
 
 def smoothstep(x: np.ndarray | float) -> np.ndarray:
-    """0 below 0, 1 above 1, smooth between."""
+    """Rise smoothly from 0 at 0 to 1 at 1."""
     t = np.clip(np.asarray(x, np.float64), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def fade(times: np.ndarray, start: float | None, end: float | None, seconds: float) -> np.ndarray:
-    """Weights `[N]` that rise after `start` and fall before `end`; None: no fade there."""
+    """Return weights `[N]` that rise after `start` and fall before `end`; None: no fade."""
     weight = np.ones(len(times))
     if start is not None:
         weight *= smoothstep((times - start) / seconds)
@@ -65,23 +65,23 @@ def fade(times: np.ndarray, start: float | None, end: float | None, seconds: flo
 
 
 def thumbnail(rgb: np.ndarray) -> np.ndarray:
-    """A tiny picture `[36, 64, 3]` uint8 by which frames are compared."""
+    """Make a tiny picture `[36, 64, 3]` uint8 for comparing frames."""
     factor = max(1, min(rgb.shape[0] // THUMBNAIL[1], rgb.shape[1] // THUMBNAIL[0]))
     image = Image.fromarray(rgb).reduce(factor) if factor > 1 else Image.fromarray(rgb)
     return np.asarray(image.resize(THUMBNAIL, Image.Resampling.BILINEAR))
 
 
 def picture_change(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """How much two thumbnails differ in place and in colours, both 0..1.
+    """Return the difference of two thumbnails per pixel and in colours, both 0..1.
 
-    In place, it is the median: somebody who steps in changes much, but not most of the picture.
+    Per pixel, it is the median: a person who enters changes much, but not most of the picture.
     """
     pixels = float(np.median(np.abs(a.astype(np.float32) - b).mean(2)) / 255)
     return pixels, float(np.abs(_histogram(a) - _histogram(b)).sum() / 2)
 
 
 def _histogram(picture: np.ndarray) -> np.ndarray:
-    """Shares of all samples by colour and brightness `[3 * BINS]`, neighbours blurred together."""
+    """Return the colour and brightness histogram `[3 * BINS]`, blurred over neighbouring bins."""
     levels = picture.reshape(-1, 3) // (256 // BINS)
     counts = np.stack([np.bincount(levels[:, c], minlength=BINS) for c in range(3)])
     padded = np.pad(counts.astype(np.float64), ((0, 0), (1, 1)), "edge")
@@ -90,6 +90,6 @@ def _histogram(picture: np.ndarray) -> np.ndarray:
 
 
 def is_cut(pixels: float, colours: float, recent: Sequence[float]) -> bool:
-    """Whether a change so large begins a new shot, after the `recent` pixel changes."""
+    """Return whether a change begins a new shot, given the `recent` pixel changes."""
     usual = float(np.median(recent)) if recent else 0.0
     return pixels > PIXELS and colours > COLOURS and pixels > SUDDEN * usual

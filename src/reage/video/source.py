@@ -1,4 +1,4 @@
-"""Video files to frames, upright, one after the other: none is kept."""
+"""Read upright frames of video files one by one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reage.ffmpeg import FULL, LIMITED, av_module, open_input, reason_of, write_
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-__all__ = ["KEPT", "Frame", "VideoSource", "video_stream", "written"]
+__all__ = ["KEPT", "Frame", "VideoSource", "report_write_errors", "video_stream"]
 
 KEPT = "what is done is kept, run the same command again"
 UNKNOWN = 2  # FFmpeg's number of a matrix, primaries or transfer that the file does not say
@@ -69,7 +69,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class VideoSource:
-    """What a file says about its video, found by decoding the first frame."""
+    """A video file's properties, from its header and first frame."""
 
     path: Path
     width: int  # pixels as shown, that is upright
@@ -88,7 +88,7 @@ class VideoSource:
 
     @classmethod
     def open(cls, path: Path) -> VideoSource:
-        """Look at a file; ImageError where there is no video in it that FFmpeg can read."""
+        """Open a file; ImageError if FFmpeg finds no readable video in it."""
         with open_input(path) as container:
             stream = video_stream(container, path)
             try:
@@ -101,40 +101,40 @@ class VideoSource:
                 raise ImageError(f"{path}: its video has no frame")
             with open_input(path) as again:
                 rate = _rate(stream, _first_stamps(again, path))
-            return _described(cls, path, container, stream, frame, rate)
+            return _describe(cls, path, container, stream, frame, rate)
 
     @property
     def even_size(self) -> tuple[int, int]:
-        """Width and height of what is written: 4:2:0 needs even ones."""
+        """The width and height of the output: 4:2:0 needs even ones."""
         return self.width + self.width % 2, self.height + self.height % 2
 
     def seconds(self, pts: int) -> float:
-        """Time since the first frame."""
+        """Return the time since the first frame."""
         return float((pts - self.first_pts) * self.time_base)
 
     def frames(self, start: int | None = None) -> Iterator[Frame]:
         """Yield the frames from the presentation time `start` on, in order."""
         if start is not None and self.stamped and start > self.first_pts:
             with open_input(self.path) as container:
-                decoded = self._decoded(container, start)
+                decoded = self._decode(container, start)
                 first = next(decoded, None)
                 if first is not None and first[0] <= start:  # else the seek went past it
-                    yield from self._counted(first, decoded, start)
+                    yield from self._frames_from(first, decoded, start)
                     return
         with open_input(self.path) as container:
-            decoded = self._decoded(container)
+            decoded = self._decode(container)
             first = next(decoded, None)
             if first is not None:
-                yield from self._counted(first, decoded, start)
+                yield from self._frames_from(first, decoded, start)
 
-    def _counted(self, first: Any, rest: Iterator[Any], start: int | None) -> Iterator[Frame]:
+    def _frames_from(self, first: Any, rest: Iterator[Any], start: int | None) -> Iterator[Frame]:
         item = first
         while item is not None:
             if start is None or item[0] >= start:
                 yield Frame(item[0], item[1], self)
             item = next(rest, None)
 
-    def _decoded(self, container: InputContainer, seek: int | None = None) -> Iterator[Any]:
+    def _decode(self, container: InputContainer, seek: int | None = None) -> Iterator[Any]:
         """Yield pts (rising strictly) and decoded frames; a broken packet is skipped."""
         av = av_module()
         stream = video_stream(container, self.path)
@@ -157,7 +157,7 @@ class VideoSource:
 
 
 def video_stream(container: InputContainer, path: Path) -> Any:
-    """The file's first video stream that is no cover picture."""
+    """Return the file's first video stream that is not a cover picture."""
     av = av_module()
     for stream in container.streams.video:
         if not stream.disposition & av.stream.Disposition.attached_pic:
@@ -165,13 +165,13 @@ def video_stream(container: InputContainer, path: Path) -> Any:
     raise ImageError(f"{path} has no video in it; give a film, or use reage edit for a photo")
 
 
-def written(path: Path) -> AbstractContextManager[None]:
-    """Turn what goes wrong while a file of the work is written into one line."""
+def report_write_errors(path: Path) -> AbstractContextManager[None]:
+    """Turn errors while writing a work file into one line."""
     return write_errors(path, KEPT)
 
 
 def _first_stamps(container: InputContainer, path: Path) -> list[Fraction]:
-    """Seconds of the first packets, in the order in which they are shown."""
+    """Return the times of the first packets, seconds, in display order."""
     stamps = []
     for packet in container.demux(video_stream(container, path)):
         if packet.pts is not None and packet.time_base:
@@ -182,7 +182,7 @@ def _first_stamps(container: InputContainer, path: Path) -> list[Fraction]:
 
 
 def _rate(stream: Any, stamps: list[Fraction]) -> Fraction:
-    """Frames a second; what the file says (Matroska's may say its clock) or what it shows."""
+    """Return the frame rate: the stated one (Matroska may state its clock) or the measured one."""
     said = Fraction(stream.average_rate or stream.guessed_rate or 25)
     steps = sorted(b - a for a, b in pairwise(stamps) if b > a)
     if not steps:
@@ -191,7 +191,7 @@ def _rate(stream: Any, stamps: list[Fraction]) -> Fraction:
     return said if shown / 2 <= said <= shown * 2 else Fraction(shown)
 
 
-def _described(
+def _describe(
     cls: type[VideoSource],
     path: Path,
     container: InputContainer,

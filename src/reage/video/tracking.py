@@ -1,4 +1,4 @@
-"""Who is where: faces followed from frame to frame and known again when they come back."""
+"""Face tracking: follow faces from frame to frame, and recognise them when they return."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEW_LOOK = 0.93  # likeness below which a look is worth remembering beside the o
 
 @dataclass(frozen=True)
 class Place:
-    """Where a face is to be read in the next frame."""
+    """The place at which to read a face in the next frame."""
 
     centre: tuple[float, float]  # pixels
     side: float  # of the upright square around the mesh
@@ -37,7 +37,7 @@ class Place:
 
     @classmethod
     def of(cls, face: Face, before: Place | None = None) -> Place:
-        """The place of a face; its speed by where it was a frame before."""
+        """Return the place of a face; its speed follows from the frame before."""
         assert face.landmarks is not None
         roll = float(np.radians(face.pose[2]))
         c, s = np.cos(roll), np.sin(roll)
@@ -50,7 +50,7 @@ class Place:
 
     @property
     def ahead(self) -> np.ndarray:
-        """The centre expected a frame later."""
+        """The expected centre in the next frame."""
         return np.array(self.centre) + self.speed
 
     @property
@@ -71,7 +71,7 @@ Describe = Callable[[np.ndarray, Face], np.ndarray]  # what somebody looks like,
 
 @dataclass
 class Tracker:
-    """Follows faces through blocks of frames of one shot. All its state is here."""
+    """Follows faces through blocks of frames of one shot, and holds the whole state."""
 
     detector: FaceDetector
     describe: Describe
@@ -100,7 +100,7 @@ class Tracker:
     def _meet(
         self, face: Face, at: int, first: int, pictures: Sequence[np.ndarray], found: Found
     ) -> None:
-        """Take up a detected face, unless it is followed already."""
+        """Start to follow a detected face, unless it is followed already."""
         others = [faces[at].box for faces in found.values() if at in faces]
         if others and (overlap(np.array(face.box), np.array(others)) > SAME_PLACE).any():
             return
@@ -108,7 +108,7 @@ class Tracker:
         place = Place.of(face)
         again = self._read(pictures[at], place)  # as the frames around it will be read
         face = again or face
-        track = self._recognised(pictures[at], face, first + at, busy)
+        track = self._recognise(pictures[at], face, first + at, busy)
         if track is None:
             track, self.next_track = self.next_track, self.next_track + 1
         faces = found.setdefault(track, {})
@@ -148,8 +148,8 @@ class Tracker:
             face = self.detector.follow(rgb, np.array(place.centre), place.side, place.roll)
         return face
 
-    def _recognised(self, rgb: np.ndarray, face: Face, frame: int, busy: set[int]) -> int | None:
-        """The track of somebody who was seen before; None: somebody new."""
+    def _recognise(self, rgb: np.ndarray, face: Face, frame: int, busy: set[int]) -> int | None:
+        """Return the track of a person seen before; None: a new person."""
         look = self.describe(rgb, face)
         best, track = -1.0, None
         for known, looks in sorted(self.looks.items()):
@@ -185,7 +185,7 @@ class Tracker:
         self.live = live
 
     def _add_look(self, track: int, rgb: np.ndarray, face: Face, frame: int) -> None:
-        """Keep a look, if the person was never looked at or looks otherwise after a while."""
+        """Store a description, if the person has none or looks different after a while."""
         looks = self.looks.pop(track, [])
         due = not looks or frame // max(1, round(2 * self.rate)) != self._period.get(track)
         if due and (not looks or abs(face.pose[0]) < 40):
@@ -200,7 +200,7 @@ class Tracker:
     _period: dict[int, int] = field(default_factory=dict)  # when a track was last looked at
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """All that going on needs, as plain data and arrays."""
+        """Return everything needed to resume, as plain data and arrays."""
         plain = {
             "next": self.next_track,
             "live": [[t, p.plain()] for t, p in self.live.items()],
@@ -212,7 +212,7 @@ class Tracker:
         return plain, {"looks": np.array(stacked, np.float32)}
 
     def restore(self, plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-        """Become what `state` said."""
+        """Restore the result of `state`."""
         self.next_track = plain["next"]
         self.live = {t: Place.read(p) for t, p in plain["live"]}
         self.lost = {t: (when, Place.read(p)) for t, when, p in plain["lost"]}
@@ -222,7 +222,7 @@ class Tracker:
 
 
 def _part(found: Found) -> None:
-    """Where two tracks have come upon one face, leave it to the older one."""
+    """If two tracks follow one face, leave it to the older one."""
     for younger in sorted(found, reverse=True):
         for older in sorted(found):
             if older >= younger:

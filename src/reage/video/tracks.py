@@ -1,4 +1,4 @@
-"""People of a video: when each is seen, and how their faces move, smoothed."""
+"""People of a video: their times on screen, and the smoothed motion of their faces."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ __all__ = [
     "read_tracks",
 ]
 
-SHORTEST = 0.25  # seconds a person is seen in all; what is shorter is no person
-GAP = 0.3  # seconds that somebody may be hidden within one run
+SHORTEST = 0.25  # seconds on screen in all; shorter tracks are not people
+GAP = 0.3  # seconds that a person may be hidden within one run
 STEADY = 0.22  # seconds on either side that a position is smoothed over
 FADE = 0.2  # seconds in which an edit comes and goes where a person does within a shot
 TURNED, TOO_FAR = 45.0, 70.0  # degrees of yaw or pitch between which an edit fades out
@@ -33,7 +33,7 @@ TURNED, TOO_FAR = 45.0, 70.0  # degrees of yaw or pitch between which an edit fa
 
 @dataclass(frozen=True)
 class Run:
-    """One uninterrupted time of one person within one shot; frames `start` to before `stop`."""
+    """One uninterrupted appearance of a person in one shot; frames `start` to before `stop`."""
 
     track: int  # the journal's number
     start: int
@@ -55,7 +55,7 @@ class Track:
 
 @dataclass
 class _Seen:
-    """What is being gathered of one track."""
+    """The facts gathered about one track."""
 
     first: tuple[int, float]  # frame, and x there
     frames: int = 0
@@ -64,7 +64,7 @@ class _Seen:
 
 
 def read_tracks(journal: Journal, source: VideoSource) -> list[Track]:
-    """Make the people of what was read, leaving out what is too short to be one."""
+    """Read the people of a video; leave out tracks that are too short."""
     rate = float(source.rate)
     gap = max(1, round(GAP * rate))
     seen: dict[int, _Seen] = {}
@@ -98,7 +98,7 @@ def _track(number: int, source: int, seen: _Seen, journal: Journal) -> Track:
 
 
 def choose_tracks(tracks: Sequence[Track], to: Target, which: str | int) -> dict[int, float]:
-    """Ages by track number. Raises FaceError where there is no such person."""
+    """Return target ages by track number. Raises FaceError if there is no such person."""
     if not tracks:
         raise FaceError("no face found in the video; use one where a face is larger or turned")
     numbers = [track.number for track in tracks]
@@ -123,7 +123,7 @@ def choose_tracks(tracks: Sequence[Track], to: Target, which: str | int) -> dict
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """How one face moves in frames `start` to before `stop` of a run, smoothed."""
+    """The smoothed motion of one face in frames `start` to before `stop` of a run."""
 
     run: Run
     start: int
@@ -134,7 +134,7 @@ class Motion:
     raw: np.ndarray  # [N, 5, 2] as read; NaN where the face was hidden
 
     def at(self, frame: int) -> int:
-        """The place of a frame in these arrays."""
+        """Return the index of a frame in these arrays."""
         assert self.start <= frame < self.stop, (frame, self.start, self.stop)
         return frame - self.start
 
@@ -142,7 +142,7 @@ class Motion:
 def load_motion(journal: Journal, source: VideoSource, run: Run, start: int, stop: int) -> Motion:
     """Read and smooth the part of a run in `start` to before `stop`.
 
-    What comes out for a frame depends on the run alone, not on the part that is read.
+    The result for a frame depends on the whole run, not on the part that is read.
     """
     start, stop = max(start, run.start), min(stop, run.stop)
     assert start < stop, (run, start, stop)
@@ -182,10 +182,10 @@ def _weights(
 
 
 def best_frames(journal: Journal, track: Track, count: int) -> list[tuple[int, int, float]]:
-    """Frames in which a face is seen best, spread over its time: frame, code row, and how well.
+    """Return a face's best frames, spread over its time: frame, code row, and quality.
 
-    The track's frames fall into `count` equal parts, and each gives its best: turned to the
-    camera, large, surely there.
+    Takes the best frame of each of `count` equal parts of the track: turned to the camera, large
+    and with a high score.
     """
     best: dict[int, tuple[float, int, int]] = {}
     seen = 0
@@ -206,5 +206,5 @@ def best_frames(journal: Journal, track: Track, count: int) -> list[tuple[int, i
 
 
 def overlapping(runs: Iterable[Run], start: int, stop: int) -> list[Run]:
-    """The runs that are seen in frames `start` to before `stop`."""
+    """Return the runs visible in frames `start` to before `stop`."""
     return [run for run in runs if run.start < stop and run.stop > start]

@@ -21,9 +21,9 @@ from reage.outputs.animation import (
     plan_strengths,
     play,
 )
+from reage.outputs.animation_files import check_moving
 from reage.outputs.framing import frame_prepared
 from reage.outputs.live import look_along
-from reage.outputs.moving import check_moving
 from reage.outputs.project import Project, pack_project
 from reage.outputs.strip import Panel, draw_strip
 from reage.web.answers import JobAnswer, PhotoAnswer, about_job
@@ -213,7 +213,7 @@ def _plan(
         search = studio.editor.search(small, ager, look.paste, of_age=False)
         return plan_strengths(search, framed, *studio.directions.span(look.direction), timing)
     live = look_along(studio.editor, small, framed)
-    paced = {number: curve.paced for number, curve in live.curves.items()}
+    paced = {number: curve.paced_curve for number, curve in live.curves.items()}
     return plan_animation(live.traced, *ages, timing, paced)
 
 

@@ -13,7 +13,7 @@ from reage.errors import UsageError
 from reage.images import Photo, encode_photo
 from reage.images.metadata import add_mark_to_xmp
 from reage.images.writing import FORMATS
-from reage.outputs.moving import write_moving
+from reage.outputs.animation_files import write_moving
 
 __all__ = ["MARK", "SUFFIXES", "as_file", "as_moving", "as_shown", "made_by"]
 

@@ -1,4 +1,4 @@
-"""`reage age`: how old the faces look."""
+"""`reage age`: estimate the ages of faces."""
 
 from __future__ import annotations
 

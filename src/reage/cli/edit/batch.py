@@ -37,11 +37,11 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @click.option("--to", multiple=True, metavar="AGE...", help="Ages in years.")
 @ages_option
 @click.option("--list", "listed", type=click.Path(path_type=Path), metavar="FILE",
-              help="Only the photos that it names, one a line, relative to IN.")  # fmt: skip
+              help="List of the photos to edit, one per line, relative to IN.")  # fmt: skip
 @workers_option
 @ray_option
-@click.option("--retry", is_flag=True, help="Try photos again that failed in an earlier run.")
-@click.option("--overwrite", is_flag=True, help="Begin anew, in a folder that is not empty, too.")
+@click.option("--retry", is_flag=True, help="Retry photos that failed in an earlier run.")
+@click.option("--overwrite", is_flag=True, help="Start again, even in a folder that is not empty.")
 @face_option
 @click.option("--paste", type=click.Choice(["delta", "replace", "none"]), default="delta",
               show_default=True, help="As in edit.")  # fmt: skip
@@ -55,7 +55,7 @@ def batch(source: str, output: Path, **options: Any) -> None:
     """Show the faces of all photos in IN at other ages, in OUT.
 
     IN is a folder tree, a ZIP, a photo or a glob in quotes; OUT a folder, or a ZIP by its name.
-    The same command goes on where a run was killed.
+    The same command resumes a run that was killed.
 
     \b
     reage batch photos aged --to 20 40 60 80

@@ -58,7 +58,7 @@ def _result(editor: Editor, latents: Latents, number: int, name: str, task: Edit
 
 
 def _names(file: Path, path: Path, count: int) -> list[str]:
-    """What the outputs of each code begin with: its file, and what chose it or its number."""
+    """Return the stem of each code's outputs: its file, and its name or number."""
     choice = str(file)[len(str(path)) + 1 :]
     stem = f"{path.stem.removesuffix('.latents')}-{Path(choice).name}" if choice else path.stem
     stem = stem.removesuffix(".latents")

@@ -32,7 +32,7 @@ from reage.errors import UsageError
     "--latent",
     metavar="FILE[:NAME|:N]",
     type=click.Path(path_type=Path),
-    help="No photo: a code (.npz, .npy, .pt, safetensors), shown by the model at other ages.",
+    help="Latent code to edit instead of a photo (.npz, .npy, .pt, safetensors).",
 )
 @click.option("--to", multiple=True, metavar="AGE...", help="Ages in years, or FACE=AGE pairs.")
 @ages_option
@@ -47,7 +47,7 @@ from reage.errors import UsageError
     type=click.Choice(["delta", "replace", "none"]),
     default="delta",
     show_default=True,
-    help="Add the change to the photo, put the made face there, or write only that face.",
+    help="Add the change to the photo, paste the generated face, or write only that face.",
 )
 @quality_option
 @tuned_option

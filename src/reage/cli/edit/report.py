@@ -1,4 +1,4 @@
-"""What was done, as plain data for the JSON file beside the pictures."""
+"""The report of an edit: plain data for the JSON file beside the pictures."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def edit_report(
                 "number": face.view.number,
                 "box": [round(v, 1) for v in face.view.face.box],
                 "pose": [round(v, 1) for v in face.view.face.pose],
-                "age": _rounded(asdict(face.view.reading)),
+                "age": _round_values(asdict(face.view.reading)),
                 "inversion": _inversion(face),
             }
             for face in result.prepared
         ],
         "edits": [
-            {"file": path.name, "faces": [_aged(face) for face in edit.faces]}
+            {"file": path.name, "faces": [_face_report(face) for face in edit.faces]}
             for path, edit in zip(files, result.edits, strict=True)
         ],
         "honesty": "The ages are read by a network (mean error about 5 years). The pictures are "
@@ -82,12 +82,12 @@ def _inversion(face: PreparedFace) -> dict[str, Any] | None:
     }
 
 
-def _aged(face: AgedFace) -> dict[str, Any]:
+def _face_report(face: AgedFace) -> dict[str, Any]:
     return {
         "number": face.number,
         "asked": face.asked,
-        "before": _rounded(asdict(face.before)),
-        "after": _rounded(asdict(face.after)),
+        "before": _round_values(asdict(face.before)),
+        "after": _round_values(asdict(face.after)),
         "reached": face.limit is None,
         "limit": face.limit,
         "strength": round(face.strength, 4),
@@ -96,7 +96,7 @@ def _aged(face: AgedFace) -> dict[str, Any]:
     }
 
 
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+def _round_values(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""What one `reage edit` asks for, and where its files go."""
+"""The task of one `reage edit`, and the places of its files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["EditTask", "Outputs"]
 
 
 class EditTask:
-    """What the options of one command ask for, for any of its photos."""
+    """The options of one command, for any of its photos."""
 
     def __init__(self, photos: Sequence[Path], options: dict[str, Any]):
         from reage.faces.face import parse_points
@@ -48,7 +48,7 @@ class EditTask:
             self.outputs(photo).keep_apart_from(self.photos, self.labels())
 
     def run(self, editor: Editor, path: Path) -> None:
-        """Edit one photo and write all that comes of it."""
+        """Edit one photo and write all its files."""
         from reage.images import read_photo
         from reage.inputs import as_targets
 
@@ -59,15 +59,15 @@ class EditTask:
             click.echo(f"note: {notice}", err=True)
         outputs = self.outputs(path)
         outputs.prepare(self.labels(), photo)
-        result = self.edited(editor, photo)
+        result = self.edit(editor, photo)
         outputs.write(result, self.labels(), editor)
 
     def outputs(self, path: Path) -> Outputs:
-        """Where the files of one photo go."""
+        """The places of one photo's files."""
         folder = self.options["output"] or path.parent
         return Outputs(folder, self.names[path], path, self.options)
 
-    def edited(self, editor: Editor, photo: Any) -> Result:
+    def edit(self, editor: Editor, photo: Any) -> Result:
         """Run the editor, with a bar on terminals."""
         from reage.cli.shared.progress import step_bar
 
@@ -101,21 +101,21 @@ class EditTask:
             return editor.result(photo, taken, edits, {})
 
     def labels(self) -> list[str]:
-        """The part of each output's name that says what it shows."""
+        """Return the part of each output's name that tells what it shows."""
         if self.strengths is not None:
             return [f"move{value:+g}" for value in self.strengths]
         return [_label(target) for target in self.targets]
 
 
 class Outputs:
-    """Where the files of one photo go."""
+    """The places of one photo's files."""
 
     def __init__(self, folder: Path, name: str, source: Path, options: dict[str, Any]):
         self.folder, self.name, self.source, self.options = folder, name, source, options
         self.overwrite = bool(options["overwrite"])
 
     def prepare(self, labels: Sequence[str], photo: Any) -> None:
-        """Find out before the work whether all outputs can be written."""
+        """Check before the work that all outputs can be written."""
         from reage.errors import ImageError
         from reage.images import check_target
 
@@ -132,7 +132,7 @@ class Outputs:
                 raise ImageError(f"{other} exists already; add --overwrite to replace it")
 
     def keep_apart_from(self, photos: set[Path], labels: Sequence[str]) -> None:
-        """Raise UsageError where a photo that was given would be overwritten."""
+        """Raise UsageError if an input photo would be overwritten."""
         for target in [*map(self.picture, labels), self.strip]:
             if target.resolve() in photos:
                 raise UsageError(f"{target} is a photo to edit and a result; choose an --output")
@@ -202,7 +202,7 @@ def _label(target: Any) -> str:
 
 
 def _distinct_names(photos: Sequence[Path], *, apart: bool) -> dict[Path, str]:
-    """Stem of each photo; with the format where two share one (`apart`: in the same folder)."""
+    """Return each photo's stem, with the format if two share it (`apart`: in the same folder)."""
     stems: dict[tuple[Path | None, str], set[Path]] = {}
     for photo in photos:
         stems.setdefault((photo.parent if apart else None, photo.stem), set()).add(photo)

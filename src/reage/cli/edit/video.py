@@ -40,21 +40,25 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File; default: VIDEO-ageAGE beside it."
 )
-@click.option("--preview", metavar="SECONDS[@START]", help="Only so much, such as 3s or 3s@12s.")
-@click.option("--list", "listing", is_flag=True, help="Say who is in it, with a picture of each.")
+@click.option(
+    "--preview", metavar="SECONDS[@START]", help="Edit only a part, such as 3s or 3s@12s."
+)
+@click.option(
+    "--list", "listing", is_flag=True, help="List the people in the video, with a picture of each."
+)
 @click.option(
     "--quality",
     type=click.Choice(["fast", "normal", "best"]),
     default="fast",
     show_default=True,
-    help="Of the inversion of some frames, where the model has no encoder.",
+    help="Effort of the inversion, if the model has no encoder.",
 )
 @click.option(
     "--crf",
     type=click.IntRange(0, 51),
     default=18,
     show_default=True,
-    help="Of H.264: lower is better and larger.",
+    help="H.264 quality: lower is better and larger.",
 )
 @model_options
 @direction_option
@@ -70,7 +74,7 @@ def video(video: Path, **options: Any) -> None:
     reage video clip.mp4 --list              who is in it, by number
     reage video clip.mp4 --to 1=70 2=12 --preview 3s
 
-    A run that was stopped goes on where it stood when the same command is given again.
+    The same command resumes a run that was stopped.
     """
     from reage.video.config import parse_preview
     from reage.video.source import VideoSource

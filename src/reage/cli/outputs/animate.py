@@ -1,4 +1,4 @@
-"""`reage animate`: a face that ages and grows young again, as MP4, GIF or WebP."""
+"""`reage animate`: a face that ages and rejuvenates, as MP4, GIF or WebP."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path))
-@click.option("--ages", required=True, metavar="FROM:TO", help="In years, such as 5:80.")
+@click.option("--ages", required=True, metavar="FROM:TO", help="First and last age, such as 5:80.")
 @click.option("--seconds", default=6.0, show_default=True, type=click.FloatRange(0.2, 600))
 @click.option("--fps", default=25, show_default=True, type=click.IntRange(1, 60))
 @click.option("--size", default=720, show_default=True, type=click.IntRange(64, 4096),
               help="Longest side, pixels.")  # fmt: skip
 @click.option("--whole", is_flag=True, help="Show the whole photo, not the square of the face.")
-@click.option("--label", is_flag=True, help="Write the age that the face looks.")
-@click.option("--once", is_flag=True, help="Not back again.")
+@click.option("--label", is_flag=True, help="Write the estimated age on each frame.")
+@click.option("--once", is_flag=True, help="Play forward only.")
 @click.option("--ease", is_flag=True, help="Start and stop gently.")
 @face_option
 @points_option
@@ -50,14 +50,14 @@ if TYPE_CHECKING:
 @seed_option
 @output_options("FILE.mp4|gif|webp")
 def animate(photo: Path, output: Path, **options: Any) -> None:
-    """Let the face in PHOTO age at constant speed, and back.
+    """Animate the face in PHOTO ageing at constant speed, and back.
 
     \b
     reage animate portrait.jpg --ages 5:80 -o portrait.mp4
     reage animate portrait.jpg --ages 20:70 --size 320 --fps 12 -o portrait.webp
     """
     from reage.outputs.animation import play
-    from reage.outputs.moving import check_moving, write_moving
+    from reage.outputs.animation_files import check_moving, write_moving
 
     ages = _two_ages(options["ages"])
     keep_inputs(output, [photo])
@@ -83,7 +83,7 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
 def _plan(
     editor: Editor, path: Path, ages: tuple[float, float], options: dict[str, Any]
 ) -> AnimationPlan:
-    """Find and invert the faces in the cut and shrunk photo, and look where the ages lie."""
+    """Find and prepare the faces in the cropped and shrunk photo, and plan their ages."""
     from reage.cli.shared.progress import step_bar
     from reage.faces.face import parse_points
     from reage.images import read_photo

@@ -23,15 +23,19 @@ from reage.cli.shared.options import (
 @click.argument("other", metavar="B", type=click.Path(path_type=Path))
 @click.option("--levels", metavar="coarse|middle|fine|0-3",
               help="Write only A with these levels of B, at full size.")  # fmt: skip
-@click.option("--face", default="largest", show_default=True, help="Of A: largest or a number.")
-@click.option("--other-face", default="largest", show_default=True, help="Of B.")
+@click.option(
+    "--face", default="largest", show_default=True, help="Face of A: largest or a number."
+)
+@click.option("--other-face", default="largest", show_default=True, help="Face of B.")
 @click.option("--tuned", type=click.Path(path_type=Path), metavar="FILE",
-              help="Of A: its code and tuned generator (reage project --tune).")  # fmt: skip
-@click.option("--other-tuned", type=click.Path(path_type=Path), metavar="FILE", help="Of B.")
+              help="Code and generator tuned to A (reage project --tune).")  # fmt: skip
+@click.option(
+    "--other-tuned", type=click.Path(path_type=Path), metavar="FILE", help="The same for B."
+)
 @click.option("--paste", type=click.Choice(["delta", "replace", "none"]), default="delta",
-              show_default=True, help="As in edit; none: the made face alone.")  # fmt: skip
+              show_default=True, help="As in edit; none: the generated face alone.")  # fmt: skip
 @click.option("--amount", default=0.5, show_default=True, type=click.FloatRange(0, 1),
-              help="How far to go; 1 is whole style mixing.")  # fmt: skip
+              help="Strength of the mix; 1 is full style mixing.")  # fmt: skip
 @quality_option
 @model_options
 @seed_option
@@ -45,8 +49,8 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
     """
     from reage.images import check_target, write_photo
     from reage.outputs.grid import draw_grid, page_dpi
-    from reage.outputs.mixing import level_numbers, mix_rows, mixed
-    from reage.outputs.saving import check_page, save_page
+    from reage.outputs.mixing import level_numbers, mix_person, mix_rows
+    from reage.outputs.page_files import check_page, save_page
 
     keep_inputs(output, [one, other])
     overwrite, levels = options["overwrite"], options["levels"]
@@ -67,7 +71,7 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
                   overwrite=overwrite)  # fmt: skip
         click.echo(f"{output}")
         return
-    edit = mixed(editor, first, second, chosen, options["amount"])
+    edit = mix_person(editor, first, second, chosen, options["amount"])
     written = write_photo(edit.photo, output, mark=mark, overwrite=overwrite)
     for notice in written.notices:
         click.echo(f"note: {notice}", err=True)

@@ -26,7 +26,7 @@ def invert_person(
 ) -> Person:
     """Read a photo and invert one of its faces, with a bar on terminals.
 
-    With `tuned`, the face has the code and the generator that were tuned to it.
+    With `tuned`, uses the code and the generator tuned to the face.
     """
     from reage.cli.shared.progress import step_bar
     from reage.editor import QUALITIES

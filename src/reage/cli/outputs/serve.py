@@ -19,27 +19,27 @@ from reage.extras import how_to_install
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True,
-              help="Address to listen on; 0.0.0.0 is the whole network.")  # fmt: skip
+              help="Address to listen on; 0.0.0.0: all interfaces.")  # fmt: skip
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--password", envvar="REAGE_PASSWORD", metavar="WORD",
-              help="Asked of everybody; better in the environment as REAGE_PASSWORD.")  # fmt: skip
+              help="Password of the page; better set REAGE_PASSWORD.")  # fmt: skip
 @click.option("--no-auth", is_flag=True,
-              help="Let the whole network in without a password.")  # fmt: skip
+              help="Allow access from the network without a password.")  # fmt: skip
 @click.option("--memory", default=1024, show_default=True, type=click.IntRange(64),
-              help="MB that the photos of all users take together.")  # fmt: skip
+              help="Memory limit for the photos of all users, MB.")  # fmt: skip
 @click.option("--max-photo", default=40, show_default=True, type=click.IntRange(1),
-              help="MB of an uploaded photo.")  # fmt: skip
+              help="Size limit of an uploaded photo, MB.")  # fmt: skip
 @click.option("--max-file", default=500, show_default=True, type=click.IntRange(1),
-              help="MB of an uploaded video or ZIP.")  # fmt: skip
+              help="Size limit of an uploaded video or ZIP, MB.")  # fmt: skip
 @click.option("--idle", default=60.0, show_default=True, type=click.FloatRange(1),
-              help="Minutes until an unused session is forgotten.")  # fmt: skip
+              help="Minutes until an idle session expires.")  # fmt: skip
 @click.option("--open/--no-open", "show", default=None,
               help="Open the page in the browser.  [default: where there is a screen]")  # fmt: skip
 @model_options
 @direction_option
 @hair_option
 def serve(host: str, port: int, **options: Any) -> None:
-    """Open a page in the browser: put in a photo, drag the age.
+    """Open a page in the browser: add a photo, drag the age.
 
     \b
     reage serve
@@ -65,7 +65,7 @@ def serve(host: str, port: int, **options: Any) -> None:
     editor.required_ager()
     _ = editor.latents  # what is missing is said before the page is there
     with _listening(host, port) as listening:
-        address = f"http://{_shown_host(host)}:{listening.getsockname()[1]}/"
+        address = f"http://{_url_host(host)}:{listening.getsockname()[1]}/"
         click.echo(f"reage is at {address}  (Ctrl-C ends it)")
         if options["show"] or (options["show"] is None and settings.is_local and _has_screen()):
             click.launch(address)
@@ -94,7 +94,7 @@ def _imports() -> tuple[Any, Any, Any]:
 
 
 def _listening(host: str, port: int):
-    """The open port, before the model is loaded for nothing."""
+    """Open the port before loading the model."""
     import socket
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -111,7 +111,7 @@ def _listening(host: str, port: int):
     return listening
 
 
-def _shown_host(host: str) -> str:
+def _url_host(host: str) -> str:
     if host in ("0.0.0.0", "::"):
         return "localhost"
     return f"[{host}]" if ":" in host else host

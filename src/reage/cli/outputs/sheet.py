@@ -1,4 +1,4 @@
-"""`reage sheet`: one page for those who look for a missing person."""
+"""`reage sheet`: an A4 sheet for the search for a missing person."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path))
 @click.option("--born", required=True, metavar="YYYY-MM")
-@click.option("--last-seen", required=True, metavar="YYYY-MM", help="When PHOTO shows them.")
-@click.option("--today", metavar="YYYY-MM", help="[default: today]")
-@click.option("--name", default="", help="Of the person; left out where it is not given.")
+@click.option(
+    "--last-seen", required=True, metavar="YYYY-MM", help="Month in which PHOTO was taken."
+)
+@click.option("--today", metavar="YYYY-MM", help="Date of the sheet.  [default: today]")
+@click.option("--name", default="", help="Name of the person; default: none.")
 @click.option("--relative", "relatives", multiple=True, type=click.Path(path_type=Path),
-              metavar="PHOTO", help="Of a parent, brother or sister; several times.")  # fmt: skip
+              metavar="PHOTO", help="Photo of a parent or sibling; repeatable.")  # fmt: skip
 @click.option("--outcomes", default=8, show_default=True, type=click.IntRange(0, 8),
-              help="Other plausible looks.")  # fmt: skip
+              help="Number of other plausible looks.")  # fmt: skip
 @face_option
 @quality_option
 @model_options
@@ -53,7 +55,7 @@ def sheet(photo: Path, output: Path | None, **options: Any) -> None:
     reage sheet child.jpg --born 2015-03 --last-seen 2019-07 --relative mother.jpg -o page
     """
     from reage.outputs.months import Dates, parse_month
-    from reage.outputs.saving import check_page, save_page
+    from reage.outputs.page_files import check_page, save_page
     from reage.outputs.sheet import DPI, draw_sheet, sheet_notes
 
     dates = Dates(
@@ -90,7 +92,7 @@ def _files(photo: Path, output: Path | None) -> list[Path]:
 
 
 def _facts(photo: Path, dates: Any, options: dict[str, Any]) -> SheetFacts:
-    """Invert the person and the relatives, and find the looks."""
+    """Invert the person and the relatives, and find the outcomes."""
     import reage
     from reage.outputs.outcomes import Relative, plausible_outcomes
     from reage.outputs.sheet import SheetFacts, changes_in, sheet_age

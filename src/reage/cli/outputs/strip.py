@@ -1,4 +1,4 @@
-"""`reage strip`: people at several ages side by side, a row for each."""
+"""`reage strip`: people at several ages side by side, one row each."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ from reage.errors import ReageError, UsageError
 @seed_option
 @output_options("strip.png|jpg|pdf")
 def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
-    """Draw a grid: each person in PHOTOS before and at several ages.
+    """Draw a grid: each person in PHOTOS, before and at several ages.
 
     \b
     reage strip portrait.jpg --ages 10:80:10 -o ages.png
     reage strip ada.jpg bea.jpg --to 20 50 80 -o people.pdf
     """
     from reage.outputs.grid import draw_grid, face_rows, page_dpi
-    from reage.outputs.saving import check_page, save_page
+    from reage.outputs.page_files import check_page, save_page
 
     targets = parse_same_ages(options["to"], options["ages"])
     face = parse_face(options["face"])

@@ -23,27 +23,38 @@ from reage.errors import UsageError
 
 
 @click.command()
-@click.option("--people", default=1000, show_default=True, help="How many.")
+@click.option("--people", default=1000, show_default=True, help="Number of people.")
 @click.option(
-    "--ages", default="10:80:10", show_default=True, metavar="FROM:TO:STEP", help="Of everyone."
+    "--ages",
+    default="10:80:10",
+    show_default=True,
+    metavar="FROM:TO:STEP",
+    help="Ages of each person.",
 )
-@click.option("--conditions", default=3, show_default=True, help="Pictures at each age.")
+@click.option("--conditions", default=3, show_default=True, help="Number of pictures at each age.")
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder of the dataset."
 )
 @click.option(
-    "--amount", default=1.0, show_default=True, help="Of what the conditions change; 0: nothing."
+    "--amount", default=1.0, show_default=True, help="Strength of the conditions; 0: none."
 )
-@click.option("--apart", type=float, help="Least distance of two people.  [default: by recogniser]")
+@click.option(
+    "--apart", type=float, help="Least distance between two people.  [default: by recogniser]"
+)
 @click.option(
     "--recogniser",
     type=click.Choice(["auto", "dlib", "features"]),
     default="auto",
     show_default=True,
-    help="Who tells people apart; auto: dlib where it is installed.",
+    help="Face recogniser; auto: dlib if installed.",
 )
-@click.option("--unseen", is_flag=True, help="Keep people in whose picture no face is found.")
-@click.option("--pairs", default=300, show_default=True, help="Same and different, in each fold.")
+@click.option("--unseen", is_flag=True, help="Keep people whose picture shows no detectable face.")
+@click.option(
+    "--pairs",
+    default=300,
+    show_default=True,
+    help="Number of same and of different pairs in each fold.",
+)
 @shard_option
 @workers_option
 @ray_option
@@ -58,7 +69,7 @@ def synthesize(
     """Make a dataset of people who do not exist, each at many ages and conditions.
 
     With labels, pair lists and figures of how well the people can be told apart. The same command
-    goes on where a run was killed, and the same seed makes the same bytes.
+    resumes a run that was killed, and the same seed makes the same bytes.
 
     \b
     reage synthesize --people 1000 --ages 10:80:10 --conditions 3 -o people

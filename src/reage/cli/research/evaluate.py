@@ -1,4 +1,4 @@
-"""`reage evaluate`: how good a model is, as one report."""
+"""`reage evaluate`: the quality of a model, as one report."""
 
 from __future__ import annotations
 
@@ -24,9 +24,16 @@ from reage.errors import UsageError
 @click.command()
 @click.argument("model", default="faces128")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Dataset (reage prepare) of the model's square."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Dataset (reage prepare) with the model's alignment.",
 )
-@click.option("--split", default="val", show_default=True, help="Of the dataset; never trained on.")
+@click.option(
+    "--split",
+    default="val",
+    show_default=True,
+    help="Split of the dataset; must not be trained on.",
+)
 @click.option(
     "--portraits", type=click.Path(path_type=Path), help="Folder with pairs.csv: id, older, newer."
 )
@@ -36,22 +43,24 @@ from reage.errors import UsageError
     default=1000,
     show_default=True,
     type=click.IntRange(2),
-    help="Of the generator, for FID and KID.",
+    help="Number of generated samples, for FID and KID.",
 )
 @click.option(
     "--steps",
     default=100,
     show_default=True,
     type=click.IntRange(0),
-    help="Of the inversions that are measured; 0: the encoder alone.",
+    help="Steps of the measured inversions; 0: the encoder alone.",
 )
-@click.option("--quality", default="normal", show_default=True, help="Of the aged ones' inversion.")
+@click.option(
+    "--quality", default="normal", show_default=True, help="Inversion effort for aged faces."
+)
 @click.option(
     "--paste", type=click.Choice(["delta", "replace"]), default="delta", show_default=True
 )
-@click.option("--ages", default="10:80:10", show_default=True, help="Targets, FROM:TO:STEP.")
+@click.option("--ages", default="10:80:10", show_default=True, help="Target ages, FROM:TO:STEP.")
 @click.option(
-    "--older-year", default=2011.0, show_default=True, help="Of undated older photos of pairs."
+    "--older-year", default=2011.0, show_default=True, help="Year of undated older photos in pairs."
 )
 @click.option(
     "--second-age",
@@ -85,7 +94,7 @@ def evaluate(model: str, **options: Any) -> None:
     reage evaluate --data faces --portraits portraits
     reage evaluate my-model --data faces --faces 200 --second-age age_gender_model.bin
 
-    Writes report.md, report.json and pictures. What is not given is left out, and said.
+    Writes report.md, report.json and pictures. The report names what is left out.
     """
     folder = options["output"] or Path(f"{Path(model).name}-evaluation")
     if not (options["data"] or options["portraits"]):

@@ -11,11 +11,13 @@ from reage.errors import UsageError
 
 @click.command()
 @click.argument("model")
-@click.option("--onnx", type=click.Path(path_type=Path), metavar="FOLDER", help="Write ONNX.")
 @click.option(
-    "--openvino", type=click.Path(path_type=Path), metavar="FOLDER", help="Write OpenVINO's IR."
+    "--onnx", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder for ONNX graphs."
 )
-@click.option("--direction", metavar="FILE", help="An ager to export instead of the model's.")
+@click.option(
+    "--openvino", type=click.Path(path_type=Path), metavar="FOLDER", help="Folder for OpenVINO IR."
+)
+@click.option("--direction", metavar="FILE", help="Ager to export instead of the model's.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
 def export(
     model: str,

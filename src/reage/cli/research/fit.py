@@ -20,29 +20,35 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model")
-@click.option("--samples", type=click.IntRange(20), help="Draw so many faces of the generator.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Or project the faces of a dataset (folder)."
+    "--samples", type=click.IntRange(20), help="Number of faces to sample from the generator."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Dataset (folder) whose faces are projected instead.",
 )
 @split_option
-@click.option("--faces", default=1000, show_default=True, help="How many of the dataset.")
+@click.option("--faces", default=1000, show_default=True, help="Number of faces from the dataset.")
 @click.option(
-    "--codes", type=click.Path(path_type=Path), help="File that keeps the codes; a run goes on."
+    "--codes",
+    type=click.Path(path_type=Path),
+    help="File that stores the codes, so that a run can resume.",
 )
 @click.option(
     "--method",
     type=click.Choice(["guided", "shift", "ridge"]),
     default="guided",
     show_default=True,
-    help="guided: shift, then refined with the age network in the loop.",
+    help="Fitting method; guided refines shift with the age network in the loop.",
 )
-@click.option("--steps", default=300, show_default=True, help="Of the refinement.")
+@click.option("--steps", default=300, show_default=True, help="Number of refinement steps.")
 @click.option(
     "--components",
     default=200,
     show_default=True,
     type=click.IntRange(1),
-    help="Principal components kept.",
+    help="Number of principal components.",
 )
 @seed_option
 @click.option(
@@ -74,7 +80,7 @@ def fit(model: str, **options: Any) -> None:
         seed=options["seed"],
     )
     if guided:
-        direction = _refined(direction, loaded, codes, options)
+        direction = _refine(direction, loaded, codes, options)
     save_direction(direction, output)
     click.echo(describe(direction))
     click.echo(f"{output}")
@@ -115,7 +121,7 @@ def _output(model: Model, options: dict[str, Any]) -> Path:
     return output
 
 
-def _refined(
+def _refine(
     direction: Direction, model: Model, codes: CodeSet, options: dict[str, Any]
 ) -> Direction:
     from reage.fitting.guided_direction import GuidedConfig, refine_direction

@@ -1,4 +1,4 @@
-"""`reage head-sheet`: heads at several ages at full size, to be judged by eye."""
+"""`reage head-sheet`: heads at several ages at full size, for judgement by eye."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from reage.cli.shared.options import model_option
 @click.argument("heads", type=click.Path(path_type=Path))
 @model_option
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder.")
-@click.option("--count", default=24, show_default=True, type=click.IntRange(1), help="Heads.")
 @click.option(
-    "--exclude", type=click.Path(path_type=Path, exists=True), help="Names, one per line."
+    "--count", default=24, show_default=True, type=click.IntRange(1), help="Number of heads."
+)
+@click.option(
+    "--exclude",
+    type=click.Path(path_type=Path, exists=True),
+    help="List of heads to leave out, one name per line.",
 )
 def head_sheet(heads: Path, model: str, output: Path, count: int, exclude: Path | None) -> None:
     """Age heads of the table HEADS (a CSV beside its .tar or pictures) and write one PNG each.

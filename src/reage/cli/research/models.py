@@ -1,4 +1,4 @@
-"""`reage models` and `reage convert`: which models there are, and checkpoints of other programs."""
+"""`reage models` and `reage convert`: known models, and checkpoints of other programs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAYOUTS = {
 @click.argument("name", required=False)
 @click.argument("file", required=False)
 def models(name: str | None, file: str | None) -> None:
-    """List the models, show the card of one, or say what a file is.
+    """List the models, show the card of one, or identify a file.
 
     \b
     reage models
@@ -70,8 +70,8 @@ def _inspect(file: str) -> None:
     metavar="SCALE,SHIFT",
     help="Face square of a new model folder; FFHQ's is 1.0,0.1.",
 )
-@click.option("--name", help="Of a new model folder; default: the folder's.")
-@click.option("--licence", default="unknown", help="Of the weights, for config.json.")
+@click.option("--name", help="Name of a new model; default: the folder's.")
+@click.option("--licence", default="unknown", help="Licence of the weights, for config.json.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.")
 def convert(
     source: str,

@@ -1,4 +1,4 @@
-"""`reage people`: where the codes of real people lie, stored with a model."""
+"""`reage people`: the distribution of real people's codes, stored with a model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,15 @@ from reage.errors import ModelError, UsageError
     "--data", required=True, type=click.Path(path_type=Path), help="Dataset of real faces (folder)."
 )
 @split_option
-@click.option("--faces", default=2000, show_default=True, type=click.IntRange(2), help="How many.")
 @click.option(
-    "--components", default=64, show_default=True, type=click.IntRange(1, 1000), help="Kept."
+    "--faces", default=2000, show_default=True, type=click.IntRange(2), help="Number of faces."
+)
+@click.option(
+    "--components",
+    default=64,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Number of principal components.",
 )
 @seed_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File; default: the model's.")

@@ -1,4 +1,4 @@
-"""`reage prepare`: a training dataset of any pictures."""
+"""`reage prepare`: a training dataset from any pictures."""
 
 from __future__ import annotations
 
@@ -24,37 +24,51 @@ if TYPE_CHECKING:
     "--output",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of the dataset; its name is the dataset's.",
+    help="Folder of the dataset, which also names it.",
 )
 @click.option("--model", help="Take size, scale and shift from a model (name or folder).")
-@click.option("--size", type=int, help="Of the crops, pixels.  [default: 128]")
-@click.option("--scale", type=float, help="Of the square, in FFHQ's.  [default: 0.7]")
-@click.option("--shift", type=float, help="From the eyes to the mouth.  [default: 0.22]")
+@click.option("--size", type=int, help="Side of the crops, pixels.  [default: 128]")
+@click.option(
+    "--scale", type=float, help="Side of the face square relative to FFHQ's.  [default: 0.7]"
+)
+@click.option(
+    "--shift",
+    type=float,
+    help="Centre of the square: 0 at the eyes, 1 at the mouth.  [default: 0.22]",
+)
 @click.option(
     "--faces",
     type=click.Choice(["largest", "all", "skip"]),
     default="largest",
     show_default=True,
-    help="Of pictures with several; skip leaves such out.",
+    help="Face to take from pictures with several; skip: none.",
 )
-@click.option("--max-yaw", default=30.0, show_default=True, help="Degrees.")
-@click.option("--max-pitch", default=24.0, show_default=True, help="Degrees.")
+@click.option("--max-yaw", default=30.0, show_default=True, help="Largest yaw, degrees.")
+@click.option("--max-pitch", default=24.0, show_default=True, help="Largest pitch, degrees.")
 @click.option(
-    "--max-padding", default=0.22, show_default=True, help="Of the square, outside the picture."
+    "--max-padding",
+    default=0.22,
+    show_default=True,
+    help="Largest part of the square outside the picture.",
 )
 @click.option(
-    "--min-sharpness", default=20.0, show_default=True, help="Variance of the Laplacian at 128 px."
+    "--min-sharpness",
+    default=20.0,
+    show_default=True,
+    help="Least variance of the Laplacian at 128 px.",
 )
 @click.option(
     "--blurriest", default=0.0, show_default=True, help="Leave out this fraction of the rest."
 )
-@click.option("--min-face", type=float, help="Side of the square, pixels.  [default: size / 2]")
+@click.option(
+    "--min-face", type=float, help="Least side of the square, pixels.  [default: size / 2]"
+)
 @click.option("--grey", is_flag=True, help="Keep pictures without colour.")
 @click.option(
     "--duplicates",
     default=24,
     show_default=True,
-    help="Bits of 256 in which copies may differ; -1 keeps them.",
+    help="Bits of 256 by which duplicates may differ; -1 keeps them.",
 )
 @click.option(
     "--labels",
@@ -66,16 +80,18 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "none", "utkface", "fgnet", "agedb", "cacd"]),
     default="auto",
     show_default=True,
-    help="Read labels in file names.",
+    help="Pattern of labels in file names.",
 )
-@click.option(
-    "--age-pattern", metavar="REGEX", help=r"For other names: (?P<age>\d+) in their path."
-)
+@click.option("--age-pattern", metavar="REGEX", help=r"Pattern of other paths, with (?P<age>\d+).")
 @click.option("--val", default=0.1, show_default=True, help="Fraction of people for validation.")
 @shard_option
-@click.option("--quality", default=95, show_default=True, help="Of WebP.")
-@click.option("--licence", default="", metavar="TEXT", help="Of the pictures, for the README.")
-@click.option("--processes", type=click.IntRange(1), help="[default: one a core]")
+@click.option("--quality", default=95, show_default=True, help="WebP quality.")
+@click.option(
+    "--licence", default="", metavar="TEXT", help="Licence of the pictures, for the README."
+)
+@click.option(
+    "--processes", type=click.IntRange(1), help="Number of processes.  [default: one per core]"
+)
 def prepare(inputs: tuple[Path, ...], output: Path, processes: int | None, **values: Any) -> None:
     """Make a training dataset of the faces in INPUTS, folders or tar files of pictures.
 

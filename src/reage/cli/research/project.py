@@ -36,32 +36,36 @@ if TYPE_CHECKING:
 @click.option(
     "--final-lr", default=0.025, show_default=True, type=click.FloatRange(0, min_open=True)
 )
-@click.option("--latent-level", metavar="0-8|0,2,4", help="Levels of ws that move; default: all.")
+@click.option("--latent-level", metavar="0-8|0,2,4", help="Levels of ws to optimise; default: all.")
 @click.option("--mse-weight", default=5.0, show_default=True, type=click.FloatRange(0))
-@click.option("--no-crop", is_flag=True, help="FILES are aligned; NAME.mask.EXT beside is a mask.")
+@click.option(
+    "--no-crop", is_flag=True, help="FILES are aligned crops; NAME.mask.EXT beside one is its mask."
+)
 @click.option("--no-encoder", is_flag=True, help="Start from the average face.")
-@click.option("--optimize-noise", is_flag=True, help="Move the noise maps too.")
+@click.option("--optimize-noise", is_flag=True, help="Optimise the noise maps too.")
 @click.option(
     "--tune",
     default=0,
     show_default=True,
     type=click.IntRange(0),
-    help="Steps that tune the generator after.",
+    help="Steps of generator tuning afterwards.",
 )
 @click.option(
     "--also",
     multiple=True,
     type=click.Choice(["npz", "npy", "pt"]),
-    help="The code for others too: NVIDIA's .npz, a bare .npy, rosinality's .pt; may be repeated.",
+    help="Extra format of the code: NVIDIA's .npz, a bare .npy, rosinality's .pt; repeatable.",
 )
-@click.option("--save-mp4", is_flag=True, help="A video of the steps, 30 fps, 5 s.")
-@click.option("--time-budget", type=click.FloatRange(0, min_open=True), help="Seconds a face.")
+@click.option("--save-mp4", is_flag=True, help="Write a video of the steps, 30 fps, 5 s.")
+@click.option(
+    "--time-budget", type=click.FloatRange(0, min_open=True), help="Time limit per face, seconds."
+)
 @click.option(
     "--plateau",
     default=25,
     show_default=True,
     type=click.IntRange(0),
-    help="Stop after so many idle steps; 0: no.",
+    help="Stop after this many steps without progress; 0: never.",
 )
 @face_option
 @points_option
@@ -218,7 +222,7 @@ def _write_latents(
 def _write_foreign(
     editor: Editor, places: Sequence[Path], found: Inversion, file: Path, image: Tensor
 ) -> None:
-    """Write a code for other programs, which know neither its generator nor how it was found."""
+    """Write a code for other programs, without its generator and settings."""
     from reage.inversion.latent_files import Latents, Picture, write_latents
 
     noise = found.noise or editor.model.generator.stored_noise()

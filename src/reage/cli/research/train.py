@@ -24,35 +24,39 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def run_options(command: Command) -> Command:
-    """Add the options that all trainings have."""
+    """Add the options shared by all trainings."""
     options = (
         click.option("--data", type=click.Path(path_type=Path), help="Dataset (reage prepare)."),
         click.option("--run", type=click.Path(path_type=Path), required=True, help="Run folder."),
         split_option,
         click.option(
-            "--kimg", type=click.FloatRange(min=0), help="Thousands of pictures in all (600)."
+            "--kimg",
+            type=click.FloatRange(min=0),
+            help="Length of the training, thousands of pictures (600).",
         ),
         click.option(
             "--decay-kimg",
             type=click.FloatRange(min=0),
-            help="The last of them, in which learning rates fall evenly to a tenth (0).",
+            help="The last thousands, in which learning rates fall linearly to a tenth (0).",
         ),
-        click.option("--minutes", type=float, help="Of this call, at most; --resume goes on."),
+        click.option(
+            "--minutes", type=float, help="Time limit of this call; continue with --resume."
+        ),
         click.option("--snapshot-minutes", type=float, default=10.0, show_default=True),
         click.option("--log-steps", type=click.IntRange(1), default=25, show_default=True),
-        click.option("--resume", is_flag=True, help="Go on with the run as it was set up."),
+        click.option("--resume", is_flag=True, help="Resume the run with its own settings."),
         click.option(
             "--set",
             "settings",
             multiple=True,
             metavar="NAME=VALUE",
-            help="A setting of the training, such as batch=16 or encoder.lr=0.0003.",
+            help="Training setting, such as batch=16 or encoder.lr=0.0003.",
         ),
-        click.option("--about", help="The data, in words, for the model card."),
-        click.option("--licence", help="Of the weights that come out."),
+        click.option("--about", help="Description of the data, for the model card."),
+        click.option("--licence", help="Licence of the trained weights."),
         device_option,
         precision_option,
-        click.option("--threads", type=click.IntRange(1), help="Of the processor."),
+        click.option("--threads", type=click.IntRange(1), help="Number of CPU threads."),
     )
     for option in reversed(options):
         command = option(command)
@@ -77,9 +81,11 @@ def train() -> None:
 
 
 @train.command()
-@click.option("--recipe", default="stylegan2+encoder", show_default=True, help="A preset's name.")
-@click.option("--from", "model", metavar="MODEL", help="Begin from a model instead of nothing.")
-@click.option("--alignment", default="0.70,0.22", show_default=True, help="The crops' SCALE,SHIFT.")
+@click.option("--recipe", default="stylegan2+encoder", show_default=True, help="Name of a preset.")
+@click.option("--from", "model", metavar="MODEL", help="Model to start from.")
+@click.option(
+    "--alignment", default="0.70,0.22", show_default=True, help="SCALE,SHIFT of the crops."
+)
 @run_options
 def generator(recipe: str, model: str | None, alignment: str, **options: Any) -> None:
     """Train a generator, alone or with an encoder in the loop."""
@@ -96,7 +102,7 @@ def generator(recipe: str, model: str | None, alignment: str, **options: Any) ->
 @click.argument("model", required=False)
 @run_options
 def encoder(model: str | None, **options: Any) -> None:
-    """Train the encoder of MODEL; with --set generator.lr=0.0002 the generator along with it."""
+    """Train the encoder of MODEL; --set generator.lr=0.0002 also trains the generator."""
     from reage.training.configs import EncoderTraining
 
     _train("encoder", EncoderTraining(), model, options)
@@ -104,13 +110,15 @@ def encoder(model: str | None, **options: Any) -> None:
 
 @train.command()
 @click.argument("model", required=False)
-@click.option("--agers-of", "agers", metavar="MODEL", help="Whose agers to go on from; its own.")
+@click.option(
+    "--agers-of", "agers", metavar="MODEL", help="Model whose agers to start from; default: MODEL."
+)
 @run_options
 def ager(model: str | None, agers: str | None, **options: Any) -> None:
-    """Train the ager of MODEL, which has to have an encoder.
+    """Train the ager of MODEL, which must have an encoder.
 
-    It goes on from the ager that MODEL has. A generator that was trained on has none: --agers-of
-    names the model that it began from. The photo ager beside it is kept.
+    Starts from MODEL's own ager. A generator after further training has none: then --agers-of names
+    the model before that training. The photo ager stays.
     """
     from reage.training.configs import AgerTraining
 
@@ -121,7 +129,7 @@ def ager(model: str | None, agers: str | None, **options: Any) -> None:
 @click.argument("model", required=False)
 @run_options
 def photo_ager(model: str | None, **options: Any) -> None:
-    """Train what ages pictures of faces, photos and made ones, beside MODEL's ager of codes."""
+    """Train the ager of photos and generated pictures, beside MODEL's ager of codes."""
     from reage.training.configs import PhotoAgerTraining
 
     _train("photo-ager", PhotoAgerTraining(), model, options)
@@ -136,11 +144,11 @@ def _train(
     from reage.training.start import start
 
     if bool(options["resume"]) == bool(options["data"]):
-        raise UsageError("give --data DATASET for a new run, or --resume for one that goes on")
+        raise UsageError("give --data DATASET for a new run, or --resume to continue one")
     machine = _machine(options)
     new = None
     if not options["resume"]:
-        new = _settings(kind, changed(preset, options["settings"]), model, options, more)
+        new = _settings(kind, apply_settings(preset, options["settings"]), model, options, more)
     folder = options["run"]
     settings = open_run(folder, new if machine.world.is_first else None)
     if settings.kind != kind:
@@ -158,8 +166,8 @@ def _train(
         return {}
 
     run = RunOptions(
-        _given(options, "kimg", settings.kimg),
-        _given(options, "decay_kimg", settings.decay_kimg),
+        _setting_or(options, "kimg", settings.kimg),
+        _setting_or(options, "decay_kimg", settings.decay_kimg),
         options["minutes"],
         options["snapshot_minutes"],
         options["log_steps"],
@@ -184,15 +192,15 @@ def _settings(
     from reage.training.settings import RunSettings
 
     if kind != "generator" and model is None:
-        raise UsageError(f"name the model that the {kind} is trained for: reage train {kind} MODEL")
+        raise UsageError(f"name the model of the {kind}: reage train {kind} MODEL")
     return RunSettings(
         kind=kind,
         config=config,
         data=str(options["data"]),
         split=options["split"],
         model=model,
-        kimg=_given(options, "kimg", RunSettings.kimg),
-        decay_kimg=_given(options, "decay_kimg", RunSettings.decay_kimg),
+        kimg=_setting_or(options, "kimg", RunSettings.kimg),
+        decay_kimg=_setting_or(options, "decay_kimg", RunSettings.decay_kimg),
         licence=options["licence"],
         about=options["about"],
         version=reage.__version__,
@@ -200,7 +208,7 @@ def _settings(
     )
 
 
-def _given(options: dict[str, Any], name: str, otherwise: float) -> float:
+def _setting_or(options: dict[str, Any], name: str, otherwise: float) -> float:
     return otherwise if options[name] is None else options[name]
 
 
@@ -217,8 +225,8 @@ def _machine(options: dict[str, Any]) -> Machine:
     return Machine(device, choose_dtype(options["precision"], device), join_world(device))
 
 
-def changed(preset: Any, settings: tuple[str, ...]) -> Any:
-    """A config with `NAME=VALUE` or `NAME.NAME=VALUE` changed; UsageError where it has no such."""
+def apply_settings(preset: Any, settings: tuple[str, ...]) -> Any:
+    """Apply `NAME=VALUE` or `NAME.NAME=VALUE` to a config; UsageError for unknown names."""
     for text in settings:
         name, found, value = text.partition("=")
         if not found:

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their texts become values."""
+"""Options shared by several commands, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -52,58 +52,61 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 photos_argument = click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
 face_option = click.option(
-    "--face", default="largest", show_default=True, help="largest, all, or a number from the left."
+    "--face",
+    default="largest",
+    show_default=True,
+    help="Faces: largest, all, or a number from the left.",
 )
 points_option = click.option(
     "--points",
     metavar='"x,y x,y x,y x,y x,y"',
-    help="Eyes, nose tip, mouth corners, left before right, when no face is found.",
+    help="Eyes, nose tip and mouth corners, left first, if no face is found.",
 )
 seed_option = click.option(
     "--seed",
     default=0,
     show_default=True,
     type=click.IntRange(0, 2**63 - 1),
-    help="Of all that is random.",
+    help="Random seed.",
 )
 direction_option = click.option(
     "--ager",
     "--direction",
     "direction",
     metavar="FILE|sefa:N[:A-B]",
-    help="Instead of the model's: an ager, a direction, or SeFa's factor N at the levels A to B.",
+    help="Ager, direction, or SeFa factor N at levels A to B; default: the model's.",
 )
 paste_option = click.option(
     "--paste",
     type=click.Choice(["delta", "replace"]),
     default="delta",
     show_default=True,
-    help="Add the change to the photo, or put the made face there.",
+    help="Add the change to the photo, or replace the face with the generated one.",
 )
 hair_option = click.option(
     "--hair",
     type=click.Choice(["grey", "keep"]),
     default="grey",
     show_default=True,
-    help="As people grow older, hair turns grey or keeps its colour.",
+    help="Whether hair turns grey with age or keeps its colour.",
 )
 tuned_option = click.option(
     "--tuned",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Use the code and the generator tuned to this face (reage project --tune), no search.",
+    help="Code and generator tuned to this face (reage project --tune); skips the inversion.",
 )
 quality_option = click.option(
     "--quality",
     type=click.Choice(["fast", "normal", "best"]),
     default="normal",
     show_default=True,
-    help="How long the inversion takes.",
+    help="Effort of the inversion.",
 )
 ray_option = click.option(
     "--ray",
     metavar="local|auto|HOST:PORT",
-    help="Do the work on a Ray cluster; --workers is then how many actors.",
+    help="Run on a Ray cluster; --workers is then the number of actors.",
 )
 model_option = click.option(
     "--model",
@@ -113,32 +116,34 @@ model_option = click.option(
     help="A model by name (reage models), its folder, a checkpoint, FRAN's ager, or hf://...",
 )
 device_option = click.option(
-    "--device", default="auto", show_default=True, help="auto, cpu, cuda, ..."
+    "--device", default="auto", show_default=True, help="Device: auto, cpu, cuda, ..."
 )
 precision_option = click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "bfloat16"]),
     default="auto",
     show_default=True,
-    help="Of the generator's convolutions.",
+    help="Precision of the generator's convolutions.",
 )
 lpips_option = click.option(
     "--lpips",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Weights of VGG16 (torchvision's), for LPIPS as the inversion's loss.",
+    help="Weights of torchvision's VGG16; the inversion then uses LPIPS as its loss.",
 )
 ages_option = click.option(
-    "--ages", metavar="FROM:TO:STEP", help="A row of ages, both ends included."
+    "--ages", metavar="FROM:TO:STEP", help="Range of ages, both ends included."
 )
-split_option = click.option("--split", default="train", show_default=True, help="Of the dataset.")
-shard_option = click.option("--shard", default=5000, show_default=True, help="Pictures a tar file.")
+split_option = click.option(
+    "--split", default="train", show_default=True, help="Split of the dataset."
+)
+shard_option = click.option(
+    "--shard", default=5000, show_default=True, help="Pictures per tar file."
+)
 workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), help="Processes.  [default: one a core]"
+    "--workers", type=click.IntRange(1, 256), help="Number of processes.  [default: one per core]"
 )
-no_mark_option = click.option(
-    "--no-mark", is_flag=True, help="Leave out the mark of synthetic media."
-)
+no_mark_option = click.option("--no-mark", is_flag=True, help="Leave out the synthetic-media mark.")
 
 
 def output_options(name: str) -> Callable[[Command], Command]:
@@ -163,7 +168,7 @@ def model_options(command: Command) -> Command:
 
 
 def open_editor(options: Mapping[str, Any]) -> Editor:
-    """Load the editor that a command's options describe."""
+    """Load the editor described by a command's options."""
     import gc
 
     gc.disable()  # importing torch makes a million objects, none of them garbage: 0.1 s
@@ -182,9 +187,9 @@ def open_editor(options: Mapping[str, Any]) -> Editor:
 
 
 def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str) -> None:
-    """Do the work for every file; a bad one is said and does not stop the rest.
+    """Do the work for every file; report a bad one and continue.
 
-    Raises what stopped a single file, or at the end ReageError when some failed.
+    Raises the error of a single file, or ReageError at the end if some failed.
     """
     failed = 0
     for file in files:
@@ -202,13 +207,13 @@ def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str)
 
 
 def keep_inputs(output: Path, inputs: Sequence[Path]) -> None:
-    """Raise UsageError where an output would replace what was given."""
+    """Raise UsageError if an output would replace an input."""
     if output.resolve() in {path.resolve() for path in inputs}:
         raise UsageError(f"{output} is a photo that was given; choose another --output")
 
 
 def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:
-    """Make targets of `--to 20 40`, `--to 1=70 2=12` or `--ages 10:80:10`."""
+    """Parse targets from `--to 20 40`, `--to 1=70 2=12` or `--ages 10:80:10`."""
     if bool(to) == bool(ages):
         raise UsageError("give either --to AGE or --ages FROM:TO:STEP, for example --to 70")
     if ages:
@@ -219,7 +224,7 @@ def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:
 
 
 def parse_same_ages(to: Sequence[str], ages: str | None) -> list[float]:
-    """Make ages that are the same for all faces, each once, of --to or --ages."""
+    """Parse ages for all faces, each once, from --to or --ages."""
     from reage.inputs import as_targets
 
     targets = as_targets(parse_targets(to, ages))

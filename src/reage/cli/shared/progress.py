@@ -1,4 +1,4 @@
-"""Bars on terminals: how far some work is, and how an inversion goes."""
+"""Progress bars on terminals, for stages of work and for inversions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["StageBar", "StepBar", "note", "step_bar"]
 
 
 def note(line: str) -> None:
-    """Say on stderr what is worth a line, and no error."""
+    """Write a note to stderr, which is not an error."""
     click.echo(f"note: {line}", err=True)
 
 
 class StageBar:
-    """A tqdm bar that starts anew for every kind of work; silent where stderr is no terminal.
+    """A tqdm bar that restarts for every stage; silent if stderr is not a terminal.
 
     With `what` it is there at once. `resumed`: the first that is told may stand on earlier runs,
     which count for nothing in the time that is left.
@@ -33,7 +33,7 @@ class StageBar:
             self._begin(what)
 
     def update(self, what: str, done: int, total: int) -> None:
-        """Show how much is done of how much; `total` 0: not known."""
+        """Show the progress; `total` 0: unknown."""
         bar = self._begin(what) if self.bar is None or what != self.what else self.bar
         if self.resumed and not self.told:
             bar.initial = bar.n = max(done - 1, 0)
@@ -41,7 +41,7 @@ class StageBar:
         bar.update(done - bar.n)
 
     def write(self, line: str) -> None:
-        """Say something on stderr, above the bar."""
+        """Write to stderr, above the bar."""
         self.bar.write(line, file=sys.stderr)
 
     def __enter__(self) -> Self:
@@ -55,7 +55,7 @@ class StageBar:
         from tqdm import tqdm
 
         self.__exit__()
-        # disable=None: silent where stderr is no terminal.
+        # disable=None: silent if stderr is not a terminal.
         self.bar = tqdm(desc=what, disable=None, leave=False)
         self.what, self.told = what, False
         return self.bar
@@ -73,7 +73,7 @@ class StepBar:
 
         if self.bar is None or step.index == 0:
             self.close()
-            # disable=None: silent where stderr is no terminal.
+            # disable=None: silent if stderr is not a terminal.
             self.bar = tqdm(total=self.steps, desc=self.name, disable=None, leave=False)
         self.bar.update(step.index + 1 - self.bar.n)
         self.bar.set_postfix_str(

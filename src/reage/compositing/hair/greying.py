@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from reage.compositing.bands import BAND, LUMA, enlarged, turned, units_of
+from reage.compositing.bands import BAND, LUMA, enlarge_rows, rotate_layer, units_of
 from reage.compositing.hair.segmentation import Hair
 from reage.faces.sampling import interpolate
 from reage.faces.squares import to_unit
@@ -116,11 +116,11 @@ def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:
         return
     width, height = x1 - x0, y1 - y0
     full = np.float32(255) * units_of(picture)
-    grids = [turned(layer, hair.quad, region) for layer in hair.layers]  # 0 beyond the square
+    grids = [rotate_layer(layer, hair.quad, region) for layer in hair.layers]  # 0 beyond the square
 
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))
-        layers = [enlarged(grid, rows, width, height) for grid in grids]
+        layers = [enlarge_rows(grid, rows, width, height) for grid in grids]
         band = picture[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
         values = _greyed(band / full, hair, layers, amount)
         band[...] = np.rint(np.clip(values, 0, 1) * full)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 import reage.editor
 from reage.agers.base import PreparedFace
-from reage.agers.made import made_face
+from reage.agers.generated_faces import face_of_code
 from reage.compositing.view import crop_for_age, read_age, usual_points
 from reage.datasets.made_people.age_search import Looks, settle
 from reage.datasets.made_people.conditions import PLAIN, draw_condition, take
@@ -111,7 +111,7 @@ class Maker:
         _, face = self._render(ws)
         assert face is not None, "it was seen when it was drawn"
         image = self.editor.latents.synthesize(ws)
-        return made_face(self.editor.latents, ws, image, face, self.editor.age_network)
+        return face_of_code(self.editor.latents, ws, image, face, self.editor.age_network)
 
     def _take(
         self, face: PreparedFace, looks: Looks, index: int, seed: int

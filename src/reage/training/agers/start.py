@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from reage.agers.files import StoredAger
-from reage.agers.finder import stored_ager
+from reage.agers.finder import read_stored_ager
 from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import ModelError
 from reage.models.checkpoints import Model
@@ -82,7 +82,7 @@ def _previous_ager(model: Model, agers: Model | None) -> StoredAger | None:
 
     It may belong to an earlier state of the generator: its code statistics are set again.
     """
-    found = stored_ager(agers or model)
+    found = read_stored_ager(agers or model)
     shape = (model.generator.num_ws, model.config.generator.w_dim)
     if isinstance(found, StoredAger):
         config = found.network.config
@@ -104,7 +104,7 @@ def start_photo_ager(
     machine: Machine,
 ) -> PhotoAgerTrainer:
     """The trainer of a photo ager; ModelError where the model has no ager of codes."""
-    beside = stored_ager(model)
+    beside = read_stored_ager(model)
     if not isinstance(beside, StoredAger):
         raise ModelError(
             f"the model {model.config.name} has no ager of reage's; train one first: "

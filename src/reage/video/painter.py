@@ -1,7 +1,7 @@
-"""One person's change, frame by frame: what is rendered into each frame's planes.
+"""The change of one person in each frame, to be rendered into the frame's planes.
 
-The change of a code is made at knots and interpolated between them; an ager of photos looks at
-every frame."""
+An ager of codes computes its change at knots, with interpolation between them; an ager of photos
+processes every frame."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from reage.editor import Editor
 from reage.faces.face import Face
 from reage.faces.squares import FaceCrop, face_mask
 from reage.search.looker import change_by
-from reage.video.ageing import TrackEdit, view_points
-from reage.video.greying import HairFollower
+from reage.video.hair_follower import HairFollower
 from reage.video.journal import Journal
 from reage.video.scan import knot_stride
 from reage.video.source import VideoSource
+from reage.video.track_edit import TrackEdit, view_points
 from reage.video.tracks import Motion, Run, load_motion
 
 __all__ = ["Painter", "knots_of"]
@@ -33,10 +33,10 @@ BATCH = 4  # knots made at once: two pictures each
 
 
 def knots_of(run: Run, start: int, stop: int, stride: int) -> list[int]:
-    """Frames at which a change is made so that `start` to before `stop` lie between such.
+    """Return the knots, frames at which a change is computed, around `start` to before `stop`.
 
-    Multiples of `stride` within the run and the run's ends: they do not depend on the part that
-    is asked for.
+    Knots are the multiples of `stride` within the run, and the run's ends. They do not depend on
+    `start` and `stop`.
     """
     first = max(run.start, start // stride * stride)
     last = min(run.stop - 1, -(-(stop - 1) // stride) * stride)
@@ -82,9 +82,9 @@ class Painter:
         return float(self.motion.weight[self.motion.at(frame)])
 
     def layer(self, seen: Planes, frame: int) -> FaceLayer | None:
-        """What is done to a frame; None where nothing of it shows.
+        """Return the change of a frame; None if it does not show.
 
-        `seen` is the frame as it is, before anybody is changed in it.
+        `seen` is the frame before any change.
         """
         weight = self.weight(frame)
         if weight <= 0:
@@ -92,15 +92,15 @@ class Painter:
         if self.edit.codes is not None:
             layer = self._between_knots(frame)
         else:
-            layer = self._seen(seen, frame)
+            layer = self._change_frame(seen, frame)
         hair = None if self.hair is None else self.hair.at(seen, self.points(frame)[:5])
         if hair is not None:
             greying = Greying(hair, (self.edit.grey,))
             layer = replace(layer, change=replace(layer.change, greying=greying))
         return replace(layer, weight=weight)
 
-    def _seen(self, seen: Planes, frame: int) -> FaceLayer:
-        """What the ager does to the face that a frame shows."""
+    def _change_frame(self, seen: Planes, frame: int) -> FaceLayer:
+        """Compute the ager's change of the face in a frame."""
         points = self.points(frame)
         quad, side = view_points(self.editor, points)
         rgb = sample_rgb(seen, quad, side)
@@ -112,7 +112,7 @@ class Painter:
         return prepared.layer(change_by(self.ager, prepared, self.strength))
 
     def _between_knots(self, frame: int) -> FaceLayer:
-        """The change of codes at a frame, between those at its knots."""
+        """Interpolate the change of codes at a frame between its knots."""
         after = min(bisect_right(self.knots, frame), len(self.knots) - 1)
         before = max(after - 1, 0)
         low, high = self.knots[before], self.knots[after]

@@ -1,4 +1,4 @@
-"""Faces that a generator made: a code is the inversion of its own picture."""
+"""Prepared faces of generated pictures: a code is the exact inversion of its own picture."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from reage.inversion.projection import Inversion
 from reage.inversion.space import LatentSpace
 from reage.networks.judges.age import AgeNetwork
 
-__all__ = ["made_face"]
+__all__ = ["face_of_code"]
 
 
-def made_face(
+def face_of_code(
     latents: LatentSpace,
     ws: Tensor,
     image: Tensor,
@@ -27,9 +27,9 @@ def made_face(
     age_network: AgeNetwork,
     paste: PasteMode = "none",
 ) -> PreparedFace:
-    """Take a code `[1, num_ws, w_dim]` as the inversion of its own picture: nothing is lost.
+    """Prepare the face of a code `[1, num_ws, w_dim]`, which is its picture's exact inversion.
 
-    `face` is where the face lies in that picture, `image` `[1, 3, R, R]`.
+    `image` `[1, 3, R, R]` is that picture, and `face` the face found in it.
     """
     rgb = to_array(image)[0]
     side = len(rgb)

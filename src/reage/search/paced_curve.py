@@ -1,4 +1,4 @@
-"""Constant speed in read age: the strengths at which a row of ages is read."""
+"""Constant speed in estimated age: the strength of each age in a row."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ __all__ = ["PacedCurve", "pace_curve"]
 # Years that the whole curve gains, where the read age stands still: a flat part is passed quickly
 # but not jumped over.
 SLOPE = 1.0
-FLAT = 0.1  # years that are no gain
-STEEP = 4.0  # years between two points, among which a straight line is no guide
+FLAT = 0.1  # years that do not count as a gain
+STEEP = 4.0  # years between two points: too many for linear interpolation
 STEEP_ROUNDS = 2  # of looks there
 
 
 @dataclass(frozen=True, eq=False)
 class PacedCurve:
-    """A curve of ages that rises all along, so that each age in it has one strength."""
+    """A strictly rising curve of ages, so that each age in it has one strength."""
 
     strengths: np.ndarray  # [K] ascending
     ages: np.ndarray  # [K] years, ascending
 
     @property
     def reach(self) -> tuple[float, float]:
-        """The youngest and the oldest age that are read along it, years."""
+        """The youngest and the oldest estimated age along the curve, years."""
         return float(self.ages[0]), float(self.ages[-1])
 
     def at(self, ages: np.ndarray) -> Tensor:
-        """Strengths `[N]` for ages `[N]`; those out of reach are held at the nearer end."""
+        """Return strengths `[N]` for ages `[N]`; ages out of reach use the nearer end."""
         return torch.from_numpy(np.interp(ages, self.ages, self.strengths)).float()
 
 
 def pace_curve(look: Look, curve: AgeCurve) -> PacedCurve:
-    """Look between the points of a curve, again where it is steep, and make it rise all along.
+    """Read between the points of a curve, again where it is steep, and make it strictly rising.
 
-    Upwards from the photo's own age it never falls, downwards never rises: where the age network
-    takes an older look for a younger one, time does not run backwards.
+    The curve never falls above the source age and never rises below it, so that misreadings of
+    the age network do not make time run backwards.
     """
     strengths, ages = curve.strengths, curve.ages
     for least in (0.0, *[STEEP] * STEEP_ROUNDS):
@@ -64,7 +64,7 @@ def pace_curve(look: Look, curve: AgeCurve) -> PacedCurve:
 
 
 def _within_extremes(ages: np.ndarray, own: int) -> slice:
-    """Without the ends where a face changes and its age does not."""
+    """Cut off the ends at which a face changes but its age does not."""
     above, below = ages[own:], ages[: own + 1][::-1]
     last = own + int(np.argmax(above >= above.max() - FLAT))
     first = own - int(np.argmax(below <= below.min() + FLAT))

@@ -1,4 +1,4 @@
-"""One person's age through a video: one change, found on a few good frames."""
+"""The edit of one person in a video: one change, found on a few good frames."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Key:
 
 @dataclass(frozen=True, eq=False)
 class TrackEdit:
-    """All that making one person older or younger needs, the same for every frame."""
+    """Everything needed to age one person, the same for every frame."""
 
     track: Track
     reached: Reached
@@ -89,7 +89,7 @@ def prepare_track(
     half = (0.0, high) if asked > own.age else (low, 0.0)  # the other one is not used
     reached = reach_age(looker.look, looker.trace(half, looks=LOOKS), asked)
     if codes is not None and isinstance(ager, CodeAger):
-        codes = codes.moved(ager, faces, reached.strength)
+        codes = codes.move(ager, faces, reached.strength)
     best = max(range(len(keys)), key=lambda i: keys[i].worth)
     return TrackEdit(
         track=track,
@@ -98,7 +98,7 @@ def prepare_track(
         grey=_grey_share(looker, reached.strength),
         hair=keys[best].hair or next((key.hair for key in keys if key.hair), None),
         codes=codes,
-        described=looker.described(best, reached.strength),
+        described=looker.describe(best, reached.strength),
     )
 
 
@@ -117,7 +117,7 @@ def key_views(
     *,
     hair: bool = False,
 ) -> list[Key]:
-    """Cut out a person's best frames, in order of time; with `hair`, find it in them."""
+    """Crop a person's best frames, in order of time; with `hair`, segment it in them."""
     found = best_frames(journal, track, min(count, track.frames))
     stamps = [int(journal.read_frames(frame, frame + 1)["pts"][0]) for frame, _, _ in found]
     pictures = frames_at(source, stamps)
@@ -132,7 +132,7 @@ def key_views(
 
 
 def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray) -> Hair | None:
-    """The hair of the face with these points, if it is to turn grey."""
+    """Find the hair of the face with these points, if it should turn grey."""
     if not editor.grey_hair or not editor.required_ager().greys_hair:
         return None
     faces = editor.detector.detect(rgb)
@@ -144,13 +144,13 @@ def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray) -> Hair | None:
 
 
 def frames_at(source: VideoSource, stamps: Sequence[int]) -> Iterator[np.ndarray]:
-    """Yield the pictures `[H, W, 3]` at some presentation times."""
+    """Yield the pictures `[H, W, 3]` at the given presentation times."""
     for pts in stamps:
         yield next(source.frames(pts)).rgb()
 
 
 def view_points(editor: Editor, points: np.ndarray) -> tuple[np.ndarray, int]:
-    """The ager's square `[4, 2]` of the face with these points, and the pixels it is worked on."""
+    """Return the ager's square `[4, 2]` of the face with these points, and its working side."""
     ager = editor.ager or StillAger()  # people are listed without one, too
     quad = face_quad(points[:5], ager.alignment.scale, ager.alignment.shift)
     return quad, ager.side(quad_side(quad), "normal")

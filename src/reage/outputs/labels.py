@@ -1,4 +1,4 @@
-"""Text on pictures: words that fit their place, in a font that is always there."""
+"""Labels on pictures: text that fits its place, in Pillow's own font."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["FAINT", "INK", "PAPER", "fitting_size", "font", "plain", "wrapped", "write"]
+__all__ = ["FAINT", "INK", "PAPER", "fitting_size", "font", "plain", "wrap_text", "write"]
 
 INK, PAPER, FAINT = (24, 24, 28), (255, 255, 255), (110, 110, 118)
 SMALLEST = 9.0  # pixels; below it nothing can be read anyway
@@ -21,19 +21,19 @@ _DRAWN = "·±°“”‘’…"  # besides ASCII
 
 @lru_cache(maxsize=64)
 def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own font at a size in pixels."""
+    """Return Pillow's own font at a size in pixels."""
     return ImageFont.load_default(size)
 
 
 def plain(text: str) -> str:
-    """Write with the letters that the font has: accents are dropped, the unknown becomes "?"."""
+    """Keep to the font's letters: drop accents, and replace unknown letters by "?"."""
     letters = unicodedata.normalize("NFKD", text.translate(_INSTEAD))
     kept = (c for c in letters if not unicodedata.combining(c))
     return "".join(c if " " <= c <= "~" or c in _DRAWN else "?" for c in kept)
 
 
 def fitting_size(texts: Sequence[str], width: float, size: float) -> float:
-    """The largest font size up to `size` at which each text is at most `width` pixels wide."""
+    """Return the largest font size up to `size` at which each text fits `width` pixels."""
     widest = max((font(size).getlength(plain(text)) for text in texts), default=0.0)
     while widest > width and size > SMALLEST:
         size = max(min(size * width / widest * 0.995, size * 0.97), SMALLEST)
@@ -41,7 +41,7 @@ def fitting_size(texts: Sequence[str], width: float, size: float) -> float:
     return size
 
 
-def _shortened(text: str, width: float, size: float) -> str:
+def _shorten(text: str, width: float, size: float) -> str:
     whole = plain(text)
     if font(size).getlength(whole) <= width:
         return text
@@ -50,7 +50,7 @@ def _shortened(text: str, width: float, size: float) -> str:
     return whole + "…"
 
 
-def wrapped(text: str, width: float, size: float) -> list[str]:
+def wrap_text(text: str, width: float, size: float) -> list[str]:
     """Break a text into lines of at most `width` pixels; a longer word stands alone."""
     lines: list[str] = []
     for word in plain(text).split():
@@ -72,8 +72,8 @@ def write(
     anchor: str = "la",
     width: float | None = None,
 ) -> None:
-    """Write one line at a place; made smaller, at last cut, to be within `width` pixels."""
+    """Write one line at a place; shrink and then shorten it to fit `width` pixels."""
     if width is not None:
         size = fitting_size([text], width, size)
-        text = _shortened(text, width, size)
+        text = _shorten(text, width, size)
     ImageDraw.Draw(page).text(place, plain(text), ink, font(size), anchor=anchor)

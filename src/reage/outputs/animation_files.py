@@ -1,4 +1,4 @@
-"""Frames to MP4, GIF or WebP: whole or not at all, with the mark of synthetic media."""
+"""Write frames to MP4, GIF or WebP, atomically and with the synthetic-media mark."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes  # XMP specificatio
 
 
 def check_moving(path: Path, *, overwrite: bool = False) -> None:
-    """Raise ImageError or UsageError where an animation could not be written, before any work."""
+    """Raise ImageError or UsageError before any work if an animation cannot be written."""
     if path.suffix.lower() not in MOVING_SUFFIXES:
         known = " ".join(MOVING_SUFFIXES)
         raise ImageError(f"{path} has no suffix for an animation: choose one of {known}")
@@ -41,7 +41,7 @@ def write_moving(
 ) -> None:
     """Write frames `[H, W, 3]` uint8 of one size in the format of the suffix; GIF and WebP loop.
 
-    MP4 is written while the frames come; Pillow wants all frames of the others at once.
+    MP4 is written frame by frame; Pillow needs all frames of the other formats at once.
     """
     check_moving(path, overwrite=overwrite)
     kind = path.suffix.lower()
@@ -54,7 +54,7 @@ def write_moving(
 
 
 def mark_box(mark: str) -> bytes:
-    """The mark of synthetic media as a box at the end of an MP4."""
+    """Return the synthetic-media mark as a box for the end of an MP4."""
     xmp = add_mark_to_xmp(None, mark, describe=True)[0]
     return (24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp
 
@@ -62,7 +62,7 @@ def mark_box(mark: str) -> bytes:
 def _write_mp4(
     frames: Iterable[np.ndarray], path: Path, fps: int, box: bytes, overwrite: bool
 ) -> None:
-    """Encode as the frames come; `box` is appended."""
+    """Encode frame by frame and append `box`."""
     it = iter(frames)
     first = next(it)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # H.264 wants even sizes
@@ -82,7 +82,7 @@ def _webp(frames: Iterable[np.ndarray], fps: int, xmp: bytes) -> bytes:
 
 
 def _gif(frames: Iterable[np.ndarray], fps: int, xmp: bytes) -> bytes:
-    """One palette for all frames: with one each, colours would flicker."""
+    """Write all frames with one palette; with one each, colours would flicker."""
     first, rest, durations = _images(frames, fps)
     images = [first, *rest]
     chosen = [images[i] for i in np.linspace(0, len(images) - 1, PALETTE_FRAMES).astype(int)]
@@ -101,7 +101,7 @@ def _gif(frames: Iterable[np.ndarray], fps: int, xmp: bytes) -> bytes:
 
 
 def _with_xmp(gif: bytes, xmp: bytes) -> bytes:
-    """Put XMP before the final byte, as an application extension with Adobe's magic trailer."""
+    """Insert XMP before the final byte, as an application extension with Adobe's magic trailer."""
     if not xmp:
         return gif
     assert gif.endswith(b";")
@@ -112,7 +112,7 @@ def _with_xmp(gif: bytes, xmp: bytes) -> bytes:
 def _images(
     frames: Iterable[np.ndarray], fps: int
 ) -> tuple[Image.Image, list[Image.Image], list[int]]:
-    """Pillow's images, equal arrays shared, and each frame's milliseconds in steps of ten."""
+    """Return Pillow's images, which share equal arrays, and the frames' milliseconds in tens."""
     known: dict[int, tuple[np.ndarray, Image.Image]] = {}
     images = [known.setdefault(id(f), (f, Image.fromarray(f)))[1] for f in frames]
     ends = [round(100 * i / fps) * 10 for i in range(len(images) + 1)]

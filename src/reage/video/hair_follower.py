@@ -1,4 +1,4 @@
-"""Somebody's hair, followed through a segment and turned grey in its Y'CbCr samples."""
+"""Follow a person's hair through a segment of a video."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from reage.faces.squares import FaceCrop, face_quad, from_unit, quad_side, to_un
 
 __all__ = ["HairFollower"]
 
-EVERY = 6  # frames after which hair is looked for again, and over which it goes on to what is found
+EVERY = 6  # frames between two hair segmentations, and of the blend from one to the next
 
 
 class HairFollower:
-    """The hair of one person in the frames of one segment, which come in order."""
+    """Follows the hair of one person through the frames of one segment, in order."""
 
     def __init__(self, editor: Editor, known: Hair | None = None):
         self.editor = editor
@@ -27,7 +27,7 @@ class HairFollower:
         self._latest: Hair | None = None
 
     def at(self, seen: Planes, points: np.ndarray) -> Hair | None:
-        """The hair of the face with `points` `[5, 2]` in the next frame, as that is `seen`."""
+        """Return the hair of the face with `points` `[5, 2]` in the next frame `seen`."""
         at = self._seen % EVERY
         self._seen += 1
         if at == 0 or self._latest is None:
@@ -57,7 +57,7 @@ class HairFollower:
         return find_hair(cut, face, self.editor.hair_finders, others, windows)
 
     def _face(self, planes: Planes, points: np.ndarray) -> Face | None:
-        """The mesh of the face with these points, read in a small square around it."""
+        """Read the mesh of the face with these points in a small square around it."""
         quad = face_quad(points, WINDOWS[0].scale, WINDOWS[0].shift)
         rgb = sample_rgb(planes, quad, PERSON_SIDE)
         guess = Face.from_points(to_unit(points, quad) * PERSON_SIDE - 0.5)

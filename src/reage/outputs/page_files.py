@@ -1,4 +1,4 @@
-"""Drawn pages to files: a picture format or PDF, whole or not at all."""
+"""Write drawn pages to a picture format or PDF, atomically."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".pdf")
 
 
 def check_page(path: Path, *, overwrite: bool = False) -> None:
-    """Raise ImageError where a page could not be written, before any work."""
+    """Raise ImageError before any work if a page cannot be written."""
     if path.suffix.lower() not in PAGE_SUFFIXES:
         known = " ".join(PAGE_SUFFIXES)
         raise ImageError(f"{path} has no suffix for a page: choose one of {known}")
