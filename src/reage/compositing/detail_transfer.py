@@ -161,11 +161,15 @@ def detail_gains(own: float, wanted: float) -> tuple[float, float]:
 
 def shading_age(own: float, wanted: float) -> float:
     """Return the age that broad shading has to show when detail shows the rest."""
-    return own + SHADING * (wanted - own) if wanted > own else wanted
+    share = float(np.interp(wanted, FARTHEST, SHADING))
+    return own + share * (wanted - own) if wanted > own else wanted
 
 
 # Chosen by eye on 12 studio portraits, and by the skin's distance to real old people's.
-OLDER, YOUNGER, SHADING = 0.75, 1.6, 0.6
+OLDER, YOUNGER = 0.75, 1.6
+# Share of the way that shading goes. Beyond 80 years, which the search asks for where a face reads
+# too young, detail hardly grows any more.
+FARTHEST, SHADING = (80.0, 92.0), (0.6, 0.8)
 WRINKLING = ((25.0, 35.0, 50.0, 60.0, 70.0, 80.0, 95.0), (0.0, 0.05, 0.28, 0.5, 0.75, 1.0, 1.2))
 
 
