@@ -19,6 +19,7 @@ from reage.agers.direction import Direction
 from reage.agers.direction_ager import DirectionAger
 from reage.agers.direction_files import save_direction
 from reage.agers.finder import find_direction
+from reage.agers.skin import SkinAger
 from reage.compositing.change import PasteMode
 from reage.compositing.view import crop_for_age, read_age
 from reage.devices import choose_device, choose_dtype
@@ -130,7 +131,9 @@ def test_an_age_that_the_finished_photo_misses_is_looked_for_again(
     editor: Editor, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ):
     """As where the small square of the search shows less than the photo."""
-    photo = as_photo(astronaut)
+    photo, ager = as_photo(astronaut), editor.required_ager()
+    assert isinstance(ager, SkinAger)
+    editor = replace(editor, ager=ager.base)  # whose ages pass smoothly into each other
     faces = editor.prepare(photo, editor.choose_faces(photo))
     traced = editor.trace(photo, faces)
     plain = traced.edit(60).faces[0]
