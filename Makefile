@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all test-lowest check docs lock bench sheet portraits outputs page clean
+.PHONY: demo quick test test-all test-lowest check docs lock bench sheet portraits outputs page clean
 
 demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image carries.
 	$(BIN)/python -c "import skimage.data as d; from PIL import Image; import os; \
@@ -11,20 +11,25 @@ demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image
 	$(BIN)/reage edit demo/astronaut.png --ages 20:80:20 --overwrite
 	@echo "The pictures are in $(CURDIR)/demo: start with astronaut-ages.png"
 
+# By their names, so that no other file (and no browser, video or server) is imported.
+quick: $(VENV)/.installed  ## The laws, on tiny models: below a minute.
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "quick and not slow" \
+	$$(grep -rl --include='test_*.py' 'mark.quick' tests)
+
 test: $(VENV)/.installed  ## The tests, on tiny models: some minutes.
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 test-all: $(VENV)/.installed  ## The slow ones too.
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # What each required package is used for, and the page and videos: reading and writing pictures,
 # weights, faces, an edit, a question to the page, a video.
-LOWEST := tests/test_images.py tests/test_image_errors.py tests/test_image_metadata.py \
+LOWEST := tests/images \
 	tests/models/test_carried_weights.py tests/models/test_checkpoints.py \
-	tests/networks/test_age_and_gender.py \
+	tests/networks/judges/test_age_and_gender.py \
 	tests/faces/test_detection.py::test_the_astronauts_face \
 	tests/faces/test_detection.py::test_landmarks_are_mediapipes \
-	tests/test_cli.py::TestEdit::test_one_age tests/test_cli.py::TestAge \
+	tests/cli/test_cli.py::TestEdit::test_one_age tests/cli/test_cli.py::TestAge \
 	tests/web/test_api.py::test_project_opens_to_the_same_pixels \
 	tests/video/test_video.py::TestEdit::test_pictures_times_and_sound
 

@@ -14,6 +14,8 @@ from reage import files
 from reage.errors import ImageError, ModelError
 from reage.files import check_place, name_errors, new_file, new_folder, publish, sweep, write_file
 
+pytestmark = pytest.mark.quick
+
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {

@@ -17,6 +17,8 @@ from PIL import Image
 
 import reage
 
+pytestmark = pytest.mark.quick
+
 SOURCE = Path(reage.__file__).parent
 README = SOURCE.parent.parent / "README.md"
 FILES = sorted(path for path in SOURCE.rglob("*.py"))
@@ -157,6 +159,12 @@ def test_all_is_what_there_is():
             assert getattr(module, name) is not None, (path, name)
         # A command's module is its command.
         assert listed or path.name == "__init__.py" or part_of(path) == "cli", f"{path}: __all__"
+
+
+def test_the_tests_lie_in_the_rooms_that_they_look_at():
+    here = Path(__file__).parent
+    folders = {path.parent.relative_to(here) for path in here.rglob("test_*.py")}
+    assert [str(folder) for folder in folders if not (SOURCE / folder).is_dir()] == []
 
 
 def test_the_public_names():

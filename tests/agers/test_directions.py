@@ -17,6 +17,8 @@ from reage.errors import LatentError, UsageError
 from reage.models.files import load_tensors, save_tensors
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
+pytestmark = pytest.mark.quick
+
 HASH = "a" * 64
 DIRECTION = Direction(
     name="age",

@@ -27,6 +27,8 @@ from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
+pytestmark = pytest.mark.quick
+
 VECTOR = random(18, 512).numpy()
 
 

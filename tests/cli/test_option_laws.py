@@ -26,6 +26,8 @@ from reage.inputs import OLDEST, as_targets
 from reage.outputs.months import parse_month
 from reage.video.config import parse_preview
 
+pytestmark = pytest.mark.quick
+
 YEARS = st.integers(0, 1200).map(lambda tenths: tenths / 10)
 WORDS = st.text("0123456789.,:;=-+@seinfax² ", max_size=24) | st.text(max_size=12)
 PARSERS: list[Callable[[str], object]] = [

@@ -11,6 +11,8 @@ from reage.compositing.paste import paste_delta, paste_replace, scale_detail
 from reage.faces.face import Face
 from reage.faces.squares import crop_face, face_mask, face_quad, quad_side
 
+pytestmark = pytest.mark.quick
+
 POINTS = np.array([[250.0, 230.0], [370.0, 245.0], [300, 310], [250, 370], [345, 385]])
 FACE = Face.from_points(POINTS)
 

@@ -12,6 +12,8 @@ from reage.faces.squares import crop_face
 from reage.images import to_array, to_tensor
 from reage.networks.agers.growth import warp_images
 
+pytestmark = pytest.mark.quick
+
 MARGIN = 0.3
 SIDE = 40
 

@@ -15,6 +15,8 @@ from reage.evaluation.metrics import (
     squared_mmd,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def normal(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal(shape)

@@ -12,6 +12,8 @@ from reage.evaluation.marks import marks
 from reage.evaluation.tables import ageing_figures, cases_of, records
 from reage.evaluation.words import number, percent, table
 
+pytestmark = pytest.mark.quick
+
 THRESHOLD = 0.6
 
 

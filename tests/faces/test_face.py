@@ -8,6 +8,8 @@ import pytest
 from reage.errors import FaceError, UsageError
 from reage.faces.face import Face, left_to_right, parse_points, select_faces
 
+pytestmark = pytest.mark.quick
+
 UPRIGHT = np.array([[40.0, 50.0], [80.0, 50.0], [60.0, 72.0], [45.0, 92.0], [75.0, 92.0]])
 
 

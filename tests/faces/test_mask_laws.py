@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from reage.compositing.masks import oval_mask
 from reage.compositing.paste import paste_delta, paste_replace
 from reage.faces.face import Face
 from reage.faces.squares import crop_face, eye_mask, face_mask, face_quad, from_unit, to_unit
+
+pytestmark = pytest.mark.quick
 
 SIDES = st.integers(64, 160)  # of the squares that models take
 ANGLES = st.floats(-np.pi, np.pi)

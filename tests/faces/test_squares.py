@@ -9,6 +9,8 @@ from reage.errors import FaceError
 from reage.faces.face import Face
 from reage.faces.squares import crop_face, eye_mask, face_mask, face_quad, quad_side, to_unit
 
+pytestmark = pytest.mark.quick
+
 POINTS = np.array([[140.0, 150.0], [190.0, 160.0], [160.0, 180.0], [138.0, 200.0], [178.0, 208.0]])
 
 

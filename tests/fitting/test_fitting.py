@@ -12,6 +12,8 @@ from reage.agers.direction import Direction
 from reage.errors import LatentError
 from reage.fitting.age_direction import CodeSet, FitMethod, fit_direction, ridge
 
+pytestmark = pytest.mark.quick
+
 METHODS: list[FitMethod] = ["shift", "ridge"]
 TRUE_AGE, TRUE_GENDER = normalize(random(2, 8 * 16, seed=1), dim=1)
 YEAR = 0.05  # how far a code moves in a year

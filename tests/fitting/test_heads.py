@@ -11,6 +11,8 @@ from reage.cli.main import cli
 from reage.errors import UsageError
 from reage.fitting.heads import choose_old, choose_young, read_choice, read_heads
 
+pytestmark = pytest.mark.quick
+
 HEADER = "file,source,sex,age,age_second,ita,yaw,sharp_to,licence,grey\n"
 
 

@@ -12,6 +12,8 @@ from reage.errors import LatentError, ModelError
 from reage.fitting.people import fit_people, load_people, save_people
 from reage.models.files import load_tensors, save_tensors
 
+pytestmark = pytest.mark.quick
+
 AXES = torch.linalg.qr(random(12, 3, seed=1)).Q.T  # [3, 12]
 DEVIATIONS = torch.tensor([4.0, 2.0, 1.0])
 

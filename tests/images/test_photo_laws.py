@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from reage.images import Photo, decode_photo, encode_photo, to_array, to_depth, to_tensor
+
+pytestmark = pytest.mark.quick
 
 DEPTHS = st.sampled_from([np.uint8, np.uint16])
 

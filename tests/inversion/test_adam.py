@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from made import random
 from reage.inversion.adam import Adam
+
+pytestmark = pytest.mark.quick
 
 
 def test_it_is_torchs_adam() -> None:

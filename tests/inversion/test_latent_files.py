@@ -19,6 +19,8 @@ from reage.errors import LatentError
 from reage.inversion.latent_files import Latents, read_latents, write_latents
 from reage.models.files import save_tensors
 
+pytestmark = pytest.mark.quick
+
 CODE = random(18, 512).numpy()
 SHAPES = [(512,), (1, 512), (18, 512), (1, 18, 512), (4, 18, 512), (1, 1, 512), (2, 1, 512)]
 

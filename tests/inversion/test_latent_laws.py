@@ -13,6 +13,8 @@ from hypothesis.extra.numpy import arrays
 
 from reage.inversion.latent_files import Latents, Picture, read_latents, split_choice, write_latents
 
+pytestmark = pytest.mark.quick
+
 NUM_WS, W_DIM = 4, 6
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1, max_size=20)
 

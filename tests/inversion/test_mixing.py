@@ -6,6 +6,8 @@ import torch
 from made import SMALL, make_generator, random
 from reage.inversion.mixing import mix
 
+pytestmark = pytest.mark.quick
+
 
 def test_mixing_takes_just_the_levels() -> None:
     a, b = random(2, SMALL.num_ws, 32), random(2, SMALL.num_ws, 32, seed=1)

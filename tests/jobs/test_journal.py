@@ -18,6 +18,8 @@ import pytest
 from reage.errors import ReageError
 from reage.jobs.journal import Journal, WorkFolder
 
+pytestmark = pytest.mark.quick
+
 WRITER = """
 import resource, signal, sys
 from pathlib import Path

@@ -26,6 +26,8 @@ from reage.models.checkpoints import (
 )
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def folder(tmp_path: Path, tiny: Generator, tiny_config: ModelConfig) -> Path:

@@ -23,6 +23,8 @@ from reage.models.registry import load
 from reage.networks.stylegan2.discriminator import Discriminator, DiscriminatorConfig
 from reage.networks.stylegan2.generator import Generator
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def folder(tmp_path: Path, tiny: Generator, tiny_config: ModelConfig) -> Path:

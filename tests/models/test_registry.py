@@ -19,6 +19,8 @@ from reage.models.families.table import write_foreign
 from reage.models.registry import KNOWN, KnownModel, find_model, list_models, load, model_card
 from reage.networks.stylegan2.generator import Generator
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

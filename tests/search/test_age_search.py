@@ -10,6 +10,8 @@ from torch import Tensor
 
 from reage.search.age_search import TOLERANCE, AgeCurve, Look, Reached, reach_age, trace_curve
 
+pytestmark = pytest.mark.quick
+
 Ages = Callable[[Tensor], Tensor]
 AGES: dict[str, Ages] = {
     "line": lambda s: 30 + 12 * s,

@@ -34,6 +34,8 @@ from reage.training.stylegan2.encoder import random_masks
 from reage.training.stylegan2.generator import mixed_codes
 from reage.training.stylegan2.mapping import Folded, fold_offsets, lift, rebase, set_mapping
 
+pytestmark = pytest.mark.quick
+
 
 class TestLosses:
     def test_where_an_undecided_discriminator_stands(self):

@@ -17,6 +17,8 @@ from reage.models.checkpoints import Alignment
 from reage.training.agers.crops import lies
 from reage.training.agers.growth import GROWTH, fit_growth, growth_shapes, mean_shapes
 
+pytestmark = pytest.mark.quick
+
 POINTS = 478
 
 

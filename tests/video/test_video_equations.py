@@ -29,6 +29,8 @@ from reage.video.run import _prepare
 from reage.video.smoothing import fade, is_cut, local_polynomial, picture_change
 from reage.video.tracks import Run, Track, choose_tracks
 
+pytestmark = pytest.mark.quick
+
 RNG = np.random.default_rng(0)
 
 

@@ -11,6 +11,8 @@ from reage.compositing.view import usual_points
 from reage.datasets.made_people.conditions import PLAIN, Condition, draw_condition, take
 from reage.models.checkpoints import Alignment
 
+pytestmark = pytest.mark.quick
+
 SIDE = 64
 
 

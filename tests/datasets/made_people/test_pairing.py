@@ -16,6 +16,8 @@ from reage.datasets.made_people.pairing import (
     pairs_text,
 )
 
+pytestmark = pytest.mark.quick
+
 AGES = (20.0, 30.0, 50.0)
 
 

@@ -13,6 +13,8 @@ from reage.datasets.prepare.names import (
     find_convention,
 )
 
+pytestmark = pytest.mark.quick
+
 AGES = st.integers(0, 116)
 SUFFIXES = st.sampled_from(PICTURE_SUFFIXES) | st.sampled_from([".JPG", ".jpg.chip.jpg"])
 FOLDERS = st.sampled_from(["", "part1/", "20/53_Somebody_0001.jpg/", "a b/ä/"])

@@ -10,6 +10,8 @@ from reage.datasets.prepare.labels import Labels, age_bin, parse_labels, read_la
 from reage.datasets.prepare.names import CONVENTIONS, compile_pattern, find_convention
 from reage.errors import ImageError, UsageError
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(
     ("age", "wanted"),

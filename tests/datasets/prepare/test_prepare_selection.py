@@ -11,6 +11,8 @@ from reage.datasets.prepare.options import PrepareOptions, model_square
 from reage.datasets.prepare.selection import split_of, twins
 from reage.errors import UsageError
 
+pytestmark = pytest.mark.quick
+
 
 def test_a_person_is_on_one_side_whatever_the_picture_and_the_spelling():
     sides = [split_of(f"person {i}", "any", 0.1) for i in range(2000)]

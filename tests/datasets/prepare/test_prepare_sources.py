@@ -14,6 +14,8 @@ from reage.datasets.prepare.labels import Labels
 from reage.datasets.prepare.sources import list_pictures, read_picture, read_side_labels
 from reage.errors import ImageError
 
+pytestmark = pytest.mark.quick
+
 
 def make_tar(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
     with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]

@@ -3,7 +3,7 @@
 Only what the file really holds is allocated: a tensor that claims more than its storage, or a
 storage that claims more than the file, is a ModelError. torch.load(weights_only=True, mmap=True)
 would do for honest files only: 400 bytes with a tuple nested 80 times as a key keep it busy for
-ever, and 60 bytes make it allocate any number (tests/models/test_hostile.py has both).
+ever, and 60 bytes make it allocate any number (tests/models/pickles/test_hostile.py has both).
 """
 
 from __future__ import annotations

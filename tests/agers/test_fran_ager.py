@@ -14,6 +14,8 @@ from reage.agers.fran import FranAger
 from reage.models.families.fran import PixelNetwork
 from seeded import seeded_picture
 
+pytestmark = pytest.mark.quick
+
 
 def ager(
     run: Callable[[Tensor], Tensor], *, signed: bool = False, side: int | None = None

@@ -8,6 +8,8 @@ import torch
 from made import random
 from reage.networks.stylegan2.discriminator import TextureCritic
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def critic() -> TextureCritic:

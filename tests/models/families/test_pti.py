@@ -19,6 +19,8 @@ from reage.errors import ModelError
 from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True)
 def persistence(monkeypatch: pytest.MonkeyPatch) -> None:

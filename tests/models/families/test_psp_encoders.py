@@ -21,6 +21,8 @@ from reage.models.registry import load
 from reage.networks.encoders.style_encoder import StyleEncoder
 from seeded import seeded_picture
 
+pytestmark = pytest.mark.quick
+
 # Widths of 16, 24, 32 and 48 instead of 64, 128, 256 and 512, a generator of 32 px; all else is as
 # published. Codes are of two pictures, pictures of the first.
 

@@ -8,6 +8,8 @@ import torch
 from made import random
 from reage.networks.encoders.encoder import Encoder, EncoderConfig
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def encoder() -> Encoder:

@@ -25,6 +25,8 @@ from reage.images import (
 from reage.images.deep_png import decode_deep_png, encode_deep_png
 from reage.images.metadata import PNG_SIGNATURE, png_chunk
 
+pytestmark = pytest.mark.quick
+
 MARK = "Re-aged by reage 0.1.0: 30 -> 70 years (synthetic)"
 XMP = b'<rdf:RDF><rdf:Description pets:Name="Rex"/></rdf:RDF>'
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -12,6 +12,8 @@ from reage.agers.direction import factorize, sefa_direction
 from reage.networks.generators import make_generator
 from reage.networks.lucidrains.generator import BilinearConfig, BilinearGenerator, blurred
 
+pytestmark = pytest.mark.quick
+
 CONFIGS = {
     "plain": BilinearConfig(32, (16, 16, 8, 8), 12, 12, 2),
     "attention": BilinearConfig(32, (16, 16, 8, 8), 12, 12, 2, attention=(4, 16)),

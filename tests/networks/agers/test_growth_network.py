@@ -8,6 +8,8 @@ import torch
 from made import random
 from reage.networks.agers.growth import Growth, GrowthConfig, warp_images
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module")
 def growth() -> Growth:

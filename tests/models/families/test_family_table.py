@@ -25,6 +25,8 @@ from reage.models.families.table import FAMILIES, find_family, layouts, write_fo
 from reage.models.registry import load
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
+pytestmark = pytest.mark.quick
+
 SIZES = GeneratorConfig(8, (4, 4), z_dim=6, w_dim=6, mapping_layers=1)
 
 

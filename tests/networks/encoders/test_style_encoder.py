@@ -13,6 +13,8 @@ from reage.networks.encoders.resnet import BasicBlock, ResNet
 from reage.networks.encoders.style_encoder import StyleEncoder, StyleEncoderConfig, with_age
 from seeded import seeded, seeded_picture
 
+pytestmark = pytest.mark.quick
+
 NARROW = BackboneConfig(stem=4, widths=(4, 6, 8, 8), units=(1, 2, 1, 1), squeeze=2)
 GOLDEN = Path(__file__).with_name("golden_psp_encoder.npz")
 

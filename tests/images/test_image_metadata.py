@@ -10,6 +10,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from reage.images import DIGITAL_SOURCE_TYPE, Photo, read_mark, read_photo, write_photo
 
+pytestmark = pytest.mark.quick
+
 MARK = 'Re-aged by reage 0.1.0: 30 -> 70 years & "synthetic" ä'
 XMP = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF

@@ -20,6 +20,8 @@ from reage.models.registry import load
 from reage.networks.agers.fran import FranNormed, FranPlain, fran_input
 from seeded import seeded_picture
 
+pytestmark = pytest.mark.quick
+
 KINDS = {"plain": FranPlain, "normed": FranNormed}
 
 

@@ -8,6 +8,8 @@ import torch
 from made import random
 from reage.networks.agers.latent_ager import Ager, AgerConfig, embed_age
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def ager() -> Ager:

@@ -17,6 +17,8 @@ from reage.images import to_array, to_tensor
 from reage.inputs import as_photo
 from reage.models.checkpoints import Alignment
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def picture() -> np.ndarray:

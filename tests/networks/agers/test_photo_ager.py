@@ -8,6 +8,8 @@ import torch
 from made import random
 from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
 
+pytestmark = pytest.mark.quick
+
 CONFIG = PhotoAgerConfig(16, widths=(8, 8, 8))
 
 

@@ -28,6 +28,8 @@ from reage.images import (
 )
 from reage.images.metadata import PNG_SIGNATURE, png_chunk
 
+pytestmark = pytest.mark.quick
+
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 DEEP = PICTURE.astype(np.uint16) * 257
 

@@ -38,6 +38,8 @@ from reage.models.families.nvidia import write as write_nvidia
 from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 
+pytestmark = pytest.mark.quick
+
 GOLDEN = Path(__file__).with_name("golden_nvidia.npz")
 
 

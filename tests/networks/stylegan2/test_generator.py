@@ -17,6 +17,8 @@ from reage.editor import Editor
 from reage.networks.stylegan2.generator import Generator, GeneratorConfig
 from reage.networks.stylegan2.synthesis import NoiseMode, level_resolutions
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture
 def ws(small: Generator) -> Tensor:

@@ -18,6 +18,8 @@ from reage.networks.stylegan2.ops import (
     upsampling_kernel,
 )
 
+pytestmark = pytest.mark.quick
+
 
 def paper_conv(x: Tensor, weight: Tensor, styles: Tensor, demodulate: bool = True) -> Tensor:
     """Equations 1 and 3 as they stand: weights of their own for each sample, one group each."""

@@ -21,6 +21,8 @@ from reage.models.families.rosinality import write as write_rosinality
 from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator
 
+pytestmark = pytest.mark.quick
+
 GOLDEN = Path(__file__).with_name("golden_rosinality.npz")
 Saved = Callable[[Any], Path]
 

@@ -14,6 +14,8 @@ from reage.errors import ModelError
 from reage.evaluation.second_age import load_second_age
 from reage.networks.judges.xception_age import BLOCKS, XceptionAge, xception_state_dict
 
+pytestmark = pytest.mark.quick
+
 
 def stored(network: XceptionAge) -> dict[str, np.ndarray]:
     """A network's tensors as the file names and turns them."""

@@ -13,6 +13,8 @@ from made_fran import KNOWN_CHANGE, NARROW, known_fran, seeded_fran
 from reage.networks.agers.fran import FRAN_CHANNELS, FranNormed, FranPlain, fran_input
 from seeded import seeded_picture
 
+pytestmark = pytest.mark.quick
+
 GOLDEN = Path(__file__).with_name("golden_fran.npz")  # widths of 4 to 64
 KINDS = {"plain": FranPlain, "normed": FranNormed}
 COUNTER = ".num_batches_tracked"  # plays no part in the result

@@ -26,6 +26,8 @@ from reage.models.families.paddlegan import write as write_paddlegan
 from reage.models.families.table import read_foreign
 from reage.networks.stylegan2.generator import Generator
 
+pytestmark = pytest.mark.quick
+
 
 class Calls:
     """Pickles as a call of any function."""

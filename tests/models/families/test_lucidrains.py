@@ -28,6 +28,8 @@ from reage.models.files import save_tensors
 from reage.models.registry import load
 from reage.networks.lucidrains.generator import BilinearGenerator
 
+pytestmark = pytest.mark.quick
+
 STRIDES = {16: 1, 32: 1, 64: 3, 256: 15}  # of the stored pictures; first and last row are there
 COMPUTED = "the file has no mean latent: computed from 4096 samples"
 GE = "GE.blocks.1."

@@ -32,6 +32,8 @@ from reage.models.families.table import (
 )
 from reage.networks.stylegan2.generator import Generator
 
+pytestmark = pytest.mark.quick
+
 HERE = Path(__file__).parent
 CASES = {"a": (32, 2), "b": (64, 8), "c": (1024, 8), "d": (256, 2)}  # resolution, mapping layers
 Write = Callable[[dict[str, Tensor], Path], None]

@@ -11,6 +11,8 @@ from reage.models.encoders import describe_encoder, style_encoder_config
 from reage.networks.encoders.irse import BackboneConfig
 from reage.networks.encoders.style_encoder import StyleEncoderConfig
 
+pytestmark = pytest.mark.quick
+
 RESTYLE = StyleEncoderConfig(
     16,
     backbone=BackboneConfig(input_channels=6, widths=(64, 96, 128, 192)),
