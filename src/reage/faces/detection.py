@@ -9,7 +9,7 @@ import numpy as np
 
 from reage.faces.face import Face, left_to_right, parse_points, select_faces
 from reage.faces.landmarker import MESH_SIZE, BlazeFace, Detections, FaceMesh, overlap
-from reage.faces.pyramid import TILE, WHOLE, Level, Photo, levels, resized, tiles
+from reage.faces.pyramid import TILE, WHOLE, Level, Photo, levels, resize_to, tiles
 from reage.faces.sampling import sample_quad
 
 __all__ = ["Face", "FaceDetector", "left_to_right", "parse_points", "select_faces"]
@@ -94,7 +94,7 @@ class FaceDetector:
 
     def _candidates(self, level: Level, photo: Photo) -> Iterator[_Candidate]:
         """Yield what one size of the photo shows."""
-        pixels = resized(photo.small, level.size)
+        pixels = resize_to(photo.small, level.size)
         fx, fy = (np.array(photo.small.shape[1::-1]) / pixels.shape[1::-1] * photo.factor).tolist()
         whole = level.tile == WHOLE
         for x, y, tile in tiles(pixels, level.tile):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-__all__ = ["FINE", "TILE", "WHOLE", "Level", "Photo", "levels", "resized", "tiles"]
+__all__ = ["FINE", "TILE", "WHOLE", "Level", "Photo", "levels", "resize_to", "tiles"]
 
 # The detector sees faces of 16 to 130 px. Read at three sizes, a photo shows it every face from
 # all of the photo's longer side down to 1.3 % of it.
@@ -83,7 +83,7 @@ def _starts(length: int, side: int) -> list[int]:
     return np.linspace(0, length - side, count).round().astype(int).tolist()
 
 
-def resized(rgb: np.ndarray, longer: int) -> np.ndarray:
+def resize_to(rgb: np.ndarray, longer: int) -> np.ndarray:
     """Bring the longer side to `longer`, keeping the shape."""
     height, width = rgb.shape[:2]
     factor = longer / max(width, height)

@@ -26,10 +26,10 @@ from PIL import (
 from reage.images.deep_png import decode_deep_png
 from reage.images.metadata import (
     as_bytes,
-    kept_png_chunks,
     make_upright,
     mark_in_xmp,
     png_chunks,
+    select_png_chunks,
 )
 from reage.images.photo import JpegTables, Photo
 from reage.images.sources import Source
@@ -71,7 +71,7 @@ def decode(source: Source) -> Photo:
         tags = tiff_tags(source.data)
         if is_plain_tiff(source, tags):
             return decode_tiff(source, tags)
-    image = _opened(source)
+    image = _open(source)
     if source.format == "PNG" and source.data[_PNG_BIT_DEPTH] == 16:
         return _decode_deep_png(source, image)
     return _decode_with_pillow(source, image)
@@ -81,10 +81,10 @@ def decode_mark(source: Source) -> str | None:
     """Return the mark in the XMP of a picture."""
     if source.format == "TIFF":
         return mark_in_xmp(as_bytes(tiff_tags(source.data).get(TIFF_XMP)))
-    return mark_in_xmp(as_bytes(_opened(source).info.get("xmp")))
+    return mark_in_xmp(as_bytes(_open(source).info.get("xmp")))
 
 
-def _opened(source: Source) -> ImageFile.ImageFile:
+def _open(source: Source) -> ImageFile.ImageFile:
     """Read the header only."""
     plugin = _heif_plugin() if source.format == "HEIF" else _PLUGINS[source.format]
     image = plugin(io.BytesIO(source.data))
@@ -120,7 +120,7 @@ def _decode_with_pillow(source: Source, image: ImageFile.ImageFile) -> Photo:
         comment=image.info.get("comment") if source.format == "JPEG" else None,
         dpi=image.info.get("dpi"),
         jpeg_tables=_jpeg_tables(image),
-        png_chunks=kept_png_chunks(source.data) if source.format == "PNG" else (),
+        png_chunks=select_png_chunks(source.data) if source.format == "PNG" else (),
         lossless=source.format == "WEBP" and _is_lossless_webp(source.data),
         notices=notices,
         path=source.path,
@@ -168,7 +168,7 @@ def _decode_deep_png(source: Source, image: ImageFile.ImageFile) -> Photo:
         icc_profile=image.info.get("icc_profile"),
         xmp=xmp,
         dpi=image.info.get("dpi"),
-        png_chunks=kept_png_chunks(source.data),
+        png_chunks=select_png_chunks(source.data),
         notices=source.frame_notices(getattr(image, "n_frames", 1)),
         path=source.path,
     )

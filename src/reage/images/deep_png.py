@@ -33,7 +33,7 @@ def decode_deep_png(data: bytes) -> np.ndarray:
     passes = _PASSES if interlaced else ((0, 0, 1, 1),)
     sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes]
     shapes = [(rows, 1 + pixel * columns) for columns, rows in sizes if columns > 0 < rows]
-    stream = _inflated(data, sum(rows * length for rows, length in shapes))
+    stream = _inflate(data, sum(rows * length for rows, length in shapes))
     halves, at = ([], []), 0
     for rows, length in shapes:
         lines = stream[at : at + rows * length].reshape(rows, length)
@@ -41,7 +41,7 @@ def decode_deep_png(data: bytes) -> np.ndarray:
         for part, half in enumerate(halves):
             half.append(np.concatenate([lines[:, :1], lines[:, 1 + part :: 2]], 1).ravel())
     header = struct.pack(">LL5B", width, height, 8, kind, 0, 0, interlaced)
-    high, low = (_decoded(header, np.concatenate(half)) for half in halves)
+    high, low = (_unfilter(header, np.concatenate(half)) for half in halves)
     return high.astype(np.uint16) << 8 | low
 
 
@@ -54,14 +54,14 @@ def encode_deep_png(samples: np.ndarray) -> bytes:
     parts, count = [], max(1, _BLOCK // lines.shape[1])
     for y in range(0, height, count):
         above = lines[y - 1 : y] if y else np.zeros_like(lines[:1])
-        parts.append(packer.compress(_filtered(lines[y : y + count], above, 2 * channels)))
+        parts.append(packer.compress(_filter(lines[y : y + count], above, 2 * channels)))
     pixels = b"".join([*parts, packer.flush()])
     header = struct.pack(">LL5B", width, height, 16, _COLOUR_TYPES[channels], 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
     return PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
-def _inflated(data: bytes, size: int) -> np.ndarray:
+def _inflate(data: bytes, size: int) -> np.ndarray:
     """The filtered lines of a file, which have to be `size` bytes."""
     at, packed = len(PNG_SIGNATURE), []
     while at + 12 <= len(data):
@@ -78,14 +78,14 @@ def _inflated(data: bytes, size: int) -> np.ndarray:
     return np.frombuffer(lines, np.uint8)
 
 
-def _decoded(header: bytes, lines: np.ndarray) -> np.ndarray:
+def _unfilter(header: bytes, lines: np.ndarray) -> np.ndarray:
     """Let Pillow undo the filters of an 8-bit picture."""
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.data, 0)), (b"IEND", b""))
     file = io.BytesIO(PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks))
     return np.asarray(PngImagePlugin.PngImageFile(file))
 
 
-def _filtered(lines: np.ndarray, above: np.ndarray, pixel: int) -> bytes:
+def _filter(lines: np.ndarray, above: np.ndarray, pixel: int) -> bytes:
     """Give each line the filter whose differences are smallest (the specification's heuristic)."""
     up = np.concatenate([above, lines[:-1]])
     left, corner = np.zeros_like(lines), np.zeros_like(lines)

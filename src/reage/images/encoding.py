@@ -22,10 +22,10 @@ from reage.errors import ImageError
 from reage.images.deep_png import encode_deep_png
 from reage.images.metadata import (
     PNG_SIGNATURE,
-    fitting_icc,
+    add_mark_to_xmp,
     mark_in_xmp,
-    marked_xmp,
     png_chunk,
+    select_icc,
 )
 from reage.images.photo import Photo, to_depth
 
@@ -78,13 +78,13 @@ def encode_photo(photo: Photo, format: str, mark: str | None) -> tuple[bytes, tu
 
     `mark` declares the picture as partly synthetic; None adds nothing.
     """
-    samples, notices = _fitting_samples(photo, format)
-    xmp, xmp_notices = _marked(photo, format, mark)
+    samples, notices = _fit_samples(photo, format)
+    xmp, xmp_notices = _add_mark(photo, format, mark)
     exif = photo.exif
     if format == "JPEG" and exif and len(exif) > _JPEG_SEGMENT:
         exif, xmp_notices = None, [*xmp_notices, "the EXIF data is too long for a JPEG: left out"]
     channels = 1 if samples.ndim == 2 else samples.shape[2]
-    contents = _Contents(samples, photo, exif, fitting_icc(photo.icc_profile, channels), xmp, mark)
+    contents = _Contents(samples, photo, exif, select_icc(photo.icc_profile, channels), xmp, mark)
     try:
         data = _ENCODERS[format](contents)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
@@ -105,7 +105,7 @@ def can_write_heif() -> bool:
     return bool(libheif_info()["HEIF"])
 
 
-def _fitting_samples(photo: Photo, format: str) -> tuple[np.ndarray, list[str]]:
+def _fit_samples(photo: Photo, format: str) -> tuple[np.ndarray, list[str]]:
     """Reduce to grey, 8 bit or no alpha where the photo or the format asks for it."""
     pixels, alpha, notices = photo.pixels, photo.alpha, []
     if pixels.dtype == np.uint16 and format not in _DEEP:
@@ -136,14 +136,14 @@ def _luminance(pixels: np.ndarray) -> np.ndarray:
     return ((red * 19595 + green * 38470 + blue * 7471 + 32768) >> 16).astype(pixels.dtype)
 
 
-def _marked(photo: Photo, format: str, mark: str | None) -> tuple[bytes | None, list[str]]:
+def _add_mark(photo: Photo, format: str, mark: str | None) -> tuple[bytes | None, list[str]]:
     limit = _JPEG_SEGMENT if format == "JPEG" else sys.maxsize
     xmp, notices = photo.xmp, []
     if mark is not None:
         describe = not _has_description(photo.exif)
-        xmp, kept = marked_xmp(photo.xmp, mark, describe=describe)
+        xmp, kept = add_mark_to_xmp(photo.xmp, mark, describe=describe)
         if kept and len(xmp) > limit:
-            xmp, kept = marked_xmp(None, mark, describe=describe)[0], False
+            xmp, kept = add_mark_to_xmp(None, mark, describe=describe)[0], False
         if not kept:
             notices.append("the photo's own XMP data could not be kept")
         if format == "BMP":
@@ -170,7 +170,7 @@ def _comment(contents: _Contents) -> bytes:
     return b"\n".join(line for line in lines if line)[:_JPEG_SEGMENT]
 
 
-def _saved(image: Image.Image, format: str, **options: Any) -> bytes:
+def _save(image: Image.Image, format: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, format, **options)
     return file.getvalue()
@@ -185,7 +185,7 @@ def _encode_jpeg(contents: _Contents) -> bytes:
         options |= {"quality": _QUALITY, "subsampling": 0}
     if contents.photo.dpi:
         options["dpi"] = contents.photo.dpi
-    return _saved(contents.image, "JPEG", comment=_comment(contents), **options)
+    return _save(contents.image, "JPEG", comment=_comment(contents), **options)
 
 
 def _encode_png(contents: _Contents) -> bytes:
@@ -193,7 +193,7 @@ def _encode_png(contents: _Contents) -> bytes:
     if contents.samples.dtype == np.uint16:
         plain = encode_deep_png(contents.samples)
     else:
-        plain = _saved(contents.image, "PNG", **_PNG_OPTIONS)
+        plain = _save(contents.image, "PNG", **_PNG_OPTIONS)
     header = len(PNG_SIGNATURE) + 25  # IHDR with its frame
     return plain[:header] + b"".join(_png_metadata(contents)) + plain[header:]
 
@@ -257,21 +257,21 @@ def _tiff_strip(rows: np.ndarray, order: str) -> bytes:
 def _encode_webp(contents: _Contents) -> bytes:
     image = contents.image.convert("RGBA" if contents.channels in (2, 4) else "RGB")
     options = contents.metadata() | _colour_icc(contents)
-    return _saved(
+    return _save(
         image, "WEBP", lossless=contents.photo.lossless, quality=_QUALITY, exact=True, **options
     )
 
 
 def _colour_icc(contents: _Contents) -> dict[str, Any]:
     """WebP has no grey: a profile for grey would be wrong in it."""
-    return {"icc_profile": fitting_icc(contents.icc_profile, 3)}
+    return {"icc_profile": select_icc(contents.icc_profile, 3)}
 
 
 def _encode_avif(contents: _Contents) -> bytes:
     image = contents.image.convert("RGBA") if contents.channels == 2 else contents.image
     sampling = "4:0:0" if contents.channels == 1 else "4:4:4"
     options = contents.metadata()
-    return _saved(
+    return _save(
         image, "AVIF", quality=_AVIF_QUALITY, speed=_AVIF_SPEED, subsampling=sampling, **options
     )
 
@@ -296,7 +296,7 @@ def _encode_heif(contents: _Contents) -> bytes:
 
 
 def _encode_bmp(contents: _Contents) -> bytes:
-    return _saved(contents.image, "BMP")
+    return _save(contents.image, "BMP")
 
 
 _ENCODERS = {

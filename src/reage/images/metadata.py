@@ -17,14 +17,14 @@ from xml.sax.saxutils import escape, unescape
 __all__ = [
     "DIGITAL_SOURCE_TYPE",
     "PNG_SIGNATURE",
+    "add_mark_to_xmp",
     "as_bytes",
-    "fitting_icc",
-    "kept_png_chunks",
     "make_upright",
     "mark_in_xmp",
-    "marked_xmp",
     "png_chunk",
     "png_chunks",
+    "select_icc",
+    "select_png_chunks",
 ]
 
 # https://cv.iptc.org/newscodes/digitalsourcetype/
@@ -109,7 +109,7 @@ def _upright_xmp(xmp: bytes) -> bytes:
     return re.sub(rb"<(G?Container:Directory)\b.*?</\1>", b"", xmp, flags=re.DOTALL)
 
 
-def marked_xmp(xmp: bytes | None, mark: str, *, describe: bool) -> tuple[bytes, bool]:
+def add_mark_to_xmp(xmp: bytes | None, mark: str, *, describe: bool) -> tuple[bytes, bool]:
     """Add the mark to an XMP packet; the flag says whether the packet's own fields were kept.
 
     `describe`: also offer the mark as the caption, unless the packet has one.
@@ -125,7 +125,7 @@ def marked_xmp(xmp: bytes | None, mark: str, *, describe: bool) -> tuple[bytes, 
 def _merge(xmp: bytes, mark: str, describe: bool) -> bytes | None:
     """Return `xmp` with our description added, or None where it is not plain well-formed XMP."""
     try:
-        text = _without_mark(xmp.decode().strip("\0 \n\ufeff"))
+        text = _remove_mark(xmp.decode().strip("\0 \n\ufeff"))
     except UnicodeDecodeError:
         return None
     end = text.rfind("</rdf:RDF>")
@@ -140,7 +140,7 @@ def _merge(xmp: bytes, mark: str, describe: bool) -> bytes | None:
     return merged
 
 
-def _without_mark(text: str) -> str:
+def _remove_mark(text: str) -> str:
     """Remove an earlier mark and any other source type: the property may be there only once."""
     text = re.sub(rf'<rdf:Description [^>]*"{_REAGE_NAMESPACE}".*?</rdf:Description>', "", text)
     text = re.sub(r"""\s[\w.-]+:DigitalSourceType\s*=\s*("[^"]*"|'[^']*')""", "", text)
@@ -168,7 +168,7 @@ def mark_in_xmp(xmp: bytes | None) -> str | None:
     return unescape(found[1].decode("utf-8", errors="replace")) if found else None
 
 
-def fitting_icc(profile: bytes | None, channels: int) -> bytes | None:
+def select_icc(profile: bytes | None, channels: int) -> bytes | None:
     """Return the profile if its colour space has as many colours as the picture, else None."""
     space = b"GRAY" if channels <= 2 else b"RGB "
     return profile if profile and profile[16:20] == space else None
@@ -191,7 +191,7 @@ def png_chunk(kind: bytes, payload: bytes) -> bytes:
     return struct.pack(">L", len(payload)) + kind + payload + struct.pack(">L", checksum)
 
 
-def kept_png_chunks(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
+def select_png_chunks(data: bytes) -> tuple[tuple[bytes, bytes], ...]:
     """Return the chunks that a new PNG of the same photo should hold, too."""
     return tuple(
         (kind, payload)

@@ -84,14 +84,14 @@ def _repack(page: Any, content: io.BytesIO) -> None:
         if strips:  # the last one may be lower; planes follow each other
             rows = min(rows, height - i % strips * rows)
         content.seek(start)
-        packed = zlib.compress(_unpacked(content.read(length), page.compression, rows * line), 0)
+        packed = zlib.compress(_unpack(content.read(length), page.compression, rows * line), 0)
         offsets.append(content.seek(0, io.SEEK_END))
         counts.append(content.write(packed))
     page.dataoffsets, page.databytecounts = tuple(offsets), tuple(counts)
     page.compression = _DEFLATE
 
 
-def _unpacked(data: bytes, compression: int, size: int) -> bytes:
+def _unpack(data: bytes, compression: int, size: int) -> bytes:
     """Let libtiff unpack `size` bytes: as one line of a grey picture, as which it is described."""
     tags = {256: size, 257: 1, 258: 8, 259: int(compression), 262: 1, 273: 8, 277: 1, 278: 1}
     tags[279] = len(data)

@@ -171,13 +171,13 @@ def save_model(
     if folder.exists() and not overwrite:
         raise ModelError(f"{folder} exists; choose another name or allow overwriting")
     with name_errors(folder, ModelError), new_folder(folder, overwrite=overwrite) as staged:
-        tensors = _as_stored(generator.state_dict(), dtype, significant_bits)
+        tensors = _to_storage(generator.state_dict(), dtype, significant_bits)
         metadata = {"tensor_hash": tensor_hash(tensors)}
         save_tensors(staged / GENERATOR_FILE, tensors, metadata)
         if encoder is not None:
-            save_tensors(staged / ENCODER_FILE, _as_stored(encoder, dtype, significant_bits))
+            save_tensors(staged / ENCODER_FILE, _to_storage(encoder, dtype, significant_bits))
         if discriminator is not None:
-            stored = _as_stored(discriminator.tensors, dtype, significant_bits)
+            stored = _to_storage(discriminator.tensors, dtype, significant_bits)
             save_tensors(staged / DISCRIMINATOR_FILE, stored, discriminator.settings)
         write_file(staged / CARD_FILE, card.encode())
         seal(staged, config)
@@ -220,18 +220,20 @@ def load_config(folder: Path) -> ModelConfig:
         )
     check_names({f.name: None for f in fields(ModelConfig)}, data, str(path))
     return ModelConfig(
-        name=_typed(data, "name", str, path),
-        generator=generator_config(_typed(data, "generator", dict, path), f"{path}: generator"),
-        alignment=_alignment(_typed(data, "alignment", dict, path), path),
-        encoder=None if data["encoder"] is None else _typed(data, "encoder", dict, path),
-        data=_typed(data, "data", str, path),
-        licence=_typed(data, "licence", str, path),
-        metrics=_typed(data, "metrics", dict, path),
-        sha256=_checksums(_typed(data, "sha256", dict, path), path),
+        name=_read_field(data, "name", str, path),
+        generator=generator_config(
+            _read_field(data, "generator", dict, path), f"{path}: generator"
+        ),
+        alignment=_alignment(_read_field(data, "alignment", dict, path), path),
+        encoder=None if data["encoder"] is None else _read_field(data, "encoder", dict, path),
+        data=_read_field(data, "data", str, path),
+        licence=_read_field(data, "licence", str, path),
+        metrics=_read_field(data, "metrics", dict, path),
+        sha256=_checksums(_read_field(data, "sha256", dict, path), path),
     )
 
 
-def _typed(data: dict[str, Any], name: str, kind: type, path: Path) -> Any:
+def _read_field(data: dict[str, Any], name: str, kind: type, path: Path) -> Any:
     value = data[name]
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ModelError(f"{path}: {name} is {value!r}, it has to be a {kind.__name__}")
@@ -241,7 +243,7 @@ def _typed(data: dict[str, Any], name: str, kind: type, path: Path) -> Any:
 def _alignment(data: dict[str, Any], path: Path) -> Alignment:
     check_names({f.name: None for f in fields(Alignment)}, data, f"{path}: alignment")
     for name in data:
-        _typed(data, name, int if isinstance(data[name], int) else float, path)
+        _read_field(data, name, int if isinstance(data[name], int) else float, path)
     if not (0 < data["scale"] <= 10 and -10 <= data["shift"] <= 10):
         raise ModelError(f"{path}: alignment {data} is out of range; FFHQ's is 1.0 and 0.1")
     return Alignment(float(data["scale"]), float(data["shift"]))
@@ -254,7 +256,7 @@ def _checksums(data: dict[str, Any], path: Path) -> dict[str, str]:
     return data
 
 
-def _rounded(tensor: Tensor, bits: int) -> Tensor:
+def _round(tensor: Tensor, bits: int) -> Tensor:
     """The nearest values of `bits` significant binary digits; vectors, being few, as they are.
 
     With 0 all are as they are.
@@ -265,10 +267,10 @@ def _rounded(tensor: Tensor, bits: int) -> Tensor:
     return torch.ldexp((mantissa * 2**bits).round() / 2**bits, exponent)
 
 
-def _as_stored(
+def _to_storage(
     tensors: Mapping[str, Tensor], dtype: torch.dtype, significant_bits: int
 ) -> dict[str, Tensor]:
-    stored = {n: _rounded(t.detach(), significant_bits).to(dtype) for n, t in tensors.items()}
+    stored = {n: _round(t.detach(), significant_bits).to(dtype) for n, t in tensors.items()}
     for name, tensor in stored.items():
         if tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
             raise ModelError(f"{name} has values beyond {dtype}; store the model as float32")

@@ -50,7 +50,7 @@ def make_style_encoder(
 ) -> StyleEncoder:
     """Make an encoder of pSp's kind for a generator, of float32 tensors. Strict, frozen."""
     config = style_encoder_config(settings, f"{source} (its settings)")
-    _belongs(config.num_ws, config.w_dim, generator.config, source)
+    _check_fit(config.num_ws, config.w_dim, generator.config, source)
     encoder = build_empty(partial(StyleEncoder, config), source=source)
     load_strictly(encoder, tensors, source=source)
     return encoder.eval().requires_grad_(False)
@@ -74,7 +74,7 @@ def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderCo
     check_names(usual, settings, where)
     values: dict[str, Any] = {k: v for k, v in settings.items() if k != "kind"}
     for name, value in values.items():
-        plain = isinstance(value, bool | str) or _whole(value)
+        plain = isinstance(value, bool | str) or _is_positive(value)
         if type(value) is not type(usual[name]) or not plain:
             raise ModelError(f"{where}: {name} is {value!r}, such as {usual[name]!r} is needed")
     if values["iterations"] > MAX_PASSES or sum(values["units"]) > MAX_PASSES:
@@ -89,7 +89,7 @@ def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderCo
         raise ModelError(f"{where}: {error}") from error
 
 
-def _whole(value: Any) -> bool:
+def _is_positive(value: Any) -> bool:
     numbers = value if isinstance(value, list) else [value]
     return all(type(n) is int and 0 < n <= MAX_SIZE for n in numbers)
 
@@ -106,17 +106,17 @@ def _config(model: Model, settings: dict[str, Any]) -> EncoderConfig:
     for name, value in settings.items():
         if name == "kind":
             continue
-        if isinstance(value, list) != isinstance(wanted[name], list) or not _whole(value):
+        if isinstance(value, list) != isinstance(wanted[name], list) or not _is_positive(value):
             raise ModelError(f"{where} has {name} {value!r}; whole numbers above 0 are needed")
         values[name] = tuple(value) if isinstance(value, list) else value
-    _belongs(values["num_ws"], values["w_dim"], generator, where)
+    _check_fit(values["num_ws"], values["w_dim"], generator, where)
     try:
         return EncoderConfig(**values)
     except ValueError as error:
         raise ModelError(f"{where} does not fit together: {error}") from error
 
 
-def _belongs(num_ws: int, w_dim: int, generator: AnyGeneratorConfig, where: str) -> None:
+def _check_fit(num_ws: int, w_dim: int, generator: AnyGeneratorConfig, where: str) -> None:
     for name, made, own in (
         ("num_ws", num_ws, generator.num_ws),
         ("w_dim", w_dim, generator.w_dim),

@@ -161,7 +161,7 @@ def export_part(part: Part, folder: Path, layout: GraphFormat) -> Exported:
     """Write one graph, compared before it is seen; ModelError where it is too far off."""
     name = f"{part.name}{FILES[layout]}"
     network = part.network.cpu().eval()
-    onnx = _traced(part, network)
+    onnx = _trace(part, network)
     with name_errors(folder, ModelError):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".", dir=folder) as staged:
@@ -194,7 +194,7 @@ def sample_inputs(part: Part, count: int, seed: int = 0) -> list[Tensor]:
     return made
 
 
-def _traced(part: Part, network: nn.Module) -> bytes:
+def _trace(part: Part, network: nn.Module) -> bytes:
     import_onnx()  # without it, PyTorch ends in a traceback
     names = list(part.inputs)
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():

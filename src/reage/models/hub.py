@@ -23,7 +23,7 @@ from reage.errors import ModelError
 from reage.files import new_folder
 from reage.models.files import file_sha256
 
-__all__ = ["SCHEME", "Pinned", "hub_model", "origin", "pinned"]
+__all__ = ["SCHEME", "Pinned", "hub_model", "origin", "read_pins"]
 
 SCHEME = "hf://"
 ENDPOINT = "https://huggingface.co"
@@ -73,10 +73,10 @@ def hub_model(name: str, folder: Path, progress: Progress | None = None) -> Path
         except BROKEN as error:
             reason = getattr(error, "reason", None) or error
             raise ModelError(f"cannot fetch {name} from {_endpoint()}: {reason}") from error
-    return _pinned(name, place)
+    return _check_pins(name, place)
 
 
-def pinned(path: Path) -> Pinned:
+def read_pins(path: Path) -> Pinned:
     """The pins of what `hub_model` gave. Raises ModelError where they cannot be read."""
     place = path if path.is_dir() else path.parent
     try:
@@ -96,10 +96,10 @@ def _endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
 
 
-def _pinned(name: str, place: Path) -> Path:
+def _check_pins(name: str, place: Path) -> Path:
     """Check the files against what they were when they were fetched."""
     try:
-        pins = pinned(place).sha256
+        pins = read_pins(place).sha256
         changed = [file for file, sha256 in pins.items() if file_sha256(place / file) != sha256]
     except (*BROKEN, ModelError) as error:
         raise ModelError(f"{place} is damaged; delete it to fetch {name} again") from error
@@ -135,7 +135,7 @@ def _fetch_all(repository: str, revision: str, place: Path, progress: Progress |
 def _choose(siblings: Any, repository: str) -> list[Listed]:
     """The files to fetch; ModelError where there is no model that can be loaded safely."""
     names = [str(item["rfilename"]) for item in siblings]
-    chosen = [_listed(item) for item in siblings if WANTED.fullmatch(str(item["rfilename"]))]
+    chosen = [_read_entry(item) for item in siblings if WANTED.fullmatch(str(item["rfilename"]))]
     weights = [file for file in chosen if file.name != "config.json"]
     if not weights:
         pickles = [name for name in names if name.endswith(PICKLES)]
@@ -156,7 +156,7 @@ def _choose(siblings: Any, repository: str) -> list[Listed]:
     return chosen
 
 
-def _listed(item: dict[str, Any]) -> Listed:
+def _read_entry(item: dict[str, Any]) -> Listed:
     large = item.get("lfs") or {}
     return Listed(
         str(item["rfilename"]), int(item["size"]), large.get("sha256"), item.get("blobId")

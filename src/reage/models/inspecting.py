@@ -8,7 +8,7 @@ from pathlib import Path
 from reage.models.checkpoints import load_config
 from reage.models.families.family import open_foreign
 from reage.models.families.table import find_family
-from reage.models.hub import SCHEME, pinned
+from reage.models.hub import SCHEME, read_pins
 from reage.models.registry import find_model
 from reage.models.summaries import Inspection, summarize_encoder, summarize_generator
 
@@ -18,16 +18,16 @@ __all__ = ["inspect_model"]
 def inspect_model(name: str | Path) -> Inspection:
     """Say what a model's file or folder is; ModelError where it is none that is known."""
     path = find_model(name)
-    found = _inspected(path)
+    found = _inspect(path)
     if not str(name).startswith(SCHEME):
         return found
-    pins = pinned(path)
+    pins = read_pins(path)
     lines = [("hub", f"{pins.repository}, revision {pins.revision}, commit {pins.commit}")]
     lines += [("SHA-256", f"{sha256}  {file}") for file, sha256 in sorted(pins.sha256.items())]
     return replace(found, lines=(*lines, *found.lines))
 
 
-def _inspected(path: Path) -> Inspection:
+def _inspect(path: Path) -> Inspection:
     if path.is_dir():
         return _folder(path)
     file = open_foreign(path)

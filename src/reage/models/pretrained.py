@@ -42,19 +42,19 @@ VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
 @cache
 def load_age_network() -> AgeNetwork:
     """Load dlib-models' apparent-age network; frozen, float32."""
-    return _carried(AgeNetwork(), "dlib/age.safetensors")
+    return _load_asset(AgeNetwork(), "dlib/age.safetensors")
 
 
 @cache
 def load_gender_network() -> GenderNetwork:
     """Load dlib-models' gender network; frozen, float32."""
-    return _carried(GenderNetwork(), "dlib/gender.safetensors")
+    return _load_asset(GenderNetwork(), "dlib/gender.safetensors")
 
 
 @cache
 def load_efficientnet() -> EfficientNetLite0:
     """Load EfficientNet-Lite0's ImageNet features; frozen, float32."""
-    return _carried(EfficientNetLite0(), "efficientnet/lite0.safetensors")
+    return _load_asset(EfficientNetLite0(), "efficientnet/lite0.safetensors")
 
 
 def load_likeness(device: torch.device) -> FeatureLikeness:
@@ -89,7 +89,7 @@ def load_perceptual(vgg16: Path | None = None) -> EfficientNetDistance | VGGDist
     except UNUSABLE as error:
         reason = (str(error).splitlines() or ["it is empty"])[0]
         raise ModelError(f"{file} is not torchvision's VGG16 ({VGG16_FILE}): {reason}") from error
-    return _frozen(network)
+    return _freeze(network)
 
 
 def _lpips_linear_file() -> Path | None:
@@ -100,11 +100,11 @@ def _lpips_linear_file() -> Path | None:
     return file if file.is_file() else None
 
 
-def _carried(network: Network, name: str) -> Network:
+def _load_asset(network: Network, name: str) -> Network:
     tensors, _ = load_tensors(ASSETS / name)
     load_strictly(network, {k: t.float() for k, t in tensors.items()}, source=name)
-    return _frozen(network)
+    return _freeze(network)
 
 
-def _frozen(network: Network) -> Network:
+def _freeze(network: Network) -> Network:
     return network.eval().requires_grad_(False)

@@ -144,7 +144,7 @@ def find_model(
                 return parent / text
         for row in known:
             if row.name == text:
-                return _downloaded(row, progress)
+                return _download(row, progress)
         for suffix in FOREIGN_SUFFIXES:
             if (models_folder() / (text + suffix)).is_file():
                 return models_folder() / (text + suffix)
@@ -210,7 +210,7 @@ def _folder_info(path: Path, source: Source) -> ModelInfo | None:
     )
 
 
-def _downloaded(row: KnownModel, progress: Callable[[int, int], None] | None) -> Path:
+def _download(row: KnownModel, progress: Callable[[int, int], None] | None) -> Path:
     """The file of a known model, fetched and verified if it is not there yet."""
     path = models_folder() / row.file_name
     if path.is_file() and path.stat().st_size == row.size:

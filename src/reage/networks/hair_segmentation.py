@@ -69,7 +69,7 @@ class Bottleneck(nn.Module):
     def __init__(self, channels: int, narrow: int, kind: str | int = "separable"):
         super().__init__()
         self.narrow = nn.Sequential(nn.Conv2d(channels, narrow, 1), nn.PReLU(narrow))
-        self.around = _around(narrow, kind)
+        self.around = _neighbour_layers(narrow, kind)
         self.widen = nn.Conv2d(narrow, channels, 1)
         self.activation = nn.PReLU(channels)
 
@@ -83,7 +83,7 @@ class DownBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, narrow: int):
         super().__init__()
         self.narrow = nn.Sequential(nn.Conv2d(inputs, narrow, 2, 2), nn.PReLU(narrow))
-        self.around = _around(narrow, "separable")
+        self.around = _neighbour_layers(narrow, "separable")
         self.widen = nn.Conv2d(narrow, outputs, 1)
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
         self.activation = nn.PReLU(outputs)
@@ -118,7 +118,7 @@ class MergeBlock(nn.Module):
     def __init__(self, channels: int, narrow: int):
         super().__init__()
         self.narrow = nn.Sequential(nn.Conv2d(2 * channels, narrow, 1), nn.PReLU(narrow))
-        self.around = _around(narrow, 1)
+        self.around = _neighbour_layers(narrow, 1)
         self.widen = nn.Conv2d(narrow, channels, 1)
         self.skip = nn.Conv2d(2 * channels, channels, 1)
         self.activation = nn.PReLU(channels)
@@ -141,7 +141,7 @@ def _unpool(x: Tensor, places: Tensor) -> Tensor:
     return F.pixel_shuffle((x.unsqueeze(2) * (places == four)).flatten(1, 2), 2)
 
 
-def _around(channels: int, kind: str | int) -> nn.Sequential:
+def _neighbour_layers(channels: int, kind: str | int) -> nn.Sequential:
     """The layers that look at neighbours: "separable", "wide", or the dilation of a full one."""
     if isinstance(kind, int):
         full = nn.Conv2d(channels, channels, 3, padding=kind, dilation=kind)

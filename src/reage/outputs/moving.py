@@ -15,7 +15,7 @@ from PIL import Image
 from reage.errors import ImageError
 from reage.ffmpeg import H264, av_module, h264_file
 from reage.files import check_place, write_file
-from reage.images.metadata import marked_xmp
+from reage.images.metadata import add_mark_to_xmp
 
 __all__ = ["MOVING_SUFFIXES", "check_moving", "mark_box", "write_moving"]
 
@@ -48,14 +48,14 @@ def write_moving(
     if kind == ".mp4":
         _write_mp4(frames, path, fps, b"" if mark is None else mark_box(mark), overwrite)
         return
-    xmp = b"" if mark is None else marked_xmp(None, mark, describe=True)[0]
+    xmp = b"" if mark is None else add_mark_to_xmp(None, mark, describe=True)[0]
     data = (_gif if kind == ".gif" else _webp)(frames, fps, xmp)
     write_file(path, data, overwrite=overwrite)
 
 
 def mark_box(mark: str) -> bytes:
     """The mark of synthetic media as a box at the end of an MP4."""
-    xmp = marked_xmp(None, mark, describe=True)[0]
+    xmp = add_mark_to_xmp(None, mark, describe=True)[0]
     return (24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp
 
 

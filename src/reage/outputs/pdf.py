@@ -10,7 +10,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from reage.images.metadata import marked_xmp
+from reage.images.metadata import add_mark_to_xmp
 
 __all__ = ["picture_as_pdf"]
 
@@ -23,7 +23,7 @@ def picture_as_pdf(picture: np.ndarray, dpi: float, *, mark: str | None, title: 
     height, width = picture.shape[:2]
     w, h = width / dpi * POINTS, height / dpi * POINTS
     show = f"q {w:.3f} 0 0 {h:.3f} 0 0 cm /I Do Q".encode()
-    xmp = b"" if mark is None else marked_xmp(None, mark, describe=True)[0]
+    xmp = b"" if mark is None else add_mark_to_xmp(None, mark, describe=True)[0]
     metadata = b" /Metadata 6 0 R" if xmp else b""
     jpeg = _jpeg(picture)
     objects = [

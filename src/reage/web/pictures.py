@@ -11,7 +11,7 @@ from PIL import Image
 
 from reage.errors import UsageError
 from reage.images import Photo, encode_photo
-from reage.images.metadata import marked_xmp
+from reage.images.metadata import add_mark_to_xmp
 from reage.images.writing import FORMATS
 from reage.outputs.moving import write_moving
 
@@ -38,7 +38,7 @@ def as_shown(pixels: np.ndarray, mark: str | None = MARK) -> bytes:
     Without a mark only where they are the photo's own.
     """
     file = io.BytesIO()
-    xmp = b"" if mark is None else marked_xmp(None, mark, describe=True)[0]
+    xmp = b"" if mark is None else add_mark_to_xmp(None, mark, describe=True)[0]
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.save(file, "JPEG", quality=JPEG_QUALITY, **({"xmp": xmp} if xmp else {}))
     return file.getvalue()

@@ -10,7 +10,7 @@ from torch import Tensor
 from made import random
 from reage.agers.direction import factorize, sefa_direction
 from reage.networks.generators import make_generator
-from reage.networks.lucidrains.generator import BilinearConfig, BilinearGenerator, blurred
+from reage.networks.lucidrains.generator import BilinearConfig, BilinearGenerator, blur
 
 pytestmark = pytest.mark.quick
 
@@ -99,8 +99,8 @@ def test_the_blur_mirrors_without_the_edge():
     for i in range(3):
         for j in range(3):
             wanted += taps[i] * taps[j] * padded[:, :, i : i + 5, j : j + 7]
-    assert torch.allclose(blurred(image), wanted, atol=1e-6)
-    assert torch.allclose(blurred(torch.ones(1, 4, 8, 8)), torch.ones(1, 4, 8, 8))
+    assert torch.allclose(blur(image), wanted, atol=1e-6)
+    assert torch.allclose(blur(torch.ones(1, 4, 8, 8)), torch.ones(1, 4, 8, 8))
 
 
 def test_gradients_are_those_of_small_differences():

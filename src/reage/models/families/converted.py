@@ -12,7 +12,7 @@ from reage.models.checkpoints import Part, build_generator
 from reage.networks.encoders.hypernet import HyperNetwork
 from reage.networks.generators import AnyGeneratorConfig
 
-__all__ = ["ConvertedGenerator", "checked", "fir_kernel"]
+__all__ = ["ConvertedGenerator", "build_converted", "fir_kernel"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ConvertedGenerator:
     hypernet: HyperNetwork | None = None  # bends the generator to a face
 
 
-def checked(
+def build_converted(
     config: AnyGeneratorConfig,
     state: Mapping[str, Tensor],
     *,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.families.converted import ConvertedGenerator, checked, fir_kernel
+from reage.models.families.converted import ConvertedGenerator, build_converted, fir_kernel
 from reage.models.loading import Shaped
 from reage.models.pickles.files import Held, PickledFile, load_all
 from reage.networks.stylegan2.generator import GeneratorConfig
@@ -22,12 +22,12 @@ from reage.networks.stylegan2.generator import GeneratorConfig
 __all__ = [
     "Layout",
     "Row",
+    "drop_repeats",
     "filter_keys",
     "from_layout",
     "infer_config",
     "key_table",
     "to_layout",
-    "unrepeated",
 ]
 
 MAX_BLOCKS, MAX_LAYERS = 16, 64
@@ -157,7 +157,7 @@ def from_layout(
         raise ModelError(f"{source} lacks {key}; is it a whole StyleGAN2 generator?")
     for key in sorted(theirs.keys() - known):
         raise ModelError(f"{source} has unknown {key}; is it a StyleGAN2 generator?")
-    means = {} if mean is None else {layout.mean: unrepeated(mean)}
+    means = {} if mean is None else {layout.mean: drop_repeats(mean)}
     tensors = load_all({**theirs, **means}, file, source)
     for key in filter_keys(config):
         if key in tensors and not _is_standard(tensors[key]):
@@ -165,10 +165,12 @@ def from_layout(
     state = {row.ours: row.to_ours(tensors[row.theirs], source) for row in table}
     if means:
         state["mapping.w_avg"] = _one_latent(tensors[layout.mean], config, source)
-    return checked(config, state, source=source, source_format=layout.source_format, notes=[])
+    return build_converted(
+        config, state, source=source, source_format=layout.source_format, notes=[]
+    )
 
 
-def unrepeated(mean: Held) -> Held:
+def drop_repeats(mean: Held) -> Held:
     """The one row of a mean latent that was saved as a view which repeats it."""
     if isinstance(mean, Tensor) or len(mean.shape) != len(mean.stride) or any(mean.stride[:-1]):
         return mean

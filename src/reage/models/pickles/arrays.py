@@ -89,7 +89,7 @@ class _Plain:
     def _array(self, record: Record, depth: int) -> Any:
         if record.name in FROM_BUFFER and len(record.args) == 4:
             content, dtype, shape, order = record.args
-            return self._counted(_values(shape, dtype, order == "F", content, self.source))
+            return self._count(_values(shape, dtype, order == "F", content, self.source))
         if record.name not in RECONSTRUCT:
             return None
         state = record.state  # version, shape, dtype, fortran, bytes or items
@@ -98,9 +98,9 @@ class _Plain:
         _, shape, dtype, fortran, content = state
         if isinstance(content, list):  # an object array: a dictionary or list that was wrapped
             return self.of(content[0] if shape == () and content else content, depth + 1)
-        return self._counted(_values(shape, dtype, bool(fortran), content, self.source))
+        return self._count(_values(shape, dtype, bool(fortran), content, self.source))
 
-    def _counted(self, array: np.ndarray) -> np.ndarray:
+    def _count(self, array: np.ndarray) -> np.ndarray:
         self._take(array.nbytes)
         return array
 

@@ -61,7 +61,7 @@ class BlurPool(nn.Module):
         return F.conv2d(x, self.filt, stride=self.stride, groups=x.shape[1])
 
 
-def _twice(inner: int, outer: int) -> list[nn.Module]:
+def _double_conv(inner: int, outer: int) -> list[nn.Module]:
     return [
         nn.Conv2d(inner, outer, 3, padding=1),
         nn.LeakyReLU(),
@@ -76,7 +76,7 @@ class PlainDown(nn.Module):
     def __init__(self, inner: int, outer: int):
         super().__init__()
         pool = [nn.MaxPool2d(2, stride=1), BlurPool(inner, stride=2)]
-        self.layer = nn.Sequential(*pool, *_twice(inner, outer))
+        self.layer = nn.Sequential(*pool, *_double_conv(inner, outer))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layer(x)
@@ -89,7 +89,7 @@ class PlainUp(nn.Module):
         super().__init__()
         doubled = nn.ConvTranspose2d(inner, outer, 2, stride=2)
         self.blur_upsample = nn.Sequential(doubled, BlurPool(outer, stride=1))
-        self.layer = nn.Sequential(*_twice(2 * outer, outer))
+        self.layer = nn.Sequential(*_double_conv(2 * outer, outer))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         return self.layer(torch.cat([self.blur_upsample(x), skip], dim=1))
@@ -104,10 +104,10 @@ class FranPlain(nn.Module):
         super().__init__()
         self.config = config or FranConfig()
         widths = self.config.widths
-        self.init_conv = nn.Sequential(*_twice(FRAN_CHANNELS, widths[0]))
+        self.init_conv = nn.Sequential(*_double_conv(FRAN_CHANNELS, widths[0]))
         for i, (outer, inner) in enumerate(pairwise(widths), 1):
             self.add_module(f"down{i}", PlainDown(outer, inner))
-        for i, (inner, outer) in enumerate(_upwards(widths), 1):
+        for i, (inner, outer) in enumerate(_up_widths(widths), 1):
             self.add_module(f"up{i}", PlainUp(inner, outer))
         self.final_conv = nn.Conv2d(widths[0], 3, 1)
 
@@ -149,7 +149,7 @@ class NormedPair(nn.Module):
         self.conv2 = nn.Conv2d(outer, outer, 3, padding=1)
         self.bn2 = Norm(outer)
 
-    def convolved(self, x: Tensor) -> Tensor:
+    def convolve(self, x: Tensor) -> Tensor:
         x = F.leaky_relu(self.bn1(self.conv1(x)))
         return F.leaky_relu(self.bn2(self.conv2(x)))
 
@@ -162,7 +162,7 @@ class NormedDown(NormedPair):
         self.smooth = Smooth(inner, PASCAL, stride=2, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.convolved(self.smooth(F.max_pool2d(x, 2, stride=1)))
+        return self.convolve(self.smooth(F.max_pool2d(x, 2, stride=1)))
 
 
 class NormedUp(NormedPair):
@@ -176,7 +176,7 @@ class NormedUp(NormedPair):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         x = self.smooth(F.pad(x, (1, 1, 1, 1), mode="reflect"))
         x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-        return self.convolved(torch.cat([x, skip], dim=1))
+        return self.convolve(torch.cat([x, skip], dim=1))
 
 
 class FranNormed(nn.Module):
@@ -193,7 +193,7 @@ class FranNormed(nn.Module):
         self.batchnorm1 = Norm(widths[0])  # behind both
         for i, (outer, inner) in enumerate(pairwise(widths), 1):
             self.add_module(f"downlayer{i}", NormedDown(outer, inner))
-        for i, (inner, outer) in enumerate(_upwards(widths), 1):
+        for i, (inner, outer) in enumerate(_up_widths(widths), 1):
             self.add_module(f"uplayer{i}", NormedUp(inner, outer))
         self.conv3 = nn.Conv2d(widths[0], 3, 1)
 
@@ -210,5 +210,5 @@ class FranNormed(nn.Module):
         return self.conv3(x)
 
 
-def _upwards(widths: Sequence[int]) -> list[tuple[int, int]]:
+def _up_widths(widths: Sequence[int]) -> list[tuple[int, int]]:
     return list(zip(widths[:0:-1], widths[-2::-1], strict=True))

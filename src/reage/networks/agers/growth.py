@@ -47,12 +47,12 @@ class Growth(nn.Module):
         `[N, 2, S, S]` of ages `[N]` in years, over the square widened by `margin` on each side;
         0 at its border, and for the own age.
         """
-        passed = self._passed(wanted) - self._passed(own)
+        passed = self._progress(wanted) - self._progress(own)
         side = self.config.side
         steps = self.shapes[1:] - self.shapes[:-1]
         return (passed @ steps.flatten(1)).reshape(-1, 2, side, side)
 
-    def _passed(self, ages: Tensor) -> Tensor:
+    def _progress(self, ages: Tensor) -> Tensor:
         """How much of the way between known ages `[K]` has been gone at ages `[N]`: `[N, K - 1]`.
 
         So shapes are linear between those known, and stay the same beyond them.

@@ -59,12 +59,12 @@ class Ager(nn.Module):
 
     def forward(self, ws: Tensor, own: Tensor, wanted: Tensor) -> Tensor:
         assert ws.shape[1:] == (self.config.num_ws, self.config.w_dim), f"ws is {tuple(ws.shape)}"
-        seen = self._see(ws)
+        seen = self._embed_code(ws)
         path = self._path(torch.cat([seen, seen]), torch.cat([wanted, own]))
         there, here = path[: ws.shape[0]], path[ws.shape[0] :]
         return self.out(there - here).view_as(ws) * self.scale
 
-    def _see(self, ws: Tensor) -> Tensor:
+    def _embed_code(self, ws: Tensor) -> Tensor:
         levels = torch.einsum("nlw,lwp->nlp", (ws - self.mean) / self.scale, self.project)
         return F.silu(self.first(levels.flatten(1)))
 

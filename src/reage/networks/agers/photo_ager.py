@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.networks.agers.latent_ager import AGE_NUMBERS, embed_age
-from reage.networks.stylegan2.ops import lowered
+from reage.networks.stylegan2.ops import lower_precision
 
 __all__ = ["PhotoAger", "PhotoAgerConfig"]
 
@@ -102,7 +102,7 @@ class PhotoAger(nn.Module):
         x = torch.cat([x, self.where.expand(x.shape[0], -1, -1, -1)], 1)
         if x.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)
-        with lowered(x, dtype):
+        with lower_precision(x, dtype):
             x = self._u_net(x, condition)
         change = OUT_GAIN * F.pixel_shuffle(x.float(), self.config.patch)
         # The pixels of a patch come from different channels: without this they show as a grid.

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reage.networks.stylegan2.ops import lowered
+from reage.networks.stylegan2.ops import lower_precision
 
 __all__ = ["Encoder", "EncoderConfig"]
 
@@ -97,7 +97,7 @@ class Encoder(nn.Module):
         x = F.pixel_unshuffle(F.avg_pool2d(x, factor) if factor > 1 else x, self.config.patch)
         if x.device.type == "cpu":
             x = x.contiguous(memory_format=torch.channels_last)
-        with lowered(x, dtype):
+        with lower_precision(x, dtype):
             x = self.body(x)
         x = F.leaky_relu(self.hidden(F.leaky_relu(x.float(), 0.2).flatten(1)), 0.2)
         offsets = self.offsets(x).view(-1, self.config.num_ws, self.config.w_dim)

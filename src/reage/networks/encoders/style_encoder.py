@@ -123,8 +123,8 @@ class StyleEncoder(Backbone):
     def _pyramid(self, maps: list[Tensor]) -> list[Tensor]:
         """The 1/16, 1/8 and 1/4 maps, each with what the coarser ones know."""
         coarse = maps[-1]
-        middle = _enlarged(coarse, maps[-2]) + self.latlayer1(maps[-2])
-        fine = _enlarged(middle, maps[-3]) + self.latlayer2(maps[-3])
+        middle = _enlarge(coarse, maps[-2]) + self.latlayer1(maps[-2])
+        fine = _enlarge(middle, maps[-3]) + self.latlayer2(maps[-3])
         return [coarse, middle, fine]
 
 
@@ -134,5 +134,5 @@ def with_age(images: Tensor, ages: Tensor) -> Tensor:
     return torch.cat([images, plane.expand(-1, 1, *images.shape[2:])], 1)
 
 
-def _enlarged(x: Tensor, like: Tensor) -> Tensor:
+def _enlarge(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=True)

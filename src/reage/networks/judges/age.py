@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["AGE_INPUT", "AgeNetwork", "age_moments", "normalized"]
+__all__ = ["AGE_INPUT", "AgeNetwork", "age_moments", "normalize"]
 
 AGE_INPUT = 64  # side of the picture that the network takes, pixels
 MEAN_RGB = (122.781998, 117.000999, 104.297997)  # subtracted from 0..255 RGB, then / 256
@@ -53,7 +53,7 @@ class AgeNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         assert images.ndim == 4 and images.shape[1] == 3, f"images are {tuple(images.shape)}"
-        x = F.max_pool2d(F.relu(self.stem(normalized(images, AGE_INPUT))), 3, 2)
+        x = F.max_pool2d(F.relu(self.stem(normalize(images, AGE_INPUT))), 3, 2)
         for block in self.blocks:
             x = block(x)
         return self.head(x.mean((2, 3))).softmax(1)
@@ -63,7 +63,7 @@ class AgeNetwork(nn.Module):
         return age_moments(self(images), self.ages)
 
 
-def normalized(images: Tensor, side: int) -> Tensor:
+def normalize(images: Tensor, side: int) -> Tensor:
     """Bring pictures in [-1, 1] to the size and range that dlib's face networks take."""
     if images.shape[-2:] != (side, side):
         images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reage.networks.judges.age import normalized
+from reage.networks.judges.age import normalize
 
 __all__ = ["GenderNetwork"]
 
@@ -23,7 +23,7 @@ class GenderNetwork(nn.Module):
         self.head = nn.Linear(16, 2)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = normalized(images, GENDER_INPUT)
+        x = normalize(images, GENDER_INPUT)
         for i, conv in enumerate(self.convs):
             x = F.relu(conv(x))
             if i % 2 == 1:

@@ -115,12 +115,12 @@ class BilinearBlock(nn.Module):
         if self.attention is not None:
             x = self.attention(x)
         if self.up:
-            x = doubled(x)
+            x = double_size(x)
         if noise is not None:
             noise = noise[:, :, : x.shape[2], : x.shape[3]]
         x = self.conv1(self.conv0(x, w, noise), w, noise)
         rgb = self.torgb(x, w).float()
-        return x, rgb if image is None else blurred(doubled(image)) + rgb
+        return x, rgb if image is None else blur(double_size(image)) + rgb
 
 
 class BilinearSynthesis(nn.Module):
@@ -191,12 +191,12 @@ class BilinearGenerator(StyleGenerator):
         return [conv.affine.weight for block in blocks for conv in (block.conv0, block.conv1)]
 
 
-def doubled(maps: Tensor) -> Tensor:
+def double_size(maps: Tensor) -> Tensor:
     """Twice the size by bilinear interpolation, the border repeated: `[N, C, 2H, 2W]`."""
     return F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def blurred(image: Tensor) -> Tensor:
+def blur(image: Tensor) -> Tensor:
     """The filter [1, 2, 1] both ways, the border mirrored without its last row: `[N, C, H, W]`."""
     channels = int(image.shape[1])  # a plain number, which an exported graph needs
     kernel = _blur_kernel(image.dtype, image.device).expand(channels, 1, 3, 3)

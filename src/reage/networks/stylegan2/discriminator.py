@@ -158,9 +158,9 @@ class FeatureHeads(nn.Module):
         rng = torch.Generator().manual_seed(seed)
         widths = config.channels
         for i, (inputs, width) in enumerate(zip(TAP_CHANNELS, widths, strict=True)):
-            self.register_buffer(f"projection{i}", _fixed(width, inputs, 1, rng))
+            self.register_buffer(f"projection{i}", _random_kernel(width, inputs, 1, rng))
         for i, (finer, coarser) in enumerate(pairwise(widths)):
-            self.register_buffer(f"mixer{i}", _fixed(finer, coarser, 3, rng))
+            self.register_buffer(f"mixer{i}", _random_kernel(finer, coarser, 3, rng))
         sizes = [max(config.side // shrunk, 4) for shrunk in (4, 8, 16, 32)]
         outputs = 1 + config.classes
         self.heads = nn.ModuleList(
@@ -191,10 +191,10 @@ class FeatureHeads(nn.Module):
         `classes` `[N]` (int64) names each picture's class; -1 = unconditional.
         """
         pairs = zip(self.heads, projected, strict=True)
-        logits = torch.cat([_chosen(head(x), classes) for head, x in pairs], 1)
+        logits = torch.cat([_add_class_logit(head(x), classes) for head, x in pairs], 1)
         if self.colour is None or view is None:
             return logits, None
-        return logits, _chosen(self.colour(view), classes)
+        return logits, _add_class_logit(self.colour(view), classes)
 
 
 class TextureCritic(nn.Module):
@@ -221,10 +221,10 @@ class TextureCritic(nn.Module):
 
         `classes` `[N]` (int64) names each picture's class; -1 = none.
         """
-        return _chosen(self.maps(images), classes)
+        return _add_class_logit(self.maps(images), classes)
 
 
-def _fixed(outputs: int, inputs: int, kernel: int, rng: torch.Generator) -> Tensor:
+def _random_kernel(outputs: int, inputs: int, kernel: int, rng: torch.Generator) -> Tensor:
     gain = math.sqrt(2 / (inputs * kernel**2))
     return torch.randn(outputs, inputs, kernel, kernel, generator=rng) * gain
 
@@ -240,7 +240,7 @@ def _head(inputs: int, width: int, size: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _chosen(maps: Tensor, classes: Tensor | None) -> Tensor:
+def _add_class_logit(maps: Tensor, classes: Tensor | None) -> Tensor:
     """The unconditional logit map plus that of each picture's class, `[N, P]`."""
     logits = maps[:, 0]
     if classes is not None and maps.shape[1] > 1:

@@ -39,11 +39,11 @@ class Generator(StyleGenerator):
         return [layer.affine.weight * layer.affine.weight_gain for layer in layers]
 
     def _make(self, ws: Tensor, maps: list[Tensor | None], dtype: torch.dtype) -> Tensor:
-        if ws.device.type == "cpu" and not self._learns():
+        if ws.device.type == "cpu" and not self._is_training():
             return self._prepare(dtype)(ws, maps)
         return self.synthesis(ws, maps, dtype)
 
-    def _learns(self) -> bool:
+    def _is_training(self) -> bool:
         weights = self.synthesis.parameters()
         return torch.is_grad_enabled() and any(weight.requires_grad for weight in weights)
 

@@ -13,7 +13,7 @@ __all__ = [
     "demodulation",
     "fold_fir",
     "leaky_relu",
-    "lowered",
+    "lower_precision",
     "modulated_conv",
     "upsample_2x",
     "upsampling_conv",
@@ -29,7 +29,7 @@ DEMODULATION_EPS = 1e-8
 HAS_AMX: bool = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
 
 
-def lowered(maps: Tensor, dtype: torch.dtype) -> torch.autocast:
+def lower_precision(maps: Tensor, dtype: torch.dtype) -> torch.autocast:
     """Convolutions in a lower precision than the weights have, where one is asked for."""
     return torch.autocast(maps.device.type, dtype, enabled=dtype != torch.float32)
 

@@ -69,13 +69,15 @@ class _Layer:
         if noise is not None:
             noise = (noise * (self.module.noise_strength * SQRT2)).to(x.dtype)
         if len(x) == 1 and self.folds and not torch.is_grad_enabled():
-            return self._folded(x, styles, gains, noise)
+            return self._convolve_folded(x, styles, gains, noise)
         x = x * styles[:, :, None, None].to(x.dtype)
         kernel = self.kernel
         y = upsampling_conv(x, kernel) if self.up else F.conv2d(x, kernel, padding=1)
         return _Activation.apply(y, gains, noise, self.bias)
 
-    def _folded(self, x: Tensor, styles: Tensor, gains: Tensor, noise: Tensor | None) -> Tensor:
+    def _convolve_folded(
+        self, x: Tensor, styles: Tensor, gains: Tensor, noise: Tensor | None
+    ) -> Tensor:
         """The layer for one picture, with styles and gains in the weights."""
         factors = styles.t() * gains if self.up else gains.t() * styles  # as the first two sizes
         weight = self.weight * factors[:, :, None, None]

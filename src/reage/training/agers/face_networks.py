@@ -12,7 +12,7 @@ from reage.models.checkpoints import Alignment
 from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.gender import GenderNetwork
 from reage.networks.judges.likeness import FeatureLikeness
-from reage.networks.stylegan2.ops import lowered
+from reage.networks.stylegan2.ops import lower_precision
 from reage.training.loop.data import AGE_BINS
 from reage.training.parts import LIKENESS_SIDE
 from reage.training.stylegan2.adversaries import at_side
@@ -47,5 +47,5 @@ class FaceNetworks:
 
     def describe(self, images: Tensor) -> list[Tensor]:
         """What the likeness compares of crops."""
-        with lowered(images, self.dtype):
+        with lower_precision(images, self.dtype):
             return self.likeness.describe(at_side(images, LIKENESS_SIDE))

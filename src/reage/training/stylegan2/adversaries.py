@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.stylegan2.discriminator import Discriminator, FeatureHeads, TextureCritic
-from reage.networks.stylegan2.ops import lowered
+from reage.networks.stylegan2.ops import lower_precision
 from reage.training.loop.draws import Draws
 from reage.training.loop.parallel import World
 from reage.training.loop.updating import held
@@ -133,7 +133,7 @@ class ProjectedAdversary:
         return diff_augment(images, draws)
 
     def describe(self, images: Tensor) -> Described:
-        with lowered(images, self.dtype):
+        with lower_precision(images, self.dtype):
             return Described(images, self.features(at_side(images, self.side)))
 
     def generator_loss(self, fake: Described, classes: Tensor | None = None) -> Tensor:
@@ -163,7 +163,7 @@ class ProjectedAdversary:
         """The hinge of all heads, weighed, of each picture `[N]`."""
         assert described.features is not None
         texture = None
-        with lowered(described.images, self.dtype):
+        with lower_precision(described.images, self.dtype):
             projected = self.heads.project(described.features)
             logits, colours = self.heads(projected, self.heads.view(described.images), classes)
             if self.texture is not None:
@@ -235,7 +235,7 @@ class StyleganAdversary:
 
     def _judge(self, images: Tensor) -> Tensor:
         images = images.contiguous(memory_format=torch.channels_last)
-        with lowered(images, self.dtype):
+        with lower_precision(images, self.dtype):
             return self.network(images).float()
 
 

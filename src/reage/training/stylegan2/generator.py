@@ -19,7 +19,7 @@ from reage.networks.encoders.encoder import Encoder
 from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.judges.perceptual import feature_distance, masked_mse
 from reage.networks.stylegan2.generator import Generator
-from reage.networks.stylegan2.ops import lowered
+from reage.networks.stylegan2.ops import lower_precision
 from reage.training.configs import GeneratorTraining
 from reage.training.loop.averaging import averaging_beta, update_average
 from reage.training.loop.data import BatchSource, FaceBatch
@@ -288,7 +288,7 @@ class GeneratorTrainer:
         mask = torch.ones_like(reals[:rebuilt, :1])
         mse = masked_mse(fakes.images[:rebuilt], reals[:rebuilt], mask).mean()
         if described.features is None or wanted.features is None:
-            with lowered(reals, self.dtype):
+            with lower_precision(reals, self.dtype):
                 seen = self.features(fakes.images[:rebuilt])
                 with torch.no_grad():
                     target = self.features(reals[:rebuilt])

@@ -66,7 +66,7 @@ def load_arcface(path: Path) -> ArcFace:
     backbone = infer_backbone(tensors, source)
     descriptor = side_of(tensors, "output_layer.3.weight", 0, source)
     network = build_empty(partial(ArcFace, backbone, descriptor), source=source)
-    return _filled(network, tensors, file, source)
+    return _fill(network, tensors, file, source)
 
 
 def load_dex_age(path: Path) -> DexAge:
@@ -78,7 +78,7 @@ def load_dex_age(path: Path) -> DexAge:
     widths = [side_of(tensors, f"conv{i}_1.weight", 0, source) for i in blocks]
     hidden = side_of(tensors, "fc7.weight", 0, source)
     network = build_empty(partial(DexAge, widths, hidden), source=source)
-    return _filled(network, tensors, file, source)
+    return _fill(network, tensors, file, source)
 
 
 def _state(path: Path) -> tuple[PickledFile, Group]:
@@ -90,7 +90,7 @@ def _state(path: Path) -> tuple[PickledFile, Group]:
     return file, {k: v for k, v in tensors.items() if not k.endswith(OLD_COUNTER)}
 
 
-def _filled(network: Network, tensors: Group, file: PickledFile, source: str) -> Network:
+def _fill(network: Network, tensors: Group, file: PickledFile, source: str) -> Network:
     check_shapes(network, tensors, source=source)
     load_strictly(network, load_all(tensors, file, source), source=source)
     return network.eval().requires_grad_(False)

@@ -34,12 +34,12 @@ def load_graph(path: Path) -> PixelNetwork:
     except (OSError, DecodeError) as error:
         raise ModelError(f"cannot read {path}: it is no ONNX graph ({error})") from error
     stored = {item.name for item in model.graph.initializer}
-    takes = [_described(item) for item in model.graph.input if item.name not in stored]
-    gives = [_described(item) for item in model.graph.output]
+    takes = [_describe(item) for item in model.graph.input if item.name not in stored]
+    gives = [_describe(item) for item in model.graph.output]
     if not (
         len(takes) == len(gives) == 1 and _fits(takes[0], FRAN_CHANNELS) and _fits(gives[0], 3)
     ):
-        found = f"takes {_listed(takes)} and gives {_listed(gives)}"
+        found = f"takes {_list_tensors(takes)} and gives {_list_tensors(gives)}"
         raise ModelError(
             f"{path} {found}; an ager takes one float tensor [N,5,H,W] and gives one [N,3,H,W]"
         )
@@ -47,13 +47,13 @@ def load_graph(path: Path) -> PixelNetwork:
     # The re-implementations differ in how they double: by a transposed convolution, or resized.
     signed = any(node.op_type in ("Resize", "Upsample") for node in model.graph.node)
     graph = open_graph(path, "onnx")
-    return PixelNetwork(_checked(graph, path), GRAPH, signed, SPAN, side)
+    return PixelNetwork(_check_output(graph, path), GRAPH, signed, SPAN, side)
 
 
 Described = tuple[str, list[int | None], bool]  # name, shape (None: any), whether of float32
 
 
-def _described(item: Any) -> Described:
+def _describe(item: Any) -> Described:
     kind = item.type.tensor_type
     shape = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
     return item.name, shape, kind.elem_type == 1
@@ -64,7 +64,7 @@ def _fits(item: Described, channels: int) -> bool:
     return plain and len(shape) == 4 and shape[1] in (channels, None)
 
 
-def _listed(items: list[Described]) -> str:
+def _list_tensors(items: list[Described]) -> str:
     texts = [f"{name} [{','.join(str(n or '?') for n in shape)}]" for name, shape, _ in items]
     return ", ".join(texts[:4]) or "nothing"
 
@@ -81,7 +81,7 @@ def _only_side(path: Path, shape: list[int | None]) -> int | None:
     return height
 
 
-def _checked(graph: Callable[[Tensor], Tensor], path: Path) -> Callable[[Tensor], Tensor]:
+def _check_output(graph: Callable[[Tensor], Tensor], path: Path) -> Callable[[Tensor], Tensor]:
     """The graph, one picture at a time; ModelError where it gives something else than it says."""
 
     def run(x: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.families.converted import ConvertedGenerator, checked
+from reage.models.families.converted import ConvertedGenerator, build_converted
 from reage.models.families.family import ForeignFile
 from reage.models.families.lucidrains.key_table import (
     FAMILY,
@@ -111,7 +111,7 @@ def read(file: ForeignFile) -> ConvertedGenerator:
     rng = torch.Generator().manual_seed(NOISE_SEED)
     side = config.resolution
     tensors["synthesis.noise_const"] = torch.rand(side, side, generator=rng)
-    return checked(config, tensors, source=source, source_format=FAMILY, notes=notes)
+    return build_converted(config, tensors, source=source, source_format=FAMILY, notes=notes)
 
 
 def _attention_notes(version: str) -> list[str]:

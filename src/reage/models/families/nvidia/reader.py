@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.models.families.converted import ConvertedGenerator, checked, fir_kernel
+from reage.models.families.converted import ConvertedGenerator, build_converted, fir_kernel
 from reage.models.families.family import ForeignFile
 from reage.models.generator_configs import MAX_WIDTH
 from reage.models.pickles.files import load_all
@@ -65,12 +65,12 @@ def read(file: ForeignFile) -> ConvertedGenerator:
             if pti
             else f"{source} is a pickle without a network G_ema; is it NVIDIA's?"
         )
-    found = _found(network, source)
+    found = _collect(network, source)
     config = _config(found, source)
     tensors = load_all(found.tensors, file, source)
     _check_filters(tensors, source)
     state = {k: v for k, v in tensors.items() if not k.endswith(FILTER)}
-    return checked(
+    return build_converted(
         config,
         state,
         source=source,
@@ -79,7 +79,7 @@ def read(file: ForeignFile) -> ConvertedGenerator:
     )
 
 
-def _found(network: Record, source: str) -> Found:
+def _collect(network: Record, source: str) -> Found:
     found = Found()
     if network.name == GENERATOR and network.state is None:
         _read_constructed(network, found, source)

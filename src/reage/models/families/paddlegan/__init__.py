@@ -22,7 +22,7 @@ from reage.models.files import write_file
 from reage.models.pickles.arrays import arrays_in
 from reage.networks.stylegan2.generator import GeneratorConfig
 
-__all__ = ["PADDLEGAN", "detect", "paddle_content", "read", "to_paddlegan", "write"]
+__all__ = ["PADDLEGAN", "detect", "read", "to_paddlegan", "to_tensors", "write"]
 
 PADDLEGAN = Layout(
     "paddlegan",
@@ -45,18 +45,18 @@ def detect(file: ForeignFile) -> bool:
 
 def read(file: ForeignFile) -> ConvertedGenerator:
     """Read the generator of a .pdparams file; nothing in it is run."""
-    return read_state(file, PADDLEGAN, paddle_content(arrays_in(file, str(file.path))))
+    return read_state(file, PADDLEGAN, to_tensors(arrays_in(file, str(file.path))))
 
 
-def paddle_content(value: Any) -> Any:
+def to_tensors(value: Any) -> Any:
     """Arrays as tensors, and paddle.save's pairs (name, array) as their array."""
     if isinstance(value, np.ndarray):
         return torch.from_numpy(np.array(value, order="C", dtype=value.dtype.newbyteorder("=")))
     if isinstance(value, list) and len(value) == 2 and isinstance(value[1], np.ndarray):
-        return paddle_content(value[1]) if isinstance(value[0], str) else value
+        return to_tensors(value[1]) if isinstance(value[0], str) else value
     if isinstance(value, dict):
         named = {k: v for k, v in value.items() if not str(k).endswith(INTERNAL)}
-        return {key: paddle_content(item) for key, item in named.items()}
+        return {key: to_tensors(item) for key, item in named.items()}
     return value
 
 

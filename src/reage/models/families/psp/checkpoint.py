@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reage.models.families.layouts import unrepeated
+from reage.models.families.layouts import drop_repeats
 from reage.models.families.rosinality import LATENT_AVG
 from reage.models.families.sizes import OLD_COUNTER, Group, input_channels
 from reage.models.pickles.files import Held, PickledFile, check_descriptions, refuse_code
@@ -15,7 +15,7 @@ from reage.models.pickles.interpreter import Record
 from reage.models.pickles.tensors import StoredTensor
 from reage.networks.encoders.style_encoder import Reading
 
-__all__ = ["GROUPS", "TYPES", "Checkpoint", "family_of", "groups_in", "take_apart"]
+__all__ = ["GROUPS", "TYPES", "Checkpoint", "family_of", "groups_in", "open_checkpoint"]
 
 STATE = "state_dict"
 GROUPS = ("decoder", "encoder", "pretrained_encoder", "hypernet")
@@ -58,7 +58,7 @@ def groups_in(content: Any) -> dict[str, Group] | None:
     return groups if "decoder" in groups and groups.keys() & {"encoder", "hypernet"} else None
 
 
-def take_apart(file: PickledFile, path: Path) -> Checkpoint | None:
+def open_checkpoint(file: PickledFile, path: Path) -> Checkpoint | None:
     """Take a torch file apart; None when it is of another kind.
 
     Raises ModelError when it would import anything that such a file has no use for.
@@ -76,7 +76,7 @@ def take_apart(file: PickledFile, path: Path) -> Checkpoint | None:
         file=file,
         groups=groups,
         opts=_plain_options(content.get("opts")),
-        latent_avg=unrepeated(latent_avg) if isinstance(latent_avg, StoredTensor) else None,
+        latent_avg=drop_repeats(latent_avg) if isinstance(latent_avg, StoredTensor) else None,
         other=[str(name) for name in content if name not in known],
     )
 

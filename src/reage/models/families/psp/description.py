@@ -7,7 +7,7 @@ from functools import partial
 from reage.models.encoders import describe_encoder
 from reage.models.families.family import ForeignFile
 from reage.models.families.layouts import filter_keys, infer_config, key_table
-from reage.models.families.psp.checkpoint import GROUPS, family_of, take_apart
+from reage.models.families.psp.checkpoint import GROUPS, family_of, open_checkpoint
 from reage.models.families.psp.encoder_sizes import infer_encoder
 from reage.models.families.rosinality import ROSINALITY
 from reage.models.loading import build_empty
@@ -25,7 +25,7 @@ __all__ = ["describe"]
 
 def describe(file: ForeignFile) -> Inspection:
     """Name the networks, and what is unknown, missing or unused."""
-    path, checkpoint = file.path, take_apart(file, file.path)
+    path, checkpoint = file.path, open_checkpoint(file, file.path)
     assert checkpoint is not None, "the file was detected as one"
     notes: list[str] = []
     decoder = checkpoint.groups["decoder"]

@@ -17,7 +17,7 @@ from reage.models.encoders import describe_encoder
 from reage.models.families.converted import ConvertedGenerator
 from reage.models.families.family import ForeignFile
 from reage.models.families.layouts import from_layout
-from reage.models.families.psp.checkpoint import GROUPS, Checkpoint, family_of, take_apart
+from reage.models.families.psp.checkpoint import GROUPS, Checkpoint, family_of, open_checkpoint
 from reage.models.families.psp.encoder_sizes import infer_encoder
 from reage.models.families.psp.hypernets import load_hypernet, w_encoder_beside
 from reage.models.families.rosinality import ROSINALITY
@@ -31,7 +31,7 @@ __all__ = ["read"]
 
 def read(file: ForeignFile) -> ConvertedGenerator:
     """Read the generator of a checkpoint with its encoder and, of SAM, its ager. Strict."""
-    checkpoint = take_apart(file, file.path)
+    checkpoint = open_checkpoint(file, file.path)
     assert checkpoint is not None, "the file was detected as one"
     return _read(checkpoint)
 
@@ -84,7 +84,7 @@ def _with_hypernet(checkpoint: Checkpoint, found: ConvertedGenerator) -> Convert
     assert isinstance(found.config, GeneratorConfig)  # rosinality's layout has no other
     hypernet = load_hypernet(tensors, checkpoint.file, found.config, opts, source)
     beside = w_encoder_beside(Path(checkpoint.source), opts)
-    start = None if beside is None else take_apart(read_torch_file(beside), beside)
+    start = None if beside is None else open_checkpoint(read_torch_file(beside), beside)
     if start is None or "encoder" not in start.groups:
         found.notes.append("its W encoder is not beside it: faces start from the average one")
         return replace(found, hypernet=hypernet)
