@@ -163,7 +163,7 @@ def _description(mark: str, with_caption: bool) -> str:
 
 
 def mark_in_xmp(xmp: bytes | None) -> str | None:
-    """Return the text that `marked_xmp` put into a packet."""
+    """Return the text that `add_mark_to_xmp` put into a packet."""
     found = re.search(rb"<reage:Mark>(.*?)</reage:Mark>", xmp or b"")
     return unescape(found[1].decode("utf-8", errors="replace")) if found else None
 
