@@ -441,7 +441,7 @@ class TestEditRefusals:
     def test_models_that_are_none(self, reage_: Reage, photo: Path, tmp_path: Path):
         for model, said in (
             ("absent", "no model 'absent': known are"),
-            (tmp_path, "no model folder"),
+            (tmp_path, "not a model folder"),
         ):
             done = reage_("edit", photo, "--to", "70", "--model", model)
             assert done.status == 1

@@ -8,6 +8,8 @@ from reage.inversion.style_mixing import mix
 
 pytestmark = pytest.mark.quick
 
+pytestmark = pytest.mark.quick
+
 
 def test_mixing_takes_just_the_levels() -> None:
     a, b = random(2, SMALL.num_ws, 32), random(2, SMALL.num_ws, 32, seed=1)

@@ -213,7 +213,7 @@ def test_missing_files_are_refused(folder: Path):
     (folder / "generator.safetensors").unlink()
     with pytest.raises(ModelError, match="cannot read"):
         load_model(folder)
-    with pytest.raises(ModelError, match="no model folder"):
+    with pytest.raises(ModelError, match="not a model folder"):
         load_model(folder.parent)
 
 

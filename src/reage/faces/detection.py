@@ -21,7 +21,7 @@ SHARES = 0.25, 0.5  # of the square that is read again around a candidate, which
 # textures and behind erased faces, none had over 0.63 in the whole photo, 0.80 in tiles.
 BELIEF, BELIEF_SMALL = 0.65, 0.82
 UPRIGHT = 0.9  # mean score that only faces seen upright reach: no need to turn them
-CROWD = 0.2  # of the longer side: beside a larger face, nobody misses faces of under 4 %
+CROWD = 0.2  # of the longer side: next to a larger face, faces under 4 % do not count
 PRESENCE = 0.5
 SAME_FACE = 0.3  # overlap of the landmarks' boxes
 HALF_PIXEL = np.array([0.5, 0.5, 0.0])  # between counting from centres and from edges; not in z

@@ -86,7 +86,7 @@ def select_faces(
 ) -> list[Face]:
     """Pick the largest face, all (from left to right), or number 1..n from left to right.
 
-    Raises FaceError when there is none, or no such number.
+    Raises FaceError if there is no face or no such number.
     """
     if not faces:
         raise FaceError(

@@ -22,7 +22,7 @@ OVERLAP = 96  # of the tiles: a face of up to this size is whole in one of them;
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo and a smaller copy, from which whatever needs no more detail is read."""
+    """A photo and a smaller copy for readers that need less detail."""
 
     full: np.ndarray  # [H, W, 3] uint8
     small: np.ndarray  # reduced by `factor`, its longer side FINE or more if the photo's is
@@ -47,7 +47,7 @@ class Level:
 
     size: int  # longer side of the photo in pixels
     tile: int  # side of the squares read at once
-    smallest: float = 0.0  # longer side of the boxes that are believed, in pixels
+    smallest: float = 0.0  # longer side of accepted boxes, in pixels
     largest: float = float("inf")
 
 

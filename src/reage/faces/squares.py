@@ -28,7 +28,7 @@ BORDER = 0.03  # of the square's side, where a face mask is exactly 0
 # The mesh ends at the hairline and in front of the ears. Age shows in the hair above; at the
 # sides a wider mask shows as a halo on the background beside a face.
 WIDEN, WIDEN_UP = 1.0, 0.3
-MASK_SIDE = 256  # so smooth a thing needs no more; larger masks are enlarged from it
+MASK_SIDE = 256  # enough for a smooth mask; larger masks are enlarged from it
 DIRECTIONS = 180  # of the outline of a face
 # Half-axes of the opening between an eye's lids, of the distance between the eyes.
 EYE_WIDTH, EYE_HEIGHT = 0.24, 0.12
@@ -100,7 +100,7 @@ def crop_face(rgb: np.ndarray, quad: np.ndarray, resolution: int) -> FaceCrop:
     """Sample the square `quad` of a photo `[H, W, 3]`, uint8 or uint16, at `resolution` pixels.
 
     A large face is low-pass filtered as it shrinks, a small one is interpolated (bicubic). Beyond
-    the photo its mirror image goes on, more and more blurred; `mask` says what was really there.
+    the photo its mirror image continues, more and more blurred; `mask` marks the real pixels.
     Raises FaceError when the square misses the photo.
     """
     quad = np.asarray(quad, np.float64)
@@ -195,7 +195,7 @@ def _blur_outside(patch: Patch, resolution: int) -> Image.Image:
 
 
 def _outline(face: Face) -> np.ndarray:
-    """Return points whose hull is the face: the mesh, or an ellipse where only points are known."""
+    """Return points whose hull is the face: the mesh, or an ellipse around five points."""
     if face.landmarks is not None:
         return face.landmarks[:, :2]
     eyes, x, _ = square_axes(face.points)

@@ -62,7 +62,7 @@ def encode_deep_png(samples: np.ndarray) -> bytes:
 
 
 def _inflate(data: bytes, size: int) -> np.ndarray:
-    """The filtered lines of a file, which have to be `size` bytes."""
+    """Return the filtered lines of a file, which must be `size` bytes."""
     at, packed = len(PNG_SIGNATURE), []
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">L", data, at)
@@ -86,7 +86,7 @@ def _unfilter(header: bytes, lines: np.ndarray) -> np.ndarray:
 
 
 def _filter(lines: np.ndarray, above: np.ndarray, pixel: int) -> bytes:
-    """Give each line the filter whose differences are smallest (the specification's heuristic)."""
+    """Choose for each line the filter with the smallest differences (the usual heuristic)."""
     up = np.concatenate([above, lines[:-1]])
     left, corner = np.zeros_like(lines), np.zeros_like(lines)
     left[:, pixel:], corner[:, pixel:] = lines[:, :-pixel], up[:, :-pixel]

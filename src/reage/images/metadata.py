@@ -2,7 +2,7 @@
 
 The mark declares, in the words of the IPTC, that a photo was partly made by a trained model. Other
 people's fields are kept as they are, byte for byte: XMP is edited as text and only checked by a
-parser, since writing it anew would rename the prefixes that many readers search for.
+parser, since rewriting it would rename the prefixes that many readers search for.
 """
 
 from __future__ import annotations

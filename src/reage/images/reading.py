@@ -1,4 +1,4 @@
-"""Picture files to Photos, and one clear line for each file that is none."""
+"""Read picture files as Photos; anything else gives one clear line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DAMAGED = (
 
 
 def read_photo(path: str | Path, max_pixels: int = MAX_PIXELS) -> Photo:
-    """Read a picture file; ImageError if it is none, is damaged or has too many pixels."""
+    """Read a picture file; ImageError if it is damaged, too large or not a picture."""
     return decode_photo(_file_bytes(Path(path)), path, max_pixels)
 
 

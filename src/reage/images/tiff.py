@@ -126,7 +126,7 @@ def tiff_tags(data: bytes) -> Image.Exif:
 
 
 def is_plain_tiff(source: Source, tags: Image.Exif) -> bool:
-    """Tell whether it is grey or RGB in 8 or 16 bit; refuse what is no finished photo."""
+    """Tell whether it is grey or RGB in 8 or 16 bit; refuse unfinished photos."""
     depths = set(np.atleast_1d(tags.get(258, 1)).tolist())
     kinds = set(np.atleast_1d(tags.get(339, 1)).tolist())  # 1: unsigned, 2: signed, 3: float
     is_raw = _TIFF_DNG_VERSION in tags or source.data[8:10] == b"CR"

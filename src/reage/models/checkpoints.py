@@ -188,7 +188,7 @@ def save_model(
 
 
 def seal(folder: Path, config: ModelConfig | None = None) -> ModelConfig:
-    """Write config.json anew with the checksums of all safetensors files of the folder.
+    """Rewrite config.json with the checksums of all safetensors files in the folder.
 
     To be called when a direction or an encoder was added. Without `config` the folder's own is
     kept, but for the checksums.
@@ -206,7 +206,7 @@ def load_config(folder: Path) -> ModelConfig:
     """Read and check config.json of a model folder."""
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise ModelError(f"{folder} is no model folder: it has no {CONFIG_FILE}")
+        raise ModelError(f"{folder} is not a model folder: it has no {CONFIG_FILE}")
     try:
         data = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:
@@ -236,7 +236,7 @@ def load_config(folder: Path) -> ModelConfig:
 def _read_field(data: dict[str, Any], name: str, kind: type, path: Path) -> Any:
     value = data[name]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ModelError(f"{path}: {name} is {value!r}, it has to be a {kind.__name__}")
+        raise ModelError(f"{path}: {name} is {value!r}; it must be a {kind.__name__}")
     return value
 
 
@@ -257,10 +257,7 @@ def _checksums(data: dict[str, Any], path: Path) -> dict[str, str]:
 
 
 def _round(tensor: Tensor, bits: int) -> Tensor:
-    """The nearest values of `bits` significant binary digits; vectors, being few, as they are.
-
-    With 0 all are as they are.
-    """
+    """Round matrices to `bits` significant binary digits (0: not at all); vectors stay exact."""
     if not bits or tensor.ndim < 2:
         return tensor
     mantissa, exponent = torch.frexp(tensor.float())

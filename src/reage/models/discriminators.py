@@ -1,4 +1,4 @@
-"""The discriminator of a model folder: what a training of its generator goes on with."""
+"""The discriminator of a model folder, with which training of its generator resumes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def load_discriminator(model: Model, *, required: bool = True) -> Discriminator 
 
 
 def describe_discriminator(network: Discriminator) -> Part:
-    """Its sizes and its tensors, for `save_model`."""
+    """Return its sizes and tensors for `save_model`."""
     return Part({METADATA: json.dumps(asdict(network.config))}, network.state_dict())
 
 

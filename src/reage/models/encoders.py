@@ -1,4 +1,4 @@
-"""The encoder of a model: of its folder, or of the foreign file that it came in."""
+"""The encoder of a model, from its folder or from the foreign checkpoint."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from reage.networks.generators import AnyGenerator, AnyGeneratorConfig
 
 __all__ = ["IR_SE", "describe_encoder", "load_encoder", "make_style_encoder"]
 
-RESIDUAL = "residual"  # the kind of reage's own; the other is that of pSp and its heirs
+RESIDUAL = "residual"  # reage's own kind; the other one is that of pSp and its successors
 IR_SE = "ir-se"
 MAX_SIZE = 8192  # of any number in an encoder's config: no sensible one comes near
 MAX_PASSES = 100
 
 
 def load_encoder(model: Model) -> Encoder | StyleEncoder | None:
-    """Load the encoder that belongs to a model; None when it has none. Strict, frozen."""
+    """Load a model's encoder, strict and frozen; None if it has none."""
     settings = model.config.encoder
     if model.encoder is not None:
         source = f"{model.config.name}: its encoder"
@@ -48,7 +48,7 @@ def load_encoder(model: Model) -> Encoder | StyleEncoder | None:
 def make_style_encoder(
     settings: dict[str, Any], tensors: Mapping[str, Tensor], generator: AnyGenerator, source: str
 ) -> StyleEncoder:
-    """Make an encoder of pSp's kind for a generator, of float32 tensors. Strict, frozen."""
+    """Build a pSp-like encoder for a generator from float32 tensors; strict and frozen."""
     config = style_encoder_config(settings, f"{source} (its settings)")
     _check_fit(config.num_ws, config.w_dim, generator.config, source)
     encoder = build_empty(partial(StyleEncoder, config), source=source)
@@ -57,7 +57,7 @@ def make_style_encoder(
 
 
 def describe_encoder(config: EncoderConfig | StyleEncoderConfig) -> dict[str, Any]:
-    """What `ModelConfig.encoder` says of an encoder."""
+    """Describe an encoder for `ModelConfig.encoder`."""
     sizes = asdict(config)
     kind = RESIDUAL
     if isinstance(config, StyleEncoderConfig):
@@ -67,7 +67,7 @@ def describe_encoder(config: EncoderConfig | StyleEncoderConfig) -> dict[str, An
 
 
 def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderConfig:
-    """Read the settings of an encoder of pSp's kind; ModelError where they make no sense."""
+    """Read the settings of a pSp-like encoder; ModelError if they make no sense."""
     if settings.get("kind") != IR_SE:
         raise ModelError(f"{where}: kind {settings.get('kind')!r:.60} is not {IR_SE}")
     usual = describe_encoder(StyleEncoderConfig(18))

@@ -1,4 +1,4 @@
-"""Files written in one piece, and safetensors whose errors are ModelErrors."""
+"""Atomic file writing, and safetensors whose errors are ModelErrors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file in one piece, in a folder that is made if it is not there."""
+    """Write a file atomically; create its folder if needed."""
     with name_errors(path, ModelError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_file(path) as temporary:
@@ -63,9 +63,9 @@ def save_tensors(
 def load_tensors(
     path: Path, *, sha256: str | None = None
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a safetensors file: its tensors, and its metadata. `sha256` is what it has to hash to.
+    """Read the tensors and the metadata of a safetensors file. `sha256` is the expected hash.
 
-    Raises ModelError when it cannot be read, is no safetensors file or is not the one expected.
+    Raises ModelError if the file cannot be read, is not safetensors or has another hash.
     """
     data = read_bytes(path)
     if sha256 is not None:
@@ -85,7 +85,7 @@ def load_tensors(
 
 
 def tensor_hash(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over sorted names, shapes and values as float32, whatever the file's layout is.
+    """Compute a SHA-256 over sorted names, shapes and float32 values, independent of the layout.
 
     A generator stored as float16 hashes its rounded values, so it is the same before and after
     it is converted to float32.

@@ -1,6 +1,6 @@
-"""What config.json says of a generator: its kind and sizes, written and read back with care.
+"""The kind and sizes of a generator in config.json, written and strictly read.
 
-StyleGAN2's have no `kind`: their files are older than the second one.
+StyleGAN2 generators have no `kind`: their files are older than the second kind.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KINDS: dict[str, type[AnyGeneratorConfig]] = {"bilinear": BilinearConfig}
 
 
 def describe_generator(config: AnyGeneratorConfig) -> dict[str, Any]:
-    """The sizes of a generator, with its kind where it is not StyleGAN2."""
+    """Describe the sizes of a generator, and its kind if it is not StyleGAN2."""
     for kind, made in KINDS.items():
         if isinstance(config, made):
             return {KIND: kind, **asdict(config)}
@@ -31,7 +31,7 @@ def describe_generator(config: AnyGeneratorConfig) -> dict[str, Any]:
 
 
 def generator_config(data: dict[str, Any], where: str) -> AnyGeneratorConfig:
-    """Read `describe_generator`'s result; ModelError, which names `where`, if it cannot be one."""
+    """Read what `describe_generator` made; ModelError, which names `where`, if malformed."""
     made, values = GeneratorConfig, dict(data)
     if KIND in data:
         kind = values.pop(KIND)
@@ -49,7 +49,7 @@ def generator_config(data: dict[str, Any], where: str) -> AnyGeneratorConfig:
     if not all(type(n) is int and 0 < n <= MAX_WIDTH for n in numbers):
         raise ModelError(f"{where} has values that are not whole numbers above 0")
     if type(switch) is not bool:
-        raise ModelError(f"{where} has constant {switch!r:.60}, which is true or false")
+        raise ModelError(f"{where} has constant {switch!r:.60}; it must be true or false")
     if values["mapping_layers"] > MAX_MAPPING_LAYERS:
         raise ModelError(f"{where}: {values['mapping_layers']} mapping layers; 8 is usual")
     try:

@@ -34,7 +34,9 @@ def open_graph(path: Path, layout: GraphFormat, *, bfloat16: bool = False) -> Gr
     It computes in float32, or with `bfloat16` in that where the runtime can (OpenVINO).
     """
     if not path.is_file():
-        raise ModelError(f"{path} is not there; make it with: reage export MODEL --{layout} FOLDER")
+        raise ModelError(
+            f"{path} does not exist; create it with: reage export MODEL --{layout} FOLDER"
+        )
     open_one = _open_onnx if layout == "onnx" else _open_openvino
     return open_one(path, bfloat16)
 
@@ -97,7 +99,7 @@ def _open_openvino(path: Path, bfloat16: bool) -> Graph:
     except RuntimeError as error:
         raise ModelError(f"{path} cannot be run: {str(error).splitlines()[0][:160]}") from error
 
-    lock = threading.Lock()  # a compiled graph does one thing at a time, and refuses the next
+    lock = threading.Lock()  # a compiled graph refuses a second call while it runs
 
     def run(*inputs: Tensor) -> Tensor:
         arrays = [value.detach().cpu().contiguous().numpy() for value in inputs]

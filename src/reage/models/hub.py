@@ -34,7 +34,7 @@ PINS = "pins.json"
 CHUNK, TIMEOUT = 1 << 20, 30
 LARGEST = 4 << 30  # bytes of one file; a 1024-px generator has 0.12
 LISTING = 16 << 20  # bytes of the hub's list of files
-# What a bad connection, or an answer that is none of the hub's, ends in.
+# What a bad connection or a malformed answer raises.
 BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, EOFError)
 
 Progress = Callable[[int, int], None]
@@ -77,7 +77,7 @@ def hub_model(name: str, folder: Path, progress: Progress | None = None) -> Path
 
 
 def read_pins(path: Path) -> Pinned:
-    """The pins of what `hub_model` gave. Raises ModelError where they cannot be read."""
+    """Read the pins of a folder from `hub_model`; ModelError if they cannot be read."""
     place = path if path.is_dir() else path.parent
     try:
         known = json.loads((place / PINS).read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ def read_pins(path: Path) -> Pinned:
 
 
 def origin(name: str) -> str:
-    """How a card says where a model is from: its name on the hub, else the file's own name."""
+    """Name a model's origin for its card: its name on the hub, else its file name."""
     return name if name.startswith(SCHEME) else Path(name).name
 
 
@@ -97,7 +97,7 @@ def _endpoint() -> str:
 
 
 def _check_pins(name: str, place: Path) -> Path:
-    """Check the files against what they were when they were fetched."""
+    """Compare the files with the hashes recorded when they were fetched."""
     try:
         pins = read_pins(place).sha256
         changed = [file for file, sha256 in pins.items() if file_sha256(place / file) != sha256]
@@ -133,7 +133,7 @@ def _fetch_all(repository: str, revision: str, place: Path, progress: Progress |
 
 
 def _choose(siblings: Any, repository: str) -> list[Listed]:
-    """The files to fetch; ModelError where there is no model that can be loaded safely."""
+    """Choose the files to fetch; ModelError if no model can be loaded safely."""
     names = [str(item["rfilename"]) for item in siblings]
     chosen = [_read_entry(item) for item in siblings if WANTED.fullmatch(str(item["rfilename"]))]
     weights = [file for file in chosen if file.name != "config.json"]

@@ -1,4 +1,4 @@
-"""What a file or folder is, said without using it; of large checkpoints nothing is loaded."""
+"""Describe a file or folder without using it; large checkpoints are not loaded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["inspect_model"]
 
 
 def inspect_model(name: str | Path) -> Inspection:
-    """Say what a model's file or folder is; ModelError where it is none that is known."""
+    """Describe a model's file or folder; ModelError if its kind is unknown."""
     path = find_model(name)
     found = _inspect(path)
     if not str(name).startswith(SCHEME):

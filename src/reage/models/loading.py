@@ -1,4 +1,4 @@
-"""Networks filled with tensors that came from somewhere: names and shapes have to be theirs."""
+"""Fill networks with stored tensors, whose names and shapes must match."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ INITIALIZERS = (nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_)
 
 
 class Uninitialized(TorchFunctionMode):
-    """Leave out the random numbers of new networks whose weights are about to be loaded.
+    """Skip random initialisation of networks whose weights are about to be loaded.
 
-    The device "meta" would do it too, but its first use imports torch's compiler: a second more
+    The "meta" device would work too, but its first use imports torch's compiler: one more second
     at every start.
     """
 
@@ -45,30 +45,30 @@ class Uninitialized(TorchFunctionMode):
 
 
 def build_empty(make: Callable[[], Network], *, source: str) -> Network:
-    """Make a network whose weights are about to be loaded; ModelError where no memory holds it."""
+    """Build a network whose weights are about to be loaded; ModelError if memory runs out."""
     try:
         with Uninitialized():
             return make()
     except (RuntimeError, MemoryError, OverflowError) as error:
         reason = (str(error).splitlines() or ["out of memory"])[0][:120]
-        raise ModelError(f"{source} has the sizes of no sensible network: {reason}") from error
+        raise ModelError(f"{source} has sizes that no network can have: {reason}") from error
 
 
 class Shaped(Protocol):
-    """A tensor, or the description of one that is not loaded."""
+    """A tensor, or the description of a tensor that is not loaded."""
 
     @property
     def shape(self) -> Sequence[int]: ...
 
 
 def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
-    """Give a network its tensors; ModelError unless names and shapes are all its own."""
+    """Load tensors into a network; ModelError unless all names and shapes match."""
     check_shapes(network, tensors, source=source)
     network.load_state_dict(dict(tensors), assign=True)
 
 
 def check_shapes(network: nn.Module, tensors: Mapping[str, Shaped], *, source: str) -> None:
-    """Raise ModelError unless tensors, loaded or not, have a network's names and shapes."""
+    """Raise ModelError unless tensors, loaded or not, have the network's names and shapes."""
     wanted = {name: tuple(t.shape) for name, t in network.state_dict().items()}
     check_names(wanted, tensors, source)
     for name, shape in wanted.items():

@@ -1,4 +1,4 @@
-"""Networks of other makers whose weights come with reage: nothing is downloaded."""
+"""Third-party networks whose weights ship with reage: nothing is downloaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names to models: embedded, in the user's folder, downloadable, or any file that is given."""
+"""Find models by name: embedded, in the user's folder, downloadable, or any given file."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class ModelInfo:
 
 
 def models_folder() -> Path:
-    """Where the user's models are: $REAGE_HOME/models, else the data folder of the desktop."""
+    """Return the user's model folder: $REAGE_HOME/models, else the desktop's data folder."""
     home = os.environ.get("REAGE_HOME")
     if home:
         return Path(home).expanduser() / "models"
@@ -100,9 +100,9 @@ def models_folder() -> Path:
 
 
 def list_models(known: Sequence[KnownModel] = KNOWN) -> list[ModelInfo]:
-    """All models that have a name: embedded, installed, downloadable. Broken folders are left out.
+    """List all named models: embedded, installed, downloadable. Broken folders are left out.
 
-    A name that is there twice is the first one's, in this order.
+    If a name occurs twice, the first place in this order wins.
     """
     found: dict[str, ModelInfo] = {}
     places: tuple[tuple[Path, Source], ...] = (
@@ -152,7 +152,7 @@ def find_model(
     if path.is_file() or (path / CONFIG_FILE).is_file():
         return path
     if path.is_dir():
-        raise ModelError(f"{path} is no model folder: it has no {CONFIG_FILE}")
+        raise ModelError(f"{path} is not a model folder: it has no {CONFIG_FILE}")
     names = ", ".join(info.name for info in list_models(known))
     raise ModelError(f"no model {text!r}: known are {names}; or give a model folder or file")
 
@@ -172,7 +172,7 @@ def load(
 
 
 def model_card(name: str | Path) -> str:
-    """The text of a model's card."""
+    """Read a model's card."""
     path = find_model(name)
     card = path / CARD_FILE
     if not path.is_dir() or not card.is_file():
@@ -203,7 +203,7 @@ def _folder_info(path: Path, source: Source) -> ModelInfo | None:
         return None
     try:
         config = load_config(path)
-    except ModelError:  # the list is to help; loading that one says what is wrong
+    except ModelError:  # the error appears when that model is loaded
         return None
     return ModelInfo(
         path.name, source, config.licence, config.data, config.generator.resolution, path
@@ -211,12 +211,12 @@ def _folder_info(path: Path, source: Source) -> ModelInfo | None:
 
 
 def _download(row: KnownModel, progress: Callable[[int, int], None] | None) -> Path:
-    """The file of a known model, fetched and verified if it is not there yet."""
+    """Return the file of a known model; fetch and verify it if it is missing."""
     path = models_folder() / row.file_name
     if path.is_file() and path.stat().st_size == row.size:
         if file_sha256(path) == row.sha256:
             return path
-        raise ModelError(f"{path} is not the file it was (SHA-256); delete it to fetch it again")
+        raise ModelError(f"{path} has changed (SHA-256); delete it to fetch it again")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with new_file(path) as temporary, temporary.open("wb") as file:

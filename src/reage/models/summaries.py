@@ -1,4 +1,4 @@
-"""What is said of a model in a few words: its generator, its encoder."""
+"""Short descriptions of models: generator and encoder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ READINGS = {
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found, line by line."""
+    """The description of a file, line by line."""
 
     path: Path
     family: str  # "pSp", "SAM", "rosinality", "model folder", ...
@@ -38,7 +38,7 @@ class Inspection:
 
 
 def summarize_generator(config: AnyGeneratorConfig) -> str:
-    """Say what shapes a generator has."""
+    """Describe the shapes of a generator."""
     widths = " ".join(str(width) for width in config.channels)
     text = (
         f"{config.resolution} px, channels {widths}, {config.num_ws} levels of {config.w_dim}, "
@@ -57,7 +57,7 @@ def _differences(config: BilinearConfig) -> str:
 
 
 def summarize_encoder(settings: Mapping[str, Any] | None) -> str:
-    """Say what shapes an encoder has, of what a model folder says of it."""
+    """Describe the shapes of an encoder from a model folder's settings."""
     if settings is None:
         return "none"
     if settings["kind"] != IR_SE:  # a folder's may be anything
@@ -73,6 +73,6 @@ def summarize_encoder(settings: Mapping[str, Any] | None) -> str:
 
 
 def summarize_names(names: list[str]) -> str:
-    """Name the first few of them."""
+    """List the first few names."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(sorted(names)[:SHOWN]) + more if names else "none"

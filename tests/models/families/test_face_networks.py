@@ -112,11 +112,11 @@ def test_other_contents_are_refused(load: Load, content: object, tmp_path: Path)
         ({"body.3.res_layer.1.weight": torch.ones(24, 16, 3, 2)}, "do not belong together"),
         ({"extra": torch.ones(1)}, "unknown extra"),
         ({"output_layer.3.weight": torch.ones(1, 1, 1)}, "do not belong together"),
-        ({"input_layer.0.weight": torch.ones(3)}, "is it an encoder|channels|belong together"),
+        ({"input_layer.0.weight": torch.ones(3)}, "pSp-like encoder|channels|belong together"),
         ({"body.1.res_layer.0.bias": torch.full((16,), torch.nan)}, "not finite"),
         ({"body.1.res_layer.0.bias": torch.ones(16, dtype=torch.int64)}, "torch.int64"),
         ({"body.1.res_layer.0.bias": torch.ones(1).expand(10**12)}, "damaged|larger"),
-        ({"body.0.res_layer.1.weight": torch.ones(1).expand(9000, 1, 1, 1)}, "is it an encoder"),
+        ({"body.0.res_layer.1.weight": torch.ones(1).expand(9000, 1, 1, 1)}, "pSp-like encoder"),
     ],
 )
 def test_damaged_recognisers_are_refused(

@@ -93,7 +93,10 @@ def test_every_row_knows_its_own_files_and_no_other_s(
 
 def test_a_file_that_holds_no_generator_says_its_use(tmp_path: Path):
     torch.save({"fc8-101.weight": torch.ones(2)}, tmp_path / "dex.pth")
-    with pytest.raises(ModelError, match="DEX age network; use it with: reage evaluate"):
+    with pytest.raises(
+        ModelError,
+        match="DEX age network and has no generator; use it with: reage",
+    ):
         load(tmp_path / "dex.pth")
 
 

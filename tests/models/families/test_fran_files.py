@@ -105,9 +105,9 @@ def conv(inner: int, outer: int) -> nn.Module:
         (two_inputs, r"takes target \[1,3,64,64\], direction"),
         (
             lambda path: written(path, b"\x08\x07 no graph"),
-            r"no ONNX graph|takes nothing",
+            r"not an ONNX graph|takes nothing",
         ),
-        (lambda path: written(path, b""), r"takes nothing|no ONNX graph"),
+        (lambda path: written(path, b""), r"takes nothing|not an ONNX graph"),
     ],
 )
 def test_other_graphs_are_refused_in_one_line(make: Any, message: str, tmp_path: Path):
@@ -168,7 +168,7 @@ def test_other_files_are_no_agers(tmp_path: Path):
     for name, content in (("a.pth", {"x": torch.ones(1)}), ("b.pth", [1]), ("c.pth", {})):
         torch.save(content, tmp_path / name)
         assert not is_pixel_ager(tmp_path / name)
-        with pytest.raises(ModelError, match=r"no FRAN U-Net|holds a"):
+        with pytest.raises(ModelError, match=r"not a FRAN U-Net|holds a"):
             opened(tmp_path / name)
     (tmp_path / "d.pth").write_bytes(b"PK\x03\x04 cut off")
     assert not is_pixel_ager(tmp_path / "d.pth")

@@ -103,7 +103,7 @@ def test_the_factor_of_the_mapping_is_read_or_said(tmp_path: Path):
     weight = "mapping.fc1.weight"
     assert torch.allclose(other.state_dict[weight], usual.state_dict[weight] / 5)
     assert torch.equal(unsaid.state_dict[weight], usual.state_dict[weight])
-    assert unsaid.notes[0] == "no .config.json beside it: lr_mlp is taken for 0.1"
+    assert unsaid.notes[0] == "no .config.json next to it: lr_mlp 0.1 is assumed"
     for text in ("[]", "{", '{"lr_mlp": "x"}', '{"lr_mlp": -1}', '{"lr_mlp": NaN}', "[" * 100_000):
         (tmp_path / "a" / ".config.json").write_text(text)
         with pytest.raises(ModelError, match=r"\.config\.json"):
@@ -126,7 +126,7 @@ def test_last_weights_are_taken_where_there_is_no_average(tmp_path: Path):
         ("deep", "1.10.0", None),
         ("deep", "1.8.9a", None),
         ("deep", "1.8.7", "its attention is of version 1.8.7: pictures differ a little"),
-        ("deep", 7, "the file names no version: its attention is taken for that of 1.8.8"),
+        ("deep", 7, "the file names no version: the attention of 1.8.8"),
         ("plain", "1.1.0", None),  # without attention all are the same
     ],
 )
@@ -227,7 +227,7 @@ def test_changed_bytes_never_end_in_a_traceback(tmp_path: Path):
 @pytest.mark.parametrize("layout", layouts())
 def test_no_other_program_gets_it(tmp_path: Path, layout: str):
     model = load(lucidrains_file(tmp_path, lucidrains_state("plain")))
-    with pytest.raises(ModelError, match="lucidrains' network, which is no StyleGAN2"):
+    with pytest.raises(ModelError, match="lucidrains' network, not a StyleGAN2"):
         write_foreign(model, tmp_path / "out", layout)
     assert not (tmp_path / "out").exists()
 
@@ -237,7 +237,7 @@ def test_no_other_program_gets_it(tmp_path: Path, layout: str):
     [
         ({"kind": "trilinear"}, "of kind 'trilinear'; this reage knows bilinear"),
         ({"kind": ["bilinear"]}, "of kind"),
-        ({"constant": 1}, "constant 1, which is true or false"),
+        ({"constant": 1}, "constant 1; it must be true or false"),
         ({"attention": [12]}, "not a choice of its resolutions"),
         ({"attention": [16, 16]}, "not a choice of its resolutions"),
         ({"attention": 16}, "not whole numbers"),

@@ -178,7 +178,7 @@ def test_other_programs_layouts_are_refused(run: Command, folder: Path, tmp_path
     for name in ("a.pt", "a.pkl", "a.pdparams"):
         status, _, err = run("convert", folder, tmp_path / name)
         assert status == 1
-        assert "which is no StyleGAN2" in err
+        assert "not a StyleGAN2" in err
         assert not (tmp_path / name).exists()
 
 

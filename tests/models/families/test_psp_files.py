@@ -83,7 +83,7 @@ def test_what_the_file_leaves_open_is_said(read: Read, content: Content):
     assert not found.encoder.settings["progressive"]
     assert found.notes == [
         "the file has no mean latent: computed from 4096 samples",
-        "the file does not name its encoder: taken for pSp's, not e4e's",
+        "the file does not name its encoder: pSp's is assumed, not e4e's",
     ]
 
 
@@ -99,13 +99,16 @@ def test_of_other_encoders_the_generator_is_used_alone(read: Read, content: Cont
     state = {k: v for k, v in content["state_dict"].items() if k.startswith("decoder.")}
     found = read(content | {"state_dict": state | {f"encoder.{first}": torch.ones(2)}})
     assert found.encoder is None
-    assert "stands on no IR-SE network" in found.notes[0]
+    assert "is not an IR-SE network" in found.notes[0]
 
 
 def test_sketches_are_left_out_with_a_note(read: Read, content: Content):
     state = content["state_dict"]
     one = {"encoder.input_layer.0.weight": state["encoder.input_layer.0.weight"][:, :1]}
-    assert "takes 1 channels, no photo" in read(content | {"state_dict": state | one}).notes[0]
+    assert (
+        "takes 1 channels instead of a photo"
+        in read(content | {"state_dict": state | one}).notes[0]
+    )
 
 
 def put(name: str, value: Tensor) -> Callable[[Content], object]:

@@ -127,7 +127,7 @@ def put(key: str, value: Tensor) -> Callable[[dict[str, Tensor]], object]:
         (drop("style.1.weight"), "lacks style.1.weight"),
         (drop("noises.noise_3"), "lacks noises.noise_3"),
         (drop("convs.1.conv.weight"), "lacks convs.1.conv.weight"),
-        (drop("input.input"), "no generator in a layout that is known"),
+        (drop("input.input"), "no generator in a known layout"),
         (put("extra.weight", torch.ones(1)), "unknown extra.weight"),
         (put("convs.0.conv.blur.kernel", torch.ones(4, 4)), r"not the filter \[1, 3, 3, 1\]"),
         (put("to_rgbs.0.upsample.kernel", torch.ones(2, 2)), r"not the filter \[1, 3, 3, 1\]"),

@@ -1,4 +1,4 @@
-"""What every reader of a foreign format returns."""
+"""The result of every reader of a foreign format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ConvertedGenerator", "build_converted", "fir_kernel"]
 
 @dataclass(frozen=True)
 class ConvertedGenerator:
-    """A foreign generator in our names and shapes, float32, and what came with it."""
+    """A foreign generator in our names and shapes, float32, with its other networks."""
 
     config: AnyGeneratorConfig
     state_dict: dict[str, Tensor]
@@ -36,7 +36,7 @@ def build_converted(
     source_format: str,
     notes: list[str],
 ) -> ConvertedGenerator:
-    """Check names and shapes of float32 tensors; a missing `w_avg` is computed, with a note."""
+    """Check names and shapes of float32 tensors; compute a missing `w_avg` and note it."""
     tensors = {name: tensor.contiguous() for name, tensor in state.items()}
     has_w_avg = "mapping.w_avg" in tensors
     tensors.setdefault("mapping.w_avg", torch.zeros(config.w_dim))

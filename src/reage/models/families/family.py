@@ -1,4 +1,4 @@
-"""A family of checkpoints, and a file that is asked which family it is of."""
+"""Families of checkpoints, and the file that they detect and read."""
 
 from __future__ import annotations
 
@@ -35,17 +35,19 @@ class ForeignFile(PickledFile):
 
 @dataclass(frozen=True)
 class Family:
-    """How the files of one program, or of one group of programs, are told, read and written."""
+    """How the files of a program, or of a group of programs, are detected, read and written."""
 
     name: str  # what --layout calls it
-    detect: Callable[[ForeignFile], bool]  # raises nothing: what is wrong is said by `read`
-    read: Callable[[ForeignFile], ConvertedGenerator]  # raises ModelError, and of no generator too
+    detect: Callable[[ForeignFile], bool]  # never raises; `read` reports what is wrong
+    read: Callable[
+        [ForeignFile], ConvertedGenerator
+    ]  # raises ModelError, also if the file has no generator
     write: Callable[[GeneratorConfig, Mapping[str, Tensor], Path], None] | None = None
     describe: Callable[[ForeignFile], Inspection] | None = None  # default: what `read` finds
 
 
 def open_foreign(path: Path) -> ForeignFile:
-    """Read a file's structure; ModelError where it is damaged."""
+    """Read a file's structure; ModelError if it is damaged."""
     start, size, nothing = read_start(path), path.stat().st_size, frozenset[str]()
     if path.suffix.lower() == ".onnx":
         return ForeignFile(None, nothing, size, path, "onnx")

@@ -50,7 +50,7 @@ class Layout:
     containers: tuple[str, ...] = ("g_ema", "state_dict", "g")  # keys of the state dict, best first
     # Of the generator's keys; "decoder." is that of pSp, e4e, ReStyle and SAM checkpoints.
     prefixes: tuple[str, ...] = ("", "decoder.")
-    mean: str = "latent_avg"  # beside the state dict or in it
+    mean: str = "latent_avg"  # next to the state dict or in it
     code: str = "rosinality's"  # for errors
 
 

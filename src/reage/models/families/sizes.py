@@ -18,11 +18,11 @@ Group = dict[str, StoredTensor]
 
 
 def infer_backbone(tensors: Group, source: str) -> BackboneConfig:
-    """Sizes of an IR-SE network."""
+    """Infer the sizes of an IR-SE network."""
     stem = side_of(tensors, "input_layer.0.weight", 0, source)
     widths, units = infer_groups(tensors, "res_layer.1", "shortcut_layer", source)
     if not input_channels(tensors):
-        raise ModelError(f"{source} begins with no convolution; is it an encoder of pSp's kind?")
+        raise ModelError(f"{source} does not begin with a convolution; is it a pSp-like encoder?")
     squeezed = side_of(tensors, "body.0.res_layer.5.fc1.weight", 0, source)
     try:
         return BackboneConfig(
@@ -39,9 +39,9 @@ def infer_backbone(tensors: Group, source: str) -> BackboneConfig:
 def infer_groups(
     tensors: Group, first: str, projection: str, source: str
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Widths and block counts: a group of blocks begins where the input is projected.
+    """Infer widths and block counts; each group of blocks begins with a projected shortcut.
 
-    `first` is a block's first convolution, `projection` what stands beside its convolutions.
+    `first` is a block's first convolution, `projection` its shortcut.
     """
     widths: list[int] = []
     units: list[int] = []
@@ -58,18 +58,18 @@ def infer_groups(
 
 
 def input_channels(tensors: Mapping[str, Shaped]) -> int:
-    """Channels that an encoder takes; 0 where its first convolution is none."""
+    """Return an encoder's input channels; 0 if its first layer is not a convolution."""
     first = "input_layer.0.weight" if "input_layer.0.weight" in tensors else "conv1.weight"
     shape = tensors[first].shape if first in tensors else ()
     return int(shape[1]) if len(shape) == 4 else 0
 
 
 def side_of(tensors: Group, name: str, axis: int, source: str) -> int:
-    """One side of a tensor; ModelError where it is missing or makes no sense."""
+    """Return one side of a tensor; ModelError if it is missing or makes no sense."""
     if name not in tensors:
         raise ModelError(f"{source} lacks {name}; is it a whole checkpoint?")
     shape = tensors[name].shape
     side = shape[axis] if len(shape) > axis else 0
     if type(side) is not int or not 0 < side <= MAX_WIDTH:
-        raise ModelError(f"{source}: {name} is {list(shape)}; is it an encoder of pSp's kind?")
+        raise ModelError(f"{source}: {name} is {list(shape)}; is it a pSp-like encoder?")
     return side

@@ -1,4 +1,4 @@
-"""A generator in a state dict: found by the name of its constant input, then read strictly."""
+"""Generators in state dicts: found by the name of the constant input, then read strictly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["find_state", "read_state"]
 
 
 def find_state(content: Any, layout: Layout) -> dict[str, Held] | None:
-    """The generator's own tensors, under its own names; None where there is none."""
+    """Find the tensors of the generator, without their prefix; None if there are none."""
     if not isinstance(content, dict):
         return None
     held = [content[key] for key in layout.containers if isinstance(content.get(key), dict)]
@@ -36,9 +36,9 @@ def find_state(content: Any, layout: Layout) -> dict[str, Held] | None:
 
 
 def read_state(file: ForeignFile, layout: Layout, content: Any = None) -> ConvertedGenerator:
-    """Make a generator of a file's content, or of what was made of it; strict.
+    """Build a generator from a file's content, or from `content` in its place; strict.
 
-    Raises ModelError too when the file would import what no weights need.
+    Raises ModelError, also if the file would import anything that weights do not need.
     """
     content, source = file.content if content is None else content, str(file.path)
     if file.kind == "torch":

@@ -1,4 +1,4 @@
-"""The families of checkpoints that are known. A new one is a folder beside these and a row here."""
+"""The known families of checkpoints. A new one is a folder next to this file and a row here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from reage.networks.stylegan2.generator import GeneratorConfig
 
 __all__ = ["FAMILIES", "find_family", "layouts", "read_foreign", "write_foreign"]
 
-# The first that knows a file has it: pSp's, for one, hold a generator of rosinality's.
+# The first match wins: pSp's files, for example, contain a generator of rosinality's.
 FAMILIES = [
     Family("psp", psp.detect, psp.read, describe=psp.describe),
     Family("fran", fran.detect, fran.read, describe=fran.describe),
@@ -38,7 +38,7 @@ FAMILIES = [
 
 
 def find_family(file: ForeignFile) -> Family:
-    """Whose file it is; ModelError where nobody's."""
+    """Find the family of a file; ModelError if none matches."""
     for family in FAMILIES:
         if family.detect(file):
             return family
@@ -49,22 +49,22 @@ def find_family(file: ForeignFile) -> Family:
         raise ModelError(f"{file.path} holds a {type(content).__name__}, not a state dict")
     first = ", ".join(str(key) for key in list(content)[:3]) or "nothing"
     raise ModelError(
-        f"{file.path} holds no generator in a layout that is known (it has {first:.80}); files of "
+        f"{file.path} holds no generator in a known layout (it has {first:.80}); files of "
         f"{', '.join(family.name for family in FAMILIES)} can be read"
     )
 
 
 def read_foreign(path: Path) -> ConvertedGenerator:
-    """Read a generator of another program, with its encoder; no code in the file is run.
+    """Read a generator of another program, with its encoder, without running any code in the file.
 
-    Raises ModelError when it is of no family, damaged, or holds no generator.
+    Raises ModelError if the file is of an unknown family, damaged or without a generator.
     """
     file = open_foreign(path)
     return find_family(file).read(file)
 
 
 def layouts() -> tuple[str, ...]:
-    """The families that a generator can be written for."""
+    """List the families that a generator can be written for."""
     return tuple(family.name for family in FAMILIES if family.write is not None)
 
 
@@ -76,7 +76,7 @@ def write_foreign(model: Model, path: Path, layout: str) -> None:
     config = model.config.generator
     if not isinstance(config, GeneratorConfig):
         raise ModelError(
-            f"{model.config.name} is lucidrains' network, which is no StyleGAN2: no other program "
-            "can load it; make a model folder of it"
+            f"{model.config.name} is lucidrains' network, not a StyleGAN2: no other program "
+            "can load it; convert it to a model folder"
         )
     write(config, model.generator.state_dict(), path)

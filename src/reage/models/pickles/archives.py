@@ -1,4 +1,4 @@
-"""ZIP files as torch writes them: uncompressed, so their entries are read in place."""
+"""Uncompressed ZIP files, as torch writes them, read in place."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAMAGED = (
 
 @dataclass(eq=False, repr=False)
 class Entry:
-    """An entry's bytes, mapped; compared with their checksum when first read."""
+    """The memory-mapped bytes of an entry; the first read verifies the checksum."""
 
     name: str
     data: memoryview
@@ -31,7 +31,7 @@ class Entry:
     checked: bool = False
 
     def read(self, source: str) -> memoryview:
-        """The bytes, not copied; ModelError where they are damaged."""
+        """Return the bytes without a copy; ModelError if they are damaged."""
         if not self.checked and zlib.crc32(self.data) != self.checksum:
             raise ModelError(f"{source} is damaged: its entry {self.name} cannot be read")
         self.checked = True
@@ -39,13 +39,13 @@ class Entry:
 
 
 def stored_entries(path: Path) -> dict[str, Entry]:
-    """Map a ZIP file; ModelError where it is damaged, compressed or longer unpacked than packed."""
+    """Map a ZIP file; ModelError if it is damaged, compressed or larger when unpacked."""
     try:
         with path.open("rb") as file:
-            # Copied on writing: torch wants buffers that it could write to.
+            # Copy on write, since torch wants writable buffers.
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
             items = zipfile.ZipFile(file).infolist()
-        # Entries may overlap too: then their sizes add up to more than the file has.
+        # Overlapping entries add up to more than the file.
         stored = all(item.compress_type == zipfile.ZIP_STORED for item in items)
         if not stored or sum(item.file_size for item in items) > len(mapped):
             raise ModelError(f"{path} is compressed, which torch files are not")

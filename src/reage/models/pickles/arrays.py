@@ -46,12 +46,12 @@ def read_pickled_arrays(path: Path) -> Any:
 
 
 def arrays_in(file: PickledFile, source: str) -> Any:
-    """The arrays of a file that was read; `source` is named in the errors."""
+    """Return the arrays in an opened file; `source` is named in errors."""
     return _Plain(source, file.size).of(file.content)
 
 
 def _header_length(data: bytes, source: str) -> int:
-    """How many bytes of a .npy file come before its pickle (NumPy's format, version 1 to 3)."""
+    """Return the length in bytes of the header of a .npy file (format version 1 to 3)."""
     width = 2 if data[6:7] == b"\x01" else 4
     length = int.from_bytes(data[8 : 8 + width], "little")
     if 8 + width + length >= len(data):
@@ -60,10 +60,9 @@ def _header_length(data: bytes, source: str) -> int:
 
 
 class _Plain:
-    """Turns what was recorded into arrays, dictionaries and lists.
+    """Turns recorded calls into arrays, dictionaries and lists.
 
-    The same part may be named any number of times in a file: what comes out is limited in parts,
-    in depth and in bytes.
+    A file may name the same part many times, so parts, depth and bytes are limited.
     """
 
     def __init__(self, source: str, size: int):
@@ -111,7 +110,7 @@ class _Plain:
 
 
 def _values(shape: Any, dtype: Any, fortran: bool, content: Any, source: str) -> np.ndarray:
-    """Make an array of what a pickle says of it, as far as its bytes really reach."""
+    """Build an array from its description and bytes in a pickle."""
     kind = _dtype(dtype, source)
     whole = isinstance(shape, tuple) and all(type(n) is int and n >= 0 for n in shape)
     if not whole or not isinstance(content, bytes | bytearray):

@@ -1,4 +1,4 @@
-"""Pickled files, of torch.save or plain: their structure is read, tensors when asked for."""
+"""Pickled files, from torch.save or plain: the structure is read first, tensors on demand."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ __all__ = [
 
 Held = StoredTensor | Tensor  # in a pickle; of any other file they are loaded at once
 
-# Names that files of weights have a use for; none of them is imported.
+# Names that weight files may contain. They are never imported.
 SAFE_NAMES = (
     *("collections.OrderedDict", "collections.Counter", "argparse.Namespace", "builtins.set"),
     *("torch.device", "torch.Size", "torch.nn.parameter.Parameter", "_codecs.encode"),
@@ -55,7 +55,7 @@ DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError)
 
 @dataclass(frozen=True, eq=False)
 class PickledFile:
-    """What a file holds: plain data, tensors as StoredTensor, all else as Record."""
+    """The content of a file: plain data, tensors as StoredTensor, everything else as Record."""
 
     content: Any
     names: frozenset[str]  # all that the file would import
@@ -63,7 +63,7 @@ class PickledFile:
 
 
 def read_start(path: Path) -> bytes:
-    """The first bytes of a file, which say of what kind it is."""
+    """Read the first bytes of a file, which tell its kind."""
     try:
         with path.open("rb") as file:
             return file.read(16)
@@ -72,16 +72,16 @@ def read_start(path: Path) -> bytes:
 
 
 def read_torch_file(path: Path) -> PickledFile:
-    """Read a file of torch.save; ModelError where it is none."""
+    """Read a torch file; ModelError if it is not one."""
     if not is_torch_file(read_start(path)):
         raise ModelError(f"{path} is not a torch file")
     return read_pickled(path)
 
 
 def read_pickled(path: Path) -> PickledFile:
-    """Read the structure of a pickle, or of a file of torch.save of any version; runs nothing.
+    """Read the structure of a pickle or torch file of any version without running it.
 
-    Of torch's ZIP files (since version 1.6) tensors are mapped and not read before they are loaded.
+    The tensors of torch's ZIP files (since version 1.6) are memory-mapped and read on demand.
     """
     start, interpreter = read_start(path), Interpreter(str(path))
     try:
@@ -98,7 +98,7 @@ def read_pickled(path: Path) -> PickledFile:
 
 
 def refuse_code(file: PickledFile, source: str) -> None:
-    """Raise ModelError when a file would import what no weights need."""
+    """Raise ModelError if a file would import anything that weights do not need."""
     for name in sorted(file.names):
         storage = name.startswith("torch.") and name.endswith("Storage")
         dtype = isinstance(getattr(torch, name.removeprefix("torch."), None), torch.dtype)
@@ -107,7 +107,7 @@ def refuse_code(file: PickledFile, source: str) -> None:
 
 
 def _archive(path: Path, interpreter: Interpreter) -> Any:
-    """Interpret the pickle of a ZIP file; its storages are other entries."""
+    """Interpret the pickle in a ZIP file, whose storages are other entries."""
     source, entries = str(path), stored_entries(path)
     pickles = [name for name in entries if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
@@ -115,7 +115,9 @@ def _archive(path: Path, interpreter: Interpreter) -> Any:
     folder = pickles[0].removesuffix("data.pkl")
     order = folder + "byteorder"
     if order in entries and entries[order].read(source) != b"little":
-        raise ModelError(f"{source} was written on a big-endian machine; write it anew")
+        raise ModelError(
+            f"{source} was written on a big-endian machine; save it again on another one"
+        )
     storages: dict[str, Storage] = {}
 
     def storage(identifier: Any) -> Storage:
@@ -133,7 +135,7 @@ def _archive(path: Path, interpreter: Interpreter) -> Any:
 
 
 def state_dict_of(file: PickledFile, source: str) -> dict[str, StoredTensor]:
-    """The tensors of a state dict, or of one under "state_dict"; ModelError where there is none."""
+    """Return a state dict's tensors, also those under "state_dict"; ModelError if it is not one."""
     content = file.content
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
@@ -143,13 +145,13 @@ def state_dict_of(file: PickledFile, source: str) -> dict[str, StoredTensor]:
 
 
 def check_descriptions(tensors: Mapping[str, StoredTensor], source: str) -> None:
-    """Raise ModelError when a tensor is described by anything but whole numbers."""
+    """Raise ModelError if a tensor is described by anything but whole numbers."""
     for stored in tensors.values():
         stored.nbytes(source)
 
 
 def load_all(tensors: Mapping[str, Held], file: PickledFile, source: str) -> dict[str, Tensor]:
-    """Load tensors as float32; ModelError where they claim too much or are no numbers."""
+    """Load tensors as float32; ModelError if they exceed the file or are not finite floats."""
     if sum(_nbytes(held, source) for held in tensors.values()) > file.size:
         raise ModelError(f"{source} claims tensors larger than the file; it is damaged")
     loaded = {}

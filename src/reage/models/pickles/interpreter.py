@@ -23,14 +23,14 @@ Scalar = (str, int, float, bytes, type(None))
 
 @dataclass(eq=False, repr=False, frozen=True)
 class Global:
-    """Something that the pickle names, not imported."""
+    """A name in the pickle that was not imported."""
 
     name: str  # module.qualified_name
 
 
 @dataclass(eq=False, repr=False)
 class Record:
-    """A call that was not made, with what the pickle then did to its result."""
+    """A call that was recorded, not made, with what the pickle did to its result."""
 
     function: object
     args: tuple[Any, ...]
@@ -40,7 +40,7 @@ class Record:
 
     @property
     def name(self) -> str:
-        """The name of the class or function, "" when it is no plain name."""
+        """The name of the class or function; "" if it is not a plain name."""
         return self.function.name if isinstance(self.function, Global) else ""
 
 
@@ -80,14 +80,14 @@ class Interpreter:
             for opcode, argument, _ in pickletools.genops(stream):
                 self.steps -= 1
                 if self.steps < 0:
-                    raise ModelError(f"{self.source} is not a model: its pickle has no end")
+                    raise ModelError(f"{self.source} is not a model: its pickle has too many steps")
                 if opcode.name == "STOP":
                     return machine.stack.pop()
                 machine.step(opcode.name, argument)
         except DAMAGED as error:
             reason = (str(error).splitlines() or [""])[0][:120]
             raise ModelError(f"{self.source} is a damaged pickle: {reason}") from error
-        raise ModelError(f"{self.source} is a damaged pickle: it does not stop")
+        raise ModelError(f"{self.source} is a damaged pickle: it has no end")
 
 
 DAMAGED = (
@@ -97,7 +97,7 @@ DAMAGED = (
 
 
 class _Machine:
-    """The stack machine; only `_call` gives anything a meaning."""
+    """The stack machine. Only `_call` interprets names."""
 
     def __init__(
         self, rules: Rules, persistent: Callable[[Any], Any] | None, names: set[str]
@@ -197,7 +197,7 @@ class _Machine:
 
     def _call(self, function: Any, args: Any) -> None:
         if not isinstance(args, tuple):
-            raise TypeError("arguments that are no tuple")
+            raise TypeError("arguments that are not a tuple")
         name = function.name if isinstance(function, Global) else ""
         if args and isinstance(args[0], Record):
             args[0].passed_to.append((name, args))

@@ -2,8 +2,8 @@
 
 Only what the file really holds is allocated: a tensor that claims more than its storage, or a
 storage that claims more than the file, is a ModelError. torch.load(weights_only=True, mmap=True)
-would do for honest files only: 400 bytes with a tuple nested 80 times as a key keep it busy for
-ever, and 60 bytes make it allocate any number (tests/models/pickles/test_hostile.py has both).
+is not safe enough: a 400-byte file whose key is a tuple nested 80 times hangs it, and a 60-byte
+file makes it allocate any amount of memory (tests/models/pickles/test_hostile.py has both).
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class StoredTensor:
         return self.storage.dtype
 
     def nbytes(self, source: str) -> int:
-        """How much memory it takes; raises ModelError when its numbers make no sense."""
+        """Return its size in memory; ModelError if its numbers make no sense."""
         numbers = (self.offset, *self.shape, *self.stride)
         plain = all(type(n) is int and n >= 0 for n in numbers)
         if not plain or len(self.shape) != len(self.stride) or len(self.shape) > MAX_DIMENSIONS:
@@ -88,7 +88,7 @@ class StoredTensor:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def load(self, source: str) -> Tensor:
-        """Copy the values out of the file; contiguous."""
+        """Copy the values from the file into a contiguous tensor."""
         count = self.nbytes(source) // self.dtype.itemsize
         last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
         data = self.storage.read(source)
@@ -107,7 +107,7 @@ class StoredTensor:
 
 
 def is_torch_file(start: bytes) -> bool:
-    """Whether a file that starts so was written by torch.save, of today or before version 1.6."""
+    """Whether torch.save wrote a file, judged by its first bytes; old formats count."""
     return start[:4] == ZIP or start[2:14] == LEGACY_TORCH
 
 
@@ -134,7 +134,7 @@ TENSOR_RULES: dict[str, Any] = {
 
 
 def legacy_stream(data: Any, interpreter: Interpreter) -> Any:
-    """What `torch.save` wrote before version 1.6: five pickles, then the storages' bytes."""
+    """Read the format of `torch.save` before version 1.6: five pickles, then the storages."""
     if not isinstance(data, bytes):
         raise TypeError("a storage that is not bytes")
     stream = io.BytesIO(data)
@@ -161,7 +161,7 @@ def legacy_stream(data: Any, interpreter: Interpreter) -> Any:
 def find_storage(identifier: Any, storages: dict[str, Storage], limit: int) -> Storage:
     """The storage that a persistent id names, described; at most `limit` bytes of it."""
     if not isinstance(identifier, tuple) or len(identifier) < 5 or identifier[0] != "storage":
-        raise ValueError("a persistent id that is no storage")
+        raise ValueError("a persistent id that is not a storage")
     kind, key, _, count = identifier[1:5]
     if len(identifier) > 5 and identifier[5] is not None:
         raise ValueError("a storage that is a view of another")

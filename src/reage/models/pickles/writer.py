@@ -1,4 +1,4 @@
-"""Write a pickle that calls what its reader has, which cannot be imported here.
+"""Write a pickle that calls functions of its reader, which cannot be imported here.
 
 Python's own pickler writes by reference only what it can import itself.
 """
@@ -18,7 +18,7 @@ PROTOCOL = 4  # the first one with dotted names, such as Module.eval
 
 @dataclass(frozen=True)
 class Named:
-    """Something to be imported by the reader."""
+    """A name that the reader imports."""
 
     module: str
     name: str
@@ -26,14 +26,14 @@ class Named:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A function to be called by the reader, once, wherever it occurs."""
+    """A function that the reader calls once, wherever it occurs."""
 
     function: Named
     args: tuple[Any, ...]
 
 
 def pickle_program(result: Any, effects: Sequence[Call]) -> bytes:
-    """A pickle which makes the calls in `effects`, then gives `result`."""
+    """Write a pickle that makes the calls in `effects` and evaluates to `result`."""
     memo: dict[Call, int] = {}
     body = b"".join(_value(call, memo) + pickle.POP for call in effects)
     return pickle.PROTO + bytes([PROTOCOL]) + body + _value(result, memo) + pickle.STOP

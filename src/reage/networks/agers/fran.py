@@ -124,7 +124,7 @@ class FranPlain(nn.Module):
 
 
 class Smooth(nn.Module):
-    """A low-pass filter of 3 x 3 that is no part of the file."""
+    """A 3x3 low-pass filter that is not stored in the file."""
 
     kernel: Tensor
 

@@ -22,7 +22,7 @@ class GrowthConfig:
 
     def __post_init__(self) -> None:
         if len(self.ages) < 2 or any(b <= a for a, b in pairwise(self.ages)):
-            raise ValueError(f"the ages of a growth have to rise, not {self.ages}")
+            raise ValueError(f"the ages of a growth must rise, not {self.ages}")
         if self.side < 2 or not 0 <= self.margin <= 1:
             raise ValueError(f"a growth of {self.side} places and a margin of {self.margin}")
 

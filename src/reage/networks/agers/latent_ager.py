@@ -1,4 +1,4 @@
-"""A neural ager: how a code in W+ has to change from one age to another."""
+"""A neural ager: the change of a code in W+ from one age to another."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class PhotoAgerConfig:
 
 
 class AgedBlock(nn.Module):
-    """Two 3x3 convolutions beside the identity, scaled and shifted by the ages (FiLM, 2018)."""
+    """Two residual 3x3 convolutions, scaled and shifted by the ages (FiLM, 2018)."""
 
     def __init__(self, channels: int):
         super().__init__()

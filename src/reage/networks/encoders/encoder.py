@@ -42,7 +42,7 @@ class EncoderConfig:
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside the identity."""
+    """Two residual 3x3 convolutions."""
 
     def __init__(self, channels: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""HyperStyle's hypernetwork: how a generator's weights have to change to show one face.
+"""HyperStyle's hypernetwork: the change of a generator's weights to show one face.
 
 Alaluf et al., "HyperStyle: StyleGAN Inversion with HyperNetworks for Real Image Editing" (2022).
 Parameter names and shapes are those of the published files.

@@ -49,7 +49,7 @@ class SqueezeExcite(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """Normalise, convolve twice, weigh the channels; beside it the input, projected if need be."""
+    """Normalise, convolve twice, weigh the channels; add the input, projected if sizes differ."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, squeeze: int):
         super().__init__()

@@ -16,7 +16,7 @@ __all__ = ["BasicBlock", "ResNet"]
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside the input, which is projected if need be (section 3.3)."""
+    """Two residual 3x3 convolutions, with a projected shortcut if sizes differ (section 3.3)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()

@@ -40,7 +40,7 @@ class StyleEncoderConfig:
     reading: Reading = "pyramid"
     progressive: bool = False  # the first level's code counts for all, the others are offsets
     from_average: bool = True  # codes are offsets from the average face's
-    iterations: int = 1  # passes; more than one sees the picture made so far beside the photo
+    iterations: int = 1  # passes; more than one also sees the picture made so far
     resolution: int = 256  # side of the pictures, pixels
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class StyleEncoderConfig:
             raise ValueError("a pyramid needs three sizes of maps")
 
     def halvings(self, level: int) -> int:
-        """How often the map that a level is read off has to be halved."""
+        """Return how often to halve the map from which a level is read."""
         if self.reading != "pyramid" or level < COARSE:
             return HALVINGS
         return HALVINGS + (1 if level < MIDDLE else 2)
@@ -129,7 +129,7 @@ class StyleEncoder(Backbone):
 
 
 def with_age(images: Tensor, ages: Tensor) -> Tensor:
-    """Put a map of the ages asked for, in years `[N]`, beside pictures `[N, 3, R, R]`."""
+    """Append a map of target ages, in years `[N]`, to pictures `[N, 3, R, R]`."""
     plane = (ages / 100).to(images)[:, None, None, None]
     return torch.cat([images, plane.expand(-1, 1, *images.shape[2:])], 1)
 

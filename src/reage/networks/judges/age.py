@@ -64,7 +64,7 @@ class AgeNetwork(nn.Module):
 
 
 def normalize(images: Tensor, side: int) -> Tensor:
-    """Bring pictures in [-1, 1] to the size and range that dlib's face networks take."""
+    """Convert pictures in [-1, 1] to the size and range of dlib's face networks."""
     if images.shape[-2:] != (side, side):
         images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
     return ((images + 1) * 127.5 - images.new_tensor(MEAN_RGB)[:, None, None]) / 256

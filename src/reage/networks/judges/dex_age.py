@@ -25,7 +25,7 @@ PLACES = (DEX_INPUT // 2 ** len(DEX_LAYERS)) ** 2
 class DexAge(nn.Module):
     """Pictures `[N, 3, H, W]` in [-1, 1], of FFHQ's square, to probabilities of ages `[N, 101]`.
 
-    As SAM's age loss calls it: RGB as it is, no mean subtracted.
+    Called as by SAM's age loss: plain RGB, no mean subtracted.
     """
 
     name = "DEX-VGG16"

@@ -15,7 +15,7 @@ LAYERS = (0, 1, 2)  # features at 1/4, 1/8 and 1/16 of the size
 class FeatureLikeness(nn.Module):
     """Cosine of two faces' features, less those of the average face: 1 = the same picture.
 
-    It is no face recogniser: it compares aligned crops in place with ImageNet features. On 25
+    Not a face recogniser: it compares aligned crops in place by ImageNet features. On 25
     people photographed twice, ten years or more apart, it finds the right one of 25 for 18
     (mean 0.2; different people: 0.0), so it does see who somebody is, and it is free to give away.
     """

@@ -45,7 +45,7 @@ class SeparableConv(nn.Module):
 
 
 class ReductionBlock(nn.Module):
-    """Two separable convolutions and a maximum over 3x3, beside a strided 1x1 convolution."""
+    """Two separable convolutions and a 3x3 maximum, plus a strided 1x1 shortcut."""
 
     def __init__(self, inputs: int, outputs: int, *, begins: bool = False):
         super().__init__()
@@ -64,7 +64,7 @@ class ReductionBlock(nn.Module):
 
 
 class MainBlock(nn.Module):
-    """Three separable convolutions beside the identity."""
+    """Three residual separable convolutions."""
 
     def __init__(self, channels: int):
         super().__init__()

@@ -192,12 +192,12 @@ class BilinearGenerator(StyleGenerator):
 
 
 def double_size(maps: Tensor) -> Tensor:
-    """Twice the size by bilinear interpolation, the border repeated: `[N, C, 2H, 2W]`."""
+    """Double the size by bilinear interpolation with a repeated border: `[N, C, 2H, 2W]`."""
     return F.interpolate(maps, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def blur(image: Tensor) -> Tensor:
-    """The filter [1, 2, 1] both ways, the border mirrored without its last row: `[N, C, H, W]`."""
+    """Apply the filter [1, 2, 1] both ways with a mirrored border: `[N, C, H, W]`."""
     channels = int(image.shape[1])  # a plain number, which an exported graph needs
     kernel = _blur_kernel(image.dtype, image.device).expand(channels, 1, 3, 3)
     return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="reflect"), kernel, groups=channels)

@@ -32,8 +32,8 @@ class ChannelNorm(nn.Module):
 class AttentionBlock(nn.Module):
     """Maps `[N, C, H, W]` to maps of the same size: attention, then two layers at each place.
 
-    Both are added to what they took. It computes in float32 whatever it is given, since sums over
-    all places are no matter for a lower precision.
+    Both are added to what they took. It always computes in float32, since
+    sums over all places need the precision.
     """
 
     def __init__(self, channels: int):

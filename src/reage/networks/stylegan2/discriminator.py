@@ -70,7 +70,7 @@ class EqualConv2d(nn.Module):
 
 
 class DiscriminatorBlock(nn.Module):
-    """Two 3x3 convolutions to half the size beside a 1x1 shortcut (Karras et al. 2020, fig. 7)."""
+    """Two 3x3 convolutions that halve the size, with a 1x1 shortcut (Karras 2020, fig. 7)."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
@@ -241,7 +241,7 @@ def _head(inputs: int, width: int, size: int, outputs: int) -> nn.Sequential:
 
 
 def _add_class_logit(maps: Tensor, classes: Tensor | None) -> Tensor:
-    """The unconditional logit map plus that of each picture's class, `[N, P]`."""
+    """Add the logit map of each picture's class to the unconditional one, `[N, P]`."""
     logits = maps[:, 0]
     if classes is not None and maps.shape[1] > 1:
         picked = maps[:, 1:][torch.arange(len(maps)), classes.clamp_min(0)]

@@ -48,7 +48,7 @@ class Generator(StyleGenerator):
         return torch.is_grad_enabled() and any(weight.requires_grad for weight in weights)
 
     def _prepare(self, dtype: torch.dtype) -> PreparedSynthesis:
-        """The fast form of the synthesis, made anew when a weight has changed in any way."""
+        """Return the fast form of the synthesis; rebuild it when a weight has changed."""
         weights = [*self.synthesis.parameters(), *self.synthesis.buffers()]
         state = (dtype, *((id(weight), weight._version) for weight in weights))
         if self._prepared is None or self._prepared[0] != state:

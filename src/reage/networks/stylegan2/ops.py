@@ -30,7 +30,7 @@ HAS_AMX: bool = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
 
 
 def lower_precision(maps: Tensor, dtype: torch.dtype) -> torch.autocast:
-    """Convolutions in a lower precision than the weights have, where one is asked for."""
+    """Run convolutions in a lower precision than the weights, if `dtype` asks for one."""
     return torch.autocast(maps.device.type, dtype, enabled=dtype != torch.float32)
 
 
@@ -97,7 +97,7 @@ def fold_fir(weight: Tensor) -> Tensor:
 
 @cache
 def _fir_kernel(dtype: torch.dtype, device: torch.device) -> Tensor:
-    # Gain 4 makes up for the three zeros that were put beside each pixel.
+    # Gain 4 compensates for the three zeros inserted per pixel.
     taps = torch.tensor(FIR, dtype=torch.float64) / sum(FIR)
     return (4 * torch.outer(taps, taps)).to(device=device, dtype=dtype)
 

@@ -144,7 +144,7 @@ def _sum_over_places(x: Tensor) -> Tensor:
 
 
 class PreparedSynthesis:
-    """`Synthesis` for fixed weights; make it anew when they change."""
+    """`Synthesis` for fixed weights; rebuild it when they change."""
 
     def __init__(self, synthesis: Synthesis, dtype: torch.dtype):
         self.dtype = dtype

@@ -1,4 +1,4 @@
-"""Networks that look at faces, from the files of other projects: who it is, how old it looks."""
+"""Networks of other projects that judge faces: identity and apparent age."""
 
 from __future__ import annotations
 
@@ -38,13 +38,15 @@ def detect(file: ForeignFile) -> bool:
 
 
 def read(file: ForeignFile) -> ConvertedGenerator:
-    """Raise ModelError: there is no generator in it."""
+    """Raise ModelError, since the file has no generator."""
     name, use = _name_and_use(file) or DEX
-    raise ModelError(f"{file.path} holds no generator but the {name}; use it with: {use}")
+    raise ModelError(
+        f"{file.path} is a file of the {name} and has no generator; use it with: {use}"
+    )
 
 
 def describe(file: ForeignFile) -> Inspection:
-    """Say which network a file holds and what it is good for."""
+    """Say which network a file holds and what it is for."""
     name, use = _name_and_use(file) or DEX
     refuse_code(file, str(file.path))
     return Inspection(file.path, name, (("generator", "none"), ("use", f"use it with: {use}")))

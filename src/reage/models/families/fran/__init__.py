@@ -23,7 +23,7 @@ def detect(file: ForeignFile) -> bool:
 
 
 def is_pixel_ager(path: Path) -> bool:
-    """The same of a path; what is wrong with a file is said on loading."""
+    """Whether a path is such an ager; errors appear on loading."""
     try:
         return detect(open_foreign(path))
     except ModelError:
@@ -31,7 +31,7 @@ def is_pixel_ager(path: Path) -> bool:
 
 
 def read(file: ForeignFile) -> ConvertedGenerator:
-    """Raise ModelError: there is no generator in it."""
+    """Raise ModelError, since the file has no generator."""
     raise ModelError(
         f"{file.path} is an ager that works on pixels ({_name(file)}), without a generator; use it "
         f"with: reage edit PHOTO --to AGE --model {file.path}"
@@ -39,12 +39,12 @@ def read(file: ForeignFile) -> ConvertedGenerator:
 
 
 def load_pixel_network(path: Path, device: torch.device, dtype: torch.dtype) -> PixelNetwork:
-    """Load one; strict, frozen. Raises ModelError where the file is none or damaged."""
+    """Load an ager, strict and frozen; ModelError if the file is damaged or another network."""
     return _load(open_foreign(path), device, dtype)
 
 
 def describe(file: ForeignFile) -> Inspection:
-    """Load an ager, and say its sizes and its use."""
+    """Load an ager and describe its sizes and its use."""
     network = _load(file, torch.device("cpu"), torch.float32)
     size = f"squares of {network.side} px" if network.side else "any size"
     colours = "[-1, 1]" if network.signed else "[0, 1]"

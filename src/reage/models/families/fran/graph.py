@@ -23,7 +23,7 @@ WORKED_AT = range(64, 2049)  # sensible sides of a graph that takes one size onl
 
 
 def load_graph(path: Path) -> PixelNetwork:
-    """Check what a graph takes and gives before a runtime loads it."""
+    """Check the inputs and outputs of a graph, then load it."""
     onnx = import_onnx()
     from google.protobuf.message import DecodeError  # onnx needs it, too
 
@@ -32,7 +32,7 @@ def load_graph(path: Path) -> PixelNetwork:
             raise ModelError(f"{path} is larger than an ONNX graph can be")
         model = onnx.load(path, load_external_data=False)
     except (OSError, DecodeError) as error:
-        raise ModelError(f"cannot read {path}: it is no ONNX graph ({error})") from error
+        raise ModelError(f"cannot read {path}: it is not an ONNX graph ({error})") from error
     stored = {item.name for item in model.graph.initializer}
     takes = [_describe(item) for item in model.graph.input if item.name not in stored]
     gives = [_describe(item) for item in model.graph.output]
@@ -82,7 +82,7 @@ def _only_side(path: Path, shape: list[int | None]) -> int | None:
 
 
 def _check_output(graph: Callable[[Tensor], Tensor], path: Path) -> Callable[[Tensor], Tensor]:
-    """The graph, one picture at a time; ModelError where it gives something else than it says."""
+    """Run a graph on one picture at a time; ModelError if its output has another shape."""
 
     def run(x: Tensor) -> Tensor:
         try:

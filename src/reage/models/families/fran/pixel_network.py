@@ -1,4 +1,4 @@
-"""What any ager is that works on pixels, whatever runs it."""
+"""The interface of agers that work on pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["PixelNetwork"]
 
 @dataclass(frozen=True, eq=False)
 class PixelNetwork:
-    """Something that takes `[N, 5, H, W]`, colours and ages, and gives changes `[N, 3, H, W]`."""
+    """A function from colours and ages `[N, 5, H, W]` to changes `[N, 3, H, W]`."""
 
     run: Callable[[Tensor], Tensor]
     family: str

@@ -29,7 +29,7 @@ GENERATOR = "generator."  # in files of a training
 
 
 def name_network(tensors: Group) -> str | None:
-    """Whose re-implementation a state dict is of; None when of neither."""
+    """Name the re-implementation that a state dict belongs to; None if neither."""
     if {"init_conv.0.weight", "down1.layer.2.weight", "final_conv.weight"} <= tensors.keys():
         return PLAIN
     if {"batchnorm1.weight", "downlayer1.conv1.weight", "conv3.weight"} <= tensors.keys():
@@ -52,14 +52,14 @@ def read_state(file: PickledFile, source: str) -> Group:
 def load_network(
     file: PickledFile, source: str, device: torch.device, dtype: torch.dtype
 ) -> PixelNetwork:
-    """Build the U-Net of a file; strict, frozen. Raises ModelError where it is none or damaged."""
+    """Build the U-Net of a file, strict and frozen; ModelError if it is damaged or no U-Net."""
     tensors = read_state(file, source)
     refuse_code(file, source)
     check_descriptions(tensors, source)
     name = name_network(tensors)
     if name is None:
         first = ", ".join(list(tensors)[:3]) or "nothing"
-        raise ModelError(f"{source} is no FRAN U-Net: it has {first}")
+        raise ModelError(f"{source} is not a FRAN U-Net: it has {first}")
     source = f"{source} ({name})"
     make, config = _network_of(name, tensors, source)
     network = build_empty(partial(make, config), source=source)

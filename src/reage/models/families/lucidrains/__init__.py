@@ -3,7 +3,7 @@
 The state dict holds the trained networks (`S.` the mapping, `G.` the synthesis), their moving
 averages (`SE.`, `GE.`), and the discriminator in its wrappers. Only the two that are used are
 loaded, once all of their names and shapes are known to be right. The factor `lr_mlp` of the
-mapping is in no tensor but in `.config.json` beside the files; it goes into the weights here.
+mapping is not in a tensor but in `.config.json` next to the file; here it goes into the weights.
 
 From version 1.1 to 1.9 the network is the same, but for its attention: that of 1.8.8 and later is
 read, and the names of any other are refused; only the epsilon of 1.8.0 to 1.8.7 has no name.
@@ -45,7 +45,7 @@ ATTENTION_SINCE = (1, 8, 8)
 
 
 def lucidrains_state(content: Any) -> dict[str, Any] | None:
-    """The state dict of such a file's content; None where it is of another family."""
+    """Find the state dict in a file's content; None if it is of another family."""
     if not isinstance(content, dict):
         return None
     for state in (content.get(TRAINING), content):
@@ -56,10 +56,10 @@ def lucidrains_state(content: Any) -> dict[str, Any] | None:
 
 
 def mapping_factor(path: Path) -> tuple[float, list[str]]:
-    """`lr_mlp` of the training that wrote `path`, and a note where nothing says it."""
+    """Read `lr_mlp` of the training that wrote `path`; the second item notes an assumption."""
     file = path.with_name(SETTINGS)
     if not file.is_file():
-        return USUAL_FACTOR, [f"no {SETTINGS} beside it: lr_mlp is taken for {USUAL_FACTOR}"]
+        return USUAL_FACTOR, [f"no {SETTINGS} next to it: lr_mlp {USUAL_FACTOR} is assumed"]
     try:
         with file.open("rb") as opened:
             settings = json.loads(opened.read(MAX_SETTINGS))
@@ -77,9 +77,9 @@ def detect(file: ForeignFile) -> bool:
 
 
 def read(file: ForeignFile) -> ConvertedGenerator:
-    """Read the moving averages, or the last weights where there are none.
+    """Read the moving averages, else the last weights.
 
-    Only the tensors that are used leave the file, once their names and shapes are right.
+    Tensors are loaded only after all names and shapes are checked.
     """
     source = str(file.path)
     if file.kind == "torch":
@@ -107,7 +107,7 @@ def read(file: ForeignFile) -> ConvertedGenerator:
     tensors = {row.ours: loaded[row.theirs].reshape(row.shape) for row in table}
     for name in [name for name in tensors if name.startswith("mapping.")]:
         tensors[name] = tensors[name] * factor
-    # Each picture has new noise in that program; here a code has to give one picture.
+    # That program draws new noise for each picture; here a code must give one picture.
     rng = torch.Generator().manual_seed(NOISE_SEED)
     side = config.resolution
     tensors["synthesis.noise_const"] = torch.rand(side, side, generator=rng)
@@ -117,7 +117,7 @@ def read(file: ForeignFile) -> ConvertedGenerator:
 def _attention_notes(version: str) -> list[str]:
     found = re.match(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})", version, re.ASCII)
     if found is None:
-        return ["the file names no version: its attention is taken for that of 1.8.8 and later"]
+        return ["the file names no version: the attention of 1.8.8 and later is assumed"]
     if tuple(map(int, found.groups())) >= ATTENTION_SINCE:
         return []
     return [f"its attention is of version {found[0]}: pictures differ a little from that program's"]

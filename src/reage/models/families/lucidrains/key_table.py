@@ -1,4 +1,4 @@
-"""The names and shapes of lucidrains' tensors beside ours."""
+"""The names and shapes of lucidrains' tensors, next to ours."""
 
 from __future__ import annotations
 

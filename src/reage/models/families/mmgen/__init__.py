@@ -43,7 +43,7 @@ def detect(file: ForeignFile) -> bool:
 
 
 def read(file: ForeignFile) -> ConvertedGenerator:
-    """Read the moving average of the generator, or what there is."""
+    """Read the moving average of the generator, else its last weights."""
     return read_state(file, MMGEN)
 
 

@@ -44,7 +44,7 @@ class Found:
 
 
 def detect(file: ForeignFile) -> bool:
-    """Whether a torch file holds their modules; all plain pickles are taken for theirs."""
+    """Whether a torch file holds their modules; any plain pickle counts as theirs."""
     return file.kind == "pickle" or (file.kind == "torch" and PERSISTENT in file.names)
 
 
@@ -102,10 +102,10 @@ def _walk(module: Record, prefix: str, found: Found, source: str) -> None:
     """Collect what a module and those within it hold."""
     found.modules += 1
     if found.modules > MAX_MODULES or prefix.count(".") > 8:
-        raise ModelError(f"{source} is not a generator: its modules have no end")
+        raise ModelError(f"{source} is not a generator: it has too many modules")
     state = _state(module)
     if state is None:
-        raise ModelError(f"{source}: {prefix.rstrip('.') or 'G_ema'} is no module of torch")
+        raise ModelError(f"{source}: {prefix.rstrip('.') or 'G_ema'} is not a torch module")
     for name, value in state.items():
         if not isinstance(value, (dict, list, tuple, Record)):
             found.attributes[f"{prefix}{name}"] = value

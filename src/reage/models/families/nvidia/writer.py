@@ -40,7 +40,7 @@ def write(config: GeneratorConfig, state: Mapping[str, Tensor], path: Path) -> N
     theirs = {name: tensor.detach().cpu().float().clone() for name, tensor in state.items()}
     theirs |= {name: fir_kernel(1) for name in _filter_names(config)}
     buffer = io.BytesIO()
-    # The old layout, since that is what tensors in a plain pickle are made of.
+    # The old layout, which tensors in plain pickles use.
     torch.save(theirs, buffer, _use_new_zipfile_serialization=False)
     weights = Call(Named("torch.storage", "_load_from_bytes"), (buffer.getvalue(),))
     network = {

@@ -1,4 +1,4 @@
-"""Checkpoints of pSp and its heirs e4e, ReStyle, SAM and HyperStyle."""
+"""Checkpoints of pSp and its successors e4e, ReStyle, SAM and HyperStyle."""
 
 from reage.models.families.family import ForeignFile
 from reage.models.families.psp.checkpoint import groups_in
@@ -9,5 +9,5 @@ __all__ = ["describe", "detect", "read"]
 
 
 def detect(file: ForeignFile) -> bool:
-    """Whether a torch file holds an encoder or a hypernetwork beside a generator."""
+    """Whether a torch file holds a generator and an encoder or hypernetwork."""
     return file.kind == "torch" and groups_in(file.content) is not None

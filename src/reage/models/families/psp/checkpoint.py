@@ -1,4 +1,4 @@
-"""A checkpoint of pSp's kind, taken apart; no tensor is loaded yet."""
+"""The parts of a pSp-like checkpoint; no tensor is loaded yet."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ TYPES: Mapping[str, tuple[Reading, bool]] = {
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A file of this kind, taken apart; no tensor is loaded yet."""
+    """The parts of a checkpoint; no tensor is loaded yet."""
 
     source: str
     file: PickledFile
     groups: dict[str, Group]  # encoder, decoder, ...: their tensors without the prefix
     opts: dict[str, Any]
     latent_avg: Held | None
-    other: list[str] = field(default_factory=list)  # what else the file holds, unused
+    other: list[str] = field(default_factory=list)  # other keys of the file, unused
 
 
 def groups_in(content: Any) -> dict[str, Group] | None:
@@ -59,9 +59,9 @@ def groups_in(content: Any) -> dict[str, Group] | None:
 
 
 def open_checkpoint(file: PickledFile, path: Path) -> Checkpoint | None:
-    """Take a torch file apart; None when it is of another kind.
+    """Split a torch file into its parts; None if it is of another kind.
 
-    Raises ModelError when it would import anything that such a file has no use for.
+    Raises ModelError if it would import anything that weights do not need.
     """
     content, groups = file.content, groups_in(file.content)
     if groups is None:
@@ -89,7 +89,7 @@ def _plain_options(opts: Any) -> dict[str, Any]:
 
 
 def family_of(checkpoint: Checkpoint) -> str:
-    """Whose file it is."""
+    """Name the project that wrote a checkpoint."""
     groups = checkpoint.groups
     if "hypernet" in groups:
         return "HyperStyle"

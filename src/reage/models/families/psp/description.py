@@ -1,4 +1,4 @@
-"""What `reage models inspect` says of a checkpoint of pSp's kind; no tensor is loaded."""
+"""The description of a pSp-like checkpoint for `reage models inspect`; no tensor is loaded."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def describe(file: ForeignFile) -> Inspection:
         notes += [f"lacks {group}.{name}" for name in sorted(wanted.keys() - found.keys())[:SHOWN]]
     if "hypernet" in checkpoint.groups:
         count = len(checkpoint.groups["hypernet"])
-        lines.append(("hypernetwork", f"{count} tensors; its W encoder is a file of its own"))
+        lines.append(("hypernetwork", f"{count} tensors; its W encoder is a separate file"))
     average = checkpoint.latent_avg
     lines.append(("latent average", "none" if average is None else f"{list(average.shape)}"))
     data = checkpoint.opts.get("dataset_type")

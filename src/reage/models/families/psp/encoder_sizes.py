@@ -19,9 +19,9 @@ CARS = "cars_encode"  # pictures with bars, which nothing else is seen in
 def infer_encoder(
     checkpoint: Checkpoint, group: str, notes: list[str]
 ) -> StyleEncoderConfig | None:
-    """Sizes and meaning of an encoder; None when there is none, or none that is known.
+    """Infer the sizes and the meaning of an encoder; None if there is none or it is unknown.
 
-    What the file leaves open, and what is not used, is added to `notes`.
+    What the file leaves open and what is not used goes into `notes`.
     """
     tensors = checkpoint.groups.get(group, {})
     if not tensors:
@@ -32,11 +32,13 @@ def infer_encoder(
             f"{source} is for cars, buildings or animals; only encoders for faces can be used"
         )
     if "input_layer.0.weight" not in tensors:
-        notes.append(f"its {group} stands on no IR-SE network and is not used")
+        notes.append(f"its {group} is not an IR-SE network and is not used")
         return None
     backbone = infer_backbone(tensors, source)
     if backbone.input_channels not in (3, 4, 6):
-        notes.append(f"its {group} takes {backbone.input_channels} channels, no photo; not used")
+        notes.append(
+            f"its {group} takes {backbone.input_channels} channels instead of a photo; not used"
+        )
         return None
     reading, progressive = _reading(checkpoint, tensors, group, notes)
     num_ws, w_dim = _codes(tensors, reading, checkpoint, source)
@@ -66,7 +68,7 @@ def infer_encoder(
 def _reading(
     checkpoint: Checkpoint, tensors: Group, group: str, notes: list[str]
 ) -> tuple[Reading, bool]:
-    """How codes are read: off the names, and off `opts.encoder_type` where these say no more."""
+    """Infer how codes are read from the names, else from `opts.encoder_type`."""
     shown: Reading = "pyramid" if "latlayer1.weight" in tensors else "last"
     if "linear.weight" in tensors:
         shown = "w+" if "output_layer_2.3.weight" in tensors else "w"
@@ -75,7 +77,7 @@ def _reading(
         kind = "GradualStyleEncoder"  # SAM has no other
     if kind is None:
         if shown in ("pyramid", "last"):
-            notes.append("the file does not name its encoder: taken for pSp's, not e4e's")
+            notes.append("the file does not name its encoder: pSp's is assumed, not e4e's")
         return shown, False
     alike = [t for t in TYPES if TYPES[t][0] == shown]
     if str(kind) not in alike:
@@ -89,7 +91,7 @@ def _reading(
 def _codes(
     tensors: Group, reading: Reading, checkpoint: Checkpoint, source: str
 ) -> tuple[int, int]:
-    """How many levels an encoder makes, and of how many numbers."""
+    """Return the number of levels of an encoder's codes, and their width."""
     if reading in ("pyramid", "last"):
         heads = {name.split(".")[1] for name in tensors if name.startswith("styles.")}
         return len(heads), side_of(tensors, "styles.0.linear.weight", 0, source)

@@ -44,7 +44,7 @@ def load_hypernet(
 
 
 def w_encoder_beside(path: Path, opts: Mapping[str, Any]) -> Path | None:
-    """The file of the encoder that HyperStyle starts from, where it lies beside the checkpoint."""
+    """Find the file of HyperStyle's initial encoder in the checkpoint's folder."""
     named = opts.get("w_encoder_checkpoint_path")
     name = PurePosixPath(named).name if isinstance(named, str) else ""
     file = path.with_name(name) if name else path

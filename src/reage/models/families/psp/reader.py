@@ -1,4 +1,4 @@
-"""Checkpoints of pSp and its heirs: e4e, ReStyle, SAM and HyperStyle.
+"""Checkpoints of pSp and its successors: e4e, ReStyle, SAM and HyperStyle.
 
 Each is a torch file `{"state_dict", "latent_avg", "opts"}` with a rosinality generator as
 `decoder.` and one or two encoders. Their sizes are read off the tensors; `opts` says what the
@@ -86,6 +86,8 @@ def _with_hypernet(checkpoint: Checkpoint, found: ConvertedGenerator) -> Convert
     beside = w_encoder_beside(Path(checkpoint.source), opts)
     start = None if beside is None else open_checkpoint(read_torch_file(beside), beside)
     if start is None or "encoder" not in start.groups:
-        found.notes.append("its W encoder is not beside it: faces start from the average one")
+        found.notes.append(
+            "its W encoder is not in the same folder: inversion starts from the average face"
+        )
         return replace(found, hypernet=hypernet)
     return replace(found, hypernet=hypernet, encoder=_read(start).encoder)

@@ -23,12 +23,12 @@ ROSINALITY = Layout("rosinality")
 
 
 def detect(file: ForeignFile) -> bool:
-    """Whether a file holds such a generator, bare or with others of a training."""
+    """Whether a file holds such a generator, alone or in a training checkpoint."""
     return file.kind != "pickle" and find_state(file.content, ROSINALITY) is not None
 
 
 def read(file: ForeignFile) -> ConvertedGenerator:
-    """Read the moving average of the generator, or what there is."""
+    """Read the moving average of the generator, else its last weights."""
     return read_state(file, ROSINALITY)
 
 
