@@ -23,7 +23,7 @@ from reage.agers.direction import Direction
 from reage.agers.direction_files import load_direction, save_direction
 from reage.agers.files import StoredAger, read_ager
 from reage.agers.finder import AGE_AGER, AgerSource, find_ager, read_stored_ager
-from reage.agers.photo import PhotoAger
+from reage.agers.skin import SkinAger
 from reage.errors import ModelError, UsageError
 from reage.fitting.people import PEOPLE, People, lacks_people, model_people, save_people
 from reage.inversion.space import LatentSpace
@@ -326,7 +326,7 @@ class TestEncoder:
             made = load_model(folder)
             assert (read_stored_ager(made) is not None) == (lr == 0)
             ager = find_ager(AgerSource.of(LatentSpace(made)))
-            assert isinstance(ager, PhotoAger) == (lr == 0)
+            assert isinstance(ager, SkinAger) == (lr == 0)
 
     def test_weights_are_written_with_as_many_bits_as_asked_for(
         self, chain: dict[str, Path], settings: Settings, machine: Machine, tmp_path: Path
