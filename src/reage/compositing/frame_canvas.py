@@ -37,7 +37,9 @@ class FrameCanvas:
         scale_detail(light, source, gain**layer.weight, layer.quad, layer.skin)
 
     def add_relief(self, layer: FaceLayer, relief: np.ndarray) -> None:
-        add_relief(self.planes.layers[0], relief * np.float32(layer.weight), layer.quad)
+        black = 0 if self.planes.full_range else 16
+        amount = relief * np.float32(layer.weight)
+        add_relief(self.planes.layers[0], amount, layer.quad, black=black)
 
     def add_skin(self, layer: FaceLayer, skin: SkinDetail) -> None:
         raise AssertionError("faces of a video have no mesh to lay detail by")

@@ -97,11 +97,14 @@ def scale_detail(
         list(pool.map(change, range(0, height, BAND)))
 
 
-def add_relief(picture: np.ndarray, relief: np.ndarray, quad: np.ndarray) -> None:
+def add_relief(
+    picture: np.ndarray, relief: np.ndarray, quad: np.ndarray, *, black: int = 0
+) -> None:
     """Add `relief` `[S, S]` over the square `quad` to the logarithm of the light, in place.
 
     All channels are multiplied alike, so hues stay; a fourth channel stays as it is. `picture` is
-    `[H, W]` or `[H, W, 3 or 4]` uint8 or uint16, `relief` 0 at the square's border.
+    `[H, W]` or `[H, W, 3 or 4]` uint8 or uint16, `relief` 0 at the square's border. `black` is the
+    value of no light: 16 in a video's limited range.
     """
     quad = np.asarray(quad, np.float64)
     region = x0, y0, x1, y1 = _region(picture, quad, relief != 0)
@@ -116,7 +119,8 @@ def add_relief(picture: np.ndarray, relief: np.ndarray, quad: np.ndarray) -> Non
         rows = (top, min(top + BAND, height))
         gain = np.exp(enlarge_rows(grid, rows, width, height))[..., None]
         band = layers[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
-        band[...] = np.clip(np.rint(band * gain), 0, highest)
+        lit = (band - np.float32(black)) * gain + black
+        band[...] = np.clip(np.rint(lit), 0, highest)
 
     with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(change, range(0, height, BAND)))

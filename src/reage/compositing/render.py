@@ -65,7 +65,8 @@ def render(canvas: Canvas, layers: Sequence[FaceLayer]) -> None:
         canvas.add(layer)
         if layer.change.detail is not None:
             canvas.scale_detail(layer, float(layer.change.detail))
-        if layer.change.relief is not None:
+        # A made face shows the generator's skin: lines of the photo's own size have no place there.
+        if layer.change.relief is not None and layer.picture is None:
             canvas.add_relief(layer, layer.change.relief[0].float().cpu().numpy())
         if layer.change.skin is not None:
             canvas.add_skin(layer, layer.change.skin)

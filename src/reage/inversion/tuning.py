@@ -154,4 +154,7 @@ def load_tuned(path: Path, generator_hash: str) -> TunedCode:
     if PIVOT not in tensors:
         raise LatentError(f"{path} holds no code; make it again: reage project --tune")
     floats = {name: tensor.float() for name, tensor in tensors.items()}
-    return TunedCode(floats.pop(PIVOT), floats)
+    pivot = floats.pop(PIVOT)
+    if pivot.ndim != 3 or len(pivot) != 1 or not pivot.isfinite().all():
+        raise LatentError(f"{path}: its code is {list(pivot.shape)}, not [1, num_ws, w_dim]")
+    return TunedCode(pivot, floats)

@@ -50,6 +50,8 @@ def export(
     file = None if loaded.folder is None else loaded.folder / AGE_AGER
     if direction is not None:
         file = Path(direction)
+        if not file.is_file():
+            raise UsageError(f"{file} does not exist; give an ager's file")
     found = read_ager(file) if file is not None and file.is_file() else None
     agers = (None, None, None)
     if isinstance(found, StoredAger):
