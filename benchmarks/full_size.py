@@ -78,11 +78,14 @@ def main() -> None:
     parser.add_argument("--to", nargs="+", type=float, default=[20, 40, 60, 80])
     parser.add_argument("--folders", nargs="+", default=list(FOLDERS))
     parser.add_argument("--every", type=int, default=1, help="take each Nth portrait")
+    parser.add_argument("--only", choices=["plain", "fine"], help="one of the two")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     editors = {"plain": load(fine_skin=False), "fine": load()}
     judges = load_judges(editors["plain"])
+    if options.only:
+        editors = {options.only: editors[options.only]}
     print("missing:", judges.missing)
     found: dict[str, list[dict[str, float]]] = defaultdict(list)
     for folder in options.folders:

@@ -78,13 +78,14 @@ def test_strengths_may_come_in_any_order_and_several_times(
 def test_hair_turns_grey_alike_in_all_frames_by_the_mean_of_the_ages(
     aged: Editor, frames: list[PreparedFace], hair: Hair
 ):
-    """As grey as at the mean age that is read; a frame that shows no hair keeps its own."""
+    """As grey as between the ages read and asked for; a frame without hair keeps its own."""
     faces = [replace(face, view=replace(face.view, reading=frames[0].view.reading))
              for face in frames[:2]]  # fmt: skip
     plain = looker(aged, faces, [None, None])
     strengths = torch.tensor([-2.0, 0.0, 4.0, 6.0])
     read = plain.look(strengths)[0]
-    shares = grey_shares(plain.own_age, read.tolist(), strengths.tolist())
+    asked = plain.own_age + 10 * strengths
+    shares = grey_shares(plain.own_age, ((read + asked) / 2).tolist(), strengths.tolist())
     greying = looker(aged, faces, [hair, None])
     with_hair, without = greying.changes(strengths)
     assert without.greying is None

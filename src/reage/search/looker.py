@@ -124,9 +124,11 @@ class Looker:
         read = self._ages(changes, flats)
         if not (strengths > 0).any() or not any(self._hair):
             return changes, flats, read
-        # By the ages and not by the strengths: to look ten years older, some faces have to be
-        # asked for twenty.
-        shares = grey_shares(self.own_age, read.tolist(), strengths.tolist())
+        # Half by the age read without that, half by the age that the ager was asked for. The first
+        # alone keeps hair dark on faces that read too young, and they read young for it; the
+        # second alone whitens faces that had to be asked for twenty years to look ten older.
+        ages = (read + self.own_age + 10 * strengths) / 2
+        shares = grey_shares(self.own_age, ages.tolist(), strengths.tolist())
         changes = [
             change if hair is None else replace(change, greying=Greying(hair, shares))
             for change, hair in zip(changes, self._hair, strict=True)
