@@ -41,8 +41,8 @@ def page(photos: list[Path], reports: dict[Path, dict], status: int) -> str:
         "moved in the requested direction, where the target was ten years or more away.",
         "",
         "| set | photos done | asked | reached | difference, years | moved, years "
-        "| inversion, dB | likeness | seconds a photo |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| likeness | seconds a photo |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name in sorted({photo.parent.name for photo in photos}):
         chosen = [photo for photo in photos if photo.parent.name == name]
@@ -54,9 +54,8 @@ def page(photos: list[Path], reports: dict[Path, dict], status: int) -> str:
 
 def rows(name: str, done: str, reports: list[dict]) -> list[str]:
     if not reports:
-        return [f"| {name} | {done} | | | | | | | |"]
+        return [f"| {name} | {done} | | | | | | |"]
     faces = [face for report in reports for edit in report["edits"] for face in edit["faces"]]
-    psnr = statistics.mean(r["faces"][0]["inversion"]["psnr"] for r in reports)
     seconds = statistics.median(r["seconds"]["total"] for r in reports)
     lines = []
     for asked in (None, 20.0, 40.0, 60.0, 80.0):
@@ -74,8 +73,8 @@ def rows(name: str, done: str, reports: list[dict]) -> list[str]:
         lines.append(
             f"| {name if whole else ''} | {done if whole else ''} | "
             f"{'all' if whole else f'{asked:g}'} | {len(reached) / len(part):.0%} | "
-            f"{mean(difference)} | {mean(moved)} | {f'{psnr:.1f}' if whole else ''} | "
-            f"{likeness:.2f} | {f'{seconds:.1f}' if whole else ''} |"
+            f"{mean(difference)} | {mean(moved)} | {likeness:.2f} | "
+            f"{f'{seconds:.1f}' if whole else ''} |"
         )
     return lines
 
