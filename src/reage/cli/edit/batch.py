@@ -10,6 +10,7 @@ import click
 from reage.cli.shared.options import (
     ages_option,
     direction_option,
+    edit_paste_option,
     face_option,
     hair_option,
     model_options,
@@ -43,8 +44,7 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @click.option("--retry", is_flag=True, help="Retry photos that failed in an earlier run.")
 @click.option("--overwrite", is_flag=True, help="Start again, even in a folder that is not empty.")
 @face_option
-@click.option("--paste", type=click.Choice(["delta", "replace", "none"]), default="delta",
-              show_default=True, help="As in edit.")  # fmt: skip
+@edit_paste_option
 @quality_option
 @model_options
 @direction_option

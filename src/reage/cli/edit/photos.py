@@ -13,6 +13,7 @@ from reage.cli.shared.options import (
     ages_option,
     direction_option,
     each_file,
+    edit_paste_option,
     face_option,
     hair_option,
     model_options,
@@ -42,13 +43,7 @@ from reage.errors import UsageError
 @direction_option
 @hair_option
 @click.option("--strength", metavar="A:B:STEP", help="Move by strengths instead of to ages.")
-@click.option(
-    "--paste",
-    type=click.Choice(["delta", "replace", "none"]),
-    default="delta",
-    show_default=True,
-    help="Add the change to the photo, paste the generated face, or write only that face.",
-)
+@edit_paste_option
 @quality_option
 @tuned_option
 @seed_option

@@ -9,6 +9,7 @@ import click
 
 from reage.cli.outputs.one_face import invert_person
 from reage.cli.shared.options import (
+    edit_paste_option,
     keep_inputs,
     model_options,
     open_editor,
@@ -32,8 +33,7 @@ from reage.cli.shared.options import (
 @click.option(
     "--other-tuned", type=click.Path(path_type=Path), metavar="FILE", help="The same for B."
 )
-@click.option("--paste", type=click.Choice(["delta", "replace", "none"]), default="delta",
-              show_default=True, help="As in edit; none: the generated face alone.")  # fmt: skip
+@edit_paste_option
 @click.option("--amount", default=0.5, show_default=True, type=click.FloatRange(0, 1),
               help="Strength of the mix; 1 is full style mixing.")  # fmt: skip
 @quality_option

@@ -14,6 +14,7 @@ from reage.cli.shared.options import (
     lpips_option,
     open_editor,
     parse_range,
+    paste_option,
     precision_option,
     seed_option,
 )
@@ -55,9 +56,7 @@ from reage.errors import UsageError
 @click.option(
     "--quality", default="normal", show_default=True, help="Inversion effort for aged faces."
 )
-@click.option(
-    "--paste", type=click.Choice(["delta", "replace"]), default="delta", show_default=True
-)
+@paste_option
 @click.option("--ages", default="10:80:10", show_default=True, help="Target ages, FROM:TO:STEP.")
 @click.option(
     "--older-year", default=2011.0, show_default=True, help="Year of undated older photos in pairs."

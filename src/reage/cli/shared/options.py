@@ -18,6 +18,7 @@ __all__ = [
     "device_option",
     "direction_option",
     "each_file",
+    "edit_paste_option",
     "face_option",
     "hair_option",
     "keep_inputs",
@@ -82,6 +83,13 @@ paste_option = click.option(
     default="delta",
     show_default=True,
     help="Add the change to the photo, or replace the face with the generated one.",
+)
+edit_paste_option = click.option(
+    "--paste",
+    type=click.Choice(["delta", "replace", "none"]),
+    default="delta",
+    show_default=True,
+    help="Add the change to the photo, paste the generated face, or write only that face.",
 )
 hair_option = click.option(
     "--hair",
