@@ -27,7 +27,8 @@ TINT = np.array([0.0, -0.005, -0.02], np.float32)  # of white hair, of its light
 COLOUR = 0.12  # of the hair's colour that is left
 CERTAIN = 0.4, 0.9  # of a pixel that is hair: below the first nothing turns grey, above it all
 # When a pixel turns grey, of all: half way, by its place and by its light, and the time it takes.
-BY_PLACE, BY_LIGHT, SOFT = 0.55, 1.6, 0.6
+# Where light decides more, or the turn is faster, dark hair half grey falls into white blotches.
+BY_PLACE, BY_LIGHT, SOFT = 0.55, 1.2, 1.25
 
 
 def grey_share(own: float, wanted: float) -> float:
