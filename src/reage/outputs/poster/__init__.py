@@ -1,0 +1,1 @@
+"""The poster for the search for a missing person: its fields, dates, pictures and pages."""

@@ -1,0 +1,52 @@
+"""The words of a poster in each language: one TOML file per language in `assets/languages`."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from reage.outputs.poster.dates import PosterDate
+
+__all__ = ["LANGUAGES", "Words", "load_words"]
+
+FOLDER = Path(__file__).parents[2] / "assets" / "languages"
+# English first: it is the default.
+LANGUAGES = ("en", *sorted({path.stem for path in FOLDER.glob("*.toml")} - {"en"}))
+
+
+@dataclass(frozen=True)
+class Words:
+    """All words of a poster in one language."""
+
+    language: str  # ISO 639-1
+    direction: str  # "ltr" or "rtl"
+    date: str  # how a day is said, with {day}, {month}, {year}
+    month_of_year: str  # how a month is said, with {month}, {year}
+    months: tuple[str, ...]
+    years: tuple[tuple[int, str], ...]  # plural forms, and from which number on each holds
+    age_months: tuple[tuple[int, str], ...]
+    labels: dict[str, str]  # by field name, and headings
+    values: dict[str, str]  # translations of known values such as "female"
+    looks: dict[str, str]  # how the outcomes differ
+    sentences: dict[str, str]
+
+    def say_date(self, date: PosterDate) -> str:
+        """Put a date in words."""
+        pattern = self.month_of_year if date.day is None else self.date
+        return pattern.format(day=date.day, month=self.months[date.month - 1], year=date.year)
+
+    def say_age(self, months: int) -> str:
+        """Put an age in words: months for small children, years for others."""
+        count, forms = (months, self.age_months) if months < 24 else (months // 12, self.years)
+        return [form for least, form in forms if least <= count][-1].format(n=count)
+
+
+@cache
+def load_words(language: str) -> Words:
+    """Read a language's file."""
+    data = tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))
+    for name in ("months", "years", "age_months"):
+        data[name] = tuple(data[name])
+    return Words(language=language, **data)
