@@ -115,6 +115,7 @@ def parts(photo: Path, precision: str, threads: int) -> Row:
 def inside(photo: Path, precision: str) -> Iterator[tuple[str, float]]:
     """Seconds of each part of a first edit with quality normal, and of what comes after it."""
     import reage.editor as editing
+    from reage.inputs import as_photo
 
     began = time.perf_counter()
 
@@ -125,7 +126,7 @@ def inside(photo: Path, precision: str) -> Iterator[tuple[str, float]]:
 
     editor = editing.load(precision=precision)
     yield "loading the model", lap()
-    picture = editing.as_photo(photo)
+    picture = as_photo(photo)
     yield "reading the photo", lap()
     faces = editor.choose_faces(picture)
     yield "finding the face", lap()

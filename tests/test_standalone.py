@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 import reage
-import reage.editor
+import reage.editor.loading
 import reage.inversion.space
 import reage.models.checkpoints
 from made import Command
@@ -50,7 +50,7 @@ def no_generator(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("it was loaded")
 
     for module, name in (
-        (reage.editor, "load_any_model"),
+        (reage.editor.loading, "load_any_model"),
         (reage.models.checkpoints, "load_model"),
         (reage.models.checkpoints, "build_generator"),
         (reage.inversion.space, "load_encoder"),

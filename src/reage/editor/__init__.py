@@ -1,0 +1,7 @@
+"""The editor: from a photo to the same photo at another age."""
+
+from reage.editor.editor import Editor, Which
+from reage.editor.loading import load
+from reage.inversion.qualities import QUALITIES
+
+__all__ = ["QUALITIES", "Editor", "Which", "load"]
