@@ -23,6 +23,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from reage.images.companions import leave_out
 from reage.images.deep_png import decode_deep_png
 from reage.images.metadata import (
     as_bytes,
@@ -67,6 +68,10 @@ _PNG_BIT_DEPTH = 24  # where the header says it
 
 def decode(source: Source) -> Photo:
     """Decode a picture; raises ImageError, or whatever the decoders raise for damaged data."""
+    return leave_out(source, _decode(source))
+
+
+def _decode(source: Source) -> Photo:
     if source.format == "TIFF":
         tags = tiff_tags(source.data)
         if is_plain_tiff(source, tags):

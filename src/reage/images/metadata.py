@@ -19,6 +19,7 @@ __all__ = [
     "PNG_SIGNATURE",
     "add_mark_to_xmp",
     "as_bytes",
+    "exif_entries",
     "make_upright",
     "mark_in_xmp",
     "png_chunk",
@@ -58,10 +59,9 @@ def make_upright(exif: bytes | None, xmp: bytes | None) -> tuple[int, bytes | No
 
 
 def _upright_exif(exif: bytes) -> tuple[int, bytes]:
-    """Set the orientation to 1 and unlink the thumbnail, in place; return the old orientation too.
+    """Set the orientation to 1, in place; return the old orientation too.
 
-    The other bytes stay where they are, because maker notes hold absolute offsets. The thumbnail
-    would show the face as it was before.
+    The other bytes stay where they are, because maker notes hold absolute offsets.
     """
     start = 6 if exif.startswith(b"Exif\0\0") else 0
     tiff = bytearray(exif[start:])
@@ -69,20 +69,19 @@ def _upright_exif(exif: bytes) -> tuple[int, bytes]:
     orientation = 0
     try:
         (first,) = struct.unpack_from(f"{order}L", tiff, 4)
-        entries = _exif_entries(tiff, first, order)
+        entries = exif_entries(tiff, first, order)
         if _ORIENTATION in entries:
             (orientation,) = struct.unpack_from(f"{order}H", tiff, entries[_ORIENTATION] + 8)
             struct.pack_into(f"{order}H", tiff, entries[_ORIENTATION] + 8, 1)
         if 5 <= orientation <= 8 and _EXIF_IFD in entries:  # turned: width and height change places
             (offset,) = struct.unpack_from(f"{order}L", tiff, entries[_EXIF_IFD] + 8)
-            _swap_sizes(tiff, _exif_entries(tiff, offset, order))
-        struct.pack_into(f"{order}L", tiff, first + 2 + 12 * len(entries), 0)
+            _swap_sizes(tiff, exif_entries(tiff, offset, order))
     except struct.error:  # a damaged block: what was understood of it holds
         pass
     return orientation, exif[:start] + bytes(tiff)
 
 
-def _exif_entries(tiff: bytearray, offset: int, order: str) -> dict[int, int]:
+def exif_entries(tiff: bytearray, offset: int, order: str) -> dict[int, int]:
     """Position of each 12-byte entry of one directory, by its tag."""
     (count,) = struct.unpack_from(f"{order}H", tiff, offset)
     positions = [offset + 2 + 12 * i for i in range(count)]
@@ -105,8 +104,11 @@ def _upright_xmp(xmp: bytes) -> bytes:
     viewer that believes the list would look for them in vain.
     """
     xmp = re.sub(rb"""(tiff:Orientation\s*(?:=\s*["']|>))\s*\d""", rb"\g<1>1", xmp)
-    xmp = re.sub(rb"""\s(?:GCamera|hdrgm|xmpNote):\w+\s*=\s*(?:"[^"]*"|'[^']*')""", b"", xmp)
-    return re.sub(rb"<(G?Container:Directory)\b.*?</\1>", b"", xmp, flags=re.DOTALL)
+    xmp = re.sub(
+        rb"""\s(?:GCamera|hdrgm|xmpNote|GDepth|GImage):\w+\s*=\s*(?:"[^"]*"|'[^']*')""", b"", xmp
+    )
+    lost = rb"<((?:G?Container|GDepth|GImage):\w+)\b.*?</\1\s*>"
+    return re.sub(lost, b"", xmp, flags=re.DOTALL)
 
 
 def add_mark_to_xmp(xmp: bytes | None, mark: str, *, describe: bool) -> tuple[bytes, bool]:
@@ -182,6 +184,8 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         kind = data[at + 4 : at + 8]
         if kind != b"IDAT":
             yield kind, data[at + 8 : at + 8 + length]
+        if kind == b"IEND":
+            return
         at += 12 + length
 
 

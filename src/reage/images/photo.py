@@ -33,6 +33,7 @@ class Photo:
     exif: bytes | None = None  # orientation is 1, since the pixels are upright
     icc_profile: bytes | None = None
     xmp: bytes | None = None
+    iptc: bytes | None = None  # Photoshop's image resources, with captions and credits
     comment: bytes | None = None  # of a JPEG
     dpi: tuple[float, float] | None = None
     jpeg_tables: JpegTables | None = None

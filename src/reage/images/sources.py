@@ -51,8 +51,10 @@ class Source:
 
     def frame_notices(self, frames: int) -> tuple[str, ...]:
         """Say that only the first of several pictures is used."""
-        if frames == 1 or self.format == "HEIF":  # HEIC files hold thumbnails and depth maps
+        if frames == 1:
             return ()
+        if self.format == "HEIF":  # thumbnails and depth maps do not count
+            return (f"{self.path.name} has {frames} pictures: only the main one is used",)
         if self.format == "TIFF":
             return (f"{self.path.name} has {frames} pages: only the first is used",)
         return (f"{self.path.name} is animated: only the first of {frames} frames is used",)

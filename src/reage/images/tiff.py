@@ -1,4 +1,4 @@
-"""Grey and RGB TIFF files to Photos, through tifffile.
+"""Grey and RGB TIFF files to Photos, through tifffile, and pixels to TIFF files.
 
 Pillow would reduce 16-bit colours to 8 bit, and libtiff under it reports damage to the terminal.
 What is left to it are the rare kinds (palette, CMYK, YCbCr, JPEG and 1 bit), and to unpack LZW and
@@ -10,11 +10,13 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
+from reage.images.image_resources import iptc_of, iptc_resource
 from reage.images.metadata import as_bytes, make_upright
 from reage.images.photo import Photo
 from reage.images.sources import Source
@@ -23,9 +25,11 @@ from reage.terminal import quiet_stderr
 __all__ = [
     "TIFF_XMP",
     "decode_tiff",
+    "encode_tiff",
     "is_plain_tiff",
     "split_samples",
     "tiff_exif",
+    "tiff_resources",
     "tiff_tags",
 ]
 
@@ -37,8 +41,11 @@ _JPEG, _DEFLATE = 7, 8
 _BY_TIFFFILE = {1, _DEFLATE, 32773, 32946, 34925}  # none, deflate, PackBits, LZMA
 _BY_LIBTIFF = {5, 50000}  # LZW, Zstandard
 TIFF_XMP, _TIFF_ICC, _TIFF_DNG_VERSION = 700, 34675, 50706
+_TIFF_RESOURCES, _TIFF_IPTC = 34377, 33723
+_STRIP = 1 << 20  # bytes, before they are packed
 # TIFF keeps structure and EXIF in one directory; these tags describe the photo, not the file.
-_TIFF_DESCRIPTION = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 33432, 34665, 34853}
+_TIFF_DESCRIPTION = {269, 270, 271, 272, 274, 282, 283, 285, 296, 305, 306, 315, 316, 18246, 18249,
+                     33432, 34665, 34853, 40091, 40092, 40093, 40094, 40095}  # fmt: skip
 
 
 def decode_tiff(source: Source, tags: Image.Exif) -> Photo:
@@ -156,9 +163,67 @@ def _tiff_colours(samples: np.ndarray, tags: Image.Exif) -> np.ndarray:
     return samples[..., : colours + (extra in ([1], [2]))]
 
 
+def tiff_resources(tags: Image.Exif) -> bytes | None:
+    """Return the image resources of a TIFF; a bare IPTC record becomes one."""
+    blocks = as_bytes(tags.get(_TIFF_RESOURCES)) or b""
+    record = tags.get(_TIFF_IPTC)
+    if isinstance(record, tuple) and all(isinstance(n, int) and n < 1 << 32 for n in record):
+        # Some programs store it as 32-bit numbers.
+        record = b"".join(struct.pack(f"{tags.endian or '<'}L", number) for number in record)
+    if isinstance(record, bytes) and record and iptc_of(blocks) is None:
+        blocks += iptc_resource(record)
+    return blocks or None
+
+
 def tiff_exif(data: bytes) -> bytes | None:
     """Return what a TIFF says about the photo, as an EXIF block."""
     tags = tiff_tags(data)
     for tag in [tag for tag in tags if tag not in _TIFF_DESCRIPTION]:
         del tags[tag]
     return tags.tobytes() if len(tags) else None
+
+
+def encode_tiff(
+    samples: np.ndarray,
+    metadata: Mapping[str, bytes],
+    iptc: bytes | None,
+    dpi: tuple[float, float] | None,
+) -> bytes:
+    """Write deflated strips behind one directory that holds structure and EXIF together.
+
+    `samples` are [H, W] or [H, W, 2..4]; `metadata` has exif, icc_profile and xmp. tifffile
+    cannot write the EXIF sub-directories and Pillow no 16-bit RGB; Pillow's EXIF writer is a TIFF
+    writer, and takes the offsets of strips as relative to the end of the directory.
+    """
+    tags = Image.Exif()
+    tags.load(metadata.get("exif", b""))
+    order = "<" if tags.endian == "<" else ">"  # as Pillow will write the directory
+    samples = samples.reshape(*samples.shape[:2], -1)
+    height, width, channels = samples.shape
+    rows = max(1, _STRIP // (width * channels * samples.itemsize))
+    strips = [_tiff_strip(samples[y : y + rows], order) for y in range(0, height, rows)]
+    ends = np.cumsum([len(strip) for strip in strips]).tolist()
+    tags[256], tags[257] = width, height
+    tags[258] = (samples.itemsize * 8,) * channels
+    tags[259], tags[317] = 8, 2  # deflate, of differences between neighbours
+    tags[262] = 2 if channels >= 3 else 1
+    tags[273], tags[279] = (0, *ends[:-1]), tuple(len(strip) for strip in strips)
+    tags[277], tags[278], tags[284] = channels, rows, 1
+    if channels in (2, 4):
+        tags[338] = 2  # straight alpha
+    for tag, name in ((_TIFF_ICC, "icc_profile"), (TIFF_XMP, "xmp")):
+        if name in metadata:
+            tags[tag] = metadata[name]
+    if iptc:
+        tags[_TIFF_RESOURCES], record = iptc, iptc_of(iptc)
+        if record:
+            tags[_TIFF_IPTC] = record
+    if dpi and 282 not in tags:
+        (tags[282], tags[283]), tags[296] = dpi, 2
+    return tags.tobytes().removeprefix(b"Exif\0\0") + b"".join(strips)
+
+
+def _tiff_strip(rows: np.ndarray, order: str) -> bytes:
+    differences = rows.copy()
+    differences[:, 1:] -= rows[:, :-1]  # modulo 2^bits, as the format wants it
+    return zlib.compress(differences.astype(f"{order}u{rows.itemsize}").tobytes(), 4)
