@@ -126,7 +126,7 @@ def test_it_goes_through_the_page(example: ModuleType, portrait: Path):
 
     editor = reage.load(ager=f"exemplar:{portrait}")
     raw = {"content-type": "application/octet-stream"}
-    with TestClient(create_app(editor, ServerSettings())) as client:
+    with TestClient(create_app(editor, ServerSettings()), base_url="http://localhost") as client:
         photo = client.post("/api/v1/photos", content=portrait.read_bytes(), headers=raw).json()
         place = f"/api/v1/photos/{photo['id']}"
         before = client.get(f"{place}/view")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("fastapi")
-from fastapi.testclient import TestClient
+from web_client import TestClient
 
 from reage.editor import Editor, load
 from reage.web.app import create_app

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("fastapi")
-from fastapi.testclient import TestClient
-from web_client import API, RAW, finished, inverted, opened, pixels
+from web_client import API, RAW, TestClient, finished, inverted, opened, pixels
 
 from reage.compositing.view import crop_for_age, read_age
 from reage.editor import Editor

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 pytest.importorskip("fastapi")
-from fastapi.testclient import TestClient
-from web_client import API
+from web_client import API, TestClient
 
 from reage.editor import Editor
 from reage.web.app import create_app

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("fastapi")
-from fastapi.testclient import TestClient
-from web_client import API, MARKED, RAW, finished, inverted, opened, pixels
+from web_client import API, MARKED, RAW, TestClient, finished, inverted, opened, pixels
 
 from made_fran import known_fran, save_state
 from reage.editor import Editor, load

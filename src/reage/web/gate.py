@@ -6,18 +6,29 @@ import hmac
 import math
 import secrets
 import time
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable
+from collections import Counter, OrderedDict, deque
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address, ip_network
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from reage.web.bodies import Body, too_large
+from reage.web.hosts import host_refused, origin_refused
 from reage.web.settings import ServerSettings
 
-__all__ = ["ACCESS_COOKIE", "SESSION_COOKIE", "Door", "Gate", "WrongTries", "address_of"]
+__all__ = [
+    "ACCESS_COOKIE",
+    "SESSION_COOKIE",
+    "Door",
+    "Gate",
+    "WrongTries",
+    "address_of",
+    "network_of",
+]
 
 SESSION_COOKIE = "reage_session"
 ACCESS_COOKIE = "reage_access"
@@ -27,6 +38,16 @@ MOST_WAIT = 60.0  # seconds
 FORGIVEN_AFTER = 900.0  # seconds without a wrong password
 MOST_ADDRESSES = 10_000  # whose wrong passwords are remembered
 MAX_BODY = 1 << 20  # of anything that is no upload, bytes
+MAX_LOGIN = 4096
+# What takes a file, and the setting that bounds it: no header of the client's can widen it.
+UPLOADS = {
+    "/api/v1/photos": "max_photo",
+    "/api/v1/projects": "max_photo",
+    "/api/v1/edit": "max_photo",
+    "/api/v1/ages": "max_photo",
+    "/api/v1/videos": "max_file",
+    "/api/v1/folders": "max_file",
+}
 # Nothing comes from another host, and no page of another host can show or script this one.
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' "
@@ -51,13 +72,31 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refused = self.door.refused(scope, headers)
-        if refused is not None:
-            await refused(scope, receive, _with_headers(send))
-            return
-        if not headers.get("content-type", "").startswith("application/octet-stream"):
-            receive = _bounded(receive)
-        await self.app(scope, receive, _with_headers(send))
+        most = self.door.most_bytes(scope)
+        chunked = "transfer-encoding" in headers
+        body = Body(receive, most, headers.get("content-length"), chunked)
+        send = body.sender(_with_headers(send))
+        answer = self.door.refused(scope, headers) or self._hold(scope, headers, body)
+        try:
+            await (answer or self.app)(scope, body.receive, send)
+        except HTTPException as error:  # of the body, where the application did not answer it
+            await _error(error.status_code, error.detail)(scope, body.receive, send)
+        except ClientDisconnect:  # nobody is there to be answered
+            pass
+        finally:
+            body.on_over()
+
+    def _hold(self, scope: Scope, headers: Headers, body: Body) -> Response | None:
+        """Count an upload until its body is over; the answer where there are too many."""
+        if not is_upload(scope):
+            return None
+        who = self.door.who(scope, headers)
+        if not self.door.begin_upload(who):
+            return _error(503, "too many uploads at once; try again in a moment",
+                          {"retry-after": "10"})  # fmt: skip
+        held = [who]
+        body.on_over = lambda: self.door.end_upload(held.pop()) if held else None
+        return None
 
 
 class Door:
@@ -68,34 +107,57 @@ class Door:
         self.tokens: set[str] = set()  # of browsers that gave the password
         self.tries = WrongTries()
         self.times: dict[tuple[str, str], deque[float]] = {}  # by (who, what), of a minute
+        self.uploading: Counter[str] = Counter()  # bodies that are coming in, by who sends them
 
     def refused(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a request that may not go on."""
-        path, method = scope["path"], scope["method"]
-        host = headers.get("host", "").rsplit(":", 1)[0].strip("[]")
-        # A name of another host that leads here (DNS rebinding) would let its page read photos.
-        if self.settings.is_local and host not in ("127.0.0.1", "localhost", "::1", "testserver"):
-            return _error(421, f"this server answers to 127.0.0.1 and localhost, not to {host}")
-        site = headers.get("sec-fetch-site", "same-origin")
-        if method not in ("GET", "HEAD") and site not in ("same-origin", "none"):
-            return _error(403, "another site's page may not use this server")
-        who = self._who(scope, headers)
-        if not self._within(who, "all", self.settings.requests_a_minute):
+        settings = self.settings
+        refused = host_refused(settings, scope, headers)
+        if refused is not None:
+            return _error(421, refused)
+        refused = origin_refused(settings, scope, headers)
+        if refused is not None:
+            return _error(403, refused)
+        who = self.who(scope, headers)
+        if not self._within(who, "all", settings.requests_a_minute):
             return _error(429, "too many requests; wait a minute", {"retry-after": "60"})
-        is_upload = headers.get("content-type", "").startswith("application/octet-stream")
-        length = headers.get("content-length", "0")
-        most = self.settings.max_file if is_upload else MAX_BODY
-        if length.isdecimal() and int(length) > most:
-            return _error(413, f"the body has {int(length) >> 20} MB; {most >> 20} MB are allowed")
-        if is_upload and not self._within(who, "uploads", self.settings.uploads_a_minute):
+        if settings.password is not None and not scope["path"].startswith(OPEN_PATHS):
+            answer = self._refused_password(scope, headers)
+            if answer is not None:
+                return answer
+        length, most = headers.get("content-length", "0"), self.most_bytes(scope)
+        if not length.isdecimal() or len(length) > 20 or int(length) > most:
+            size = int(length) if length.isdecimal() and len(length) <= 20 else most
+            return _error(413, too_large(size, most).detail)
+        if is_upload(scope) and not self._within(who, "uploads", settings.uploads_a_minute):
             return _error(429, "too many uploads; wait a minute", {"retry-after": "60"})
-        if self.settings.password is None or path.startswith(OPEN_PATHS):
-            return None
-        return self._refused_password(scope, headers)
+        return None
+
+    def most_bytes(self, scope: Scope) -> int:
+        """How long a request's body may be: its route decides."""
+        if scope["path"] == "/login":
+            return MAX_LOGIN
+        return getattr(self.settings, UPLOADS[scope["path"]]) if is_upload(scope) else MAX_BODY
+
+    def begin_upload(self, who: str) -> bool:
+        """Count an upload that begins; False where too many are under way."""
+        settings = self.settings
+        if self.uploading.total() >= settings.uploads_at_once:
+            return False
+        if self.uploading[who] >= settings.uploads_each:
+            return False
+        self.uploading[who] += 1
+        return True
+
+    def end_upload(self, who: str) -> None:
+        """Count an upload that is over."""
+        self.uploading[who] -= 1
+        if not self.uploading[who]:
+            del self.uploading[who]
 
     def try_password(self, given: str, who: str) -> str | None:
         """A cookie's value for the right password; None for a wrong one."""
-        if not self._is_password(given, who):
+        if not self._is_password(given.encode("utf-8", "replace"), who):
             return None
         token = secrets.token_urlsafe(24)
         self.tokens.add(token)
@@ -112,25 +174,26 @@ class Door:
             if wait:
                 return _error(429, f"too many wrong passwords; try again in {wait} s",
                               {"retry-after": str(wait)})  # fmt: skip
-            if self._is_password(given, who):
+            if self._is_password(given.encode("latin-1"), who):  # the bytes as they came
                 return None
         if scope["path"].startswith("/api/"):
             return _error(401, "give the server's password as: Authorization: Bearer PASSWORD",
                           {"www-authenticate": "Bearer"})  # fmt: skip
         return RedirectResponse("/login", 303)
 
-    def _is_password(self, given: str, who: str) -> bool:
+    def _is_password(self, given: bytes, who: str) -> bool:
         """Whether it is right; whoever has to wait is not heard."""
         if self.tries.wait(who):
             return False
-        wanted = (self.settings.password or "").encode()
-        if hmac.compare_digest(given.encode(), wanted):
+        wanted = (self.settings.password or "").encode("utf-8", "surrogateescape")
+        if hmac.compare_digest(given, wanted):
             self.tries.forget(who)
             return True
         self.tries.add(who)
         return False
 
-    def _who(self, scope: Scope, headers: Headers) -> str:
+    def who(self, scope: Scope, headers: Headers) -> str:
+        """Whose requests are counted together."""
         # Everybody on this computer has one address: there the session says who it is.
         if self.settings.is_local:
             return cookie(headers, SESSION_COOKIE) or address_of(scope)
@@ -180,14 +243,27 @@ class WrongTries:
         self.wrong.pop(who, None)
 
 
+def is_upload(scope: Scope) -> bool:
+    """Whether a request brings a file."""
+    return scope["method"] == "POST" and scope["path"] in UPLOADS
+
+
 def address_of(scope: Scope) -> str:
     """Who asks: an address, of IPv6 its network, since one household has all of that."""
-    host = (scope.get("client") or ("", 0))[0]
+    return network_of((scope.get("client") or ("", 0))[0])
+
+
+def network_of(host: str) -> str:
+    """An address of IPv4 or a name as it is, of IPv6 its network."""
     try:
         address = ip_address(host)
     except ValueError:  # a Unix socket, a test
         return host
-    return host if address.version == 4 else str(ip_network((address, 64), strict=False))
+    if address.version == 6 and address.ipv4_mapped:  # of a socket that takes both
+        return str(address.ipv4_mapped)
+    if address.version == 4 or address.is_loopback:
+        return host
+    return str(ip_network((address, 64), strict=False))
 
 
 def cookie(headers: Headers, name: str) -> str | None:
@@ -213,17 +289,3 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
-
-
-def _bounded(receive: Receive) -> Callable[[], Awaitable[Message]]:
-    seen = 0
-
-    async def receiving() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > MAX_BODY:  # as if the rest never came: what is parsed is cut and refused
-            return {"type": "http.disconnect"}
-        return message
-
-    return receiving

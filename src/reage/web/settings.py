@@ -15,6 +15,7 @@ class ServerSettings:
 
     host: str = "127.0.0.1"
     port: int = 7860
+    allow_hosts: tuple[str, ...] = ()  # further names by which it may be asked: NAME or NAME:PORT
     password: str | None = None  # None: whoever reaches the port may use it
     model: str = "faces128"  # as given, for the batch job
     max_photo: int = 40 * MB  # bytes of an uploaded photo or project
@@ -30,6 +31,8 @@ class ServerSettings:
     idle_minutes: float = 60.0  # until a session that nobody uses is closed
     requests_a_minute: int = 1200  # of one session or address; a slider makes ten a second
     uploads_a_minute: int = 40
+    uploads_each: int = 8  # under way at once, of one session or address
+    uploads_at_once: int = 32  # of all
 
     @property
     def is_local(self) -> bool:

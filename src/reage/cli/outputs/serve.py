@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import ssl
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +26,12 @@ from reage.extras import how_to_install
 @click.option("--host", default="127.0.0.1", show_default=True,
               help="Address to listen on; 0.0.0.0: all interfaces.")  # fmt: skip
 @click.option("--port", default=7860, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--allow-host", "allow_hosts", multiple=True, metavar="NAME[:PORT]",
+              help="Further name by which browsers may ask; several: repeat it.")  # fmt: skip
+@click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE",
+              help="Certificate chain (PEM), for HTTPS.")  # fmt: skip
+@click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE",
+              help="Its private key (PEM).")  # fmt: skip
 @click.option("--password", envvar="REAGE_PASSWORD", metavar="WORD",
               help="Password of the page; better set REAGE_PASSWORD.")  # fmt: skip
 @click.option("--no-auth", is_flag=True,
@@ -44,12 +55,14 @@ def serve(host: str, port: int, **options: Any) -> None:
     \b
     reage serve
     REAGE_PASSWORD=secret reage serve --host 0.0.0.0
+    REAGE_PASSWORD=secret reage serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
     """
-    settings_type, create_app, uvicorn = _imports()
+    settings_type, create_app, make_server = _imports()
     megabyte = 1 << 20
     settings = settings_type(
         host=host,
         port=port,
+        allow_hosts=_names(options["allow_hosts"]),
         password=options["password"] or None,
         model=options["model"],
         max_photo=options["max_photo"] * megabyte,
@@ -61,42 +74,83 @@ def serve(host: str, port: int, **options: Any) -> None:
         raise UsageError(
             f"--host {host} can be reached by others: set REAGE_PASSWORD, or say --no-auth"
         )
+    tls = _tls(options["tls_cert"], options["tls_key"])
     editor = open_editor(options)
     editor.required_ager()
     _ = editor.latents  # what is missing is said before the page is there
     with _listening(host, port) as listening:
-        address = f"http://{_url_host(host)}:{listening.getsockname()[1]}/"
+        scheme, port = "https" if tls else "http", listening.getsockname()[1]
+        address = f"{scheme}://{_url_host(host)}:{port}/"
         click.echo(f"reage is at {address}  (Ctrl-C ends it)")
+        if not settings.is_local:
+            _tell_network(f"{scheme}://{_url_host(_network_address(host))}:{port}/")
         if options["show"] or (options["show"] is None and settings.is_local and _has_screen()):
             click.launch(address)
-        config = uvicorn.Config(
-            create_app(editor, settings),
-            log_level="warning",
-            server_header=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=3,
-            limit_concurrency=500,
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        make_server(create_app(editor, settings), **tls).run(sockets=[listening])
+
+
+def _names(given: tuple[str, ...]) -> tuple[str, ...]:
+    for name in given:
+        if "/" in name or not name.strip() or not name.isascii():
+            raise UsageError(f"--allow-host {name!r} is not a name; give one such as photos.lan")
+    return given
+
+
+def _tls(certificate: Path | None, key: Path | None) -> dict[str, Path]:
+    """Options of the server; UsageError where the files cannot be used."""
+    if certificate is None:
+        if key is not None:
+            raise UsageError("--tls-key needs --tls-cert")
+        return {}
+    try:
+        # A key with a passphrase would be asked for at the terminal.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        where = f"{certificate}" + (f" and {key}" if key else "")
+        reason = "not PEM, or not a pair" if isinstance(error, ssl.SSLError) else error.args[-1]
+        raise UsageError(
+            f"{where} cannot be used for HTTPS ({reason}); give a certificate and its key in PEM, "
+            "without a passphrase"
+        ) from error
+    return {"ssl_certfile": certificate, **({"ssl_keyfile": key} if key else {})}
+
+
+def _tell_network(address: str) -> None:
+    """Print where others find the page, and a QR code for their phones."""
+    click.echo(f"In your network: {address}")
+    if not sys.stdout.isatty() or "utf" not in (sys.stdout.encoding or "").lower():
+        return
+    with suppress(ModuleNotFoundError):  # the address stands above
+        import segno
+
+        segno.make(address, micro=False).terminal(out=sys.stdout, border=2, compact=True)
+
+
+def _network_address(host: str) -> str:
+    """The address by which this computer is known in its network; asks nobody."""
+    if host not in ("0.0.0.0", "::"):
+        return host
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # sends nothing: a datagram's socket chooses a route
+        return probe.getsockname()[0]
+    return socket.gethostname()
 
 
 def _imports() -> tuple[Any, Any, Any]:
     try:
-        import uvicorn
-
         from reage.web.app import create_app
+        from reage.web.listening import make_server
         from reage.web.settings import ServerSettings
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("reage"):
             raise
         raise UsageError(f"the page needs {error.name}: {how_to_install('web')}") from error
-    return ServerSettings, create_app, uvicorn
+    return ServerSettings, create_app, make_server
 
 
 def _listening(host: str, port: int):
     """Open the port before loading the model."""
-    import socket
-
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
