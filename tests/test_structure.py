@@ -31,6 +31,7 @@ RANKS = {
     "extras": 0,
     "files": 0,
     "memory": 0,
+    "notices": 0,
     "terminal": 0,
     "threads": 0,
     "devices": 1,

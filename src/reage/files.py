@@ -12,24 +12,35 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 from reage.errors import ImageError, ReageError
 
 __all__ = [
+    "Writer",
     "check_place",
     "name_errors",
     "new_file",
     "new_folder",
+    "place_for_files",
     "publish",
+    "real_path",
     "sweep",
     "write_file",
+    "write_together",
 ]
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")  # names of what is not finished
 Kind = type[ReageError]
+
+
+class Writer(Protocol):
+    """How files are written: `write_file`, or all of a block together."""
+
+    def __call__(self, path: Path, data: bytes, *, overwrite: bool = True) -> None: ...
 
 
 def check_place(target: Path, overwrite: bool) -> None:
@@ -47,6 +58,20 @@ def write_file(path: Path, data: bytes, *, overwrite: bool = True, kind: Kind = 
     """Write a file in one piece; raises `kind` where that is impossible."""
     with name_errors(path, kind), new_file(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(data)
+
+
+@contextmanager
+def write_together() -> Iterator[Writer]:
+    """Yield a `write_file` whose files appear all at the end of the block, or none of them."""
+    with ExitStack() as stack:
+
+        def write(path: Path, data: bytes, *, overwrite: bool = True) -> None:
+            with name_errors(path):
+                temporary = stack.enter_context(new_file(path, overwrite=overwrite))
+                temporary.write_bytes(data)
+                _sync(temporary)  # a disk that is full says so before the first one appears
+
+        yield write
 
 
 @contextmanager
@@ -94,6 +119,29 @@ def new_folder(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     _sync_folder(place.parent)
 
 
+@contextmanager
+def place_for_files(folder: Path) -> Iterator[None]:
+    """Make a folder if it is missing; after an error in the block, an empty one goes again.
+
+    Raises ImageError where it cannot be made.
+    """
+    missing = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a name"
+        raise ImageError(
+            f"cannot make the folder {folder}: {reason}; choose another --output"
+        ) from error
+    try:
+        yield
+    except BaseException:
+        for place in missing:
+            with suppress(OSError):
+                place.rmdir()
+        raise
+
+
 def publish(file: Path, place: Path) -> Path:
     """Give a finished file of the same disk its place, which is returned."""
     _sync(file)
@@ -123,6 +171,14 @@ def name_errors(
     except OSError as error:
         reason = error.strerror or str(error).splitlines()[0]
         raise kind(f"{path} cannot be written ({reason}): {kept}") from error
+
+
+def real_path(path: Path) -> Path:
+    """The place behind links, also where they run in a circle."""
+    try:
+        return Path(os.path.realpath(path))
+    except (OSError, ValueError):  # a null byte
+        return path.absolute()
 
 
 def _resolve(path: Path) -> Path:

@@ -12,6 +12,7 @@ from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.inputs import Target
 from reage.inversion.projection import ProjectStep
+from reage.notices import merge_notices
 
 __all__ = ["AgeReading", "AgedFace", "Edit", "ProjectStep", "Result", "Target"]
 
@@ -44,6 +45,7 @@ class Edit:
 
     photo: Photo
     faces: tuple[AgedFace, ...]
+    notices: tuple[str, ...] = ()  # what could not be done, one line each: "NAME: what"
 
     @property
     def image(self) -> Image.Image:
@@ -67,6 +69,12 @@ class Result:
     def image(self) -> Image.Image:
         """The first edit's picture, 8 bit RGB."""
         return self.edits[0].image
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the photo loses and the edits could not do, each once."""
+        found = [*self.photo.notices, *(n for edit in self.edits for n in edit.notices)]
+        return tuple(merge_notices(found))
 
     @property
     def inverted(self) -> tuple[PreparedFace, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reage.faces.detection import Face, FaceDetector
+from reage.faces.detection import Face, FaceDetector, left_to_right
 
 data = pytest.importorskip("skimage.data")
 PORTRAITS = Path(__file__).parents[2] / "../shared/portraits"
@@ -138,7 +138,24 @@ def test_everyone_in_a_large_group_photo(detector: FaceDetector) -> None:
     for (size, _, _), points in zip(places, expected, strict=True):
         assert min(np.abs(face.points - points).max() for face in found) < 0.04 * size + 1
     assert [f.size for f in found] == sorted((f.size for f in found), reverse=True)
-    assert len(FaceDetector(max_faces=3).detect(np.asarray(scene))) == 3
+
+
+def test_more_than_fifty_faces_are_all_found(detector: FaceDetector) -> None:
+    head = Image.fromarray(data.astronaut()[20:260, 110:330]).resize((110, 120))
+    scene = Image.new("RGB", (9 * 140, 7 * 150), (90, 110, 120))
+    for at in range(63):
+        scene.paste(head, (at % 9 * 140 + 15, at // 9 * 150 + 15))
+    assert len(detector.detect(np.asarray(scene))) == 63
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_face_beside_an_upright_one(detector: FaceDetector, turns: int) -> None:
+    head = data.astronaut()[:256, 90:346]
+    scene = np.concatenate([head, np.rot90(head, turns)], axis=1)
+    faces = left_to_right(detector.detect(scene, all_ways_up=True))
+    rolls = [face.pose[2] for face in faces]
+    assert len(faces) == 2
+    assert abs((rolls[1] - rolls[0] + 90 * turns + 180) % 360 - 180) < 6
 
 
 def test_nothing_is_printed_and_opencv_is_not_imported() -> None:

@@ -202,7 +202,7 @@ def test_several_pictures_and_a_depth_map_of_heic(tmp_path: Path):
     file.add_from_pillow(picture(1))
     file.save(tmp_path / "a.heic")
     assert read_photo(tmp_path / "a.heic").notices == (
-        "a.heic has 2 pictures: only the main one is used",
+        "a.heic: 2 pictures, only the main one is used",
     )
 
 

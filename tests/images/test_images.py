@@ -203,7 +203,7 @@ def test_cmyk_becomes_rgb(tmp_path, suffix):
     inks.save(tmp_path / f"profiled.{suffix}", icc_profile=constant_cmyk_profile())
     photo = read_photo(tmp_path / f"plain.{suffix}")
     assert np.abs(photo.pixels[8, 8].astype(int) - (255, 0, 0)).max() < 6
-    assert photo.notices == (f"plain.{suffix} is CMYK: written as RGB",)
+    assert photo.notices == (f"plain.{suffix}: CMYK, written as RGB",)
     photo = read_photo(tmp_path / f"profiled.{suffix}")
     assert np.abs(photo.pixels[8, 8].astype(int) - (119, 119, 119)).max() < 4
     assert photo.icc_profile is None
@@ -216,7 +216,7 @@ def test_palette_transparency_and_single_bits(tmp_path):
     palette.save(tmp_path / "p.png", transparency=0)
     photo = read_photo(tmp_path / "p.png")
     assert (photo.mode, photo.alpha.min(), photo.alpha.max()) == ("P", 0, 255)
-    assert photo.notices == ("p.png has a palette: written in full colours",)
+    assert photo.notices == ("p.png: a palette, written in full colours",)
     Image.fromarray(noise(20, 20, 2)).save(tmp_path / "la.png")
     assert read_photo(tmp_path / "la.png").alpha is not None
     Image.fromarray(noise(20, 20) > 127).save(tmp_path / "bits.png")

@@ -30,7 +30,7 @@ def choose_faces(
         if list(numbers) not in ([], [1]):
             raise FaceError(f"the points give face 1, not {numbers[-1]}; ask for an age of face 1")
         return {1: Face.from_points(points)}
-    faces = detector.detect(rgb)
+    faces = detector.detect(rgb, all_ways_up=True)
     if not faces:
         raise FaceError(
             f"no face found in {name}; use a picture where the face is larger or turned to "

@@ -9,7 +9,7 @@ import numpy as np
 
 from reage.faces.face import Face, left_to_right, parse_points, select_faces
 from reage.faces.landmarker import MESH_SIZE, BlazeFace, Detections, FaceMesh, overlap
-from reage.faces.pyramid import TILE, WHOLE, Level, Photo, levels, resize_to, tiles
+from reage.faces.pyramid import FINE, TILE, WHOLE, Level, Photo, levels, resize_to, tiles
 from reage.faces.sampling import sample_quad
 
 __all__ = ["Face", "FaceDetector", "left_to_right", "parse_points", "select_faces"]
@@ -30,29 +30,34 @@ HALF_PIXEL = np.array([0.5, 0.5, 0.0])  # between counting from centres and from
 class FaceDetector:
     """MediaPipe's Face Landmarker over several sizes of a photo, as it lies and turned.
 
-    `min_score` is of the detector's first reading; `max_faces` keeps the first found, which are
-    the larger ones. Safe to call from several threads.
+    `min_score` is of the detector's first reading. Safe to call from several threads.
     """
 
-    def __init__(self, min_score: float = 0.5, max_faces: int = 50, num_threads: int = 1) -> None:
+    def __init__(self, min_score: float = 0.5, num_threads: int = 1) -> None:
         self.min_score = min_score
-        self.max_faces = max_faces
         self._detect_whole = BlazeFace(WHOLE, num_threads)
         self._detect_tile = BlazeFace(TILE, num_threads)
         self._mesh = FaceMesh(num_threads)
 
-    def detect(self, rgb: np.ndarray) -> list[Face]:
-        """Return the faces in a uint8 photo `[H, W, 3]`, largest first; none is an empty list."""
+    def detect(self, rgb: np.ndarray, *, all_ways_up: bool = False) -> list[Face]:
+        """Return the faces in a uint8 photo `[H, W, 3]`, largest first; none is an empty list.
+
+        `all_ways_up`: also look for large turned faces beside upright ones.
+        """
         assert rgb.dtype == np.uint8, rgb.dtype
         assert rgb.ndim == 3, rgb.shape
         height, width = rgb.shape[:2]
-        # A photo without its orientation tag may lie on its side: turn it only if nothing is found.
-        for quarter_turns in range(4):
-            faces = self._search(Photo.of(np.rot90(rgb[..., :3], quarter_turns)))
-            if faces:
-                upright = [_turn_back(face, quarter_turns, width, height) for face in faces]
-                return sorted(upright, key=lambda face: -face.size)
-        return []
+        faces: list[Face] = []
+        # A photo without its orientation tag may lie on its side.
+        for turns in range(4):
+            if faces and not all_ways_up:
+                break
+            size = (width, height) if turns % 2 == 0 else (height, width)
+            known = [_turn_back(face, -turns % 4, *size) for face in faces]
+            turned = Photo.of(np.rot90(rgb[..., :3], turns))
+            found = self._search(turned, known, TILE if faces else FINE)
+            faces += [_turn_back(face, turns, width, height) for face in found]
+        return sorted(faces, key=lambda face: -face.size)
 
     def follow(self, rgb: np.ndarray, centre: np.ndarray, side: float, roll: float) -> Face | None:
         """Read the face that a frame before was `side` pixels large here; None where it is gone.
@@ -63,15 +68,16 @@ class FaceDetector:
         face = self._landmarks(Photo(rgb, rgb, 1), near)
         return face if face.score >= PRESENCE and _plausible(face, near) else None
 
-    def _search(self, photo: Photo) -> list[Face]:
-        """Find the faces of a photo as it lies, from coarse to fine."""
-        faces: list[Face] = []
+    def _search(self, photo: Photo, known: Sequence[Face], finest: int) -> list[Face]:
+        """Find the faces of a photo as it lies, from coarse to fine, beside those known."""
+        faces = list(known)
         longer = max(photo.full.shape[:2])
         for level in levels(longer):
-            if level.size > TILE and any(_longer_side(f) > CROWD * longer for f in faces):
+            crowd = level.size <= TILE or all(_longer_side(f) <= CROWD * longer for f in faces)
+            if level.size > finest or not crowd:
                 break
             for seen in self._candidates(level, photo):
-                if len(faces) == self.max_faces or _known(faces, seen.box):
+                if _known(faces, seen.box):
                     continue
                 sure = self._look_again(
                     photo, seen, BELIEF if level.size == WHOLE else BELIEF_SMALL
@@ -84,7 +90,7 @@ class FaceDetector:
                 plausible = face.score >= PRESENCE and _plausible(face, place)
                 if plausible and not _known(faces, face.box):
                     faces.append(face)
-        return faces
+        return faces[len(known) :]
 
     def _landmarks(self, photo: Photo, place: _Candidate) -> Face:
         pixels, factor = photo.at(place.side / MESH_SIZE)
@@ -198,7 +204,7 @@ def _longer_side(face: Face) -> float:
 
 
 def _turn_back(face: Face, quarter_turns: int, width: int, height: int) -> Face:
-    """Map a face found in `np.rot90(photo, quarter_turns)` to the photo, `width` by `height`."""
+    """Map a face in `np.rot90(photo, quarter_turns)` to the photo of this width and height."""
     if quarter_turns == 0:
         return face
     assert face.landmarks is not None

@@ -196,13 +196,13 @@ def _mode_notices(source: Source, image: ImageFile.ImageFile) -> list[str]:
     if mode in ("F", "I", "LAB", "HSV"):
         raise source.refused(f"holds {mode} samples that reage does not read")
     notices = {
-        "CMYK": f"{name} is CMYK: written as RGB",
-        "P": f"{name} has a palette: written in full colours",
-        "1": f"{name} is black and white in 1 bit: written as 8-bit grey",
+        "CMYK": f"{name}: CMYK, written as RGB",
+        "P": f"{name}: a palette, written in full colours",
+        "1": f"{name}: black and white in 1 bit, written as 8-bit grey",
     }
     found = [notices[mode]] if mode in notices else []
     if image.info.get("bit_depth", 8) > 8:
-        found.append(f"{name} has {image.info['bit_depth']} bits a colour: read as 8 bits")
+        found.append(f"{name}: {image.info['bit_depth']} bits a colour, read as 8")
     return found
 
 

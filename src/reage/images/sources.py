@@ -54,10 +54,10 @@ class Source:
         if frames == 1:
             return ()
         if self.format == "HEIF":  # thumbnails and depth maps do not count
-            return (f"{self.path.name} has {frames} pictures: only the main one is used",)
+            return (f"{self.path.name}: {frames} pictures, only the main one is used",)
         if self.format == "TIFF":
-            return (f"{self.path.name} has {frames} pages: only the first is used",)
-        return (f"{self.path.name} is animated: only the first of {frames} frames is used",)
+            return (f"{self.path.name}: {frames} pages, only the first is used",)
+        return (f"{self.path.name}: animated, only the first of {frames} frames is used",)
 
     def refused(self, found: str) -> ImageError:
         """Name what the file holds instead of a photo."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from reage.errors import ImageError
 from reage.extras import how_to_install
-from reage.files import check_place, write_file
+from reage.files import Writer, check_place, write_file
 from reage.images.encoding import can_write_heif, encode_photo
 from reage.images.photo import Photo, photo_from_array
 
@@ -61,7 +61,12 @@ def check_target(path: str | Path, *, overwrite: bool = False) -> WrittenFile:
 
 
 def write_photo(
-    photo: Photo, path: str | Path, *, mark: str | None, overwrite: bool = False
+    photo: Photo,
+    path: str | Path,
+    *,
+    mark: str | None,
+    overwrite: bool = False,
+    write: Writer = write_file,
 ) -> WrittenFile:
     """Write in the format of the suffix, with the mark unless it is None.
 
@@ -73,13 +78,18 @@ def write_photo(
         data, notices = encode_photo(photo, FORMATS[target.suffix.lower()], mark)
     except ImageError as error:
         raise ImageError(f"{target}: {error}") from error
-    write_file(target, data, overwrite=overwrite)
+    write(target, data, overwrite=overwrite)
     named = tuple(f"{target.name}: {notice}" for notice in notices)
     return WrittenFile(target, (*planned.notices, *named))
 
 
 def save_array(
-    array: np.ndarray, path: str | Path, *, mark: str | None = None, overwrite: bool = False
+    array: np.ndarray,
+    path: str | Path,
+    *,
+    mark: str | None = None,
+    overwrite: bool = False,
+    write: Writer = write_file,
 ) -> WrittenFile:
     """Write uint8 or uint16 RGB pixels [H, W, 3] that come from no file."""
-    return write_photo(photo_from_array(array), path, mark=mark, overwrite=overwrite)
+    return write_photo(photo_from_array(array), path, mark=mark, overwrite=overwrite, write=write)

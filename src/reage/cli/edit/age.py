@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reage.cli.shared.options import each_file, photos_argument
+from reage.cli.shared.progress import note_each
 from reage.errors import FaceError
 
 
@@ -29,9 +30,8 @@ def _read(path: Path) -> None:
     from reage.models.pretrained import load_age_network
 
     photo = read_photo(path)
-    for notice in photo.notices:
-        click.echo(f"note: {notice}", err=True)
-    faces = left_to_right(FaceDetector().detect(photo.rgb8))
+    note_each(photo.notices)
+    faces = left_to_right(FaceDetector().detect(photo.rgb8, all_ways_up=True))
     if not faces:
         raise FaceError(f"no face found in {path.name}; use a picture where it is larger")
     for number, face in enumerate(faces, 1):

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from reage.cli.edit.task import EditTask, Outputs
 from reage.cli.shared.options import open_editor
 from reage.errors import UsageError
+from reage.files import place_for_files
 
 if TYPE_CHECKING:
     from reage.editor import Editor
@@ -42,10 +43,11 @@ def edit_latent(file: Path, photos: Sequence[Path], task: EditTask) -> None:
     folder = task.options["output"] or path.parent
     names = _names(file, path, len(latents.ws))
     outputs = [Outputs(folder, name, path, task.options) for name in names]
-    for one in outputs:
-        one.prepare(task.labels(), None)
-    for number, one in enumerate(outputs):
-        one.write(_result(editor, latents, number, one.name, task), task.labels(), editor)
+    with place_for_files(folder):
+        for one in outputs:
+            one.check(task.labels())
+        for number, one in enumerate(outputs):
+            one.write(_result(editor, latents, number, one.name, task), task.labels(), editor)
 
 
 def _result(editor: Editor, latents: Latents, number: int, name: str, task: EditTask) -> Any:

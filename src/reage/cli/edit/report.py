@@ -16,7 +16,12 @@ __all__ = ["edit_report"]
 
 
 def edit_report(
-    result: Result, files: Sequence[Path], source: Path, editor: Editor, options: Mapping[str, Any]
+    result: Result,
+    files: Sequence[Path],
+    source: Path,
+    editor: Editor,
+    options: Mapping[str, Any],
+    notices: Sequence[str],
 ) -> dict[str, Any]:
     """Versions, hashes, seed and numbers of one photo's edits, or of one code's."""
     from reage.models.files import file_sha256
@@ -47,8 +52,9 @@ def edit_report(
         ],
         "edits": [
             {"file": path.name, "faces": [_face_report(face) for face in edit.faces]}
-            for path, edit in zip(files, result.edits, strict=True)
+            for path, edit in zip(files, result.edits, strict=False)
         ],
+        "notices": list(notices),
         "honesty": "The ages are read by a network (mean error about 5 years). The pictures are "
         "synthetic: one plausible look, not a prediction, and no evidence of identity.",
     }

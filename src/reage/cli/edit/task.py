@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.shared.options import parse_face, parse_range, parse_targets
+from reage.cli.shared.progress import note_each
 from reage.errors import UsageError
+from reage.files import Writer, check_place, place_for_files, real_path, write_together
 
 if TYPE_CHECKING:
     from reage.editor import Editor
+    from reage.images import WrittenFile
     from reage.types import Edit, Result
 
 __all__ = ["EditTask", "Outputs"]
@@ -41,7 +44,7 @@ class EditTask:
         if options["tuned"] is not None and len(photos) > 1:
             raise UsageError("--tuned belongs to one photo; edit the others without it")
         self.names = _distinct_names(photos, apart=options["output"] is None)
-        self.photos = {photo.resolve() for photo in photos}
+        self.photos = {real_path(photo) for photo in photos}
         if len(set(self.labels())) < len(self.labels()):
             raise UsageError("the same age is asked for twice; give each once")
         for photo in photos:
@@ -55,12 +58,12 @@ class EditTask:
         if self.targets:
             self.targets = as_targets(self.targets)
         photo = read_photo(path)
-        for notice in photo.notices:
-            click.echo(f"note: {notice}", err=True)
+        note_each(photo.notices)
         outputs = self.outputs(path)
-        outputs.prepare(self.labels(), photo)
-        result = self.edit(editor, photo)
-        outputs.write(result, self.labels(), editor)
+        with place_for_files(outputs.folder):
+            outputs.check(self.labels())
+            result = self.edit(editor, photo)
+            outputs.write(result, self.labels(), editor)
 
     def outputs(self, path: Path) -> Outputs:
         """The places of one photo's files."""
@@ -114,27 +117,19 @@ class Outputs:
         self.folder, self.name, self.source, self.options = folder, name, source, options
         self.overwrite = bool(options["overwrite"])
 
-    def prepare(self, labels: Sequence[str], photo: Any) -> None:
+    def check(self, labels: Sequence[str]) -> None:
         """Check before the work that all outputs can be written."""
-        from reage.errors import ImageError
         from reage.images import check_target
 
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ImageError(
-                f"cannot make the folder {self.folder}: {error.strerror}; choose another --output"
-            ) from error
         for label in labels:
             check_target(self.picture(label), overwrite=self.overwrite)
         for other in [self.report, *([self.strip] if len(labels) > 1 else [])]:
-            if other.exists() and not self.overwrite:
-                raise ImageError(f"{other} exists already; add --overwrite to replace it")
+            check_place(other, self.overwrite)
 
     def keep_apart_from(self, photos: set[Path], labels: Sequence[str]) -> None:
         """Raise UsageError if an input photo would be overwritten."""
         for target in [*map(self.picture, labels), self.strip]:
-            if target.resolve() in photos:
+            if real_path(target) in photos:
                 raise UsageError(f"{target} is a photo to edit and a result; choose an --output")
 
     def picture(self, label: str) -> Path:
@@ -152,37 +147,43 @@ class Outputs:
         return self.folder / f"{self.name}-ages{suffix}"
 
     def write(self, result: Result, labels: Sequence[str], editor: Editor) -> None:
-        """Write pictures, the strip when there are several, and the report."""
+        """Write pictures, the strip when there are several, and the report: all, or none."""
         from reage.cli.edit.report import edit_report
+
+        with write_together() as write:
+            written = self._write_pictures(result, labels, write)
+            notices = [*result.notices, *(n for one in written for n in one.notices)]
+            files = [one.path for one in written]
+            report = edit_report(result, files, self.source, editor, self.options, notices)
+            write(self.report, (json.dumps(report, indent=1) + "\n").encode())
+        note_each(notice for notice in notices if notice not in result.photo.notices)
+        for file, one in zip(files, result.edits, strict=False):
+            click.echo(f"{file}  {'; '.join(face.summary for face in one.faces)}")
+        for file in files[len(labels) :]:
+            click.echo(f"{file}")
+
+    def _write_pictures(
+        self, result: Result, labels: Sequence[str], write: Writer
+    ) -> list[WrittenFile]:
         from reage.images import save_array, write_photo
-        from reage.models.files import write_file
         from reage.outputs.strip import result_strip
 
-        files = []
-        for label, one in zip(labels, result.edits, strict=True):
-            mark = None if self.options["no_mark"] else _mark(one)
-            written = write_photo(
-                one.photo, self.picture(label), mark=mark, overwrite=self.overwrite
-            )
-            files.append(written.path)
-            _say(written.path, written.notices, one)
-        if len(result.edits) > 1:
-            mark = None if self.options["no_mark"] else "Made by reage: synthetic ages"
+        plain, overwrite = bool(self.options["no_mark"]), self.overwrite
+        written = [
+            write_photo(one.photo, self.picture(label), mark=None if plain else _mark(one),
+                        overwrite=overwrite, write=write)
+            for label, one in zip(labels, result.edits, strict=True)
+        ]  # fmt: skip
+        if len(labels) > 1:
+            mark = None if plain else "Made by reage: synthetic ages"
             picture = result_strip(result, "code" if self.options["latent"] else "photo")
-            written = save_array(picture, self.strip, mark=mark, overwrite=self.overwrite)
-            click.echo(f"{written.path}")
-        report = edit_report(result, files, self.source, editor, self.options)
-        write_file(self.report, (json.dumps(report, indent=1) + "\n").encode())
+            strip = save_array(picture, self.strip, mark=mark, overwrite=overwrite, write=write)
+            written.append(strip)
+        return written
 
 
 CODES_AS = ".png"  # what a code gives comes from no photo whose format it could keep
 _STRIPS = {".jpg", ".jpeg", ".png", ".webp"}
-
-
-def _say(path: Path, notices: Sequence[str], one: Edit) -> None:
-    for notice in notices:
-        click.echo(f"note: {notice}", err=True)
-    click.echo(f"{path}  {'; '.join(face.summary for face in one.faces)}")
 
 
 def _mark(one: Edit) -> str:

@@ -84,7 +84,7 @@ def _plan(
     editor: Editor, path: Path, ages: tuple[float, float], options: dict[str, Any]
 ) -> AnimationPlan:
     """Find and prepare the faces in the cropped and shrunk photo, and plan their ages."""
-    from reage.cli.shared.progress import step_bar
+    from reage.cli.shared.progress import note_each, step_bar
     from reage.faces.face import parse_points
     from reage.images import read_photo
     from reage.outputs.animation import Timing, plan_animation
@@ -93,6 +93,7 @@ def _plan(
     timing = Timing(options["fps"], options["seconds"], options["once"], options["ease"])
     points = parse_points(options["points"]) if options["points"] else None
     photo = read_photo(path)
+    note_each(photo.notices)
     faces = editor.choose_faces(photo, (), parse_face(options["face"]), points)
     small, faces = frame_photo(photo, faces, options["size"], whole=options["whole"])
     paste, quality, seed = options["paste"], options["quality"], options["seed"]

@@ -17,6 +17,7 @@ from reage.cli.shared.options import (
     quality_option,
     seed_option,
 )
+from reage.cli.shared.progress import note_each
 
 
 @click.command()
@@ -73,7 +74,6 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
         return
     edit = mix_person(editor, first, second, chosen, options["amount"])
     written = write_photo(edit.photo, output, mark=mark, overwrite=overwrite)
-    for notice in written.notices:
-        click.echo(f"note: {notice}", err=True)
+    note_each(written.notices)
     click.echo(f"{written.path}  levels {', '.join(map(str, chosen))} of {other.name}; "
                f"reads {edit.faces[0].after.age:.0f}")  # fmt: skip

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from reage.cli.shared.options import parse_face
+from reage.cli.shared.progress import note_each, step_bar
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ def invert_person(
 
     With `tuned`, uses the code and the generator tuned to the face.
     """
-    from reage.cli.shared.progress import step_bar
     from reage.editor import QUALITIES
     from reage.images import read_photo
     from reage.outputs.mixing import Person
@@ -37,8 +35,7 @@ def invert_person(
     if which == "all":
         raise UsageError("this command shows one face: give --face largest or a number from 1")
     photo = read_photo(path)
-    for notice in photo.notices:
-        click.echo(f"note: {notice}", err=True)
+    note_each(photo.notices)
     faces = editor.choose_faces(photo, (), which)
     quality, paste = options["quality"], options.get("paste", "delta")
     if tuned is not None:

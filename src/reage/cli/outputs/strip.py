@@ -23,6 +23,7 @@ from reage.cli.shared.options import (
     quality_option,
     seed_option,
 )
+from reage.cli.shared.progress import note_each
 from reage.errors import ReageError, UsageError
 
 
@@ -68,6 +69,7 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
             click.echo(f"reage: {error}", err=True)
             failed += 1
             continue
+        note_each(result.notices)
         rows += face_rows(result, path.stem)
         for edit in result.edits:
             click.echo(f"{path}  {'; '.join(face.summary for face in edit.faces)}")

@@ -19,7 +19,9 @@ from reage.cli.shared.options import (
     points_option,
     seed_option,
 )
+from reage.cli.shared.progress import note_each, step_bar
 from reage.errors import ImageError, UsageError
+from reage.files import check_place
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -118,8 +120,7 @@ def _project_file(
     if levels and max(levels) >= num_ws:
         raise UsageError(f"--latent-level goes from 0 to {num_ws - 1} for this model")
     photo = read_photo(file)
-    for notice in photo.notices:
-        click.echo(f"note: {notice}", err=True)
+    note_each(photo.notices)
     resolution = editor.model.config.generator.resolution
     if options["no_crop"]:
         crops = {file.stem: aligned_crop(photo.rgb8, _read_mask(file), resolution)}
@@ -144,7 +145,6 @@ def _project_file(
 def _project_face(
     editor: Editor, name: str, crop: Any, config: ProjectConfig, options: dict[str, Any], file: Path
 ) -> str:
-    from reage.cli.shared.progress import step_bar
     from reage.images import check_target, save_array, to_array
     from reage.outputs.video import ProgressVideo
 
@@ -162,8 +162,7 @@ def _project_face(
     if options["tune"]:
         others += [folder / f"{name}.tuning.safetensors", folder / f"{name}-tuned.png"]
     for other in others:
-        if other.exists() and not overwrite:
-            raise ImageError(f"{other} exists already; add --overwrite to replace it")
+        check_place(other, overwrite)
     resolution = editor.model.config.generator.resolution
     video = (
         ProgressVideo(folder / f"{name}.mp4", resolution, config.step)

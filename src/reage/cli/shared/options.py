@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reage.errors import ReageError, UsageError
+from reage.files import real_path
 
 if TYPE_CHECKING:
     from reage.editor import Editor
@@ -216,7 +217,7 @@ def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str)
 
 def keep_inputs(output: Path, inputs: Sequence[Path]) -> None:
     """Raise UsageError if an output would replace an input."""
-    if output.resolve() in {path.resolve() for path in inputs}:
+    if real_path(output) in {real_path(path) for path in inputs}:
         raise UsageError(f"{output} is a photo that was given; choose another --output")
 
 

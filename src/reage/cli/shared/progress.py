@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 import click
+
+from reage.notices import merge_notices
 
 if TYPE_CHECKING:
     from reage.inversion.projection import ProjectStep
@@ -16,6 +19,12 @@ __all__ = ["StageBar", "StepBar", "note", "step_bar"]
 def note(line: str) -> None:
     """Write a note to stderr, which is not an error."""
     click.echo(f"note: {line}", err=True)
+
+
+def note_each(lines: Iterable[str]) -> None:
+    """Write notices to stderr; what several files lose in the same way is one line."""
+    for line in merge_notices(lines):
+        note(line)
 
 
 class StageBar:

@@ -47,7 +47,7 @@ class Examiner:
             rgb = decode_photo(data, picture.name).rgb8
         except ImageError as error:
             return Examined(Record(picture.key, digest, "unreadable", str(error)))
-        faces = left_to_right(self.detector.detect(rgb))
+        faces = left_to_right(self.detector.detect(rgb, all_ways_up=True))
         if not faces:
             return Examined(Record(picture.key, digest, "no face", "none was found"))
         if len(faces) > 1 and self.options.faces == "skip":
