@@ -59,12 +59,16 @@ class H264:
     color_primaries: int = 2
     color_trc: int = 2
     aspect: Fraction | None = None  # width of a pixel over its height
+    codec: str = "libx264"
+    pix_fmt: str = "yuv420p"
+    tag: str = ""  # of the codec in the file; "": FFmpeg's own
+    container: str = "mp4"
 
 
 class Writer(Protocol):
-    """Adds a picture; what `h264_file` yields."""
+    """Adds a picture, an array or a frame; what `h264_file` yields."""
 
-    def __call__(self, pixels: np.ndarray, pts: int, layout: str = "rgb24") -> None: ...
+    def __call__(self, pixels: Any, pts: int, layout: str = "rgb24") -> None: ...
 
 
 def av_module(instead: str = "") -> Any:
@@ -130,13 +134,17 @@ def h264_file(
         with write_errors(path, kept):
             place = stack.enter_context(new_file(path, overwrite=overwrite))
             options = {"movflags": "+faststart"}
-            container = av.open(local(place), "w", format="mp4", options=options)
+            container = av.open(local(place), "w", format=how.container, options=options)
             stack.callback(_close, container)
             stream = add_stream(container, how)
 
-        def add(pixels: np.ndarray, pts: int, layout: str = "rgb24") -> None:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=layout)
+        def add(pixels: Any, pts: int, layout: str = "rgb24") -> None:
+            frame = pixels
+            if isinstance(pixels, np.ndarray):
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=layout)
             frame.pts, frame.color_range = pts, how.color_range
+            frame.colorspace, frame.color_primaries = how.colorspace, how.color_primaries
+            frame.color_trc = how.color_trc
             if how.time_base is not None:
                 frame.time_base = how.time_base
             with write_errors(path, kept):
@@ -152,11 +160,13 @@ def h264_file(
 
 
 def add_stream(container: Any, how: H264) -> Any:
-    """Add a stream of H.264 to a container that is written."""
-    options = {"crf": str(how.crf), **how.options}
-    stream = container.add_stream("libx264", rate=how.rate, options=options)
-    stream.width, stream.height, stream.pix_fmt = how.width, how.height, "yuv420p"
+    """Add a stream of H.264, or of another codec, to a container that is written."""
+    quality = {"crf": str(how.crf)} if how.codec.startswith("libx26") else {}
+    stream = container.add_stream(how.codec, rate=how.rate, options={**quality, **how.options})
+    stream.width, stream.height, stream.pix_fmt = how.width, how.height, how.pix_fmt
     context = stream.codec_context
+    if how.tag:
+        context.codec_tag = how.tag
     if how.time_base is not None:
         context.time_base = stream.time_base = how.time_base
     context.thread_count = how.threads

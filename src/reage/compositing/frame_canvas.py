@@ -37,7 +37,7 @@ class FrameCanvas:
         scale_detail(light, source, gain**layer.weight, layer.quad, layer.skin)
 
     def add_relief(self, layer: FaceLayer, relief: np.ndarray) -> None:
-        black = 0 if self.planes.full_range else 16
+        black = 0 if self.planes.full_range else round(16 * self.planes.unit)
         amount = relief * np.float32(layer.weight)
         add_relief(self.planes.layers[0], amount, layer.quad, black=black)
 
@@ -54,9 +54,11 @@ class FrameCanvas:
 def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
     """Turn a share `amount` (0..1) of the hair in a frame grey, in place."""
     luma, *colours = planes.layers
+    across, down = planes.subsampling
     x0, y0, x1, y1 = hair.region(luma.shape)
     # Whole samples of colour, each of which lies over two by two of light.
-    x0, y0, x1, y1 = x0 // 2 * 2, y0 // 2 * 2, (x1 + 1) // 2 * 2, (y1 + 1) // 2 * 2
+    x0, y0 = x0 // across * across, y0 // down * down
+    x1, y1 = -(-x1 // across) * across, -(-y1 // down) * down
     width, height = x1 - x0, y1 - y0
     if amount <= 0 or min(width, height) <= 0:
         return
@@ -66,26 +68,30 @@ def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
         for layer in hair.layers
     ]
     start, span = (0.0, 255.0) if planes.full_range else (16.0, 219.0)
+    start, span = np.float32(start) * planes.unit, np.float32(span) * planes.unit
     target = luma[y0:y1, x0:x1]
-    light = (target - np.float32(start)) / np.float32(span)
-    before = _halve(light)
+    light = (target - start) / span
+    before = _shrink(light, planes)
     share, shown = turned_grey(light, hair, layers, amount)
     light += share * (shown - light)
-    np.copyto(target, np.clip(np.rint(start + span * light), 0, 255), casting="unsafe")
-    fading, single, after = _halve(share), hair.tone.single, _halve(light)
+    highest = np.iinfo(luma.dtype).max
+    np.copyto(target, np.clip(np.rint(start + span * light), 0, highest), casting="unsafe")
+    fading, single, after = _shrink(share, planes), hair.tone.single, _shrink(light, planes)
     toned = single * _colours_of(planes, hair.tone.offsets(after) - hair.tone.offsets(before))
     white = (fading * after)[..., None] * (hair.white * (1 + TINT) - 1)
     tinted = (1 - single) * _colours_of(planes, white)
     for plane, added in zip(colours, toned + tinted, strict=True):
-        part = plane[y0 // 2 : y1 // 2, x0 // 2 : x1 // 2]
-        values = (1 - single) * (128 - part.astype(np.float32)) * fading * (1 - COLOUR)
-        np.copyto(part, np.clip(np.rint(part + values + added), 0, 255), casting="unsafe")
+        part = plane[y0 // down : y1 // down, x0 // across : x1 // across]
+        grey = 128 * planes.unit - part.astype(np.float32)
+        values = part + (1 - single) * grey * fading * (1 - COLOUR) + planes.unit * added
+        np.copyto(part, np.clip(np.rint(values), 0, highest), casting="unsafe")
 
 
-def _halve(layer: np.ndarray) -> np.ndarray:
-    """Average two by two samples, to match the resolution of chroma."""
+def _shrink(layer: np.ndarray, planes: Planes) -> np.ndarray:
+    """Average the samples of light over each of chroma."""
     height, width = layer.shape
-    return layer.reshape(height // 2, 2, width // 2, 2).mean((1, 3))
+    across, down = planes.subsampling
+    return layer.reshape(height // down, down, width // across, across).mean((1, 3))
 
 
 def _colours_of(planes: Planes, change: np.ndarray) -> np.ndarray:

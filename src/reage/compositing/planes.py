@@ -6,7 +6,8 @@ identical, and no frame is converted to RGB and back.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -15,7 +16,15 @@ from reage.compositing.warp import Warp, warp_in_place
 from reage.faces.sampling import interpolate
 from reage.faces.squares import outline_of, pixels_within, quad_side, to_unit
 
-__all__ = ["Planes", "add_layer", "rgb_to_ycc", "sample_luma", "sample_rgb", "warp_planes"]
+__all__ = [
+    "Planes",
+    "add_layer",
+    "rgb_to_ycc",
+    "sample_inside",
+    "sample_luma",
+    "sample_rgb",
+    "warp_planes",
+]
 
 LUMA_WEIGHTS = {1: (0.2126, 0.0722), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}  # red, blue
 BT601_WEIGHTS = (0.299, 0.114)  # FFmpeg's numbers 5 and 6, and whatever is rare
@@ -23,36 +32,74 @@ BT601_WEIGHTS = (0.299, 0.114)  # FFmpeg's numbers 5 and 6, and whatever is rare
 
 @dataclass(frozen=True, eq=False)
 class Planes:
-    """One frame; `packed` is `[3 H / 2, W]` uint8 as FFmpeg's yuv420p in one block."""
+    """One frame as Y'CbCr; `packed` is `[3 H / 2, W]` uint8 as FFmpeg's yuv420p in one block.
+
+    Deeper frames are uint16, 256 steps for one of 8 bits. Without subsampling, `packed` is
+    `[3 H, W]`.
+    """
 
     packed: np.ndarray
     matrix: int  # FFmpeg's number of the matrix
     full_range: bool  # 0..255 instead of 16..235
+    subsampling: tuple[int, int] = (2, 2)  # luma samples for one of chroma, across and down
+    alpha: np.ndarray | None = None  # [H, W] of the same type
 
     @classmethod
     def of(cls, packed: np.ndarray, turns: int, matrix: int, full_range: bool) -> Planes:
-        """Wrap FFmpeg's frame, turned by quarters against the clock."""
+        """Wrap FFmpeg's yuv420p frame, turned by quarters against the clock."""
         planes = cls(packed, matrix, full_range)
-        if not turns:
-            return planes
-        turned = [np.rot90(plane, turns) for plane in planes.layers]
-        height, width = turned[0].shape
-        flat = np.concatenate([np.ascontiguousarray(plane).ravel() for plane in turned])
-        return cls(flat.reshape(height * 3 // 2, width), matrix, full_range)
+        return planes.turn(turns) if turns else planes
+
+    @classmethod
+    def join(
+        cls,
+        layers: Sequence[np.ndarray],
+        matrix: int,
+        full_range: bool,
+        subsampling: tuple[int, int] = (2, 2),
+    ) -> Planes:
+        """Pack Y', Cb, Cr and perhaps alpha."""
+        flat = np.concatenate([np.ascontiguousarray(layer).ravel() for layer in layers[:3]])
+        alpha = np.ascontiguousarray(layers[3]) if len(layers) > 3 else None
+        packed = flat.reshape(-1, layers[0].shape[1])
+        return cls(packed, matrix, full_range, subsampling, alpha)
+
+    def turn(self, turns: int) -> Planes:
+        """Return the frame turned by quarters against the clock."""
+        layers = [np.rot90(layer, turns) for layer in self.layers]
+        if self.alpha is not None:
+            layers.append(np.rot90(self.alpha, turns))
+        across, down = self.subsampling
+        sides = (across, down) if turns % 2 == 0 else (down, across)
+        return Planes.join(layers, self.matrix, self.full_range, sides)
 
     @property
     def layers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Views of Y' `[H, W]`, Cb and Cr `[H / 2, W / 2]`."""
+        """Views of Y' `[H, W]`, Cb and Cr `[H / 2, W / 2]`, or as they are subsampled."""
         rows, width = self.packed.shape
-        height = rows * 2 // 3
+        across, down = self.subsampling
+        height = rows * across * down // (across * down + 2)
         flat = self.packed.reshape(-1)
-        size, small = height * width, height * width // 4
-        shape = (height // 2, width // 2)
+        size, small = height * width, height * width // (across * down)
+        shape = (height // down, width // across)
         blue, red = flat[size : size + small], flat[size + small :]
         return self.packed[:height], blue.reshape(shape), red.reshape(shape)
 
+    @property
+    def unit(self) -> np.float32:
+        """Steps of this depth for one of 8 bits."""
+        return np.float32(1 if self.packed.dtype == np.uint8 else 256)
+
     def copy(self) -> Planes:
-        return Planes(self.packed.copy(), self.matrix, self.full_range)
+        alpha = None if self.alpha is None else self.alpha.copy()
+        return replace(self, packed=self.packed.copy(), alpha=alpha)
+
+    def place(self, channel: int, quad: np.ndarray) -> np.ndarray:
+        """Return a square's place in one of the layers; chroma is sited left, between lines."""
+        if channel == 0:
+            return quad
+        across, down = self.subsampling
+        return (quad - [0.0, 0.5 if down == 2 else 0.0]) / [across, down]
 
 
 def rgb_to_ycc(change: np.ndarray, matrix: int, full_range: bool) -> np.ndarray:
@@ -79,16 +126,17 @@ def add_layer(planes: Planes, layer: np.ndarray, quad: np.ndarray, weight: float
     if ratio < 1:  # low-pass first: the layer is finer than the frame
         side = max(4, round(layer.shape[0] * ratio * 1.5))
         layer = _shrunk(layer, min(side, layer.shape[0]))
+    scale = np.float32(weight) * planes.unit
     for channel, plane in enumerate(planes.layers):
-        place = quad if channel == 0 else _chroma_place(quad)
-        _add_to_plane(plane, layer[..., channel] * np.float32(weight), place, support)
+        _add_to_plane(plane, layer[..., channel] * scale, planes.place(channel, quad), support)
 
 
 def warp_planes(planes: Planes, warp: Warp, quad: np.ndarray) -> None:
     """Warp a frame around the square `quad` `[4, 2]`, in place."""
     for channel, plane in enumerate(planes.layers):
-        place = quad if channel == 0 else _chroma_place(quad)
-        warp_in_place(plane, warp, place)
+        warp_in_place(plane, warp, planes.place(channel, quad))
+    if planes.alpha is not None:
+        warp_in_place(planes.alpha, warp, quad)
 
 
 def _add_to_plane(
@@ -100,7 +148,8 @@ def _add_to_plane(
     inner = to_unit(outline_of(box), quad) * layer.shape[0] - 0.5
     added = interpolate(layer, inner, (x1 - x0, y1 - y0))
     target = plane[y0:y1, x0:x1]
-    np.copyto(target, np.clip(np.rint(target + added), 0, 255), casting="unsafe")
+    highest = np.iinfo(plane.dtype).max
+    np.copyto(target, np.clip(np.rint(target + added), 0, highest), casting="unsafe")
 
 
 def _support(layer: np.ndarray) -> np.ndarray | None:
@@ -128,31 +177,35 @@ def _shrunk(layer: np.ndarray, side: int) -> np.ndarray:
 
 def sample_rgb(planes: Planes, quad: np.ndarray, side: int) -> np.ndarray:
     """Sample the colours in the square `quad`: `[side, side, 3]` uint8; black beyond the frame."""
-    luma, cb, cr = planes.layers
-    place = _chroma_place(quad)
-    sampled = [sample_luma(luma, quad, side)]
-    sampled += [sample_luma(plane, place, side) for plane in (cb, cr)]
+    sampled = [
+        sample_luma(plane, planes.place(channel, quad), side)
+        for channel, plane in enumerate(planes.layers)
+    ]
     start = np.array([0 if planes.full_range else 16, 128, 128], np.float32)
     inverse = np.linalg.inv(_ycc_matrix(planes.matrix, planes.full_range)).astype(np.float32)
     rgb = (np.stack(sampled, axis=2) - start) @ inverse.T
-    inside = sample_luma(np.full_like(luma, 255), quad, side) > 127
+    inside = sample_inside(planes, quad, side) > 0.5
     return np.rint(np.clip(rgb, 0, 255) * inside[..., None]).astype(np.uint8)
 
 
-def _chroma_place(quad: np.ndarray) -> np.ndarray:
-    """Return a square's place in the planes of Cb and Cr, which are sited left, between lines."""
-    return (quad - [0.0, 0.5]) / 2
+def sample_inside(planes: Planes, quad: np.ndarray, side: int) -> np.ndarray:
+    """Return which part of the square `quad` lies in the frame, `[side, side]` 0..1."""
+    whole = np.full(planes.layers[0].shape, 255, np.uint8)
+    return sample_luma(whole, quad, side) / 255
 
 
 def sample_luma(plane: np.ndarray, quad: np.ndarray, side: int) -> np.ndarray:
-    """Sample Y' `[H, W]` uint8 in the square `quad`: `[side, side]` float32; 0 beyond the frame."""
+    """Sample Y' `[H, W]` in the square `quad`: `[side, side]` float32 of 0..255; 0 beyond."""
     factor = max(1, int(quad_side(quad) / side))
     low = np.floor(quad.min(0) - factor).astype(int)
     high = np.ceil(quad.max(0) + factor).astype(int) + 1
     limits = np.array(plane.shape[::-1])
     low, high = np.clip(low, 0, limits - 1), np.clip(high, 1, limits)
     high = np.maximum(high, low + 1)
-    image = Image.fromarray(plane[low[1] : high[1], low[0] : high[0]])
+    part = plane[low[1] : high[1], low[0] : high[0]]
+    if part.dtype != np.uint8:
+        part = part.astype(np.float32) / 256
+    image = Image.fromarray(part)
     image = image.reduce(factor) if factor > 1 else image
     corner, bottom, _, right = (quad - low + 0.5) / factor
     (ax, ay), (bx, by) = (right - corner) / side, (bottom - corner) / side

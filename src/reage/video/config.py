@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from reage.errors import UsageError
 from reage.inputs import Target
@@ -29,7 +30,8 @@ class VideoConfig:
     quality: str = "fast"  # of the projections, where the model has no encoder
     preview: Preview | None = None
     crf: int = 18  # of H.264: lower is better and larger
-    preset: str = "veryfast"  # of x264
+    preset: str = "veryfast"  # of x264 and x265
+    codec: Literal["auto", "h264", "hevc", "prores"] = "auto"  # auto: what keeps the input's depth
     seed: int = 0
 
 

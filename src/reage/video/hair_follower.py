@@ -6,7 +6,7 @@ import numpy as np
 
 from reage.compositing.hair.mask import HEAD_SIDE, PERSON_SIDE
 from reage.compositing.hair.segmentation import WINDOWS, Hair, blended, find_hair, others_in
-from reage.compositing.planes import Planes, sample_luma, sample_rgb
+from reage.compositing.planes import Planes, sample_inside, sample_rgb
 from reage.editor import Editor
 from reage.faces.face import Face
 from reage.faces.squares import FaceCrop, face_quad, from_unit, quad_side, to_unit
@@ -45,7 +45,7 @@ class HairFollower:
             return None
 
         def cut(quad: np.ndarray) -> FaceCrop:
-            shown = sample_luma(np.full_like(planes.layers[0], 255), quad, HEAD_SIDE) / 255
+            shown = sample_inside(planes, quad, HEAD_SIDE)
             return FaceCrop(sample_rgb(planes, quad, HEAD_SIDE), shown, quad, HEAD_SIDE)
 
         wide = face_quad(points, 2 * WINDOWS[0].scale, WINDOWS[0].shift)

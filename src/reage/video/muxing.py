@@ -1,65 +1,32 @@
-"""Encode frames as H.264 segments, and join them with the input's other streams."""
+"""Join encoded segments with the input's other streams."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reage.errors import ImageError, UsageError
-from reage.ffmpeg import FULL, H264, LIMITED, add_stream, av_module, local, open_input
+from reage.errors import ImageError
+from reage.ffmpeg import H264, add_stream, av_module, local, open_input
 from reage.files import publish
-from reage.video.config import VideoConfig
 from reage.video.journal import CHUNK, Journal
 from reage.video.source import VideoSource, report_write_errors, video_stream
+from reage.video.storage import CONTAINERS
 
-__all__ = ["CONTAINERS", "check_output", "h264_of", "join_segments"]
-
-# What H.264 goes into. Matroska takes every audio and subtitle codec, MP4 only some.
-CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
-THREADS = 2  # of x264: a fixed number, since its result depends on it
+__all__ = ["check_output", "join_segments"]
 
 
-def h264_of(source: VideoSource, config: VideoConfig) -> H264:
-    """Return the encoder settings of a video: its own times and colours.
-
-    Without B-frames, packets come in the order of their times: segments then join without a shift
-    of the sound, and uneven times stay.
-    """
-    width, height = source.even_size
-    return H264(
-        width,
-        height,
-        Fraction(source.rate).limit_denominator(60000),
-        config.crf,
-        {"preset": config.preset, "bf": "0"},
-        time_base=source.time_base,
-        threads=THREADS,
-        color_range=FULL if source.full_range else LIMITED,
-        colorspace=source.matrix,
-        color_primaries=source.primaries,
-        color_trc=source.transfer,
-        aspect=source.aspect,
-    )
-
-
-def check_output(source: VideoSource, output: Path, config: VideoConfig) -> None:
-    """Check before the work that the output can hold the input's streams.
-
-    Raises UsageError for another suffix, ImageError if a stream does not fit.
-    """
-    if output.suffix.lower() not in CONTAINERS:
-        raise UsageError(f"{output} has no suffix of a video: choose {', '.join(CONTAINERS)}")
+def check_output(source: VideoSource, output: Path, how: H264) -> None:
+    """Check before the work that the output can hold the input's streams; ImageError if not."""
     av = av_module()
     with open_input(source.path) as input_, TemporaryDirectory(prefix="reage-") as place:
         trial = Path(place) / f"trial{output.suffix}"
         kept = _other_streams(input_)
         try:
             with av.open(local(trial), "w", format=CONTAINERS[output.suffix.lower()]) as container:
-                add_stream(container, h264_of(source, config))
+                add_stream(container, how)
                 for stream in kept:
                     container.add_stream_from_template(stream)
                 container.start_encoding()

@@ -19,15 +19,16 @@ from reage.compositing.view import crop_for_age
 from reage.errors import ImageError
 from reage.faces.face import Face
 from reage.faces.squares import face_mask
-from reage.ffmpeg import av_module, h264_file
+from reage.ffmpeg import Writer, h264_file
 from reage.files import new_file
 from reage.images import to_tensor
 from reage.video.config import Progress, VideoConfig
 from reage.video.journal import Journal
 from reage.video.metrics import Tally
-from reage.video.muxing import h264_of
 from reage.video.painter import Painter
+from reage.video.samples import frame_rgb, to_frame
 from reage.video.source import KEPT, Frame, VideoSource, report_write_errors
+from reage.video.storage import Storage
 from reage.video.track_edit import TrackEdit
 from reage.video.tracks import overlapping
 
@@ -58,12 +59,16 @@ class Segment:
         return self.video.is_file() and self.tally.is_file()
 
 
-def segments_of(journal: Journal, source: VideoSource, folder: Path) -> list[Segment]:
+def segments_of(
+    journal: Journal, source: VideoSource, folder: Path, storage: Storage
+) -> list[Segment]:
     """Cut a video into segments of the same number of frames."""
     size = max(2, round(SEGMENT * float(source.rate)))
     starts = range(0, journal.frames, size)
     return [
-        Segment(start, min(start + size, journal.frames), folder / f"segment-{n:06d}.mp4")
+        Segment(
+            start, min(start + size, journal.frames), folder / f"segment-{n:06d}{storage.suffix}"
+        )
         for n, start in enumerate(starts)
     ]
 
@@ -74,6 +79,7 @@ def render_segments(
     journal: Journal,
     edits: Sequence[TrackEdit],
     segments: Sequence[Segment],
+    storage: Storage,
     config: VideoConfig,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Tally, int]:
@@ -87,7 +93,11 @@ def render_segments(
             pts = int(journal.read_frames(segment.start, segment.start + 1)["pts"][0])
             frames = source.frames(pts)
         part = islice(frames, segment.stop - segment.start)
-        sums = _render(editor, source, journal, edits, segment, part, config, on_progress)
+        how = storage.encoder(source, config.crf, config.preset)
+        with h264_file(segment.video, how, kept=KEPT) as write:
+            sums = _render(
+                editor, source, journal, edits, segment, part, storage, write, on_progress
+            )
         _write_tally(segment.tally, sums)
         tally += sums
         made += segment.stop - segment.start
@@ -106,7 +116,8 @@ def _render(
     edits: Sequence[TrackEdit],
     segment: Segment,
     frames: Iterator[Frame],
-    config: VideoConfig,
+    storage: Storage,
+    write: Writer,
     on_progress: Callable[[Progress], None] | None,
 ) -> Tally:
     start, stop = segment.start, segment.stop
@@ -117,22 +128,22 @@ def _render(
     ]
     stamps = journal.read_frames(start, stop)["pts"].tolist()
     watch = _Watch(editor, source)
-    with h264_file(segment.video, h264_of(source, config), kept=KEPT) as write:
-        for number, pts in enumerate(stamps, start):
-            frame = next(frames, None)
-            if frame is None or frame.pts != pts:
-                raise ImageError(f"{source.path} was changed while it was read; start again")
-            before = frame.planes()
-            after = before.copy()
-            here = [painter for painter in painters if painter.covers(number)]
-            layers = [layer for layer in (p.layer(before, number) for p in here) if layer]
-            render(FrameCanvas(after, before), layers)
-            watch.tally.edited += len(layers)
-            watch.see(number, before, after, painters)
-            write(after.packed, pts - stamps[0], "yuv420p")
-            watch.tally.frames += 1
-            if on_progress is not None:
-                on_progress(Progress("frames", number + 1, journal.frames))
+    deep = storage.bits > 8
+    for number, pts in enumerate(stamps, start):
+        frame = next(frames, None)
+        if frame is None or frame.pts != pts:
+            raise ImageError(f"{source.path} was changed while it was read; start again")
+        before = frame.planes(deep=deep, subsampling=storage.subsampling, alpha=storage.alpha)
+        after = before.copy()
+        here = [painter for painter in painters if painter.covers(number)]
+        layers = [layer for layer in (p.layer(before, number) for p in here) if layer]
+        render(FrameCanvas(after, before), layers)
+        watch.tally.edited += len(layers)
+        watch.see(number, before, after, painters)
+        write(to_frame(after, storage.pix_fmt), pts - stamps[0])
+        watch.tally.frames += 1
+        if on_progress is not None:
+            on_progress(Progress("frames", number + 1, journal.frames))
     for painter in painters:
         inside = slice(painter.motion.at(painter.start), painter.motion.at(painter.stop - 1) + 1)
         smooth = painter.motion.points[inside, :5]
@@ -170,7 +181,7 @@ class _Watch:
         """Read likeness and age of the face in one frame."""
         editor, tally = self.editor, self.tally
         face = Face.from_points(painter.points(number)[:5])
-        crops = [crop_for_age(_rgb(planes, self.source), face) for planes in (before, after)]
+        crops = [crop_for_age(frame_rgb(planes), face) for planes in (before, after)]
         pictures = to_tensor(np.stack([crop.image for crop in crops])).to(editor.device)
         layers = editor.likeness.describe(pictures)
         was, now = [f[:1] for f in layers], [f[1:] for f in layers]
@@ -182,9 +193,3 @@ class _Watch:
         age = float(editor.age_network.read(pictures[1:])[0][0]) - painter.edit.reached.age
         tally.years += age
         tally.years_squared += age**2
-
-
-def _rgb(planes: Planes, source: VideoSource) -> np.ndarray:
-    frame = av_module().VideoFrame.from_ndarray(planes.packed, format="yuv420p")
-    frame.color_range = 2 if source.full_range else 1
-    return frame.reformat(format="rgb24", src_colorspace=source.matrix, threads=1).to_ndarray()

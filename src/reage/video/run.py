@@ -24,8 +24,16 @@ from reage.video.muxing import check_output, join_segments
 from reage.video.render import render_segments, segments_of
 from reage.video.scan import scan_video
 from reage.video.source import VideoSource, report_write_errors
+from reage.video.storage import choose_storage, frame_notices
 from reage.video.track_edit import Key, TrackEdit, key_views, prepare_track
-from reage.video.tracks import Track, choose_tracks, read_tracks
+from reage.video.tracks import (
+    Track,
+    brief_notices,
+    choose_tracks,
+    count_brief,
+    nobody,
+    read_tracks,
+)
 
 __all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]
 
@@ -41,6 +49,7 @@ class VideoResult:
     tracks: tuple[Track, ...]  # everybody in it
     edits: tuple[TrackEdit, ...]
     metrics: VideoMetrics
+    notices: tuple[str, ...] = ()  # what is not in the output, one line each
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +86,8 @@ def edit_video(
     source = VideoSource.open(path)
     _check_place(path, output, overwrite)
     folder = work_folder(output)
-    check_output(source, output, config)
+    storage = choose_storage(source, output, config.codec)
+    check_output(source, output, storage.encoder(source, config.crf, config.preset))
     _prepare(folder, _job(editor, source, config))
     with Journal(folder, code_size(editor)) as journal:
         scan_video(editor, source, journal, config.preview, on_progress)
@@ -85,9 +95,14 @@ def edit_video(
             shutil.rmtree(folder)
             raise ImageError(f"{path} has no frame in the part that was asked for")
         tracks = read_tracks(journal, source)
-        edits = _edits(editor, source, journal, tracks, config, on_progress, folder)
-        segments = segments_of(journal, source, folder)
-        tally, made = render_segments(editor, source, journal, edits, segments, config, on_progress)
+        brief = count_brief(journal, tracks)
+        with _remove_on_error(folder):
+            ages = choose_tracks(tracks, config.to, config.which, brief)
+        edits = _edits(editor, source, journal, tracks, ages, config, on_progress)
+        segments = segments_of(journal, source, folder, storage)
+        tally, made = render_segments(
+            editor, source, journal, edits, segments, storage, config, on_progress
+        )
         if on_progress is not None:
             on_progress(Progress("joining", 0, 0))
         join_segments(
@@ -101,7 +116,8 @@ def edit_video(
         )
     shutil.rmtree(folder)
     metrics = VideoMetrics.of(tally, time.perf_counter() - began, made, peak_memory())
-    return VideoResult(output, tuple(tracks), tuple(edits), metrics)
+    notices = (*storage.notices, *frame_notices(len(source.broken)), *brief_notices(brief))
+    return VideoResult(output, tuple(tracks), tuple(edits), metrics, notices)
 
 
 def list_tracks(
@@ -110,7 +126,7 @@ def list_tracks(
     preview: Preview | None = None,
     on_progress: Report | None = None,
 ) -> list[ListedTrack]:
-    """Find the people of a video, without changing it."""
+    """Find the people of a video, without changing it. Raises FaceError if there are none."""
     source = VideoSource.open(Path(path))
     with (
         tempfile.TemporaryDirectory(prefix="reage-") as place,
@@ -118,7 +134,10 @@ def list_tracks(
     ):
         scan_video(editor, source, journal, preview, on_progress)
         listed = []
-        for track in read_tracks(journal, source):
+        tracks = read_tracks(journal, source)
+        if not tracks:
+            raise nobody(count_brief(journal, tracks))
+        for track in tracks:
             spans = tuple(
                 (_seconds(journal, source, run.start), _seconds(journal, source, run.stop - 1))
                 for run in track.runs
@@ -144,12 +163,10 @@ def _edits(
     source: VideoSource,
     journal: Journal,
     tracks: list[Track],
+    ages: Mapping[int, float],
     config: VideoConfig,
     on_progress: Report | None,
-    folder: Path,
 ) -> list[TrackEdit]:
-    with _remove_on_error(folder):
-        ages = choose_tracks(tracks, config.to, config.which)
     edits = []
     for done, (number, age) in enumerate(sorted(ages.items())):
         if on_progress is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -14,18 +14,21 @@ import numpy as np
 
 from reage.compositing.planes import Planes
 from reage.errors import ImageError
-from reage.ffmpeg import FULL, LIMITED, av_module, open_input, reason_of, write_errors
+from reage.ffmpeg import FULL, av_module, open_input, reason_of, write_errors
+from reage.video.facts import Facts, has_alpha_layer, read_facts
+from reage.video.samples import planes_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-__all__ = ["KEPT", "Frame", "VideoSource", "report_write_errors", "video_stream"]
+__all__ = ["KEPT", "Frame", "VideoSource", "decoder_of", "report_write_errors", "video_stream"]
 
 KEPT = "what is done is kept, run the same command again"
 UNKNOWN = 2  # FFmpeg's number of a matrix, primaries or transfer that the file does not say
 BT709, BT601 = 1, 5
 HD_LINES = 720  # from here on players take an untold matrix for BT.709
 SMALLEST = 16  # pixels a side
+LIBVPX = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 STAMPS = 60  # packets by which the rate is judged
 
 
@@ -44,27 +47,24 @@ class Frame:
         ).to_ndarray()
         return np.ascontiguousarray(np.rot90(found, self.source.turns))
 
-    def planes(self) -> Planes:
-        """The pixels as 8-bit Y'CbCr 4:2:0, in the file's own matrix, the sides made even."""
+    def planes(
+        self, *, deep: bool = False, subsampling: tuple[int, int] = (2, 2), alpha: bool = False
+    ) -> Planes:
+        """The pixels as Y'CbCr in the file's own matrix, upright, the sides made even for chroma.
+
+        8 bits, or with `deep` 16.
+        """
         source = self.source
-        if self.raw.width % 2 or self.raw.height % 2:
-            height, width = self.raw.height, self.raw.width
-            rgb = self.raw.reformat(format="rgb24", src_colorspace=source.matrix, threads=1)
-            padded = np.pad(rgb.to_ndarray(), ((0, height % 2), (0, width % 2), (0, 0)), "edge")
-            raw = av_module().VideoFrame.from_ndarray(padded, format="rgb24")
-        else:
-            raw = self.raw
-        if raw.format.name != "yuv420p":
-            full = source.full_range and raw is self.raw
-            raw = raw.reformat(
-                format="yuv420p",
-                src_colorspace=source.matrix,
-                dst_colorspace=source.matrix,
-                src_color_range=FULL if full else LIMITED,
-                dst_color_range=FULL if source.full_range else LIMITED,
-                threads=1,
-            )
-        return Planes.of(raw.to_ndarray(), source.turns, source.matrix, source.full_range)
+        turned = source.turns % 2 and subsampling == (2, 1)  # which would be halved in height
+        planes = planes_of(
+            self.raw,
+            source.matrix,
+            source.full_range,
+            deep=deep,
+            subsampling=(1, 1) if turned else subsampling,
+            alpha=alpha,
+        )
+        return planes.turn(source.turns) if source.turns else planes
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ class VideoSource:
     aspect: Fraction  # width of a pixel over its height
     expected: int  # frames, about; 0: not known
     stamped: bool  # whether frames carry times; else they are counted
+    facts: Facts = field(default_factory=Facts)  # what is unusual about it
+    broken: set[int] = field(default_factory=set, compare=False)  # packets that were skipped
 
     @classmethod
     def open(cls, path: Path) -> VideoSource:
@@ -92,7 +94,7 @@ class VideoSource:
         with open_input(path) as container:
             stream = video_stream(container, path)
             try:
-                frame = next(container.decode(stream), None)
+                frame = next(_first_frames(container, stream), None)
             except av_module().FFmpegError as error:
                 raise ImageError(
                     f"{path}: its video cannot be decoded ({reason_of(error)})"
@@ -105,7 +107,7 @@ class VideoSource:
 
     @property
     def even_size(self) -> tuple[int, int]:
-        """The width and height of the output: 4:2:0 needs even ones."""
+        """The width and height of an output whose chroma is subsampled."""
         return self.width + self.width % 2, self.height + self.height % 2
 
     def seconds(self, pts: int) -> float:
@@ -116,7 +118,7 @@ class VideoSource:
         """Yield the frames from the presentation time `start` on, in order."""
         if start is not None and self.stamped and start > self.first_pts:
             with open_input(self.path) as container:
-                decoded = self._decode(container, start)
+                decoded = self._decode(container) if self._seek(container, start) else iter(())
                 first = next(decoded, None)
                 if first is not None and first[0] <= start:  # else the seek went past it
                     yield from self._frames_from(first, decoded, start)
@@ -134,19 +136,27 @@ class VideoSource:
                 yield Frame(item[0], item[1], self)
             item = next(rest, None)
 
-    def _decode(self, container: InputContainer, seek: int | None = None) -> Iterator[Any]:
+    def _seek(self, container: InputContainer, start: int) -> bool:
+        """Go to a key frame at or before a time; False if the file does not allow it."""
+        try:
+            container.seek(start, stream=video_stream(container, self.path), backward=True)
+        except (av_module().FFmpegError, OSError, OverflowError):
+            return False
+        return True
+
+    def _decode(self, container: InputContainer) -> Iterator[Any]:
         """Yield pts (rising strictly) and decoded frames; a broken packet is skipped."""
         av = av_module()
         stream = video_stream(container, self.path)
         stream.thread_type = "AUTO"
-        if seek is not None:
-            container.seek(seek, stream=stream, backward=True)
+        decode = decoder_of(stream)
         step = max(1, round(1 / (self.rate * self.time_base)))
         last = None
         for packet in container.demux(stream):
             try:
-                found = packet.decode()
-            except av.error.InvalidDataError:
+                found = decode(packet)
+            except av.FFmpegError:
+                self.broken.add(packet.pts or 0)
                 continue
             for frame in found:
                 pts = frame.pts if self.stamped and frame.pts is not None else None
@@ -163,6 +173,28 @@ def video_stream(container: InputContainer, path: Path) -> Any:
         if not stream.disposition & av.stream.Disposition.attached_pic:
             return stream
     raise ImageError(f"{path} has no video in it; give a film, or use reage edit for a photo")
+
+
+def decoder_of(stream: Any) -> Callable[[Any], Sequence[Any]]:
+    """Return what decodes packets of a stream, transparency included.
+
+    FFmpeg's own decoder of VP8 and VP9 leaves out the second layer that holds alpha; libvpx
+    reads both.
+    """
+    name = LIBVPX.get(stream.codec_context.name)
+    if name is None or not has_alpha_layer(stream):
+        return lambda packet: packet.decode()
+    try:
+        context = av_module().CodecContext.create(name, "r")
+    except (av_module().FFmpegError, ValueError):
+        return lambda packet: packet.decode()
+    return lambda packet: context.decode(packet if packet.size else None)
+
+
+def _first_frames(container: InputContainer, stream: Any) -> Iterator[Any]:
+    decode = decoder_of(stream)
+    for packet in container.demux(stream):
+        yield from decode(packet)
 
 
 def report_write_errors(path: Path) -> AbstractContextManager[None]:
@@ -228,4 +260,5 @@ def _describe(
         aspect=aspect if turns % 2 == 0 else 1 / aspect,
         expected=int(stream.frames or round(seconds * float(rate))),
         stamped=frame.pts is not None,
+        facts=read_facts(container, stream, frame),
     )

@@ -18,8 +18,11 @@ __all__ = [
     "Run",
     "Track",
     "best_frames",
+    "brief_notices",
     "choose_tracks",
+    "count_brief",
     "load_motion",
+    "nobody",
     "overlapping",
     "read_tracks",
 ]
@@ -87,6 +90,20 @@ def read_tracks(journal: Journal, source: VideoSource) -> list[Track]:
     return [_track(n, t, known, journal) for n, (t, known) in enumerate(ordered, 1)]
 
 
+def count_brief(journal: Journal, tracks: Sequence[Track]) -> int:
+    """Return how many faces were followed for too short a time to count as people."""
+    followed = {int(track) for rows in journal.chunks() for track in np.unique(rows["track"])}
+    return len(followed) - len(tracks)
+
+
+def brief_notices(brief: int) -> list[str]:
+    """Say that some faces stay as they are."""
+    if not brief:
+        return []
+    faces = "1 face stays as it is: it is" if brief == 1 else f"{brief} faces stay: each is"
+    return [f"{faces} seen for less than {SHORTEST:g} s"]
+
+
 def _track(number: int, source: int, seen: _Seen, journal: Journal) -> Track:
     runs = []
     for start, last, shot in seen.runs:
@@ -97,10 +114,26 @@ def _track(number: int, source: int, seen: _Seen, journal: Journal) -> Track:
     return Track(number, source, seen.frames, seen.eyes / seen.frames, runs)
 
 
-def choose_tracks(tracks: Sequence[Track], to: Target, which: str | int) -> dict[int, float]:
-    """Return target ages by track number. Raises FaceError if there is no such person."""
+def nobody(brief: int) -> FaceError:
+    """Return the error of a video without people, in which `brief` faces passed too quickly."""
+    if not brief:
+        return FaceError("no face found in the video; use one where a face is larger or turned")
+    faces = "a face was found, but it is" if brief == 1 else f"{brief} faces were found, each"
+    return FaceError(
+        f"{faces} seen for less than {SHORTEST:g} s: too short to follow; give a longer video, "
+        "or edit a still picture of it with reage edit"
+    )
+
+
+def choose_tracks(
+    tracks: Sequence[Track], to: Target, which: str | int, brief: int = 0
+) -> dict[int, float]:
+    """Return target ages by track number. Raises FaceError if there is no such person.
+
+    `brief` is the number of faces seen too shortly.
+    """
     if not tracks:
-        raise FaceError("no face found in the video; use one where a face is larger or turned")
+        raise nobody(brief)
     numbers = [track.number for track in tracks]
     if isinstance(to, Mapping):
         wanted = {number: float(age) for number, age in to.items()}

@@ -18,7 +18,7 @@ from reage.cli.shared.options import (
     parse_targets,
     seed_option,
 )
-from reage.cli.shared.progress import StageBar
+from reage.cli.shared.progress import StageBar, note
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,7 +58,14 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
     type=click.IntRange(0, 51),
     default=18,
     show_default=True,
-    help="H.264 quality: lower is better and larger.",
+    help="Quality of H.264 and HEVC: lower is better and larger.",
+)
+@click.option(
+    "--codec",
+    type=click.Choice(["auto", "h264", "hevc", "prores"]),
+    default="auto",
+    show_default=True,
+    help="auto: H.264 for 8 bits, HEVC for 10, ProRes for ProRes and for transparency.",
 )
 @model_options
 @direction_option
@@ -107,6 +114,7 @@ def _edit(
     options: dict[str, Any],
 ) -> None:
     from reage import __version__
+    from reage.cli.edit.video_report import report_place, video_report, write_report
     from reage.video.config import VideoConfig
     from reage.video.run import edit_video
 
@@ -116,9 +124,11 @@ def _edit(
         quality=options["quality"],
         preview=preview,
         crf=options["crf"],
+        codec=options["codec"],
         seed=options["seed"],
     )
     output = options["output"] or _default_output(path, to, preview)
+    report = report_place(output, overwrite=options["overwrite"])
     mark = None if options["no_mark"] else f"Re-aged by reage {__version__}, partly synthetic"
     with StageBar(resumed=True) as bar:
         result = edit_video(
@@ -130,13 +140,15 @@ def _edit(
             mark=mark,
             on_progress=partial(_show, bar),
         )
+    for notice in result.notices:
+        note(notice)
+    write_report(report, video_report(result, path, editor, config))
     click.echo(f"{result.path}  {'; '.join(edit.summary for edit in result.edits)}")
     for line in result.metrics.lines:
         click.echo(line)
 
 
 def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str, Any]) -> None:
-    from reage.errors import FaceError
     from reage.images import save_array
     from reage.outputs.strip import Panel, draw_strip
     from reage.video.run import list_tracks
@@ -144,8 +156,6 @@ def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str
     picture = options["output"] or path.with_name(f"{path.stem}-people.jpg")
     with StageBar(resumed=True) as bar:
         listed = list_tracks(editor, path, preview, partial(_show, bar))
-    if not listed:
-        raise FaceError(f"no face found in {path}")
     panels: list[Panel] = []
     for one in listed:
         age, first = one.key.view.reading.age, one.seconds[0][0]
@@ -162,7 +172,7 @@ def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str
 
 
 def _default_output(path: Path, to: Any, preview: Preview | None) -> Path:
-    from reage.video.muxing import CONTAINERS
+    from reage.video.storage import CONTAINERS
 
     ages = "-".join(f"{n}={a:g}" for n, a in sorted(to.items())) if isinstance(to, dict) else to
     label = ages if isinstance(ages, str) else f"{ages:g}"

@@ -1,0 +1,65 @@
+"""The report of a video's edit: plain data for the JSON file beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reage.editor import Editor
+    from reage.video.config import VideoConfig
+    from reage.video.run import VideoResult
+
+__all__ = ["report_place", "video_report", "write_report"]
+
+
+def report_place(output: Path, *, overwrite: bool) -> Path:
+    """Return where the report of a video goes; ImageError if it cannot be written there."""
+    from reage.files import check_place
+
+    place = output.with_name(f"{output.stem}-reage.json")
+    if output.parent.is_dir():  # else the video's own error says so
+        check_place(place, overwrite)
+    return place
+
+
+def write_report(place: Path, report: Mapping[str, Any]) -> None:
+    from reage.files import write_file
+
+    write_file(place, (json.dumps(report, indent=1) + "\n").encode())
+
+
+def video_report(
+    result: VideoResult, source: Path, editor: Editor, config: VideoConfig
+) -> dict[str, Any]:
+    """Return people, figures, settings, and what was left out."""
+    from reage import __version__
+
+    settings = {key: value for key, value in asdict(config).items() if key != "to"}
+    return {
+        "video": source.name,
+        "file": result.path.name,
+        "made_by": {"reage": __version__},
+        "model": {"fingerprint": editor.fingerprint(), "device": str(editor.device)},
+        "options": settings,
+        "people": [
+            {
+                "number": edit.track.number,
+                "age": round(edit.own.age, 1),
+                "asked": edit.reached.asked,
+                "reached": round(edit.reached.age, 1),
+                "limit": edit.reached.limit,
+            }
+            for edit in result.edits
+        ],
+        "people_seen": len(result.tracks),
+        "figures": {
+            key: round(value, 4) if math.isfinite(value) else None
+            for key, value in asdict(result.metrics).items()
+        },
+        "notices": list(result.notices),
+    }
