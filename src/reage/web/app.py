@@ -14,10 +14,12 @@ from fastapi.staticfiles import StaticFiles
 import reage
 from reage.editor import Editor
 from reage.errors import FaceError, ImageError, LatentError, ModelError, ReageError
+from reage.memory import return_memory
 from reage.models.registry import model_card
 from reage.web import downloads, jobroutes, making, mixing, photos
 from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate, address_of
 from reage.web.jobs import QueueFull
+from reage.web.places import sweep_folders
 from reage.web.requests import StudioOf
 from reage.web.sessions import ServerFull
 from reage.web.settings import ServerSettings
@@ -41,6 +43,7 @@ def create_app(editor: Editor, settings: ServerSettings | None = None) -> FastAP
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        sweep_folders()
         await asyncio.get_running_loop().run_in_executor(studio.quick, studio.warm_up)
         sweeping = asyncio.create_task(_sweep(studio))
         yield
@@ -77,6 +80,7 @@ async def _sweep(studio: Studio) -> None:
     while True:
         await asyncio.sleep(SWEEP_EVERY)
         studio.sessions.sweep()
+        return_memory()
 
 
 async def _refuse(request: Request, error: Exception) -> JSONResponse:

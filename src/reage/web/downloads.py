@@ -38,7 +38,7 @@ from reage.web.requests import (
     Paste,
     StudioOf,
     Suffix,
-    read_body,
+    received,
     upload_body,
 )
 from reage.web.sessions import OpenPhoto
@@ -155,19 +155,19 @@ async def animation(
     if look.direction is not None:
         studio.directions.span(look.direction)
     studio.check_codes(photo, look.paste, coded=look.direction is not None)
-    path = session.new_file(suffix)
-    check_moving(path)
+    check_moving(Path(f"animation{suffix}"))
+    place = session.new_folder()
     work = partial(
         _animate,
         studio=studio,
         photo=photo,
         look=look,
-        path=path,
+        path=place / f"animation{suffix}",
         ages=(first, last),
         timing=Timing(FPS[suffix], seconds),
         label=label,
     )
-    job = studio.jobs.submit("animation", session.id, work)
+    job = studio.jobs.submit("animation", session.id, work, place)
     what = "ages" if look.direction is None else look.direction.replace(":", "")
     job.result = {"name": named_after(photo.name, what, suffix)}
     return about_job(job, studio.jobs)
@@ -265,7 +265,7 @@ async def save_project(
 @router.post("/projects", openapi_extra=upload_body)
 async def load_project(request: Request, session: OwnSession, studio: StudioOf) -> PhotoAnswer:
     """Open a .reage file."""
-    data = await read_body(request, studio.settings.max_photo)
-    photo, edits = await studio.do(studio.open_project, data)
+    async with received(request) as file:
+        photo, edits = await studio.do_opening(lambda: studio.open_project(file.read()))
     studio.sessions.add(session, photo)
     return studio.about(photo, edits)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +20,7 @@ __all__ = ["Cancelled", "Job", "JobQueue", "QueueFull"]
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 KEPT_POINTS = 400  # of a loss curve
+KEPT_JOBS = 20  # of a session that are over, with their files
 
 logger = logging.getLogger("reage.web")
 
@@ -48,6 +51,7 @@ class Job:
     picture: bytes | None = None  # JPEG, how it looks by now
     result: dict[str, Any] = field(default_factory=dict)
     file: Path | None = None  # what can be downloaded
+    place: Path | None = None  # its folder: when it is over, nothing stays in it but that file
     error: str | None = None
     version: int = 0  # grows with every change
     listeners: int = 0  # who follow its events: tabs of a browser, mostly
@@ -66,6 +70,18 @@ class Job:
         if len(self.losses) < KEPT_POINTS:
             self.losses.append(round(loss, 4))
         self.psnr = psnr
+
+    def clean_up(self) -> None:
+        """Remove what it read and wrote, up to a file that is to be fetched."""
+        kept = self.file if self.state == "done" else None
+        if self.place is None:
+            return
+        if kept is None:
+            shutil.rmtree(self.place, ignore_errors=True)
+            return
+        for path in self.place.iterdir():
+            if path != kept:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
 
     @property
     def seconds_left(self) -> float | None:
@@ -90,17 +106,36 @@ class JobQueue:
         self.jobs: dict[str, Job] = {}
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="reage-job")
 
-    def submit(self, kind: str, owner: str, work: Callable[[Job], None]) -> Job:
-        """Queue work; QueueFull where the session or the server has too much of it."""
+    def submit(
+        self, kind: str, owner: str, work: Callable[[Job], None], place: Path | None = None
+    ) -> Job:
+        """Queue work; QueueFull where the session or the server has too much of it.
+
+        `place` is the folder of its files, which the job removes, or its refusal.
+        """
+        try:
+            job = self._queued(Job(kind, owner, place=place))
+        except QueueFull:
+            if place is not None:
+                shutil.rmtree(place, ignore_errors=True)
+            raise
+        self.pool.submit(_run, job, work).add_done_callback(lambda done: _finish(job, done))
+        return job
+
+    def _queued(self, job: Job) -> Job:
+        owner = job.owner
         with self.lock:
             open_jobs = [job for job in self.jobs.values() if not job.is_over]
             if sum(job.owner == owner for job in open_jobs) >= self.each:
                 raise QueueFull(f"{self.each} jobs of yours wait already; let one end or cancel it")
             if len(open_jobs) >= self.total:
                 raise QueueFull("the server has too much to do; try again in some minutes")
-            job = Job(kind, owner)
+            old = [job for job in self.jobs.values() if job.owner == owner and job.is_over]
+            for one in old[: max(0, len(old) - KEPT_JOBS)]:
+                one.state = "cancelled"
+                one.clean_up()
+                del self.jobs[one.id]
             self.jobs[job.id] = job
-        self.pool.submit(_run, job, work).add_done_callback(lambda done: _finish(job, done))
         return job
 
     def place(self, job: Job) -> int:
@@ -114,6 +149,7 @@ class JobQueue:
         job.cancel_wanted = True
         if job.state == "waiting":
             job.state = "cancelled"
+            job.clean_up()
         job.version += 1
 
     def forget(self, owner: str) -> None:
@@ -148,12 +184,14 @@ def _finish(job: Job, done: Future[None]) -> None:
         job.state = "done"
     else:
         if isinstance(error, ReageError):
-            job.error = str(error)
+            here = "" if job.place is None else f"{job.place}{os.sep}"
+            job.error = str(error).replace(here, "") if here else str(error)
         elif isinstance(error, MemoryError):
             job.error = "the server's memory is full; use a smaller picture"
         else:  # ours: the user gets a line, the log all of it
             logger.error("a job %s broke", job.kind, exc_info=error)
             job.error = "this did not work because of an error in reage; it is in the server's log"
         job.state = "failed"
+    job.clean_up()
     job.ended = time.monotonic()
     job.version += 1

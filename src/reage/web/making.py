@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import zipfile
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, cast
@@ -30,11 +29,13 @@ from reage.web.requests import (
     StudioOf,
     Suffix,
     ages_of,
-    read_body,
+    received,
+    removing,
     store_body,
     upload_body,
 )
 from reage.web.studio import Studio
+from reage.web.uploads import check_video, check_zip
 
 __all__ = ["router"]
 
@@ -58,10 +59,13 @@ async def edit(
     suffix: Suffix = ".jpg",
 ) -> Response:
     """A photo in, the same photo with faces at another age out, in one request."""
-    data = await read_body(request, studio.settings.max_photo)
+    place = session.new_folder()
+    async with removing(place):
+        await store_body(request, place / "photo")
     made: dict[str, Any] = {}
 
     def work(job: Job) -> None:
+        data = (place / "photo").read_bytes()  # now: those that wait take no memory
         photo = decode_photo(data, PurePath(name).name or "photo", studio.settings.max_pixels)
         which = int(face) if face.isdecimal() else cast(Literal["largest", "all"], face)
         steps = 0
@@ -78,7 +82,7 @@ async def edit(
         mark = made_by(f"face at {to:g} years")
         made["data"] = as_file(result.edits[0].photo, suffix, mark)
 
-    await _finished(request, studio, studio.jobs.submit("edit", session.id, work))
+    await _finished(request, studio, studio.jobs.submit("edit", session.id, work, place))
     answer = attachment(made["data"], named_after(name, f"age{to:g}", suffix), SUFFIXES[suffix])
     answer.headers["x-reage-faces"] = made["faces"]
     return answer
@@ -99,8 +103,8 @@ async def _finished(request: Request, studio: Studio, job: Job) -> None:
 @router.post("/ages", openapi_extra=upload_body)
 async def read_ages(request: Request, studio: StudioOf, name: Name = "photo") -> list[AgeAnswer]:
     """Read how old the faces of a photo look; nothing is kept."""
-    data = await read_body(request, studio.settings.max_photo)
-    photo = await studio.do(studio.open, data, PurePath(name).name)
+    async with received(request) as file:
+        photo = await studio.do_opening(lambda: studio.open(file.read(), PurePath(name).name))
     return [
         AgeAnswer(
             number=number,
@@ -127,15 +131,19 @@ async def video(
     suffix = PurePath(name).suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
         raise ImageError(f"{name} is no video; choose one of {' '.join(VIDEO_SUFFIXES)}")
-    source, output = session.new_file(suffix), session.new_file(".mp4")
-    await store_body(request, source, studio.settings.max_file)
+    place = session.new_folder()
+    source = place / f"video{suffix}"
+    async with removing(place):
+        await store_body(request, source)
+        await studio.do_opening(check_video, source, studio.settings.max_pixels)
     config = VideoConfig(
         to=ages,
         which=int(which) if which.isdecimal() else which,
         preview=Preview(preview) if preview else None,
     )
+    output = place / "aged.mp4"
     work = partial(_film, editor=studio.editor, source=source, output=output, config=config)
-    job = studio.jobs.submit("video", session.id, work)
+    job = studio.jobs.submit("video", session.id, work, place)
     job.result = {"name": named_after(name, "aged", ".mp4")}
     return about_job(job, studio.jobs)
 
@@ -144,10 +152,7 @@ def _film(job: Job, *, editor: Editor, source: Path, output: Path, config: Video
     def tell(progress: Progress) -> None:
         job.report(progress.stage, progress.done, progress.total)
 
-    try:
-        result = edit_video(editor, source, output, config, mark=MARK, on_progress=tell)
-    finally:
-        source.unlink(missing_ok=True)
+    result = edit_video(editor, source, output, config, mark=MARK, on_progress=tell)
     job.result = {**job.result, "people": len(result.tracks)}
     job.file = output
 
@@ -173,39 +178,23 @@ async def folder(
 ) -> JobAnswer:
     """A ZIP of photos in, a ZIP of photos at other ages out: a job."""
     as_targets(to)
-    source, output = session.new_file(".zip"), session.new_file(".zip")
-    await store_body(request, source, studio.settings.max_file)
-    try:
-        _check_zip(source, studio.settings.max_unpacked)
-        task = BatchTask(tuple(to), paste=paste, quality=quality, model=studio.settings.model)
-        work = partial(_folder, source=source, output=output, task=task)
-        job = studio.jobs.submit("folder", session.id, work)
-    except ReageError:
-        source.unlink(missing_ok=True)
-        raise
+    place = session.new_folder()
+    source = place / "photos.zip"
+    async with removing(place):
+        await store_body(request, source)
+        await studio.do_opening(check_zip, source, studio.settings.max_unpacked)
+    task = BatchTask(tuple(to), paste=paste, quality=quality, model=studio.settings.model)
+    work = partial(_folder, source=source, output=place / "aged.zip", task=task)
+    job = studio.jobs.submit("folder", session.id, work, place)
     job.result = {"name": named_after(name, "aged", ".zip")}
     return about_job(job, studio.jobs)
-
-
-def _check_zip(path: Path, most: int) -> None:
-    """Refuse what is no ZIP, or would fill the disk."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ImageError("the upload is no ZIP file, or it is damaged; pack it again") from error
-    if size > most:
-        raise ImageError(f"the ZIP unpacks to {size >> 20} MB; {most >> 20} MB are allowed")
 
 
 def _folder(job: Job, *, source: Path, output: Path, task: BatchTask) -> None:
     def tell(_: Done, done: int, total: int) -> None:
         job.report("photos", done, total)
 
-    try:
-        report = run_batch(str(source), output, task, on_done=tell)
-    finally:
-        source.unlink(missing_ok=True)
+    report = run_batch(str(source), output, task, on_done=tell)
     failed = [{"photo": key, "error": error} for key, error in report.failed]
     job.result = {**job.result, "photos": report.photos, "failed": failed}
     job.file = output

@@ -25,7 +25,7 @@ from reage.web.requests import (
     OwnSession,
     StudioOf,
     View,
-    read_body,
+    received,
     upload_body,
 )
 from reage.web.sessions import OpenPhoto
@@ -68,10 +68,11 @@ async def open_photo(
     points: Annotated[str | None, Query(max_length=300)] = None,
 ) -> PhotoAnswer:
     """Open a photo (the body is the file) and find its faces; the largest is in the edit."""
-    data = await read_body(request, studio.settings.max_photo)
-    studio.sessions.check_room(session, len(data))
     by_hand = parse_points(points) if points else None
-    photo = await studio.do(studio.open, data, PurePath(name).name, by_hand)
+    async with received(request) as file:
+        photo = await studio.do_opening(
+            lambda: studio.open(file.read(), PurePath(name).name, by_hand)
+        )
     studio.sessions.add(session, photo)
     return studio.about(photo)
 

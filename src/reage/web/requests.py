@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import IO, Annotated, Any, Literal, cast
 
 from fastapi import Depends, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
@@ -17,7 +19,7 @@ from reage.inputs import as_targets
 from reage.web.gate import SESSION_COOKIE
 from reage.web.jobs import Job
 from reage.web.pictures import SUFFIXES, made_by
-from reage.web.sessions import OpenPhoto, Session
+from reage.web.sessions import OpenPhoto, ServerFull, Session
 from reage.web.studio import Studio
 
 __all__ = [
@@ -32,11 +34,13 @@ __all__ = [
     "Suffix",
     "View",
     "ages_of",
-    "read_body",
+    "received",
+    "removing",
     "store_body",
     "upload_body",
 ]
 
+IN_MEMORY = 1 << 20  # bytes of an upload that are kept there while the rest comes
 upload_body = {  # for OpenAPI: these read the body themselves, as it comes
     "requestBody": {
         "required": True,
@@ -163,47 +167,38 @@ def ages_of(text: str) -> dict[int, float]:
     return ages
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body of an upload; 413 as soon as it is too large."""
-    data = bytearray()
-    async for part in _parts(request, limit):
-        data += part
-    if not data:
-        raise ImageError("the upload is empty; choose a file")
-    return bytes(data)
+@asynccontextmanager
+async def received(request: Request) -> AsyncIterator[IO[bytes]]:
+    """Yield an upload as a file without a name: one that comes slowly takes no memory."""
+    with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
+        await _receive(request, file)
+        file.seek(0)
+        yield cast(IO[bytes], file)
 
 
-async def store_body(request: Request, path: Path, limit: int) -> None:
-    """Write an upload to a file as it comes; nothing stays of one that is cut or too large."""
-    whole = False
+@asynccontextmanager
+async def removing(place: Path) -> AsyncIterator[None]:
+    """Remove a folder where something goes wrong, or who sends has gone."""
     try:
-        with path.open("xb") as file:
-            async for part in _parts(request, limit):
-                file.write(part)
-            whole = file.tell() > 0
+        yield
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
+
+
+async def store_body(request: Request, path: Path) -> None:
+    """Write an upload to a file as it comes."""
+    with path.open("xb") as file:
+        await _receive(request, file)
+
+
+async def _receive(request: Request, file: Any) -> None:
+    """Write a body, which the gate bounds, to a file."""
+    size = 0
+    try:
+        async for part in request.stream():
+            size += file.write(part)
     except OSError as error:
-        raise UsageError(f"the server cannot store the upload: {error.strerror}") from error
-    finally:
-        if not whole:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-    if not whole:
+        raise ServerFull(f"the server cannot store the upload: {error.strerror}") from error
+    if not size:
         raise ImageError("the upload is empty; choose a file")
-
-
-async def _parts(request: Request, limit: int) -> AsyncIterator[bytes]:
-    seen = 0
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit:
-        raise _too_large(int(length), limit)
-    async for part in request.stream():
-        seen += len(part)
-        if seen > limit:
-            raise _too_large(seen, limit)
-        yield part
-
-
-def _too_large(size: int, limit: int) -> HTTPException:
-    return HTTPException(
-        413, f"the file has more than {min(size, limit) >> 20} MB; {limit >> 20} MB are allowed"
-    )

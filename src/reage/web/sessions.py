@@ -18,6 +18,7 @@ from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.outputs.live import FaceCurve, LiveFaces
+from reage.web.places import ServerFolder
 
 __all__ = ["OpenPhoto", "ServerFull", "Session", "Sessions"]
 
@@ -126,18 +127,14 @@ class Session:
     id: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     photos: OrderedDict[str, OpenPhoto] = field(default_factory=OrderedDict)
     used: float = field(default_factory=time.monotonic)
-    place: Path | None = None
+    place: Path | None = None  # where its files are, until it is closed
+    make_place: Callable[[], Path] = field(default=lambda: Path(tempfile.mkdtemp()), repr=False)
 
-    @property
-    def folder(self) -> Path:
-        """Where its files are, until it is closed."""
+    def new_folder(self) -> Path:
+        """Make a folder for the files of one piece of work."""
         if self.place is None:
-            self.place = Path(tempfile.mkdtemp(prefix="reage-session-"))
-        return self.place
-
-    def new_file(self, suffix: str) -> Path:
-        """A path in it that nothing has."""
-        return self.folder / f"{secrets.token_hex(8)}{suffix}"
+            self.place = self.make_place()
+        return Path(tempfile.mkdtemp(dir=self.place))
 
     @property
     def size(self) -> int:
@@ -153,6 +150,7 @@ class Sessions:
         self.on_close = on_close
         self.lock = threading.RLock()
         self.all: OrderedDict[str, Session] = OrderedDict()
+        self.files: ServerFolder | None = None  # made when the first is needed
 
     def find(self, key: str | None) -> Session | None:
         """The session of a key, which is used from now on; None: there is none."""
@@ -166,9 +164,14 @@ class Sessions:
     def begin(self) -> Session:
         """A new session."""
         with self.lock:
-            session = Session()
+            session = Session(make_place=self._new_folder)
             self.all[session.id] = session
             return session
+
+    def _new_folder(self) -> Path:
+        with self.lock:
+            self.files = self.files or ServerFolder()
+            return self.files.new_folder()
 
     def add(self, session: Session, photo: OpenPhoto) -> None:
         """Keep a photo; ServerFull where all memory is in use by others."""
@@ -177,11 +180,6 @@ class Sessions:
                 session.photos.popitem(last=False)
             self._make_room(session, photo.size)
             session.photos[photo.id] = photo
-
-    def check_room(self, session: Session, size: int) -> None:
-        """Raise ServerFull where a photo of so many bytes would have no place."""
-        with self.lock:
-            self._make_room(session, size)
 
     def _make_room(self, session: Session, size: int) -> None:
         now = time.monotonic()
@@ -216,3 +214,5 @@ class Sessions:
         """Forget everybody."""
         for session in list(self.all.values()):
             self.close(session)
+        if self.files is not None:
+            self.files.close()

@@ -45,12 +45,15 @@ class Studio:
 
     editor: Editor
     settings: ServerSettings
-    # One thread answers quick requests, another does the jobs: a slider does not wait for
-    # somebody's inversion. More threads would only take the two's processors away.
+    # One thread answers quick requests, one opens files, another does the jobs: a slider waits
+    # for nobody's inversion nor for a photo that is large to decode, and of those only one at a
+    # time is in memory. More threads would only take the others' processors away.
     quick: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reage-quick"))
+    opener: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reage-open"))
     detecting: threading.Lock = field(default_factory=threading.Lock)
     loading: threading.Lock = field(default_factory=threading.Lock)
-    waiting: int = 0
+    waiting: int = 0  # for the quick thread
+    opening: int = 0  # files that wait to be opened, or are
 
     def __post_init__(self) -> None:
         self.jobs = JobQueue(self.settings.jobs_each, self.settings.jobs)
@@ -85,6 +88,16 @@ class Studio:
             return await asyncio.get_running_loop().run_in_executor(self.quick, work, *args)
         finally:
             self.waiting -= 1
+
+    async def do_opening(self, work: Callable[..., Answer], *args: Any) -> Answer:
+        """Open a file in the thread for that; QueueFull where too many wait for it."""
+        if self.opening >= self.settings.opening:
+            raise QueueFull("too many files are being opened; try again in a moment")
+        self.opening += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.opener, work, *args)
+        finally:
+            self.opening -= 1
 
     def open(self, data: bytes, name: str, points: np.ndarray | None = None) -> OpenPhoto:
         """Decode a photo and find its faces; FaceError where there is none."""
@@ -217,7 +230,8 @@ class Studio:
     def close(self) -> None:
         """End all work and forget everybody."""
         self.jobs.close()
-        self.quick.shutdown(wait=True, cancel_futures=True)
+        for pool in (self.quick, self.opener):
+            pool.shutdown(wait=True, cancel_futures=True)
         self.sessions.close_all()
 
 
