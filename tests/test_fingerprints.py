@@ -8,6 +8,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from made import Command, editor_with, made_ager
 from reage.agers.direction_ager import DirectionAger
 from reage.agers.files import StoredAger, save_ager
 from reage.agers.finder import AGE_AGER
+from reage.compositing import render
 from reage.compositing.change import PasteMode
+from reage.compositing.hair import greying
 from reage.editor import load
 from reage.errors import ReageError
 from reage.jobs.batch.run import run_batch
@@ -106,6 +109,18 @@ def test_hair_counts_where_it_turns_grey(
             patch.setattr(finder, "sha256", "f" * 64)
             after = {paste: editor.fingerprint(paste) for paste in PASTES}
         assert [p for p in PASTES if after[p] != before[p]] == ["delta", "replace"]
+
+
+@pytest.mark.parametrize("module", [render, greying])
+def test_recipes_count_where_they_paint(
+    module: ModuleType, stored: StoredAger, small_folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A batch that is resumed with other settings of hair must not mix two looks."""
+    editor = editor_with(stored, small_folder)
+    before = {paste: editor.fingerprint(paste) for paste in PASTES}
+    monkeypatch.setattr(module, "RECIPE", "another")
+    after = {paste: editor.fingerprint(paste) for paste in PASTES}
+    assert [p for p in PASTES if after[p] != before[p]] == ["delta", "replace"]
 
 
 @pytest.mark.parametrize("part", ["generator", "encoder"])

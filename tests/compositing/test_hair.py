@@ -255,33 +255,14 @@ class TestHeads:
         assert all(square[filled(mesh[part], 256)].mean() < 5 for part in SKIN)
 
 
-class TestTone:
-    def test_a_photo_without_colours_stays_so(
-        self, astronaut: np.ndarray, face: Face, finders: HairFinders
-    ):
-        grey = np.rint(astronaut @ LUMA).astype(np.uint8)[..., None].repeat(3, axis=2)
-        found = hair_in(grey, face, finders)
-        assert found is not None
-        photo = grey.copy()
-        grey_hair(photo, found, 1.0)
-        assert np.ptp(photo.astype(int), axis=-1).max() == 0
-        assert (photo.astype(int) - grey)[35:45, 120:136].mean() > 20
-
-    def test_a_sepia_print_stays_sepia(
-        self, astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
-    ):
-        light = astronaut @ LUMA
-        sepia = np.rint(light[..., None] * SEPIA).astype(np.uint8)
-        found = hair_in(sepia, face, finders)
-        assert found is not None
-        photo = sepia.copy()
-        grey_hair(photo, found, 1.0)
-        assert (photo.astype(int) - sepia)[35:45, 120:136].mean() > 15
-        own = np.rint(photo[..., :1] * SEPIA / SEPIA[0])
-        assert np.abs(photo - own)[photo[..., 0] < 255].max() <= 3
-        # And hair is found where it is in colours.
-        same = np.abs(sized(shares(sepia, found), 64) - sized(shares(astronaut, hair), 64))
-        assert same.mean() < 0.02
+def test_hair_is_found_in_a_print_as_in_colours(
+    astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
+):
+    sepia = np.rint((astronaut @ LUMA)[..., None] * SEPIA).astype(np.uint8)
+    found = hair_in(sepia, face, finders)
+    assert found is not None
+    same = np.abs(sized(shares(sepia, found), 64) - sized(shares(astronaut, hair), 64))
+    assert same.mean() < 0.02
 
 
 class TestGreying:

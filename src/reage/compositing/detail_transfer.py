@@ -28,6 +28,7 @@ from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothste
 from reage.faces.face import Face
 from reage.faces.sampling import interpolate
 from reage.faces.squares import quad_side
+from reage.images import to_depth
 from reage.threads import threads
 
 __all__ = [
@@ -299,13 +300,10 @@ def visible_skin(seen: np.ndarray, face: np.ndarray) -> np.ndarray:
     there = resize_plane(face, size, Image.Resampling.BOX)
     if (there > 0.9).sum() < 50:
         return face
-    small = Image.fromarray(_as_bytes(seen)).resize(size, Image.Resampling.BOX)
+    levels = np.ascontiguousarray(to_depth(seen, np.uint8))
+    small = Image.fromarray(levels).resize(size, Image.Resampling.BOX)
     likely = skin_likelihood(np.asarray(small, np.float32) / 255, there)
     return face * np.clip(resize_plane(likely, (width, height)), 0, 1)
-
-
-def _as_bytes(seen: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(seen if seen.dtype == np.uint8 else (seen // 257).astype(np.uint8))
 
 
 def box_around(landmarks: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int, int]:

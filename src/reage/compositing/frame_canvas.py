@@ -13,9 +13,10 @@ from reage.compositing.hair.segmentation import Hair
 from reage.compositing.paste import add_relief, scale_detail
 from reage.compositing.planes import Planes, add_layer, rgb_to_ycc, warp_planes
 from reage.compositing.render import FaceLayer
+from reage.compositing.tone import Tone
 from reage.compositing.warp import Warp
 
-__all__ = ["FrameCanvas", "grey_planes"]
+__all__ = ["FrameCanvas", "grey_planes", "keep_planes_tone"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,9 @@ class FrameCanvas:
     def warp(self, layer: FaceLayer, warp: Warp) -> None:
         warp_planes(self.planes, warp.scale(layer.weight), layer.quad)
 
+    def keep_tone(self, tone: Tone) -> None:
+        keep_planes_tone(self.planes, self.seen, tone)
+
 
 def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
     """Turn a share `amount` (0..1) of the hair in a frame grey, in place."""
@@ -71,20 +75,34 @@ def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
     start, span = np.float32(start) * planes.unit, np.float32(span) * planes.unit
     target = luma[y0:y1, x0:x1]
     light = (target - start) / span
-    before = _shrink(light, planes)
     share, shown = turned_grey(light, hair, layers, amount)
     light += share * (shown - light)
     highest = np.iinfo(luma.dtype).max
     np.copyto(target, np.clip(np.rint(start + span * light), 0, highest), casting="unsafe")
-    fading, single, after = _shrink(share, planes), hair.tone.single, _shrink(light, planes)
-    toned = single * _colours_of(planes, hair.tone.offsets(after) - hair.tone.offsets(before))
+    fading, after = _shrink(share, planes), _shrink(light, planes)
     white = (fading * after)[..., None] * (hair.white * (1 + TINT) - 1)
-    tinted = (1 - single) * _colours_of(planes, white)
-    for plane, added in zip(colours, toned + tinted, strict=True):
+    for plane, added in zip(colours, _colours_of(planes, white), strict=True):
         part = plane[y0 // down : y1 // down, x0 // across : x1 // across]
         grey = 128 * planes.unit - part.astype(np.float32)
-        values = part + (1 - single) * grey * fading * (1 - COLOUR) + planes.unit * added
+        values = part + grey * fading * (1 - COLOUR) + planes.unit * added
         np.copyto(part, np.clip(np.rint(values), 0, highest), casting="unsafe")
+
+
+def keep_planes_tone(planes: Planes, seen: Planes, tone: Tone) -> None:
+    """Give changed samples of a frame the colours that its light has in it, in place.
+
+    `seen` is the frame before; what its colours are off the tone, they stay.
+    """
+    start, span = (0.0, 255.0) if planes.full_range else (16.0, 219.0)
+    start, span = np.float32(start) * planes.unit, np.float32(span) * planes.unit
+    after, before = ((_shrink(one.layers[0], one) - start) / span for one in (planes, seen))
+    pairs = list(zip(planes.layers[1:], seen.layers[1:], strict=True))
+    at = (after != before) | np.any([plane != old for plane, old in pairs], axis=0)
+    change = tone.offsets(after[at]) - tone.offsets(before[at])
+    for (plane, old), moved in zip(pairs, _colours_of(planes, change), strict=True):
+        toned = old[at] + planes.unit * moved
+        values = plane[at] + np.float32(tone.single) * (toned - plane[at])
+        plane[at] = np.clip(np.rint(values), 0, np.iinfo(plane.dtype).max)
 
 
 def _shrink(layer: np.ndarray, planes: Planes) -> np.ndarray:

@@ -31,7 +31,7 @@ def preview(
     if paste == "none":
         return to_age_square(view, apply_change(picture, change)).clamp(-1, 1)
     flat = preview_flat(view, picture, change, paste) if flat is None else flat
-    return _warp(view, _grey_hair(view, flat, change.greying), change)
+    return _keep_tone(view, _warp(view, _grey_hair(view, flat, change.greying), change))
 
 
 def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMode) -> Tensor:
@@ -42,14 +42,23 @@ def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMo
     photo = to_tensor(view.age_crop.image).to(change.added)
     if paste == "replace":
         weight = to_age_square(view, mask)
-        return photo * (1 - weight) + to_age_square(view, (picture + change.added) * mask)
+        made = photo * (1 - weight) + to_age_square(view, (picture + change.added) * mask)
+        return _keep_tone(view, made)
     shown = photo + to_age_square(view, change.added * mask)
     if change.relief is not None:
         relief = to_age_square(view, change.relief[:, None])
         shown = (shown + 1) * torch.exp(relief) - 1
     if change.skin is not None:
         shown = relight_by_detail(shown, change.skin.all_in(view.age_crop))
-    return shown.clamp(-1, 1)
+    return _keep_tone(view, shown.clamp(-1, 1))
+
+
+def _keep_tone(view: FaceView, shown: Tensor) -> Tensor:
+    """Bring pictures `[N, 3, R, R]` onto the tone of a photo that has a single one."""
+    if view.tone is None:
+        return shown
+    colours = (shown.permute(0, 2, 3, 1).float().cpu().numpy() + 1) / 2
+    return torch.from_numpy(view.tone.project(colours)).to(shown).permute(0, 3, 1, 2) * 2 - 1
 
 
 def relight_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:

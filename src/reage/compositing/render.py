@@ -9,14 +9,18 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from reage.compositing.bands import BAND, units_of
 from reage.compositing.change import Change, SkinDetail
 from reage.compositing.detail_transfer import add_detail
 from reage.compositing.hair.greying import grey_hair
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.paste import add_relief, paste_delta, paste_replace, scale_detail
+from reage.compositing.tone import Tone
 from reage.compositing.warp import Warp, warp_in_place
 
-__all__ = ["Canvas", "FaceLayer", "PhotoCanvas", "render", "render_photo"]
+__all__ = ["RECIPE", "Canvas", "FaceLayer", "PhotoCanvas", "render", "render_photo"]
+
+RECIPE = "render-2"  # another one where other pictures come of the same changes
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,7 @@ class FaceLayer:
     change: Change  # at one age
     picture: Tensor | None = None  # [1, 3, R, R] the changed face, to replace the photo's
     weight: float = 1.0  # how much of it shows, 0..1
+    tone: Tone | None = None  # of the picture, if it has a single one
 
 
 class Canvas(Protocol):
@@ -58,9 +63,13 @@ class Canvas(Protocol):
         """Warp the picture around the face."""
         ...
 
+    def keep_tone(self, tone: Tone) -> None:
+        """Bring everything that was changed onto the tone that the picture has."""
+        ...
+
 
 def render(canvas: Canvas, layers: Sequence[FaceLayer]) -> None:
-    """Render changed faces into a picture: change, detail, hair, and the warp last."""
+    """Render changed faces into a picture: change, detail, hair, the warp, and the tone last."""
     for layer in layers:
         canvas.add(layer)
         if layer.change.detail is not None:
@@ -78,6 +87,9 @@ def render(canvas: Canvas, layers: Sequence[FaceLayer]) -> None:
     for layer in layers:
         if layer.change.warp is not None:
             canvas.warp(layer, layer.change.warp)
+    tones = [layer.tone for layer in layers if layer.tone is not None]
+    if tones and len(tones) == len(layers):
+        canvas.keep_tone(min(tones, key=lambda tone: tone.single))
 
 
 class PhotoCanvas:
@@ -112,6 +124,13 @@ class PhotoCanvas:
         warp_in_place(self.pixels, warp, layer.quad, self.alpha)
         if self.alpha is not None:
             warp_in_place(self.alpha, warp, layer.quad)
+
+    def keep_tone(self, tone: Tone) -> None:
+        full = np.float32(255) * units_of(self.pixels)
+        for top in range(0, len(self.pixels), BAND):
+            band, source = self.pixels[top : top + BAND], self.source[top : top + BAND]
+            at = (band != source).any(-1)
+            band[at] = np.rint(np.clip(tone.project(band[at] / full), 0, 1) * full)
 
 
 def render_photo(

@@ -10,11 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reage.compositing.bands import LUMA
+from reage.compositing.tone import Tone, has_one_tone, neutral_print
 from reage.errors import ImageError
 from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.faces.squares import FaceCrop, crop_face, eye_mask, face_mask, face_quad
-from reage.images import to_tensor
+from reage.images import to_array, to_tensor
 from reage.models.checkpoints import Alignment
 from reage.networks.judges.age import AgeNetwork
 
@@ -27,7 +29,9 @@ __all__ = [
     "age_square",
     "aligned_crop",
     "crop_for_age",
+    "fit_tone",
     "read_age",
+    "read_ages",
     "usual_points",
     "view_crop",
     "view_face",
@@ -53,6 +57,7 @@ class FaceView:
     mask: np.ndarray  # [R, R] where an edit may show, 0..1
     age_crop: FaceCrop  # the age network's square
     reading: AgeReading  # of the photo
+    tone: Tone | None = None  # of the photo, if it has a single one
 
     @cached_property
     def eyes(self) -> np.ndarray:
@@ -79,7 +84,7 @@ def view_face(
     mask = face_mask(face, crop.quad, resolution, feather=FEATHER)
     device = age_network.ages.device
     reading = read_age(age_network, to_tensor(age_crop.image).to(device))
-    return FaceView(number, face, crop, mask, age_crop, reading)
+    return FaceView(number, face, crop, mask, age_crop, reading, fit_tone(rgb, face))
 
 
 def view_crop(rgb: np.ndarray, face: Face, alignment: Alignment, resolution: int) -> FaceCrop:
@@ -92,11 +97,37 @@ def crop_for_age(rgb: np.ndarray, face: Face) -> FaceCrop:
     return crop_face(rgb, face_quad(face, AGE_ALIGNMENT.scale, AGE_ALIGNMENT.shift), AGE_SIDE)
 
 
+def fit_tone(rgb: np.ndarray, face: Face) -> Tone | None:
+    """Fit the tone of a photo `[H, W, 3]` whose face and head have a single one; None: colours."""
+    head = crop_face(rgb, face_quad(face), AGE_SIDE).image
+    single = min(has_one_tone(square) for square in (crop_for_age(rgb, face).image, head))
+    return Tone.of(rgb, single) if single > 0 else None
+
+
 @torch.no_grad()
 def read_age(network: AgeNetwork, image: Tensor) -> AgeReading:
     """Read the apparent age of one picture `[1, 3, H, W]` of the age network's square."""
-    age, spread = network.read(image)
+    age, spread = read_ages(network, image)
     return AgeReading(float(age[0]), float(spread[0]))
+
+
+@torch.no_grad()
+def read_ages(network: AgeNetwork, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Read ages and their standard deviations `[N]` in pictures `[N, 3, H, W]`, as `read_age`.
+
+    Faces of a single tone are read in the same colours, whatever the tone.
+    """
+    return network.read(torch.cat([_without_tone(image[None]) for image in images]))
+
+
+def _without_tone(image: Tensor) -> Tensor:
+    """Give a face `[1, 3, H, W]` of a single tone the colours that the age network reads best."""
+    pixels = to_array(image)[0]
+    single = has_one_tone(pixels)
+    if single == 0:
+        return image
+    toned = to_tensor(np.rint(255 * neutral_print(pixels @ LUMA / 255)).astype(np.uint8)).to(image)
+    return image + single * (toned - image)
 
 
 def age_square(images: Tensor, alignment: Alignment) -> Tensor:

@@ -10,7 +10,9 @@ import torch
 
 from reage.agers.base import Ager
 from reage.agers.direction_ager import DirectionAger
+from reage.compositing import render
 from reage.compositing.change import PasteMode
+from reage.compositing.hair import greying
 from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
 from reage.compositing.hair.segmentation import Hair, faces_beside, find_hair
 from reage.errors import ModelError
@@ -81,14 +83,20 @@ class Parts:
         return self.given_ager().name if self.config is None else self.config.name
 
     def fingerprint(self, paste: PasteMode = "delta", hair: bool | None = None) -> str:
-        """Return the SHA-256 over every tensor that decides the pixels in one paste mode.
+        """Return the SHA-256 over every tensor and recipe that decides pixels in one paste mode.
 
         Reports name it; a resumed batch or video compares it. `hair` as in `greys`.
         """
         ager = self.given_ager()
         parts = [ager.fingerprint]
+        if paste != "none":
+            parts.append(render.RECIPE)
         if self.greys(ager, paste, hair):
-            parts += [self.hair_finders.person.sha256, self.hair_finders.hair.sha256]
+            parts += [
+                greying.RECIPE,
+                self.hair_finders.person.sha256,
+                self.hair_finders.hair.sha256,
+            ]
         if self.makes_faces(paste):
             parts.append(self.latents.fingerprint)
         return fingerprint_of(*parts)

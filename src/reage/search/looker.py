@@ -15,6 +15,7 @@ from reage.compositing.change import Change, Greying
 from reage.compositing.hair.greying import grey_shares
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.preview import preview, preview_flat
+from reage.compositing.view import read_ages
 from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import AgeCurve, trace_curve
@@ -140,7 +141,7 @@ class Looker:
         ages = []
         for face, change, flat in zip(self.faces, changes, flats, strict=True):
             seen = preview(face.view, face.picture, change, face.paste, flat)
-            ages.append(self.age_network.read(seen)[0].cpu())
+            ages.append(read_ages(self.age_network, seen)[0].cpu())
         return torch.stack(ages).mean(0)
 
 

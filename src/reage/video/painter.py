@@ -97,7 +97,7 @@ class Painter:
         if hair is not None:
             greying = Greying(hair, (self.edit.grey,))
             layer = replace(layer, change=replace(layer.change, greying=greying))
-        return replace(layer, weight=weight)
+        return replace(layer, weight=weight, tone=self.edit.tone)
 
     def _change_frame(self, seen: Planes, frame: int) -> FaceLayer:
         """Compute the ager's change of the face in a frame."""

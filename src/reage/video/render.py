@@ -15,7 +15,7 @@ import torch
 from reage.compositing.frame_canvas import FrameCanvas
 from reage.compositing.planes import Planes, sample_luma
 from reage.compositing.render import render
-from reage.compositing.view import crop_for_age
+from reage.compositing.view import crop_for_age, read_age
 from reage.errors import ImageError
 from reage.faces.face import Face
 from reage.faces.squares import face_mask
@@ -190,6 +190,6 @@ class _Watch:
         tally.like_in += float(editor.likeness(was, key_was)[0])
         tally.like_out += float(editor.likeness(now, key_now)[0])
         tally.like_across += float(editor.likeness(now, was)[0])
-        age = float(editor.age_network.read(pictures[1:])[0][0]) - painter.edit.reached.age
+        age = read_age(editor.age_network, pictures[1:]).age - painter.edit.reached.age
         tally.years += age
         tally.years_squared += age**2

@@ -12,7 +12,8 @@ from torch import Tensor
 from reage.agers.base import StillAger
 from reage.agers.latent import CodeAger
 from reage.compositing.hair.segmentation import Hair
-from reage.compositing.view import FEATHER, FaceView, crop_for_age, read_age
+from reage.compositing.tone import Tone
+from reage.compositing.view import FEATHER, FaceView, crop_for_age, fit_tone, read_age
 from reage.editor import Editor
 from reage.faces.face import Face
 from reage.faces.readings import AgeReading
@@ -52,6 +53,7 @@ class TrackEdit:
     grey: float  # share of the hair that turns grey, 0..1
     hair: Hair | None  # in the best key frame
     codes: CodePath | None  # how codes move; None: the ager looks at every frame
+    tone: Tone | None  # of the key frames, if each has a single one
     described: tuple[list[Tensor], list[Tensor]]  # the best key picture, as it was and edited
 
     @property
@@ -98,8 +100,15 @@ def prepare_track(
         grey=_grey_share(looker, reached.strength),
         hair=keys[best].hair or next((key.hair for key in keys if key.hair), None),
         codes=codes,
+        tone=_common_tone([key.view.tone for key in keys]),
         described=looker.describe(best, reached.strength),
     )
+
+
+def _common_tone(tones: Sequence[Tone | None]) -> Tone | None:
+    """Return the tone of the frame that is least certainly of one; None if one has colours."""
+    known = [tone for tone in tones if tone is not None]
+    return min(known, key=lambda tone: tone.single) if len(known) == len(tones) else None
 
 
 def _grey_share(looker: Looker, strength: float) -> float:
@@ -163,7 +172,7 @@ def _read_view(editor: Editor, rgb: np.ndarray, points: np.ndarray, number: int)
     age_crop = crop_for_age(rgb, face)
     mask = face_mask(points, quad, side, feather=FEATHER)
     reading = read_age(editor.age_network, to_tensor(age_crop.image).to(editor.device))
-    return FaceView(number, face, crop, mask, age_crop, reading)
+    return FaceView(number, face, crop, mask, age_crop, reading, fit_tone(rgb, face))
 
 
 def _mean_reading(readings: Sequence[AgeReading]) -> AgeReading:

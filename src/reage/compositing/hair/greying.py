@@ -13,8 +13,18 @@ from reage.faces.sampling import interpolate
 from reage.faces.squares import to_unit
 from reage.threads import threads
 
-__all__ = ["COLOUR", "TINT", "grey_crop", "grey_hair", "grey_share", "grey_shares", "turned_grey"]
+__all__ = [
+    "COLOUR",
+    "RECIPE",
+    "TINT",
+    "grey_crop",
+    "grey_hair",
+    "grey_share",
+    "grey_shares",
+    "turned_grey",
+]
 
+RECIPE = "hair-2"  # of all in this folder: another one where hair turns grey otherwise
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
 AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
@@ -96,10 +106,6 @@ def _greyed(rgb: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: f
     changed = light + share * (shown[at][:, None] - light)
     white = hair.white.astype(np.float32) * (1 + TINT) - 1
     tint = share * changed * white + (1 - share * (1 - COLOUR)) * (before - light)
-    if hair.tone.single > 0:
-        # In a picture of one tone what gets lighter gets the colour that light has in it.
-        moved = hair.tone.offsets(changed[:, 0]) - hair.tone.offsets(light[:, 0])
-        tint += hair.tone.single * (before - light + moved - tint)
     out = rgb.copy()
     out[at] = changed + tint
     return out

@@ -17,7 +17,6 @@ from reage.compositing.bands import LUMA
 from reage.compositing.hair.facial import beard_in
 from reage.compositing.hair.regions import HeadPlaces, box_mean, sized
 from reage.compositing.hair.white_balance import white_of_eyes
-from reage.compositing.tone import Tone
 from reage.faces.face import Face
 from reage.faces.landmarker import LiteNetwork, mediapipe_model
 from reage.faces.squares import FaceCrop, quad_side, to_unit
@@ -94,23 +93,21 @@ class Head:
     share: np.ndarray  # [S, S] how much of each pixel is hair
     places: HeadPlaces
     mesh: np.ndarray  # [478, 2] MediaPipe's points in these pixels
-    tone: Tone
+    toned: bool  # whether the picture has a single tone
     white: np.ndarray  # [3] colour by light of what is white
     beard: float  # how certain it is that there is one, 0..1
 
 
 def look_at_head(
-    crop: FaceCrop, face: Face, finders: HairFinders, others: np.ndarray, side: int
+    crop: FaceCrop, face: Face, finders: HairFinders, others: np.ndarray, side: int, toned: bool
 ) -> Head:
-    """Find hair in a square, at `side` pixels."""
+    """Find hair in a square, at `side` pixels; `toned`: the picture has a single tone."""
     assert face.landmarks is not None
     mesh = to_unit(face.landmarks[:, :2], crop.quad) * side - 0.5
     places = HeadPlaces.of(mesh, side)
     shown = sized(crop.mask, side)
     small = np.asarray(Image.fromarray(crop.image).resize((side, side), Image.Resampling.BOX))
-    near = places.near & (shown > SHOWN)
-    tone = Tone.of(small[near] if near.any() else small)
-    picture = _with_skins_colour(crop.image) if tone.single > 0.5 else crop.image
+    picture = _with_skins_colour(crop.image) if toned else crop.image
     half = Image.fromarray(picture).resize((PERSON_SIDE, PERSON_SIDE), Image.Resampling.BOX)
     person = sized(finders.person(np.asarray(half)), side)
     person = person * _own(crop.quad, mesh, others, side)
@@ -118,8 +115,8 @@ def look_at_head(
     light = small.astype(np.float32) @ LUMA / 255
     fine = (mesh + 0.5) * len(crop.image) / side - 0.5
     white = white_of_eyes(crop.image, fine)
-    beard = beard_in(crop.image, fine) if tone.single < 0.5 else 0.0  # colours tell it, too
-    return Head(small, light, shown, person, share, places, mesh, tone, white, beard)
+    beard = 0.0 if toned else beard_in(crop.image, fine)  # colours tell it, too
+    return Head(small, light, shown, person, share, places, mesh, toned, white, beard)
 
 
 def without_hair(head: Head) -> Head:
@@ -187,7 +184,7 @@ def is_bald_or_covered(head: Head) -> bool:
 
 def is_grey(head: Head) -> bool:
     """Whether hair has no colour to lose; dark skin is darker than grey hair."""
-    if head.tone.single > 0.5:
+    if head.toned:
         return False
     red = head.rgb.astype(np.float32) / 255
     red = (red[..., 0] - red[..., 1]) / (red.sum(-1) + 0.15)

@@ -19,7 +19,7 @@ from reage.compositing.hair.mask import (
     without_hair,
 )
 from reage.compositing.hair.regions import CHIN, TOP, box_mean
-from reage.compositing.tone import Tone
+from reage.compositing.tone import has_one_tone
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
 from reage.faces.squares import (
@@ -41,6 +41,7 @@ __all__ = [
     "others_in",
 ]
 
+FACE = 0.6, 0.46  # scale and shift of the square of a face in which its tone is looked for
 LEAST_HAIR = 0.003  # of the square
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 SMOOTH, EDGE = 3, 2e-4  # places and squared light: of the guided filter
@@ -76,7 +77,6 @@ class Hair:
 
     quad: np.ndarray  # [4, 2] the square around the head in the photo, TL, BL, BR, TR
     window: Window  # which square that is
-    tone: Tone  # of the photo
     slope: np.ndarray
     offset: np.ndarray
     around: np.ndarray  # mean light of the hair nearby
@@ -113,9 +113,10 @@ def find_hair(
     """
     if face.landmarks is None:
         return None
+    toned = has_one_tone(cut(face_quad(face, *FACE)).image) > 0.5
     for window in windows:
         quad = face_quad(face, window.scale, window.shift)
-        head = look_at_head(cut(quad), face, finders, others, window.side)
+        head = look_at_head(cut(quad), face, finders, others, window.side, toned)
         if is_bald_or_covered(head) or head.share.sum() < LEAST_HAIR * head.share.size:
             return _hair_of(without_hair(head), quad, window)
         if not is_cut_off(head):
@@ -154,9 +155,9 @@ def blended(first: Hair, second: Hair, share: float, quad: np.ndarray) -> Hair:
     values = {
         field.name: (1 - share) * getattr(first, field.name) + share * getattr(second, field.name)
         for field in fields(Hair)
-        if field.name not in ("quad", "window", "tone")
+        if field.name not in ("quad", "window")
     }
-    return Hair(quad, second.window, second.tone, **values)
+    return Hair(quad, second.window, **values)
 
 
 def _hair_of(head: Head, quad: np.ndarray, window: Window) -> Hair | None:
@@ -185,7 +186,7 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window) -> Hair | None:
     layers = slope, offset, around, shading, late, strands
     slope, offset, around, shading, late, strands = (one.astype(np.float32) for one in layers)
     return Hair(
-        *(quad, window, head.tone, slope, offset, around, shading, late, strands),
+        *(quad, window, slope, offset, around, shading, late, strands),
         *(head.white, mean, spread, brighter),
     )
 
