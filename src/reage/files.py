@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol
 from uuid import uuid4
 
 from reage.errors import ImageError, ReageError
@@ -25,8 +25,10 @@ __all__ = [
     "name_errors",
     "new_file",
     "new_folder",
+    "open_file",
     "place_for_files",
     "publish",
+    "read_file",
     "real_path",
     "sweep",
     "write_file",
@@ -43,12 +45,40 @@ class Writer(Protocol):
     def __call__(self, path: Path, data: bytes, *, overwrite: bool = True) -> None: ...
 
 
+def open_file(path: Path, *, newline: str | None = None, encoding: str | None = None) -> IO[Any]:
+    """Open a file to read, as text with an encoding; OSError for a device or pipe.
+
+    Those may have no end, or no beginning.
+    """
+    mode = "rb" if encoding is None else "r"
+    return open(path, mode, newline=newline, encoding=encoding, opener=_open_regular)
+
+
+def read_file(path: Path) -> bytes:
+    """Read a whole file; OSError for a device or pipe."""
+    with open_file(path) as file:
+        return file.read()
+
+
+def _open_regular(name: str, flags: int) -> int:
+    handle = os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    os.close(handle)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    raise OSError(errno.EINVAL, "it is a device or pipe: copy it to a file first", name)
+
+
 def check_place(target: Path, overwrite: bool) -> None:
     """Raise ImageError where a file could not be written, before any work."""
     with name_errors(target):
         _resolve(target)
         if target.is_dir():
             raise ImageError(f"{target} is a folder: name a file in it")
+        if target.exists() and not target.is_file():
+            raise ImageError(f"{target} is a device or pipe: name a file")
         if not target.parent.is_dir():
             raise ImageError(f"the folder {target.parent} does not exist: create it first")
         _refuse_existing(target, overwrite)

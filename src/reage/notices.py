@@ -6,9 +6,12 @@ stderr, in JSON reports, in manifests and on the page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-__all__ = ["merge_notices"]
+__all__ = ["merge_notices", "one_line"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def merge_notices(notices: Iterable[str]) -> list[str]:
@@ -18,6 +21,11 @@ def merge_notices(notices: Iterable[str]) -> list[str]:
         name, colon, what = notice.partition(": ")
         names.setdefault(what if colon else notice, {})[name if colon else ""] = None
     return [_line(list(of), what) for what, of in names.items()]
+
+
+def one_line(text: str) -> str:
+    r"""Escape what names may hold as \n, \x1b, \udcff: control characters, and bytes of no text."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _line(names: list[str], what: str) -> str:

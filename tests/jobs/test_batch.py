@@ -252,7 +252,7 @@ def test_what_an_older_version_began_is_done_once_more(
 
 class TestInputs:
     def keys(self, *given: object) -> list[str]:
-        return [item.key for item in find_items(*given)]  # type: ignore[arg-type]
+        return [item.key for item in find_items(*given).items]  # type: ignore[arg-type]
 
     def test_trees_globs_and_lists(self, photos: Path, tmp_path: Path):
         every = ["ada.jpg", "sub/bad.jpg", "sub/bea.png", "sub/deep/cea.jpg"]

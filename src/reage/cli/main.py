@@ -7,12 +7,14 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 import reage
 from reage.errors import ReageError, UsageError
 from reage.memory import keep_memory
+from reage.notices import one_line
 
 __all__ = ["cli", "main"]
 
@@ -102,7 +104,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     except MemoryError:
         _complain("the machine's memory is full; use a smaller picture")
         status = 1
-    sys.exit(status if isinstance(status, int) else 0)
+    except OSError as error:
+        _complain(_system_error(error))
+        status = 1
+    sys.exit(_flush_output(status if isinstance(status, int) else 0))
+
+
+def _system_error(error: OSError) -> str:
+    """Name what the system refused; without a file, it is standard output."""
+    if error.filename is not None:
+        return f"{error.filename} cannot be used: {error.strerror}"
+    return f"the output cannot be written: {error.strerror or error}"
+
+
+def _flush_output(status: int) -> int:
+    """Write what is left to say. A full disk or a closed pipe ends in one line, too."""
+    if sys.stdout is None:  # it is closed
+        return status
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        if status == 0:
+            _complain(_system_error(error))
+        status = status or 1
+        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())  # nothing is left for Python's exit
+    return status
 
 
 def spread_values(arguments: Sequence[str]) -> list[str]:
@@ -125,4 +152,5 @@ def spread_values(arguments: Sequence[str]) -> list[str]:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"reage: {message}", err=True)
+    with suppress(OSError):  # a full disk: the exit code still says it
+        click.echo(f"reage: {one_line(message)}", err=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from reage.errors import ImageError
+from reage.files import open_file
 from reage.images import decode_photo
 
 __all__ = ["FaceDataset", "FaceRow", "choose_balanced", "open_dataset"]
@@ -42,7 +43,7 @@ class FaceDataset:
     def read(self, row: FaceRow) -> np.ndarray:
         """Decode one picture, uint8 RGB `[H, W, 3]`."""
         shard, offset, size = self.places[row.file]
-        with shard.open("rb") as file:
+        with open_file(shard) as file:
             file.seek(offset)
             return decode_photo(file.read(size), row.file).rgb8
 
@@ -63,14 +64,14 @@ def open_dataset(folder: Path) -> FaceDataset:
     places = {}
     for shard in shards:
         try:
-            with tarfile.open(shard) as archive:
+            with open_file(shard) as opened, tarfile.open(fileobj=opened) as archive:
                 for member in archive:
                     if member.isfile():
                         places[member.name] = (shard, member.offset_data, member.size)
         except (tarfile.TarError, OSError) as error:
             reason = str(error).splitlines()[0].rstrip(":")
             raise ImageError(f"{shard} cannot be read as a tar file: {reason}") from error
-    with tables[0].open(newline="", encoding="utf-8") as file:
+    with open_file(tables[0], newline="", encoding="utf-8") as file:
         rows = [_row(entry) for entry in csv.DictReader(file) if entry.get("file") in places]
     if not rows:
         raise ImageError(f"no row of {tables[0]} names a picture in {folder}'s shards")

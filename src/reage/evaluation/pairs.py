@@ -21,6 +21,7 @@ from reage.evaluation.judges import Judges
 from reage.evaluation.looks import Look, distance
 from reage.evaluation.metrics import bootstrap
 from reage.evaluation.samples import Progress
+from reage.files import open_file
 from reage.images import Photo, read_photo
 
 __all__ = ["Pair", "PairOutcome", "Pairs", "find_pairs", "gap_of", "measure_pairs", "year_of"]
@@ -135,7 +136,7 @@ def find_pairs(folder: Path) -> list[Pair]:
         raise ImageError(f"{folder} has no {TABLE}, nor has a folder in it; name one that has")
     pairs = []
     for table in tables:
-        with table.open(newline="", encoding="utf-8") as file:
+        with open_file(table, newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 if not (row.get("older") and row.get("newer")):
                     raise ImageError(f"{table} has no columns older and newer; add them")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from reage.compositing.detail_bank import REGIONS, Sex
 from reage.errors import ImageError, UsageError
+from reage.files import open_file, read_file
 
 __all__ = ["HeadRow", "choose_old", "choose_young", "read_choice", "read_heads", "read_pictures"]
 
@@ -45,7 +46,7 @@ class HeadRow:
 def read_heads(table: Path) -> list[HeadRow]:
     """Read a table such as heads.csv. Raises UsageError where columns or values are missing."""
     try:
-        with table.open(newline="", encoding="utf-8") as file:
+        with open_file(table, newline="", encoding="utf-8") as file:
             return [_row(entry) for entry in csv.DictReader(file) if entry.get("sex") in SEXES]
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise UsageError(f"{table} is not a table of heads: {error}") from error
@@ -75,7 +76,11 @@ def read_choice(file: Path, rows: Sequence[HeadRow]) -> list[tuple[HeadRow, tupl
     """
     known = {row.name: row for row in rows}
     chosen = []
-    for line in file.read_text(encoding="utf-8").splitlines():
+    try:
+        lines = read_file(file).decode().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not a text file of heads: {error}") from error
+    for line in lines:
         name, *covered = line.split("#")[0].split() or [""]
         if not name:
             continue
@@ -94,7 +99,7 @@ def read_pictures(table: Path, rows: Iterable[HeadRow]) -> Mapping[str, np.ndarr
     wanted = {row.file for row in rows}
     try:
         if not archive.is_file():
-            return {name: _picture((table.parent / name).read_bytes()) for name in wanted}
+            return {name: _picture(read_file(table.parent / name)) for name in wanted}
         with tarfile.open(archive) as tar:
             found = {m.name: tar.extractfile(m) for m in tar if m.name in wanted}
             return {name: _picture(file.read()) for name, file in found.items() if file}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reage.errors import ImageError
 
-__all__ = ["HEAD", "Source", "picture_format"]
+__all__ = ["HEAD", "Source", "other_kind", "picture_format"]
 
 _READABLE = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP and GIF pictures"
 HEAD = 64  # bytes that tell the format
@@ -78,10 +78,11 @@ def picture_format(head: bytes, path: Path) -> str:
             return "AVIF"
         if brands[0][:3] in (b"hei", b"hev", b"mif", b"msf"):
             return "HEIF"
-    raise ImageError(f"{path} is {_other_kind(head)}: reage reads {_READABLE}")
+    raise ImageError(f"{path} is {other_kind(head)}: reage reads {_READABLE}")
 
 
-def _other_kind(head: bytes) -> str:
+def other_kind(head: bytes) -> str:
+    """Say what a file holds that is not a picture."""
     if not head:
         return "empty"
     if head[4:8] == b"ftyp" or head[8:12] == b"AVI ":

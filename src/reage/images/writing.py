@@ -9,15 +9,18 @@ import numpy as np
 
 from reage.errors import ImageError
 from reage.extras import how_to_install
-from reage.files import Writer, check_place, write_file
+from reage.files import Writer, check_place, open_file, write_file
 from reage.images.encoding import can_write_heif, encode_photo
 from reage.images.photo import Photo, photo_from_array
+from reage.images.sources import HEAD, picture_format
 
 __all__ = [
     "FORMATS",
+    "USUAL_SUFFIX",
     "WrittenFile",
     "check_target",
     "save_array",
+    "suffix_of",
     "write_photo",
 ]
 
@@ -31,6 +34,25 @@ FORMATS = {
     ".bmp": "BMP",
     ".gif": "GIF",
 }
+
+
+# By the name of a format.
+USUAL_SUFFIX = {kind: f".{kind.lower()}" for kind in FORMATS.values()} | {
+    "JPEG": ".jpg",
+    "HEIF": ".heic",
+    "TIFF": ".tif",
+}
+
+
+def suffix_of(path: Path) -> str:
+    """Return a photo's suffix or, where that names no format, the usual one of its content."""
+    if path.suffix.lower() in FORMATS:
+        return path.suffix
+    try:
+        with open_file(path) as file:
+            return USUAL_SUFFIX[picture_format(file.read(HEAD), path)]
+    except (OSError, ValueError, ImageError):  # reading it says what is wrong
+        return path.suffix
 
 
 @dataclass(frozen=True)

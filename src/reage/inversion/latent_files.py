@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import LatentError, ModelError
+from reage.files import open_file
 from reage.models.files import load_tensors, save_tensors, write_file
 from reage.models.pickles.arrays import read_pickled_arrays
 
@@ -204,7 +205,7 @@ def read_content(path: Path) -> Any:
 
 def _read_numpy(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             loaded = np.load(file, allow_pickle=False, max_header_size=10_000)
             if isinstance(loaded, np.lib.npyio.NpzFile):
                 assert loaded.zip is not None

@@ -14,7 +14,7 @@ from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.files import name_errors, new_file
+from reage.files import name_errors, new_file, open_file, read_file
 
 __all__ = [
     "file_sha256",
@@ -38,7 +38,7 @@ def write_file(path: Path, data: bytes) -> None:
 def read_bytes(path: Path) -> bytes:
     """The whole file."""
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
 
@@ -46,7 +46,7 @@ def read_bytes(path: Path) -> bytes:
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error

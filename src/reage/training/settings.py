@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reage.errors import ModelError, UsageError
+from reage.files import read_file
 from reage.models.files import write_file
 from reage.training.configs import (
     AdamSettings,
@@ -73,7 +74,7 @@ def read_settings(folder: Path) -> RunSettings:
     if not file.is_file():
         raise ModelError(f"{folder} is not a run folder: it has no {CONFIG_FILE}")
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads(read_file(file))
         return RunSettings(**(data | {"config": _config(data["kind"], data["config"])}))
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{file} does not describe a run of this version: {error}") from error

@@ -196,5 +196,6 @@ def _folder(job: Job, *, source: Path, output: Path, task: BatchTask) -> None:
 
     report = run_batch(str(source), output, task, on_done=tell)
     failed = [{"photo": key, "error": error} for key, error in report.failed]
-    job.result = {**job.result, "photos": report.photos, "failed": failed}
+    job.result = {**job.result, "photos": report.photos, "failed": failed,
+                  "notices": list(report.notices)}  # fmt: skip
     job.file = output

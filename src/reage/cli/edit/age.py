@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from reage.cli.shared.options import each_file, photos_argument
-from reage.cli.shared.progress import note_each
+from reage.cli.shared.progress import note_each, say
 from reage.errors import FaceError
 
 
@@ -40,4 +40,4 @@ def _read(path: Path) -> None:
         x0, y0, x1, y1 = face.box
         where = f"at ({(x0 + x1) / 2:.0f}, {(y0 + y1) / 2:.0f}), {y1 - y0:.0f} px high"
         years = f"{reading.age:4.0f} ± {reading.spread:.0f} years"
-        click.echo(f"{path}  face {number}: {years}  {where}")
+        say(f"{path}  face {number}: {years}  {where}")

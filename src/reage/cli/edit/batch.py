@@ -22,7 +22,7 @@ from reage.cli.shared.options import (
     seed_option,
     workers_option,
 )
-from reage.cli.shared.progress import StageBar, note
+from reage.cli.shared.progress import StageBar, note, say
 from reage.errors import ReageError
 from reage.extras import how_to_install
 
@@ -103,16 +103,20 @@ def _task(options: dict[str, Any]) -> BatchTask:
 
 
 def _say(report: Any) -> None:
+    for line in report.notices[:SHOWN]:
+        note(line)
+    if len(report.notices) > SHOWN:
+        note(f"{len(report.notices) - SHOWN} other kinds of loss: see the column notices")
     earlier = f", {report.earlier} of them by earlier runs" if report.earlier else ""
     good = report.photos - len(report.failed)
-    click.echo(f"{good} of {report.photos} photos done{earlier}")
+    say(f"{good} of {report.photos} photos done{earlier}")
     for file in report.files:
-        click.echo(f"{file}")
+        say(f"{file}")
     if not any(file.suffix in (".parquet", ".zip") for file in report.files):
         hint = how_to_install("batch")
         click.echo(f"note: for the manifest as Parquet too, {hint}", err=True)
     if report.failed:
         width = min(max(len(key) for key, _ in report.failed[:SHOWN]), 50)
         for key, error in report.failed[:SHOWN]:
-            click.echo(f"{key:<{width}}  {error}")
+            say(f"{key:<{width}}  {error}")
         raise ReageError(f"{len(report.failed)} of {report.photos} photos failed, see errors.csv")

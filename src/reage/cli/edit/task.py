@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from reage.cli.shared.options import parse_face, parse_range, parse_targets
-from reage.cli.shared.progress import note_each
+from reage.cli.shared.progress import note_each, say
 from reage.errors import UsageError
 from reage.files import Writer, check_place, place_for_files, real_path, write_together
 
@@ -133,8 +132,13 @@ class Outputs:
                 raise UsageError(f"{target} is a photo to edit and a result; choose an --output")
 
     def picture(self, label: str) -> Path:
-        suffix = CODES_AS if self.options["latent"] else self.source.suffix
-        return self.folder / f"{self.name}-{label}{suffix}"
+        return self.folder / f"{self.name}-{label}{self._suffix}"
+
+    @cached_property
+    def _suffix(self) -> str:
+        from reage.images.writing import suffix_of
+
+        return CODES_AS if self.options["latent"] else suffix_of(self.source)
 
     @property
     def report(self) -> Path:
@@ -142,8 +146,7 @@ class Outputs:
 
     @property
     def strip(self) -> Path:
-        suffix = CODES_AS if self.options["latent"] else self.source.suffix
-        suffix = suffix if suffix.lower() in _STRIPS else ".jpg"
+        suffix = self._suffix if self._suffix.lower() in _STRIPS else ".jpg"
         return self.folder / f"{self.name}-ages{suffix}"
 
     def write(self, result: Result, labels: Sequence[str], editor: Editor) -> None:
@@ -158,9 +161,9 @@ class Outputs:
             write(self.report, (json.dumps(report, indent=1) + "\n").encode())
         note_each(notice for notice in notices if notice not in result.photo.notices)
         for file, one in zip(files, result.edits, strict=False):
-            click.echo(f"{file}  {'; '.join(face.summary for face in one.faces)}")
+            say(f"{file}  {'; '.join(face.summary for face in one.faces)}")
         for file in files[len(labels) :]:
-            click.echo(f"{file}")
+            say(f"{file}")
 
     def _write_pictures(
         self, result: Result, labels: Sequence[str], write: Writer

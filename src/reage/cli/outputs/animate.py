@@ -22,6 +22,7 @@ from reage.cli.shared.options import (
     quality_option,
     seed_option,
 )
+from reage.cli.shared.progress import say
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
         mark=None if options["no_mark"] else mark,
         overwrite=options["overwrite"],
     )
-    click.echo(f"{output}  {plan.frames} frames, {shown[0]:.0f} to {shown[1]:.0f} years")
+    say(f"{output}  {plan.frames} frames, {shown[0]:.0f} to {shown[1]:.0f} years")
     if abs(shown[0] - ages[0]) > 2 or abs(shown[1] - ages[1]) > 2:
         click.echo(f"note: asked for {ages[0]:g} to {ages[1]:g} years, the face reaches "
                    f"{shown[0]:.0f} to {shown[1]:.0f} with this model", err=True)  # fmt: skip

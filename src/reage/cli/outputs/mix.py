@@ -17,7 +17,7 @@ from reage.cli.shared.options import (
     quality_option,
     seed_option,
 )
-from reage.cli.shared.progress import note_each
+from reage.cli.shared.progress import note_each, say
 
 
 @click.command()
@@ -70,10 +70,10 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
         picture = draw_grid(mix_rows(editor, first, second, options["amount"]))
         save_page(picture, output, mark=mark, dpi=page_dpi(picture), title="reage: style mixing",
                   overwrite=overwrite)  # fmt: skip
-        click.echo(f"{output}")
+        say(f"{output}")
         return
     edit = mix_person(editor, first, second, chosen, options["amount"])
     written = write_photo(edit.photo, output, mark=mark, overwrite=overwrite)
     note_each(written.notices)
-    click.echo(f"{written.path}  levels {', '.join(map(str, chosen))} of {other.name}; "
+    say(f"{written.path}  levels {', '.join(map(str, chosen))} of {other.name}; "
                f"reads {edit.faces[0].after.age:.0f}")  # fmt: skip

@@ -19,6 +19,7 @@ from reage.cli.shared.options import (
     quality_option,
     seed_option,
 )
+from reage.cli.shared.progress import say
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,9 +79,9 @@ def sheet(photo: Path, output: Path | None, **options: Any) -> None:
         save_page(
             page, file, mark=mark, dpi=DPI, title="reage: possible looks", overwrite=overwrite
         )
-        click.echo(f"{file}")
+        say(f"{file}")
     for note in sheet_notes(facts):
-        click.echo(note.replace("±", "+-"))
+        say(note.replace("±", "+-"))
 
 
 def _files(photo: Path, output: Path | None) -> list[Path]:

@@ -23,7 +23,7 @@ from reage.cli.shared.options import (
     quality_option,
     seed_option,
 )
-from reage.cli.shared.progress import note_each
+from reage.cli.shared.progress import note_each, say
 from reage.errors import ReageError, UsageError
 
 
@@ -72,13 +72,13 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
         note_each(result.notices)
         rows += face_rows(result, path.stem)
         for edit in result.edits:
-            click.echo(f"{path}  {'; '.join(face.summary for face in edit.faces)}")
+            say(f"{path}  {'; '.join(face.summary for face in edit.faces)}")
     if not rows:
         raise ReageError(f"none of the {len(photos)} photos could be shown, see above")
     picture = draw_grid(rows, options["cell"])
     mark = None if options["no_mark"] else "Made by reage: synthetic ages"
     save_page(picture, output, mark=mark, dpi=page_dpi(picture), title="reage: ages",
               overwrite=options["overwrite"])  # fmt: skip
-    click.echo(f"{output}")
+    say(f"{output}")
     if failed:
         raise ReageError(f"{failed} of {len(photos)} photos could not be shown, see above")

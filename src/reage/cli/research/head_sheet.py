@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reage.cli.shared.options import model_option
+from reage.files import read_file
 
 
 @click.command("head-sheet")
@@ -34,7 +35,7 @@ def head_sheet(heads: Path, model: str, output: Path, count: int, exclude: Path 
     from reage.evaluation.head_sheet import AGES, choose_heads, head_row
     from reage.fitting.heads import read_heads, read_pictures
 
-    lines = exclude.read_text(encoding="utf-8").splitlines() if exclude else []
+    lines = read_file(exclude).decode().splitlines() if exclude else []
     names = {line.split()[0] for line in lines if line.split()}
     rows = choose_heads(read_heads(heads), names, count)
     pictures = read_pictures(heads, rows)

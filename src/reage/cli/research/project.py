@@ -19,7 +19,7 @@ from reage.cli.shared.options import (
     points_option,
     seed_option,
 )
-from reage.cli.shared.progress import note_each, step_bar
+from reage.cli.shared.progress import note_each, say, step_bar
 from reage.errors import ImageError, UsageError
 from reage.files import check_place
 
@@ -188,7 +188,7 @@ def _project_face(
     save_array(
         shown, picture, mark=f"Projected by reage: synthetic, of {name}", overwrite=overwrite
     )
-    click.echo(
+    say(
         f"{latents}  {float(found.psnr[0]):.1f} dB after {found.steps} steps "
         f"({found.stopped}, {found.seconds:.1f} s)"
     )
@@ -227,7 +227,7 @@ def _write_foreign(
     noise = found.noise or editor.model.generator.stored_noise()
     for place in places:
         write_latents(place, Latents(found.ws), Picture(file.name, image[0], noise))
-        click.echo(f"{place}")
+        say(f"{place}")
 
 
 def _tune(editor: Editor, name: str, crop: Any, found: Inversion, options: dict[str, Any]) -> None:
@@ -245,7 +245,7 @@ def _tune(editor: Editor, name: str, crop: Any, found: Inversion, options: dict[
         mark=f"Projected by reage: synthetic, of {name}",
         overwrite=options["overwrite"],
     )
-    click.echo(f"{difference}  {tuned.psnr:.1f} dB after {tuned.steps} steps of tuning")
+    say(f"{difference}  {tuned.psnr:.1f} dB after {tuned.steps} steps of tuning")
 
 
 def _read_mask(file: Path) -> Any:

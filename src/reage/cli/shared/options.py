@@ -10,6 +10,7 @@ import click
 
 from reage.errors import ReageError, UsageError
 from reage.files import real_path
+from reage.notices import one_line
 
 if TYPE_CHECKING:
     from reage.editor import Editor
@@ -209,7 +210,7 @@ def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str)
         except ReageError as error:
             if len(files) == 1:
                 raise
-            click.echo(f"reage: {error}", err=True)
+            click.echo(f"reage: {one_line(str(error))}", err=True)
             failed += 1
     if failed:
         raise ReageError(f"{failed} of {len(files)} {failure}, see above")

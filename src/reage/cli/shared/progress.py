@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from reage.notices import merge_notices
+from reage.notices import merge_notices, one_line
 
 if TYPE_CHECKING:
     from reage.inversion.projection import ProjectStep
@@ -16,9 +16,14 @@ if TYPE_CHECKING:
 __all__ = ["StageBar", "StepBar", "note", "step_bar"]
 
 
+def say(line: str) -> None:
+    """Write one line to stdout, whatever the names in it hold."""
+    click.echo(one_line(line))
+
+
 def note(line: str) -> None:
     """Write a note to stderr, which is not an error."""
-    click.echo(f"note: {line}", err=True)
+    click.echo(f"note: {one_line(line)}", err=True)
 
 
 def note_each(lines: Iterable[str]) -> None:
@@ -51,7 +56,7 @@ class StageBar:
 
     def write(self, line: str) -> None:
         """Write to stderr, above the bar."""
-        self.bar.write(line, file=sys.stderr)
+        self.bar.write(one_line(line), file=sys.stderr)
 
     def __enter__(self) -> Self:
         return self

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reage.errors import ImageError
+from reage.files import open_file
 
 __all__ = ["Labels", "age_bin", "parse_labels", "read_label_table"]
 
@@ -71,7 +72,7 @@ def parse_labels(values: Mapping[str, Any]) -> Labels:
 def read_label_table(path: Path) -> dict[str, Labels]:
     """Read a CSV table of labels by the column `file`. Raises ImageError with the line."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with open_file(path, newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns = reader.fieldnames or []
             if "file" not in columns:

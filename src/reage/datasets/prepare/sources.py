@@ -13,6 +13,7 @@ from pathlib import Path
 from reage.datasets.prepare.labels import Labels, parse_labels
 from reage.datasets.prepare.names import PICTURE_SUFFIXES
 from reage.errors import ImageError
+from reage.files import open_file
 
 __all__ = ["Picture", "list_pictures", "read_picture", "read_side_labels"]
 
@@ -69,7 +70,7 @@ def read_side_labels(picture: Picture) -> Labels:
 
 def _read(picture: Picture, offset: int, size: int) -> bytes:
     try:
-        with open(picture.file, "rb") as file:
+        with open_file(Path(picture.file)) as file:
             file.seek(offset)
             data = file.read(size)
     except OSError as error:

@@ -1,55 +1,84 @@
-"""The input photos of a batch: a folder tree, a glob, a list, a ZIP or one file."""
+"""The input photos of a batch: a folder tree, a glob, a list, a ZIP or one file.
+
+Files are known by their suffix or, where that says nothing, by their first bytes. What is left
+out is counted and said.
+"""
 
 from __future__ import annotations
 
 import glob
+import lzma
 import os
+import struct
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from reage.errors import ImageError, UsageError
+from reage.files import open_file, read_file, real_path
 from reage.images.encoding import can_write_heif
+from reage.images.sources import HEAD, other_kind, picture_format
+from reage.images.writing import FORMATS, USUAL_SUFFIX
 from reage.jobs.batch.task import Item
 
-__all__ = ["MAX_MEMBER", "find_items", "with_outputs"]
+__all__ = ["DAMAGED_ZIP", "MAX_MEMBER", "Found", "find_items", "with_outputs"]
 
-SUFFIXES = {
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif", ".tif", ".tiff", ".png", ".webp",
-    ".avif", ".bmp", ".gif",
-}  # fmt: skip
 HEIF = {".heic", ".heif", ".hif"}
 MAGIC = "*?["
 MAX_MEMBER = 1 << 30  # bytes of one photo in a ZIP
+# What the standard library raises for archives that are damaged, or packed in a way it lacks.
+DAMAGED_ZIP = (OSError, ValueError, KeyError, IndexError, EOFError, RuntimeError,
+               zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)  # fmt: skip
+VIDEOS, ZIPS = "videos (see reage video)", "ZIPs in it (extract them)"
+HIDDEN, LINKS, LOCKED = "hidden", "linked folders", "folders that may not be read"
+TWINS, OTHERS = "further ones of the same name", "of other kinds"
 
 
-def find_items(
-    source: str, listed: Path | None = None, leave_out: Path | None = None
-) -> list[Item]:
+@dataclass
+class Found:
+    """The photos of an input, and how many files are left out, by kind."""
+
+    items: list[Item] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def notice(self) -> str | None:
+        """One line of what is left out."""
+        count = self.left_out.total()
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(self.left_out.items()))
+        return f"{count} {'file' if count == 1 else 'files'} left out: {kinds}" if count else None
+
+
+def find_items(source: str, listed: Path | None = None, leave_out: Path | None = None) -> Found:
     """Find the photos of an input in the order of their places.
 
     `listed` is a file with one place a line, relative to the input. Hidden files and all below
     `leave_out` are passed over. ImageError where there is no such input or no photo in it.
     """
-    path = Path(source)
+    path, found = Path(source), Found()
     if path.is_file() and zipfile.is_zipfile(path):
-        items = _in_zip(path)
+        items = _in_zip(path, found)
     elif path.is_dir():
-        items = _in_folder(path, leave_out)
+        items = _in_folder(path, leave_out, found)
     elif path.is_file():
-        items = iter([_item(path.name, path)])
+        items = _known([_item(path.name, path)], found)
     elif any(sign in source for sign in MAGIC):
-        items = _in_glob(source, leave_out)
+        items = _known(_in_glob(source, leave_out), found)
     else:
         raise ImageError(f"{source} does not exist: give a folder, a ZIP, a photo or a glob")
     if listed is not None:
-        found = _pick_listed(listed, path, items)
+        chosen = _pick_listed(listed, path, items)
+        found.left_out.clear()  # the list says what is wanted
     else:
-        found = [item for item in items if PurePosixPath(item.key).suffix.lower() in SUFFIXES]
-    if not found:
-        raise ImageError(f"{source} has no photos in it: reage reads {' '.join(sorted(SUFFIXES))}")
-    return sorted(found, key=lambda item: item.key)
+        chosen = list(items)
+    if not chosen:
+        more = "" if found.notice is None else f" ({found.notice})"
+        raise ImageError(f"{source} has no photos in it: reage reads {' '.join(FORMATS)}{more}")
+    found.items = sorted(chosen, key=lambda item: item.key)
+    return found
 
 
 def with_outputs(items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
@@ -58,23 +87,23 @@ def with_outputs(items: Sequence[Item], labels: Sequence[str]) -> list[Item]:
     Two photos that would get the same place (a.heic and a.jpg) have their format in the name.
     """
     plain = [_places(item, labels, "") for item in items]
-    count: dict[str, int] = {}
-    for place in (place.casefold() for places in plain for place in places):
-        count[place] = count.get(place, 0) + 1
-    return [
-        replace(
-            item,
-            outputs=places
-            if all(count[place.casefold()] == 1 for place in places)
-            else _places(item, labels, f"-{PurePosixPath(item.key).suffix[1:]}"),
-        )
-        for item, places in zip(items, plain, strict=True)
-    ]
+    count = Counter(place.casefold() for places in plain for place in places)
+    taken = {place for place, number in count.items() if number > 1}
+    named = []
+    for item, usual in zip(items, plain, strict=True):
+        places, number = usual, 1
+        while taken & {place.casefold() for place in places}:
+            apart = PurePosixPath(item.key).suffix[1:] or "file"
+            places = _places(item, labels, f"-{apart}{'' if number == 1 else number}")
+            number += 1
+        taken |= {place.casefold() for place in places if places is not usual}
+        named.append(replace(item, outputs=places))
+    return named
 
 
 def _places(item: Item, labels: Sequence[str], apart: str) -> tuple[str, ...]:
     key = PurePosixPath(item.key)
-    suffix = key.suffix
+    suffix = item.suffix or key.suffix
     if suffix.lower() in HEIF and not can_write_heif():
         suffix = ".jpg"
     elif suffix.lower() == ".gif":  # 256 colours are too few
@@ -82,22 +111,62 @@ def _places(item: Item, labels: Sequence[str], apart: str) -> tuple[str, ...]:
     return tuple(str(key.with_name(f"{key.stem}{apart}-{label}{suffix}")) for label in labels)
 
 
+def _suffix_of(key: str, head: Callable[[], bytes], found: Found) -> str | None:
+    """Return the suffix of the outputs; None, and one more left out, for what is no photo."""
+    own = PurePosixPath(key).suffix
+    if own.lower() in FORMATS:
+        return own
+    data = b""
+    try:
+        data = head()
+        return USUAL_SUFFIX[picture_format(data, Path(key))]
+    except (ImageError, *DAMAGED_ZIP):
+        kind = other_kind(data)
+        named = {"a video": VIDEOS, "a ZIP archive or office document": ZIPS}
+        found.left_out[named.get(kind, OTHERS)] += 1
+        return None
+
+
 def _item(key: str, file: Path) -> Item:
     try:
         status = file.stat()
         stamp = f"{status.st_size} {status.st_mtime_ns}"
-    except OSError:
+    except (OSError, ValueError):
         stamp = "missing"
     return Item(key, str(file), None, stamp)
 
 
-def _in_folder(folder: Path, leave_out: Path | None) -> Iterator[Item]:
-    for place, folders, files in os.walk(folder):
-        here = Path(place)
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and here / n != leave_out)
-        for name in files:
-            if not name.startswith("."):
-                yield _item((here / name).relative_to(folder).as_posix(), here / name)
+def _known(items: Iterator[Item] | Sequence[Item], found: Found) -> Iterator[Item]:
+    """Pass on the photos among files."""
+    for item in items:
+
+        def head(file: Path = Path(item.file)) -> bytes:
+            with open_file(file) as opened:
+                return opened.read(HEAD)
+
+        suffix = _suffix_of(item.key, head, found)
+        if suffix is not None:
+            yield replace(item, suffix=suffix)
+
+
+def _in_folder(folder: Path, leave_out: Path | None, found: Found) -> Iterator[Item]:
+    def locked(_: OSError) -> None:
+        found.left_out[LOCKED] += 1
+
+    def files() -> Iterator[Item]:
+        for place, folders, names in os.walk(folder, onerror=locked):
+            here = Path(place)
+            seen = sorted(n for n in folders if not n.startswith(".") and here / n != leave_out)
+            folders[:] = [name for name in seen if not (here / name).is_symlink()]
+            found.left_out[LINKS] += len(seen) - len(folders)
+            for name in names:
+                if name.startswith("."):
+                    found.left_out[HIDDEN] += 1
+                else:
+                    yield _item((here / name).relative_to(folder).as_posix(), here / name)
+        found.left_out += Counter()  # drops what was not met
+
+    return _known(files(), found)
 
 
 def _in_glob(pattern: str, leave_out: Path | None) -> Iterator[Item]:
@@ -107,40 +176,67 @@ def _in_glob(pattern: str, leave_out: Path | None) -> Iterator[Item]:
     base = Path(*parts[:fixed])
     for name in glob.glob(pattern, recursive=True):
         path = Path(name)
-        if path.is_file() and (leave_out is None or leave_out not in path.resolve().parents):
+        if path.is_file() and (leave_out is None or leave_out not in real_path(path).parents):
             yield _item(path.relative_to(base).as_posix(), path)
 
 
-def _in_zip(path: Path) -> Iterator[Item]:
+def _in_zip(path: Path, found: Found) -> Iterator[Item]:
+    seen: set[str] = set()
     try:
         with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (OSError, zipfile.BadZipFile) as error:
+            for member in archive.infolist():
+                place = PurePosixPath(member.filename)
+                hidden = any(part.startswith((".", "__MACOSX")) for part in place.parts)
+                if member.is_dir() or not place.parts:
+                    continue
+                if hidden or place.is_absolute():  # ".." is hidden, too
+                    found.left_out[HIDDEN] += 1
+                elif str(place) in seen:
+                    found.left_out[TWINS] += 1
+                else:
+                    seen.add(str(place))
+                    suffix = _suffix_of(str(place), _head_of(archive, member), found)
+                    stamp = f"{member.file_size} {member.CRC:08x}"
+                    if suffix is not None:
+                        yield Item(str(place), str(path), member.filename, stamp, suffix=suffix)
+    except DAMAGED_ZIP as error:
         raise ImageError(f"{path} is a damaged ZIP: get it again from its source") from error
-    for member in members:
-        place = PurePosixPath(member.filename)
-        hidden = any(part.startswith((".", "__MACOSX")) for part in place.parts)
-        if member.is_dir() or hidden or place.is_absolute():  # ".." is hidden, too
-            continue
-        stamp = f"{member.file_size} {member.CRC:08x}"
-        yield Item(str(place), str(path), member.filename, stamp)
+
+
+def _head_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], bytes]:
+    def head() -> bytes:
+        with archive.open(member) as opened:
+            return opened.read(HEAD)
+
+    return head
 
 
 def _pick_listed(listed: Path, base: Path, items: Iterator[Item]) -> list[Item]:
     """Pick the photos that a list names; a missing one becomes an item that will fail."""
-    try:
-        lines = listed.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ImageError(f"{listed} cannot be read as a list: give a text file in UTF-8") from error
     known, chosen = {item.key: item for item in items}, {}
-    for line in (line.strip() for line in lines):
-        if not line or line.startswith("#"):
-            continue
+    for line in _listed_places(listed):
         place = Path(line)
         if place.is_absolute() and place.is_relative_to(base.absolute()):
             place = place.relative_to(base.absolute())
         key = place.as_posix()
         if place.is_absolute() or ".." in place.parts:
             raise UsageError(f"{listed}: {line} is not within {base}; give places relative to it")
+        if not place.name:
+            raise UsageError(f"{listed}: {line!r} names no photo; give places relative to {base}")
         chosen[key] = known.get(key) or _item(key, base / place)
     return list(chosen.values())
+
+
+def _listed_places(listed: Path) -> list[str]:
+    """Read the lines of a list; names of files need not be UTF-8."""
+    try:
+        text = read_file(listed).decode("utf-8-sig", "surrogateescape")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file name"
+        raise ImageError(
+            f"{listed} cannot be read as a list ({reason}): give a text file"
+        ) from error
+    if "\0" in text:
+        raise ImageError(f"{listed} cannot be read as a list: it is not text; one place a line")
+    lines = (line.strip() for line in text.split("\n"))
+    return [line for line in lines if line and not line.startswith("#")]

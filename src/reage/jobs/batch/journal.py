@@ -57,7 +57,8 @@ class BatchJournal(Journal):
 
 
 def _parse(known: dict[str, Any]) -> Done:
-    return Done(**{**known, "rows": tuple(known["rows"])})
+    both = {name: tuple(known.get(name, ())) for name in ("rows", "notices")}
+    return Done(**{**known, **both})
 
 
 def _size(path: Path) -> int | None:

@@ -18,7 +18,7 @@ COLUMNS: dict[str, type] = {
     "input": str, "status": str, "error": str, "output": str, "width": int, "height": int,
     "face": int, "asked": float, "before": float, "before_spread": float, "after": float,
     "after_spread": float, "reached": bool, "limit": str, "strength": float, "likeness": float,
-    "psnr": float, "model": str,
+    "psnr": float, "model": str, "notices": str,
 }  # fmt: skip
 
 
@@ -27,7 +27,8 @@ def manifest_rows(all_done: Sequence[Done]) -> list[dict[str, Any]]:
     rows = []
     for done in all_done:
         status = "done" if done.error is None else "failed"
-        own = {"input": done.key, "status": status, "error": done.error, "model": done.model}
+        own = {"input": done.key, "status": status, "error": done.error, "model": done.model,
+               "notices": " | ".join(done.notices) or None}  # fmt: skip
         rows += [{**dict.fromkeys(COLUMNS), **row, **own} for row in done.rows or ({},)]
     return rows
 

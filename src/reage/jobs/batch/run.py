@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reage.errors import ImageError, ReageError, UsageError
-from reage.files import check_place, name_errors, new_file, sweep
+from reage.files import check_place, name_errors, new_file, real_path, sweep
 from reage.jobs.batch.inputs import find_items, with_outputs
 from reage.jobs.batch.journal import FOLDER, BatchJournal
 from reage.jobs.batch.manifest import as_text, write_manifest
@@ -17,6 +17,7 @@ from reage.jobs.batch.task import BatchTask, Done
 from reage.jobs.batch.work import open_editor
 from reage.jobs.batch.workers import do_all
 from reage.jobs.ray_cluster import check_ray
+from reage.notices import merge_notices
 
 __all__ = ["BatchReport", "run_batch"]
 
@@ -31,6 +32,7 @@ class BatchReport:
     earlier: int  # done by earlier runs
     failed: tuple[tuple[str, str], ...]  # place and reason, of all runs
     files: tuple[Path, ...]  # the tables, or the ZIP
+    notices: tuple[str, ...] = ()  # what was left out or not kept, one line each
 
 
 def run_batch(
@@ -59,7 +61,7 @@ def run_batch(
     if ray is not None:
         check_ray(ray)
     found = find_items(source, listed, place)
-    items = with_outputs(found, [f"age{target:g}" for target in task.targets])
+    items = with_outputs(found.items, [f"age{target:g}" for target in task.targets])
     _prepare(source, output, place, overwrite, zipped)
     described = {
         **task.describe(),
@@ -88,13 +90,16 @@ def run_batch(
         _pack(output, place, all_done, files)
         files = [output]
     failed = tuple((done.key, done.error) for done in all_done if done.error)
-    return BatchReport(len(items), len(items) - len(todo), failed, tuple(files))
+    notices = merge_notices(line for done in all_done for line in done.notices)
+    if found.notice is not None:
+        notices.insert(0, f"{source}: {found.notice}")
+    return BatchReport(len(items), len(items) - len(todo), failed, tuple(files), tuple(notices))
 
 
 def _prepare(source: str, output: Path, place: Path, overwrite: bool, zipped: bool) -> None:
     """Raise ReageError before any work if the output belongs to something else."""
     ours = (place / FOLDER).is_dir()
-    if Path(source).exists() and Path(source).resolve() == output.resolve():
+    if Path(source).exists() and real_path(Path(source)) == real_path(output):
         raise UsageError(f"{output} is the input, too; give another OUT")
     if overwrite:
         shutil.rmtree(place / FOLDER, ignore_errors=True)

@@ -45,6 +45,7 @@ class Item:
     member: str | None  # its name in the ZIP
     stamp: str  # size and time (in a ZIP: checksum): another one is another photo
     outputs: tuple[str, ...] = ()  # places in the output, one for each target
+    suffix: str = ""  # of the outputs, where its own says nothing
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,4 @@ class Done:
     error: str | None  # one line; None: all went well
     files: Mapping[str, int] = field(default_factory=dict)  # place in the output, bytes
     rows: tuple[dict[str, Any], ...] = ()  # of the manifest
+    notices: tuple[str, ...] = ()  # what was not kept

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,10 +12,12 @@ from typing import Any
 import reage.editor
 from reage.editor import Editor
 from reage.errors import ImageError, ReageError, UsageError
-from reage.images import Photo, decode_photo, read_photo, write_photo
-from reage.jobs.batch.inputs import MAX_MEMBER
+from reage.files import name_errors, write_together
+from reage.images import Photo, check_target, decode_photo, read_photo, write_photo
+from reage.jobs.batch.inputs import DAMAGED_ZIP, MAX_MEMBER
 from reage.jobs.batch.task import BatchTask, Done, Item
-from reage.types import AgedFace, Edit
+from reage.notices import merge_notices
+from reage.types import AgedFace, Edit, Result
 
 __all__ = ["Worker", "open_editor"]
 
@@ -45,11 +47,13 @@ class Worker:
     def do(self, item: Item) -> Done:
         """Edit one photo; write all its outputs or none."""
         try:
-            edits = self._edit(item)
-            files = self._write(item, edits)
+            self._check_places(item)
+            result = self._edit(item)
+            files, lost = self._write(item, result.edits)
         except UsageError:
             raise  # every photo would fail in the same way
         except ReageError as error:
+            _stop_if_full(error, self.output)
             self._remove(item.outputs)  # outputs of an earlier photo of that name
             reason = str(error).replace(item.file, item.key)  # independent of how IN was given
             return Done(item.key, item.stamp, self.model, reason)
@@ -58,14 +62,27 @@ class Worker:
             return Done(item.key, item.stamp, self.model, "too large for this machine's memory")
         rows = tuple(
             _row(item.key, place, edit, face)
-            for place, edit in zip(item.outputs, edits, strict=True)
+            for place, edit in zip(item.outputs, result.edits, strict=True)
             for face in edit.faces
         )
-        return Done(item.key, item.stamp, self.model, None, files, rows)
+        notices = tuple(merge_notices([*result.notices, *lost]))
+        return Done(item.key, item.stamp, self.model, None, files, rows, notices)
 
-    def _edit(self, item: Item) -> Sequence[Edit]:
+    def _check_places(self, item: Item) -> None:
+        """Make the folders of the outputs; ImageError for names that cannot be, before the work."""
+        for place in item.outputs:
+            target = self.output / place
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ImageError(
+                    f"the folder {target.parent} cannot be made ({error.strerror})"
+                ) from error
+            check_target(target, overwrite=True)
+
+    def _edit(self, item: Item) -> Result:
         task = self.task
-        result = self.editor.edit(
+        return self.editor.edit(
             _read(item),
             task.targets,
             face=task.face,
@@ -73,25 +90,33 @@ class Worker:
             quality=task.quality,
             seed=task.seed,
         )
-        return result.edits
 
-    def _write(self, item: Item, edits: Sequence[Edit]) -> dict[str, int]:
-        files: dict[str, int] = {}
-        try:
+    def _write(self, item: Item, edits: Sequence[Edit]) -> tuple[dict[str, int], list[str]]:
+        """Write all outputs or none; return their sizes, and what their format cannot hold."""
+        lost: list[str] = []
+        with name_errors(self.output / item.outputs[0]), write_together() as write:
             for place, edit in zip(item.outputs, edits, strict=True):
-                target = self.output / place
-                target.parent.mkdir(parents=True, exist_ok=True)
                 mark = _mark(edit) if self.task.mark else None
-                write_photo(edit.photo, target, mark=mark, overwrite=True)
-                files[place] = target.stat().st_size
-        except OSError as error:
-            raise ImageError(f"{item.key} cannot be written ({error.strerror})") from error
-        return files
+                target = self.output / place
+                lost += write_photo(
+                    edit.photo, target, mark=mark, overwrite=True, write=write
+                ).notices
+        return {place: (self.output / place).stat().st_size for place in item.outputs}, lost
 
     def _remove(self, places: Sequence[str]) -> None:
         for place in places:
             with suppress(OSError):
                 (self.output / place).unlink(missing_ok=True)
+
+
+def _stop_if_full(error: ReageError, output: Path) -> None:
+    """Raise ReageError where every further photo would fail in the same way."""
+    cause = error.__cause__
+    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        raise ReageError(
+            f"the disk of {output} is full or may not be written: make room and give the same "
+            "command again; the work so far is kept"
+        ) from error
 
 
 def _read(item: Item) -> Photo:
@@ -103,9 +128,11 @@ def _read(item: Item) -> Photo:
             if archive.getinfo(item.member).file_size > MAX_MEMBER:
                 raise ImageError(f"{item.key} is too large to read from the ZIP: extract it first")
             data = archive.read(item.member)
-    except (OSError, KeyError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile,
-            ValueError, zlib.error) as error:  # fmt: skip
-        reason = "it has a password" if isinstance(error, RuntimeError) else "it is damaged"
+    except DAMAGED_ZIP as error:
+        if isinstance(error, NotImplementedError):
+            reason = "it is packed in an unusual way"
+        else:
+            reason = "it has a password" if isinstance(error, RuntimeError) else "it is damaged"
         raise ImageError(f"{item.key} cannot be read from the ZIP: {reason}") from error
     return decode_photo(data, Path(item.key))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reage.errors import ModelError
+from reage.files import open_file
 
 __all__ = ["ZIP", "Entry", "stored_entries"]
 
@@ -41,7 +42,7 @@ class Entry:
 def stored_entries(path: Path) -> dict[str, Entry]:
     """Map a ZIP file; ModelError if it is damaged, compressed or larger when unpacked."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             # Copy on write, since torch wants writable buffers.
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
             items = zipfile.ZipFile(file).infolist()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
+from reage.files import open_file
 from reage.models.files import read_bytes
 from reage.models.pickles.archives import ZIP, stored_entries
 from reage.models.pickles.interpreter import Interpreter
@@ -65,7 +66,7 @@ class PickledFile:
 def read_start(path: Path) -> bytes:
     """Read the first bytes of a file, which tell its kind."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return file.read(16)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast, get_type_hints
 from urllib.parse import urlsplit
 
 from reage.errors import UsageError
+from reage.files import read_file
 from reage.outputs.poster.dates import OLDEST, PosterDate, parse_date
 from reage.outputs.poster.languages import LANGUAGES
 
@@ -99,7 +100,7 @@ def fill_fields(values: Mapping[str, object], where: str = "") -> PosterFields:
 def read_fields(path: Path) -> dict[str, object]:
     """Read the fields' values from a TOML file; a logo is found beside the file."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
         if len(data) > LARGEST_FILE:
             raise UsageError(f"{path} is too large for a file of fields ({len(data)} bytes)")
         values: dict[str, object] = tomllib.loads(data.decode())

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
+from reage.files import open_file
 from reage.models.families.converted import ConvertedGenerator, build_converted
 from reage.models.families.family import ForeignFile
 from reage.models.families.lucidrains.key_table import (
@@ -61,7 +62,7 @@ def mapping_factor(path: Path) -> tuple[float, list[str]]:
     if not file.is_file():
         return USUAL_FACTOR, [f"no {SETTINGS} next to it: lr_mlp {USUAL_FACTOR} is assumed"]
     try:
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             settings = json.loads(opened.read(MAX_SETTINGS))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{file}, the settings of {path.name}, cannot be read") from error

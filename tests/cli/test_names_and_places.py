@@ -1,0 +1,179 @@
+"""Odd names, full disks, pipes and links: one line each, the others are done, nothing is left."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from made import Command
+from reage.images import read_photo
+from reage.notices import merge_notices, one_line
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+Edit = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def edit(reage_command: Command, small_folder: Path, two_steps: None) -> Edit:
+    """`reage edit` with a tiny model."""
+    return lambda *given: reage_command(
+        "edit", "--model", small_folder, "--precision", "float32", "--to", 40, *given
+    )
+
+
+@pytest.fixture
+def photo(astronaut: np.ndarray, tmp_path: Path) -> Path:
+    Image.fromarray(astronaut).save(tmp_path / "ada.jpg")
+    return tmp_path / "ada.jpg"
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+ODD = [
+    "a 100%d.jpg",
+    "-x.jpg",
+    "new\nline.jpg",
+    "c:d.jpg",
+    "\x1b[31m.jpg",
+    os.fsdecode(b"b\xff.jpg"),
+]
+
+
+@linux
+@pytest.mark.parametrize("name", ODD)
+def test_a_name_is_a_name(edit: Edit, photo: Path, name: str, tmp_path: Path):
+    odd = photo.rename(tmp_path / name)
+    status, out, err = edit("--output", tmp_path / "out", odd)
+    assert (status, err) == (0, "")
+    assert len(out.splitlines()) == 1
+    assert "\x1b" not in out
+    stem = name.removesuffix(".jpg")
+    assert names(tmp_path / "out") == {f"{stem}-age40.jpg", f"{stem}-reage.json"}
+    report = json.loads((tmp_path / "out" / f"{stem}-reage.json").read_text())
+    assert report["photo"]["file"] == name
+
+
+@linux
+def test_one_bad_input_stops_no_other(edit: Edit, photo: Path, tmp_path: Path):
+    bad = [tmp_path / name for name in ("absent.jpg", "loop.jpg", "pipe.jpg", "text.jpg")]
+    bad[1].symlink_to(bad[1])
+    os.mkfifo(bad[2])
+    bad[3].write_text("hello")
+    bad.append(tmp_path / os.fsdecode(b"bad\xff.jpg"))
+    bad[4].write_text("hello")
+    status, out, err = edit("--output", tmp_path / "out", *bad, photo)
+    assert status == 1
+    assert len(out.splitlines()) == 1
+    assert len(err.splitlines()) == len(bad) + 1
+    assert names(tmp_path / "out") == {"ada-age40.jpg", "ada-reage.json"}
+
+
+@pytest.mark.parametrize("length", [246, 244, 240])
+def test_names_too_long_are_said_before_the_work(edit: Edit, photo: Path, length: int):
+    """The picture's name fits from 244 on, the report's from 244 too, the strip's later."""
+    long = photo.rename(photo.with_name("l" * length + ".jpg"))
+    status, out, err = edit("--to", 50, long)
+    if length + len("-reage.json") <= 255:
+        assert status == 0
+        return
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert "File name too long" in err
+    assert names(photo.parent) == {long.name}
+
+
+def test_a_photo_without_a_suffix_keeps_its_format(edit: Edit, photo: Path, tmp_path: Path):
+    Image.open(photo).save(tmp_path / "IMG_1", "PNG")
+    status, _, err = edit(tmp_path / "IMG_1")
+    assert (status, err) == (0, "")
+    assert read_photo(tmp_path / "IMG_1-age40.png").format == "PNG"
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_a_disk_that_gets_full_leaves_nothing(
+    edit: Edit, photo: Path, tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+):
+    """Two pictures, a strip and a report are written: whichever fails, all are missing."""
+    write, written = Path.write_bytes, []
+
+    def fill(self: Path, data: bytes) -> int:
+        written.append(self)
+        if len(written) > number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    status, out, err = edit("--to", 50, "--output", tmp_path / "new" / "out", photo)
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert "No space left on device" in err
+    assert names(tmp_path) == {"ada.jpg"}
+
+
+def test_a_face_that_is_not_there_leaves_no_folder(edit: Edit, tmp_path: Path):
+    Image.new("RGB", (64, 64)).save(tmp_path / "none.png")
+    assert edit("--output", tmp_path / "a" / "b", tmp_path / "none.png")[0] == 1
+    assert names(tmp_path) == {"none.png"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("command", [["--help"], ["--version"], ["models"], ["edit", "--help"]])
+def test_a_full_standard_output_is_one_line(command: list[str]):
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "reage", *command], stdout=full, stderr=subprocess.PIPE
+        )
+    assert run.returncode == 1
+    assert run.stderr == b"reage: the output cannot be written: No space left on device\n"
+
+
+@linux
+@pytest.mark.parametrize("option", ["--direction", "--tuned", "--lpips", "--model", "--latent"])
+def test_pipes_are_no_files_of_any_option(
+    reage_command: Command, photo: Path, tmp_path: Path, small_folder: Path, option: str
+):
+    os.mkfifo(tmp_path / "pipe")
+    given = [] if option == "--latent" else [photo, "--paste", "replace"]
+    model = [] if option == "--model" else ["--model", small_folder]
+    status, _, err = reage_command("edit", *given, "--to", 40, *model, option, tmp_path / "pipe")
+    assert (status, len(err.splitlines())) == (1, 1)
+
+
+@linux
+def test_nothing_is_written_over_a_device(edit: Edit, photo: Path, tmp_path: Path):
+    os.mkfifo(tmp_path / "ada-age40.jpg")
+    status, _, err = edit("--overwrite", photo)
+    assert status == 1
+    assert "is a device or pipe" in err
+
+
+def test_notices_of_the_photo_are_said_once_and_stand_in_the_report(
+    edit: Edit, astronaut: np.ndarray, tmp_path: Path
+):
+    frames = [Image.fromarray(astronaut), Image.fromarray(astronaut[::-1])]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    status, _, err = edit("--to", 50, tmp_path / "a.gif")
+    said = [line.removeprefix("note: ") for line in err.splitlines()]
+    assert status == 0
+    assert [line for line in said if "only the first of 2 frames" in line] == said[:1]
+    assert len(said) == len(set(said))
+    report = json.loads((tmp_path / "a-reage.json").read_text())
+    assert merge_notices(report["notices"]) == said
+
+
+def test_equal_notices_of_several_files_are_one_line():
+    given = ["a.jpg: CMYK", "b.jpg: CMYK", "a.jpg: CMYK", "c.jpg: 2 pages", "said already"]
+    assert merge_notices(given) == ["a.jpg and 1 more: CMYK", "c.jpg: 2 pages", "said already"]
+
+
+def test_control_characters_are_escaped():
+    assert one_line("a\nb\x1b[31m\x85\u2028é%s") == r"a\nb\x1b[31m\x85\u2028é%s"
