@@ -17,7 +17,25 @@ from reage.cli import main as reage
 # People who do not exist (CC0): nobody's face belongs on a made-up sheet of the missing.
 ANIMATED, PEOPLE = "female-35.jpg", ("female-35.jpg", "male-74.jpg")
 GRID = (*PEOPLE, "male-11.jpg")
-SOUGHT, RELATIVE = "male-72.jpg", "male-74.jpg"
+SOUGHT = "male-72.jpg"
+FIELDS = """
+name = "John Example"
+born = 1978-03-02
+missing_since = 2014-04-19
+missing_from = "Harbour Street, Sampletown"
+today = 2026-11-29
+sex = "male"
+height = "178 cm"
+weight = "76 kg"
+eyes = "brown"
+hair = "brown, short"
+marks = "mole on the left cheek"
+clothes = "blue rain jacket, jeans"
+contacts = ["+1 202 555 0143", "search@example.org"]
+case_number = "14-0419"
+organisation = "Example Search Organisation"
+url = "https://example.org/14-0419"
+"""
 MOST = 2 << 20  # bytes of an animation
 PAGE = 1240  # pixels across the sheet in docs; the command writes 2480 and a PDF
 
@@ -44,8 +62,9 @@ def main() -> None:
     run("mix", *(portraits / name for name in PEOPLE), "-o", docs / "mix.jpg", *again)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "sheet.png"
-        run("sheet", portraits / SOUGHT, "--born", "1988-03", "--last-seen", "2021-04",
-            "--today", "2026-11", "--relative", portraits / RELATIVE, "-o", page)  # fmt: skip
+        fields = Path(folder) / "fields.toml"
+        fields.write_text(FIELDS, "utf-8")
+        run("sheet", portraits / SOUGHT, "--fields", fields, "-o", page)
         with Image.open(page) as image:
             height = round(image.height * PAGE / image.width)
             small = image.resize((PAGE, height), Image.Resampling.LANCZOS)

@@ -23,7 +23,7 @@ from reage.cli.shared.options import (
 from reage.errors import UsageError
 from reage.faces.face import parse_points
 from reage.inputs import OLDEST, as_targets
-from reage.outputs.months import parse_month
+from reage.outputs.poster.dates import parse_date
 from reage.video.config import parse_preview
 
 pytestmark = pytest.mark.quick
@@ -39,7 +39,7 @@ PARSERS: list[Callable[[str], object]] = [
     parse_alignment,
     lambda text: parse_targets([text], None),
     lambda text: parse_range(text, "--strength"),
-    lambda text: parse_month(text, "--born"),
+    lambda text: parse_date(text, "born"),
 ]
 
 

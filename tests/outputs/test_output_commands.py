@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from made import Command
-from reage.agers.direction import Direction
-from reage.agers.direction_files import save_direction
-from reage.editor import Editor, load
 from reage.images import DIGITAL_SOURCE_TYPE, read_mark
-from reage.outputs import outcomes
-from reage.outputs.outcomes import Relative, plausible_outcomes, trait_directions
 from reage.search.looker import Looker
 
 
@@ -24,12 +19,9 @@ def run(
     reage_command: Command,
     two_steps: None,
     any_likeness: None,
-    monkeypatch: pytest.MonkeyPatch,
     small_folder: Path,
 ) -> Command:
     """Run a command with the small model, few steps and any likeness."""
-    monkeypatch.setattr(outcomes, "LEAST_LIKENESS", -2.0)
-
     options = ("--model", small_folder, "--precision", "float32")
     return lambda *arguments: reage_command(*arguments, *options)
 
@@ -145,59 +137,37 @@ class TestMix:
 
 
 class TestSheet:
-    def test_a_page(self, run: Command, photos: tuple[Path, Path]):
+    dates = ("--born", "1985-03", "--missing-since", "2019-07", "--today", "2026-11")
+
+    def test_a_poster(self, run: Command, photos: tuple[Path, Path]):
+        pytest.importorskip("typst")
         folder = photos[0].parent
-        dates = ("--born", "1985-03", "--last-seen", "2019-07", "--today", "2026-11")
-        status, out, err = run("sheet", photos[0], *dates, "--relative", photos[1], "--outcomes",
-                               "3", "-o", folder / "page.pdf")  # fmt: skip
+        (folder / "f.toml").write_text('name = "Ada"\nsex = "female"', "utf-8")
+        options = (*self.dates, "--fields", folder / "f.toml", "--name", "Ada B")
+        status, out, err = run("sheet", photos[0], *options, "-o", folder / "page")
         assert status == 0, err
-        assert {"page.pdf", "page.png"} <= names(folder)
+        assert {"page.pdf", "page.png", "page.json"} <= names(folder)
         with Image.open(folder / "page.png") as page:
             assert page.size == (2480, 3508)
             assert page.info["dpi"][0] == pytest.approx(300, abs=0.1)
-        assert "no prediction" in str(read_mark(folder / "page.png"))
-        assert "34 years is the true age" in out
-        assert "Read ages of the 4 pictures" in out
-        assert ("NOT REACHED" in out) == ("only (" in out)
-        assert "the large picture reads" in out
+        assert "no evidence" in str(read_mark(folder / "page.png"))
+        report = json.loads((folder / "page.json").read_text("utf-8"))
+        assert report["years_passed"] == pytest.approx(7.33, abs=0.01)
+        assert report["asked"] == pytest.approx(report["photo_reads"]["age"] + 7.33, abs=0.1)
+        assert "Ada" not in json.dumps({**report, "photo": None})
+        assert "7.3 years after the photo" in out
+        status, _, err = run("sheet", photos[0], *options, "-o", folder / "page.pdf")
+        assert (status, len(err.splitlines())) == (1, 1)
+        assert "exists already" in err
 
     @pytest.mark.parametrize(
-        "dates",
-        [("2019-08", "2019-07", "2026-11"), ("2015-03", "2027-01", "2026-11"),
-         ("1890-01", "1900-01", "2026-11"), ("x", "2019-07", "2026-11")],
+        "options",
+        [("--born", "2019-08"), ("--missing-since", "2027-01"), ("--born", "x"),
+         ("--logo", "none.png"), ("--font", "none.ttf"), ("--fields", "none.toml"),
+         ("--name", "x" * 99), ("--face", "all"), ("-o", "page.doc/x"), ("--url", "ftp://x")],
     )  # fmt: skip
-    def test_impossible_dates(
-        self, run: Command, photos: tuple[Path, Path], dates: tuple[str, str, str]
-    ):
-        born, seen, today = dates
-        status, _, err = run("sheet", photos[0], "--born", born, "--last-seen", seen,
-                             "--today", today)  # fmt: skip
-        assert (status, len(err.splitlines())) == (2, 1)
+    def test_refusals(self, run: Command, photos: tuple[Path, Path], options: tuple[str, str]):
+        status, _, err = run("sheet", photos[0], *self.dates, *options)
+        assert status in (1, 2)
+        assert len(err.splitlines()) == 1
         assert names(photos[0].parent) == {"ada.png", "bea.png"}
-
-
-def test_outcomes_differ_and_are_named(
-    run: Command, small_folder: Path, astronaut: np.ndarray, tmp_path: Path
-):
-    import shutil
-
-    folder = shutil.copytree(small_folder, tmp_path / "own")
-    editor: Editor = load(folder, device="cpu", precision="float32")
-    shape = (editor.model.config.generator.num_ws, editor.model.config.generator.w_dim)
-    hair = Direction("hair", torch.ones(shape) / 5, generator_hash=editor.model.generator_hash)
-    assert trait_directions(editor) == {}
-    save_direction(hair, folder / "hair.direction.safetensors")
-    from reage.inputs import as_photo
-
-    photo = as_photo(astronaut)
-    face = editor.invert(photo, editor.choose_faces(photo), quality="fast")[0]
-    other = face.with_code(face.ws + 1)
-    found = plausible_outcomes(
-        editor, photo, face, 40, count=5, relatives=[Relative("mother", other)], seed=1
-    )
-    assert [outcome.name for outcome in found] == [
-        "the photo's own features", "towards mother (25%)", "more hair", "less hair",
-        "other fine detail", "other features",
-    ]  # fmt: skip
-    shown = {outcome.edit.photo.pixels.tobytes() for outcome in found}
-    assert len(shown) == len(found)

@@ -1,4 +1,4 @@
-"""Grids, pages, dates, animations and what is said on a sheet."""
+"""Grids, pages and animations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from reage.outputs.framing import frame_photo
 from reage.outputs.grid import draw_grid, page_dpi
 from reage.outputs.labels import fitting_size, font, plain, wrap_text, write
 from reage.outputs.mixing import level_numbers
-from reage.outputs.months import Dates, Month, parse_month, said_age
 from reage.outputs.page_files import save_page
 from reage.outputs.strip import Panel
 from reage.search.age_search import AgeCurve
@@ -116,33 +115,6 @@ class TestVariation:
         assert torch.allclose(moved[:, levels], one.lerp(other, 0.25)[:, levels])
         rest = [i for i in range(small.num_ws) if i not in levels]
         assert torch.equal(moved[:, rest], one[:, rest])
-
-
-class TestDates:
-    def test_ages_in_months(self):
-        dates = Dates(Month(2015, 3), Month(2019, 7), Month(2026, 11))
-        assert (dates.months_then, dates.months_now) == (52, 140)
-        assert dates.years_now == pytest.approx(11.667, abs=1e-3)
-        assert [said_age(m) for m in (0, 1, 23, 24, 140)] == [
-            "0 months", "1 month", "23 months", "2 years", "11 years",
-        ]  # fmt: skip
-        assert parse_month("2015-3", "--born") == parse_month("2015-03-17", "--born")
-        assert Month(2015, 3).words == "March 2015"
-
-    @pytest.mark.parametrize(
-        "text", ["", "2015", "2015-13", "03-2015", "2015-02-30", "x", "0000-1"]
-    )
-    def test_what_is_no_date(self, text: str):
-        with pytest.raises(UsageError, match=r"^--born [^\n]*2015-03$"):
-            parse_month(text, "--born")
-
-    @pytest.mark.parametrize(
-        "months", [("2019-08", "2019-07", "2026-11"), ("2015-03", "2027-01", "2026-11"),
-                   ("1890-01", "1900-01", "2026-11")],
-    )  # fmt: skip
-    def test_impossible_orders(self, months: tuple[str, str, str]):
-        with pytest.raises(UsageError, match=r"^[^\n]*$"):
-            Dates(*(parse_month(text, "--x") for text in months))
 
 
 class TestLettering:

@@ -1,120 +1,179 @@
-"""`reage sheet`: an A4 sheet for the search for a missing person."""
+"""`reage sheet`: a poster for the search for a missing person."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from reage.cli.outputs.one_face import invert_person
 from reage.cli.shared.options import (
     direction_option,
     face_option,
-    hair_option,
     keep_inputs,
     model_options,
     no_mark_option,
     open_editor,
+    parse_face,
     quality_option,
     seed_option,
 )
-from reage.cli.shared.progress import say
+from reage.cli.shared.progress import StageBar, note, note_each, say
 from reage.errors import UsageError
+from reage.files import check_place, write_file
 
 if TYPE_CHECKING:
-    from reage.outputs.sheet import SheetFacts
+    from reage.outputs.poster.fields import PosterFields, Rule
+    from reage.outputs.poster.pages import PosterPage
+    from reage.outputs.poster.poster import Poster
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+SUFFIXES = (".pdf", ".png", ".jpg", ".jpeg", ".webp")
+METAVARS = {"date": "YYYY-MM[-DD]", "age": "YEARS", "file": "FILE", "url": "URL"}
+
+
+def field_options(command: Command) -> Command:
+    """Add an option for each field of the poster; their names in Python begin with `field_`."""
+    from reage.outputs.poster.fields import FIELDS
+
+    for rule in reversed(FIELDS):
+        command = _option(rule)(command)
+    return command
+
+
+def _option(rule: Rule) -> Callable[[Command], Command]:
+    settings: dict[str, Any] = {"help": rule.help}
+    if rule.choices:
+        settings |= {"type": click.Choice(rule.choices)}
+        settings["help"] += f"  [default: {rule.choices[0]}]"
+    else:
+        settings |= {"metavar": METAVARS.get(rule.kind, "TEXT")}
+    names = [f"--{rule.name.replace('_', '-')}", f"field_{rule.name}"]
+    if rule.kind == "list":
+        settings["multiple"] = True
+        names[0] = names[0].removesuffix("s")  # --contact, once for each
+    return click.option(*names, **settings)
 
 
 @click.command()
 @click.argument("photo", type=click.Path(path_type=Path))
-@click.option("--born", required=True, metavar="YYYY-MM")
-@click.option(
-    "--last-seen", required=True, metavar="YYYY-MM", help="Month in which PHOTO was taken."
-)
-@click.option("--today", metavar="YYYY-MM", help="Date of the sheet.  [default: today]")
-@click.option("--name", default="", help="Name of the person; default: none.")
-@click.option("--relative", "relatives", multiple=True, type=click.Path(path_type=Path),
-              metavar="PHOTO", help="Photo of a parent or sibling; repeatable.")  # fmt: skip
-@click.option("--outcomes", default=8, show_default=True, type=click.IntRange(0, 8),
-              help="Number of other plausible looks.")  # fmt: skip
+@field_options
+@click.option("--fields", type=click.Path(path_type=Path), metavar="FILE.toml",
+              help="File with these fields; options go before it.")  # fmt: skip
+@click.option("--looks", default=3, show_default=True, type=click.IntRange(1, 4),
+              help="Most pictures of today.")  # fmt: skip
+@click.option("--font", type=click.Path(path_type=Path), metavar="FILE",
+              help="Font for a script that the poster's own fonts lack.")  # fmt: skip
 @face_option
 @quality_option
 @model_options
 @direction_option
-@hair_option
 @seed_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NAME",
-              help="NAME.pdf and NAME.png; default: PHOTO's name and -sheet.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NAME[.pdf|.png|.jpg]",
+              help="Without a suffix: PDF and PNG; default: PHOTO's name and -sheet.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace earlier files.")
 @no_mark_option
 def sheet(photo: Path, output: Path | None, **options: Any) -> None:
-    """Make an A4 page of how the person in PHOTO may look today: PDF and PNG.
+    """Make a poster of how the missing person in PHOTO may look today, with a JSON report.
 
     \b
-    reage sheet child.jpg --born 2015-03 --last-seen 2019-07
-    reage sheet child.jpg --born 2015-03 --last-seen 2019-07 --relative mother.jpg -o page
+    reage sheet ana.jpg --name "Ana Diaz" --born 1985-03 --missing-since 2019-07-14 \\
+        --contact "+34 600 000 000" --language es -o poster.pdf
+    reage sheet ana.jpg --fields ana.toml --paper letter
     """
-    from reage.outputs.months import Dates, parse_month
-    from reage.outputs.page_files import check_page, save_page
-    from reage.outputs.sheet import DPI, draw_sheet, sheet_notes
+    from reage.outputs.poster.pages import check_inputs, open_page
+    from reage.outputs.poster.times import times_of
 
-    dates = Dates(
-        parse_month(options["born"], "--born"),
-        parse_month(options["last_seen"], "--last-seen"),
-        parse_month(options["today"], "--today"),
-    )
-    if len(options["relatives"]) > options["outcomes"]:
-        raise UsageError("more relatives than --outcomes; raise it, at most to 8")
-    files, overwrite = _files(photo, output), options["overwrite"]
+    fields = _fields(options)
+    times_of(fields)
+    files = _files(photo, output)
+    _check_files(files, photo, fields, overwrite=options["overwrite"])
+    check_inputs(fields, options["font"])
+    poster = _make(photo, fields, options)
+    with StageBar("pages"), open_page(poster, options["font"]) as page:
+        _write(page, files, options)
+    _report(poster, photo, files[0].with_suffix(".json"), overwrite=options["overwrite"])
     for file in files:
-        keep_inputs(file, [photo, *options["relatives"]])
-        check_page(file, overwrite=overwrite)
-    facts = _facts(photo, dates, options)
-    page = draw_sheet(facts)
-    mark = (
-        None if options["no_mark"] else "Made by reage: synthetic, plausible looks, no prediction"
-    )
-    for file in files:
-        save_page(
-            page, file, mark=mark, dpi=DPI, title="reage: possible looks", overwrite=overwrite
-        )
         say(f"{file}")
-    for note in sheet_notes(facts):
-        say(note.replace("±", "+-"))
+
+
+def _fields(options: dict[str, Any]) -> PosterFields:
+    """Fill the fields from the file, and from the options that were given."""
+    from reage.outputs.poster.fields import fill_fields, read_fields
+
+    values = read_fields(options["fields"]) if options["fields"] else {}
+    given = {
+        name.removeprefix("field_"): value
+        for name, value in options.items()
+        if name.startswith("field_") and value not in (None, ())
+    }
+    return fill_fields({**values, **given})
 
 
 def _files(photo: Path, output: Path | None) -> list[Path]:
-    if output is None:
-        return [photo.with_name(f"{photo.stem}-sheet{suffix}") for suffix in (".pdf", ".png")]
-    if output.suffix.lower() in (".pdf", ".png"):
-        return [output.with_suffix(suffix) for suffix in (".pdf", ".png")]
-    return [output.with_name(output.name + suffix) for suffix in (".pdf", ".png")]
+    if output is not None and output.suffix.lower() in SUFFIXES:
+        return [output]
+    base = photo.with_name(f"{photo.stem}-sheet") if output is None else output
+    return [base.with_name(base.name + suffix) for suffix in (".pdf", ".png")]
 
 
-def _facts(photo: Path, dates: Any, options: dict[str, Any]) -> SheetFacts:
-    """Invert the person and the relatives, and find the outcomes."""
-    import reage
-    from reage.outputs.outcomes import Relative, plausible_outcomes
-    from reage.outputs.sheet import SheetFacts, changes_in, sheet_age
+def _check_files(
+    files: Sequence[Path], photo: Path, fields: PosterFields, *, overwrite: bool
+) -> None:
+    from reage.outputs.page_files import check_page
 
-    editor = open_editor(options)
-    editor.required_ager()
-    person = invert_person(editor, photo, options, options["face"])
-    people = [invert_person(editor, path, options) for path in options["relatives"]]
-    asked = sheet_age(dates, person.face.view.reading)
-    outcomes = plausible_outcomes(
-        editor,
-        person.photo,
-        person.face,
-        asked,
-        count=options["outcomes"],
-        amount=changes_in(dates.years_between),
-        relatives=[Relative(one.name, one.face) for one in people],
-        seed=options["seed"],
-    )
-    made_by = (
-        f"reage {reage.__version__}, model {editor.model.config.name}, seed {options['seed']}, "
-        f"of {photo.name}, for {dates.today}"
-    )
-    return SheetFacts(options["name"], dates, person.photo, person.face, asked, outcomes, made_by)
+    inputs = [photo, *([] if fields.logo is None else [fields.logo])]
+    for file in files:
+        keep_inputs(file, inputs)
+        check_page(file, overwrite=overwrite)
+    check_place(files[0].with_suffix(".json"), overwrite)
+
+
+def _make(path: Path, fields: PosterFields, options: dict[str, Any]) -> Poster:
+    """Read the photo and make the looks, with a bar on terminals."""
+    from reage.images import read_photo
+    from reage.outputs.poster.poster import make_poster
+
+    which = parse_face(options["face"])
+    if which == "all":
+        raise UsageError("a poster shows one face: give --face largest or a number from 1")
+    with StageBar("loading") as bar:
+        editor = open_editor(options)
+        editor.required_ager()
+        photo = read_photo(path)
+        note_each(photo.notices)
+        faces = editor.choose_faces(photo, (), which)
+        face = editor.prepare(photo, faces, quality=options["quality"], seed=options["seed"])[0]
+        return make_poster(editor, photo, face, fields, count=options["looks"], on_step=bar.update)
+
+
+def _write(page: PosterPage, files: Sequence[Path], options: dict[str, Any]) -> None:
+    from reage.outputs.page_files import save_page
+    from reage.outputs.poster.pages import DPI
+    from reage.outputs.poster.poster import MARK
+
+    mark, overwrite = None if options["no_mark"] else MARK, options["overwrite"]
+    for file in files:
+        if file.suffix.lower() == ".pdf":
+            write_file(file, page.as_pdf(mark), overwrite=overwrite)
+        else:
+            save_page(page.as_picture(), file, mark=mark, dpi=DPI, overwrite=overwrite)
+
+
+def _report(poster: Poster, photo: Path, file: Path, *, overwrite: bool) -> None:
+    """Write the JSON report, and say what a poster must not: read ages, missed targets."""
+    from reage.models.files import file_sha256
+    from reage.outputs.poster.poster import poster_report
+
+    report = {"photo": {"file": photo.name, "sha256": file_sha256(photo)}, **poster_report(poster)}
+    write_file(file, (json.dumps(report, indent=1) + "\n").encode(), overwrite=overwrite)
+    if poster.aged is None:
+        note("less than a year has passed since the photo: the poster shows it alone")
+        return
+    say(f"{poster.times.years:.1f} years after the photo: {poster.aged.summary}")
+    for look in poster.looks:
+        say(f"  {', '.join(look.names)}: reads {look.reading.age:.0f}")
+    if poster.short:
+        note("fewer years than have passed could be shown; the poster says so")

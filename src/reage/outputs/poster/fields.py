@@ -42,7 +42,7 @@ class Rule:
 class PosterFields:
     """What a poster says. Each empty field is left out of it.
 
-    The labels are in `assets/languages`.
+    The labels are in `assets/poster/languages`.
     """
 
     name: Annotated[str, Rule("text", "Name of the person.", 80)] = ""

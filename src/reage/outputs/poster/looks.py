@@ -1,0 +1,160 @@
+"""A few plausible looks at one age that differ visibly, each with words for how it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image
+
+from reage.agers.base import PreparedFace
+from reage.compositing.change import Change, Greying, SkinDetail
+from reage.compositing.view import crop_for_age, read_age
+from reage.editor import Editor
+from reage.images import Photo, to_tensor
+from reage.outputs.grid import cut_to_face
+from reage.outputs.poster.weight import weight_warp
+from reage.search.photo_search import PhotoSearch
+from reage.types import AgedFace, AgeReading
+
+__all__ = ["MOST_LOOKS", "Look", "LookStep", "difference", "plausible_looks"]
+
+MOST_LOOKS = 4
+AROUND = 1.3  # side of the squares shown, in FFHQ squares: a head with its hair
+SIDE = 1200  # pixels: 300 dpi at the size of the large picture
+HEAVIER, THINNER = 0.18, -0.14  # by which the lower face gets wider
+GREYER = 0.5  # share of the hair that turns grey beside what does at that age
+LINES, NO_LINES = 2.2, 0.2  # times as much of old skin's detail
+GREY_FROM, LINES_FROM = 40.0, 30.0  # years: younger hair and skin do not vary so
+SEEN_SIDE = 128  # pixels: two looks are compared as in a hand-held print
+LEAST_SEEN = 6.0  # of 255: mean difference over the twentieth of the pixels that differ most
+SEEN_SHARE = 0.05
+
+LookStep = Callable[[str, int, int], None]  # what is made, how many are done, of how many
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One picture of a poster."""
+
+    names: tuple[str, ...]  # how it differs: keys of a language's `looks`; () for the photo
+    picture: np.ndarray  # [S, S, 3] uint8, the square around the head
+    reading: AgeReading  # of that picture
+    seen: float  # difference to the plain look, of 255
+
+
+def plausible_looks(
+    editor: Editor,
+    photo: Photo,
+    face: PreparedFace,
+    age: float,
+    *,
+    true_age: float | None = None,
+    count: int = 3,
+    on_step: LookStep | None = None,
+) -> tuple[AgedFace, list[Look]]:
+    """Show a face at an age in years, plain first, then with what the age alone does not settle.
+
+    `true_age`, years, says what may vary; None: the age shown. Returns what the search reached,
+    and at most `count` looks: those that do not differ visibly are left out.
+    """
+    tell = on_step or (lambda what, done, total: None)
+    tell("ageing", 0, count)
+    traced = editor.trace(photo, [face])
+    edit = traced.edit(age)
+    aged = edit.faces[0]
+    change = traced.search.change(face, torch.tensor([aged.strength]))
+    plain = Look(("plain",), head_square(edit.photo.rgb8, face), aged.after, 0.0)
+    looks = [plain]
+    for parts in _candidates(change, age if true_age is None else true_age):
+        tell("looks", len(looks), count)
+        if len(looks) >= count:
+            break
+        found = _look(editor, traced.search, face, change, parts, plain.picture)
+        looks += [] if found is None else [found]
+    return aged, looks
+
+
+def head_square(pixels: np.ndarray, face: PreparedFace) -> np.ndarray:
+    """Cut the square around the head from a photo `[H, W, 3]` uint8, at most `SIDE` pixels."""
+    cut = np.ascontiguousarray(cut_to_face(pixels, face.view.face, AROUND))
+    if len(cut) <= SIDE:
+        return cut
+    return np.asarray(Image.fromarray(cut).resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    """Return how much two pictures `[S, S, 3]` differ where they differ most, of 255."""
+    small = [
+        np.asarray(Image.fromarray(p).resize((SEEN_SIDE, SEEN_SIDE), Image.Resampling.BOX), float)
+        for p in (one, other)
+    ]
+    apart = np.sort(np.abs(small[0] - small[1]).mean(2), axis=None)
+    return float(apart[-round(SEEN_SHARE * apart.size) :].mean())
+
+
+def _candidates(change: Change, age: float) -> Iterator[tuple[str, ...]]:
+    """Yield what may be varied together, the most telling first."""
+    yield ("heavier",)
+    if age >= GREY_FROM:
+        share = 0.0 if change.greying is None else change.greying.shares[0]
+        yield ("less_grey", "smooth") if share > GREYER else ("greyer", "lined")
+    elif age >= LINES_FROM:
+        yield ("lined",)
+    yield ("thinner",)
+
+
+def _look(
+    editor: Editor,
+    search: PhotoSearch,
+    face: PreparedFace,
+    change: Change,
+    parts: Sequence[str],
+    plain: np.ndarray,
+) -> Look | None:
+    """Vary a change by those parts that show; None if none does."""
+    shown: list[str] = []
+    for part in parts:
+        alone = _show(search, face, _vary(change, face, part))
+        if alone is not None and difference(head_square(alone, face), plain) >= LEAST_SEEN:
+            shown.append(part)
+    varied: Change | None = change
+    for part in shown:
+        varied = varied and _vary(varied, face, part)
+    pixels = _show(search, face, varied) if shown else None
+    if pixels is None:
+        return None
+    crop = to_tensor(crop_for_age(pixels, face.view.face).image).to(editor.device)
+    picture = head_square(pixels, face)
+    reading = read_age(editor.age_network, crop)
+    return Look(tuple(shown), picture, reading, difference(picture, plain))
+
+
+def _vary(change: Change, face: PreparedFace, part: str) -> Change | None:
+    """Return the change with one part varied; None where the face or the ager has none."""
+    if part in ("heavier", "thinner"):
+        amount = HEAVIER if part == "heavier" else THINNER
+        warp = weight_warp(face.view.face, face.view.crop.quad, amount, change.warp)
+        return None if warp is None else replace(change, warp=warp)
+    if part in ("greyer", "less_grey"):
+        if change.greying is None:
+            return None
+        share = min(change.greying.shares[0] + GREYER, 1.0) if part == "greyer" else 0.0
+        return replace(change, greying=Greying(change.greying.hair, (share,)))
+    if change.skin is None:
+        return None
+    return replace(change, skin=_scale(change.skin, LINES if part == "lined" else NO_LINES))
+
+
+def _scale(skin: SkinDetail, times: float) -> SkinDetail:
+    return replace(skin, gains=tuple(times * gain for gain in skin.gains))
+
+
+@torch.no_grad()
+def _show(search: PhotoSearch, face: PreparedFace, change: Change | None) -> np.ndarray | None:
+    """Render the photo with a change, `[H, W, 3]` uint8."""
+    if change is None:
+        return None
+    return search.photo.with_pixels(search.show([(face, change)])).rgb8
