@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-import reage
 from reage.agers.base import PreparedFace
 from reage.editor import Editor
 from reage.images import Photo
@@ -71,7 +71,7 @@ def make_poster(
         looks,
         face.view.reading,
         aged,
-        f"reage {reage.__version__}",
+        f"reage {version('reage')}",
         editor.name,
     )
 
