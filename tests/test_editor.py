@@ -331,7 +331,7 @@ class TestRefusals:
         message = self.refused(UsageError, small_editor, astronaut, 70, quality="great")
         assert "fast, normal, best" in message
 
-    @pytest.mark.parametrize("shape", [(8, 8), (8, 8, 4), (3, 8, 8)])
+    @pytest.mark.parametrize("shape", [(8,), (8, 8, 5), (3, 8, 8)])
     def test_arrays_that_are_no_photo(self, small_editor: Editor, shape: tuple[int, ...]):
         self.refused(UsageError, small_editor, np.zeros(shape, np.uint8), 70)
         self.refused(UsageError, small_editor, np.zeros((8, 8, 3), np.float32), 70)

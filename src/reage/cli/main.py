@@ -12,6 +12,7 @@ from contextlib import suppress
 import click
 
 import reage
+from reage.cli.shared.console import add_telling
 from reage.errors import ReageError, UsageError
 from reage.memory import keep_memory
 from reage.notices import one_line
@@ -21,33 +22,41 @@ __all__ = ["cli", "main"]
 # Options that take several values after one name: `--to 20 40 60`.
 SEVERAL = {"--to": re.compile(r"^(\d+=)?\d+(\.\d+)?$")}
 
-COMMANDS = {
-    "edit": ("reage.cli.edit.photos", "edit"),
-    "age": ("reage.cli.edit.age", "age"),
-    "strip": ("reage.cli.outputs.strip", "strip"),
-    "animate": ("reage.cli.outputs.animate", "animate"),
-    "sheet": ("reage.cli.outputs.sheet", "sheet"),
-    "mix": ("reage.cli.outputs.mix", "mix"),
-    "batch": ("reage.cli.edit.batch", "batch"),
-    "video": ("reage.cli.edit.video", "video"),
-    "serve": ("reage.cli.outputs.serve", "serve"),
-    "project": ("reage.cli.research.project", "project"),
-    "prepare": ("reage.cli.research.prepare", "prepare"),
-    "fit": ("reage.cli.research.fit", "fit"),
-    "fit-detail": ("reage.cli.research.fit_detail", "fit_detail"),
-    "people": ("reage.cli.research.people", "people"),
-    "synthesize": ("reage.cli.outputs.synthesize", "synthesize"),
-    "train": ("reage.cli.research.train", "train"),
-    "evaluate": ("reage.cli.research.evaluate", "evaluate"),
-    "head-sheet": ("reage.cli.research.head_sheet", "head_sheet"),
-    "export": ("reage.cli.research.export", "export"),
-    "convert": ("reage.cli.research.models", "convert"),
-    "models": ("reage.cli.research.models", "models"),
+# In the order of `reage --help`.
+GROUPS = {
+    "Use": {
+        "edit": ("reage.cli.edit.photos", "edit"),
+        "age": ("reage.cli.edit.age", "age"),
+        "batch": ("reage.cli.edit.batch", "batch"),
+        "video": ("reage.cli.edit.video", "video"),
+    },
+    "Make": {
+        "strip": ("reage.cli.outputs.strip", "strip"),
+        "animate": ("reage.cli.outputs.animate", "animate"),
+        "sheet": ("reage.cli.outputs.sheet", "sheet"),
+        "mix": ("reage.cli.outputs.mix", "mix"),
+        "synthesize": ("reage.cli.outputs.synthesize", "synthesize"),
+    },
+    "Serve": {"serve": ("reage.cli.outputs.serve", "serve")},
+    "Research": {
+        "models": ("reage.cli.research.models", "models"),
+        "convert": ("reage.cli.research.models", "convert"),
+        "export": ("reage.cli.research.export", "export"),
+        "evaluate": ("reage.cli.research.evaluate", "evaluate"),
+        "head-sheet": ("reage.cli.research.head_sheet", "head_sheet"),
+        "project": ("reage.cli.research.project", "project"),
+        "prepare": ("reage.cli.research.prepare", "prepare"),
+        "train": ("reage.cli.research.train", "train"),
+        "fit": ("reage.cli.research.fit", "fit"),
+        "fit-detail": ("reage.cli.research.fit_detail", "fit_detail"),
+        "people": ("reage.cli.research.people", "people"),
+    },
 }
+COMMANDS = {name: place for group in GROUPS.values() for name, place in group.items()}
 
 
 class LazyGroup(click.Group):
-    """A group that imports commands on use."""
+    """A group that imports commands on use, and lists them by what they are for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -58,7 +67,19 @@ class LazyGroup(click.Group):
         import importlib
 
         module, name = COMMANDS[cmd_name]
-        return getattr(importlib.import_module(module), name)
+        return add_telling(getattr(importlib.import_module(module), name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
+        for title, names in GROUPS.items():
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            rows = [
+                (name.ljust(width), command.get_short_help_str(formatter.width - width - 6))
+                for name, command in found
+                if command is not None
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -70,6 +91,9 @@ def cli() -> None:
     reage edit portrait.jpg --to 70       writes portrait-age70.jpg
     reage age portrait.jpg                reads how old the faces look
     """
+
+
+add_telling(cli)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

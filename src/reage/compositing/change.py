@@ -13,10 +13,12 @@ from reage.compositing.bands import LUMA
 from reage.compositing.detail_transfer import LaidSkin, detail_in
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.warp import Warp
+from reage.errors import UsageError
 from reage.faces.squares import FaceCrop
 from reage.networks.agers.growth import warp_images
 
 __all__ = [
+    "Amounts",
     "Change",
     "Greying",
     "PasteMode",
@@ -32,6 +34,25 @@ PasteMode = Literal["delta", "replace", "none"]
 MOST_LIGHT = 0.35
 
 
+@dataclass(frozen=True)
+class Amounts:
+    """How much of each part of a change shows: 0 none, 1 all of it."""
+
+    skin: float = 1.0  # light, colour, lines and detail
+    shape: float = 1.0  # how the face is bent
+    hair: float = 1.0  # how much of the hair turns grey
+
+    def __post_init__(self) -> None:
+        for name in ("skin", "shape", "hair"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is {getattr(self, name):g}; give 0 (none) to 1 (all)")
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that the search for the age saw is shown."""
+        return self.skin == self.shape == 1 and self.hair in (0, 1)
+
+
 @dataclass(frozen=True, eq=False)
 class Greying:
     """The share of a person's hair that turns grey at each age."""
@@ -42,6 +63,10 @@ class Greying:
     def one(self, index: int) -> Greying:
         """Return one of the N."""
         return Greying(self.hair, self.shares[index : index + 1])
+
+    def scale(self, amount: float) -> Greying:
+        """Return the same with less hair that turns grey."""
+        return Greying(self.hair, tuple(amount * share for share in self.shares))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +82,11 @@ class SkinDetail:
         """Return the detail at one of the ages."""
         part = slice(index, index + 1)
         return SkinDetail(self.old, self.own, self.gains[part], self.losses[part])
+
+    def scale(self, amount: float) -> SkinDetail:
+        """Return the same with less that is added and removed."""
+        gains, losses = (tuple(amount * v for v in row) for row in (self.gains, self.losses))
+        return SkinDetail(self.old, self.own, gains, losses)
 
     def losses_in(self, crop: FaceCrop) -> np.ndarray | None:
         """Return log-luminance `[N, R, R]` removed in a crop of the photo; None if nothing is."""
@@ -97,6 +127,20 @@ class Change:
             None if self.relief is None else self.relief[part],
             self.skin and self.skin.one(index),
             self.greying and self.greying.one(index),
+        )
+
+    def scale(self, amounts: Amounts) -> Change:
+        """Return the change with less of its skin, its shape or its grey hair."""
+        if amounts == Amounts():
+            return self
+        skin, shape, hair = amounts.skin, amounts.shape, amounts.hair
+        return Change(
+            self.added * skin,
+            self.warp and self.warp.scale(shape),
+            None if self.detail is None else self.detail**skin,
+            None if self.relief is None else self.relief * skin,
+            self.skin and self.skin.scale(skin),
+            self.greying and self.greying.scale(hair),
         )
 
 

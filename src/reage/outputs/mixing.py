@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,24 +42,40 @@ def mix_person(
     return editor.show(one.photo, [one.face.with_code(ws)])
 
 
-def mix_rows(editor: Editor, one: Person, other: Person, amount: float = 1.0) -> list[list[Panel]]:
-    """Make two rows of panels: each person, then with coarse, middle, fine levels of the other."""
-    return [
-        _row(editor, one, other, amount),
-        _row(editor, other, one, amount),
-    ]
+def mix_rows(
+    editor: Editor,
+    one: Person,
+    other: Person,
+    amount: float = 1.0,
+    on_mixed: Callable[[int, int], None] = lambda done, total: None,
+) -> list[list[Panel]]:
+    """Make two rows of panels: each person, then with coarse, middle, fine levels of the other.
+
+    `on_mixed` hears how many panels of all are done.
+    """
+    rows: list[list[Panel]] = []
+    total = 2 * len(named_levels(one.face.ws.shape[1]))
+    for first, second in ((one, other), (other, one)):
+        row = [_own_panel(first)]
+        rows.append(row)
+        for panel in _mixed_panels(editor, first, second, amount):
+            row.append(panel)
+            on_mixed(sum(map(len, rows)) - len(rows), total)
+    return rows
 
 
-def _row(editor: Editor, one: Person, other: Person, amount: float) -> list[Panel]:
+def _own_panel(one: Person) -> Panel:
     own = f"reads {one.face.view.reading.age:.0f}"
+    return Panel(_cut_face(one, one.photo.rgb8), plain(one.name), own)
+
+
+def _mixed_panels(editor: Editor, one: Person, other: Person, amount: float) -> Iterator[Panel]:
     part = "" if amount == 1 else f"{amount:.0%} "
-    row = [Panel(_cut_face(one, one.photo.rgb8), plain(one.name), own)]
     for name, levels in named_levels(one.face.ws.shape[1]).items():
         edit = mix_person(editor, one, other, levels, amount)
         picture = edit.photo.rgb8 if one.face.paste == "none" else _cut_face(one, edit.photo.rgb8)
         note = f"reads {edit.faces[0].after.age:.0f}"
-        row.append(Panel(picture, plain(f"{part}{name} of {other.name}"), note))
-    return row
+        yield Panel(picture, plain(f"{part}{name} of {other.name}"), note)
 
 
 def _cut_face(person: Person, pixels: np.ndarray) -> np.ndarray:

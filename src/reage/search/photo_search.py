@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
-from reage.compositing.change import Change, PasteMode, apply_change
+from reage.compositing.change import Amounts, Change, PasteMode, apply_change
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.preview import preview
 from reage.compositing.render import render_photo
@@ -25,6 +25,8 @@ from reage.types import AgedFace, Edit, Target
 
 __all__ = ["PhotoSearch", "TracedFaces", "pace_faces"]
 
+ALL = Amounts()
+
 
 @dataclass(frozen=True, eq=False)
 class PhotoSearch:
@@ -37,6 +39,7 @@ class PhotoSearch:
     likeness: FeatureLikeness
     find_hair: Callable[[PreparedFace], Hair | None]  # finds the hair to turn grey
     of_age: bool = True  # strengths are decades; else a direction's own
+    amounts: Amounts = ALL  # what is shown of a change; ages are searched with all of it
     _lookers: dict[int, Looker] = field(default_factory=dict, repr=False)  # by face number
     # What the likeness sees in the photo's own faces, by number: the same for every age.
     _own_descriptions: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
@@ -52,10 +55,10 @@ class PhotoSearch:
         return self._lookers[number]
 
     def change(self, face: PreparedFace, strengths: Tensor) -> Change:
-        """Return a face's change at strengths `[N]`, including hair."""
+        """Return what is shown of a face's change at strengths `[N]`, including hair."""
         if not self.of_age:
-            return change_by(self.ager, face, strengths, of_age=False)
-        return self.looker(face).changes(strengths)[0]
+            return change_by(self.ager, face, strengths, of_age=False).scale(self.amounts)
+        return self.looker(face).changes(strengths)[0].scale(self.amounts)
 
     @torch.no_grad()
     def apply(self, goals: Sequence[tuple[PreparedFace, Reached]]) -> Edit:
@@ -114,13 +117,14 @@ class PhotoSearch:
             self._own_descriptions[number] = self.likeness.describe(crop)
         similar = self.likeness(self.likeness.describe(shown), self._own_descriptions[number])
         after = read_age(self.age_network, shown)
+        limit = limit_in(goal, after.age)
         return AgedFace(
             number=number,
             asked=goal.asked,
             before=view.reading,
             after=after,
             strength=goal.strength,
-            limit=limit_in(goal, after.age),
+            limit=LESS if limit and not self.amounts.whole else limit,
             likeness=float(similar[0]),
             psnr=None if face.inversion is None else float(face.inversion.psnr[0]),
         )
@@ -135,9 +139,18 @@ class TracedFaces:
     curves: Mapping[int, AgeCurve]  # by face number
 
     @classmethod
-    def of(cls, search: PhotoSearch, faces: Sequence[PreparedFace]) -> TracedFaces:
-        """Trace faces over the whole reach of the ager."""
-        curves = {face.view.number: search.looker(face).trace() for face in faces}
+    def of(
+        cls,
+        search: PhotoSearch,
+        faces: Sequence[PreparedFace],
+        on_face: Callable[[int], None] | None = None,
+    ) -> TracedFaces:
+        """Trace faces over the whole reach of the ager; `on_face` hears how many are done."""
+        curves = {}
+        for done, face in enumerate(faces, 1):
+            curves[face.view.number] = search.looker(face).trace()
+            if on_face is not None:
+                on_face(done)
         return cls(search, faces, curves)
 
     def edit(self, target: Target) -> Edit:
@@ -167,10 +180,13 @@ class TracedFaces:
 
     def _correct(self, face: PreparedFace, goal: Reached, aged: AgedFace) -> Reached:
         """Return the goal, corrected if only the search reached it and the photo did not."""
-        if goal.asked is None or goal.limit is not None or aged.limit is None:
+        if goal.asked is None or goal.limit is not None or aged.limit in (None, LESS):
             return goal
         found = self.reach(face, goal.asked - (aged.after.age - goal.age))
         return replace(found, asked=goal.asked)
+
+
+LESS = "less than the whole change of skin, shape or hair was asked for"
 
 
 def pace_faces(traced: TracedFaces) -> dict[int, PacedCurve]:

@@ -6,15 +6,18 @@ from pathlib import Path
 
 import click
 
+from reage.cli.shared.console import emit, json_option, say
 from reage.cli.shared.options import each_file, photos_argument
-from reage.cli.shared.progress import note_each, say
+from reage.cli.shared.pictures import PIPE, name_of, open_photo
+from reage.cli.shared.progress import waiting
 from reage.errors import FaceError
 
 
 @click.command()
 @photos_argument
+@json_option
 def age(photos: tuple[Path, ...]) -> None:
-    """Read the apparent age of every face in PHOTOS.
+    """Read the apparent age of every face in PHOTOS; - is stdin.
 
     \b
     reage age portrait.jpg
@@ -23,21 +26,19 @@ def age(photos: tuple[Path, ...]) -> None:
 
 
 def _read(path: Path) -> None:
-    from reage.compositing.view import crop_for_age, read_age
-    from reage.faces.detection import FaceDetector
-    from reage.faces.face import left_to_right
-    from reage.images import read_photo, to_tensor
-    from reage.models.pretrained import load_age_network
+    name = name_of(path)
+    with waiting(f"reading {name}"):
+        from reage.editor.ages import read_ages
+        from reage.faces.detection import FaceDetector
+        from reage.models.pretrained import load_age_network
 
-    photo = read_photo(path)
-    note_each(photo.notices)
-    faces = left_to_right(FaceDetector().detect(photo.rgb8, all_ways_up=True))
+        photo = open_photo(path)
+        faces = read_ages(photo, FaceDetector(), load_age_network())
     if not faces:
-        raise FaceError(f"no face found in {path.name}; use a picture where it is larger")
-    for number, face in enumerate(faces, 1):
-        crop = crop_for_age(photo.pixels, face)
-        reading = read_age(load_age_network(), to_tensor(crop.image))
+        raise FaceError(f"no face found in {name}; use a picture where it is larger")
+    emit({"photo": {"file": name}, "faces": [face.to_dict() for face in faces]})
+    for face in faces:
         x0, y0, x1, y1 = face.box
         where = f"at ({(x0 + x1) / 2:.0f}, {(y0 + y1) / 2:.0f}), {y1 - y0:.0f} px high"
-        years = f"{reading.age:4.0f} ± {reading.spread:.0f} years"
-        say(f"{path}  face {number}: {years}  {where}")
+        years = f"{face.age:4.0f} ± {face.spread:.0f} years"
+        say(f"{name if path == PIPE else path}  face {face.number}: {years}  {where}")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from reage.cli.edit.task import EditTask, Outputs
+from reage.cli.edit.places import Outputs
+from reage.cli.edit.task import EditTask
+from reage.cli.shared.console import note
 from reage.cli.shared.options import open_editor
 from reage.errors import UsageError
-from reage.files import place_for_files
 
 if TYPE_CHECKING:
     from reage.editor import Editor
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["edit_latent"]
 
-OF_PHOTOS = ("tuned", "face", "points", "paste", "quality", "seed", "lpips")
+OF_PHOTOS = (
+    "tuned",
+    "face",
+    "points",
+    "paste",
+    "quality",
+    "seed",
+    "lpips",
+    "skin",
+    "shape",
+    "dry_run",
+)
 
 
 def edit_latent(file: Path, photos: Sequence[Path], task: EditTask) -> None:
@@ -38,16 +50,17 @@ def edit_latent(file: Path, photos: Sequence[Path], task: EditTask) -> None:
     editor.given_ager()  # what is missing is said before the work
     latents, remarks = recall_latents(editor.model, file)
     for remark in remarks:
-        click.echo(f"note: {remark}", err=True)
+        note(remark)
     path = split_choice(file)[0]
-    folder = task.options["output"] or path.parent
     names = _names(file, path, len(latents.ws))
-    outputs = [Outputs(folder, name, path, task.options) for name in names]
-    with place_for_files(folder):
+    outputs = [Outputs(name, path, task.labels(), task.options) for name in names]
+    if len(outputs) > 1 and (outputs[0].file or outputs[0].pipe):
+        raise UsageError(f"{path} has {len(outputs)} codes; give a folder with -o")
+    with outputs[0].ready():
         for one in outputs:
-            one.check(task.labels())
+            one.check()
         for number, one in enumerate(outputs):
-            one.write(_result(editor, latents, number, one.name, task), task.labels(), editor)
+            one.write(_result(editor, latents, number, one.name, task), editor)
 
 
 def _result(editor: Editor, latents: Latents, number: int, name: str, task: EditTask) -> Any:

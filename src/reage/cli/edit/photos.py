@@ -9,9 +9,11 @@ import click
 
 from reage.cli.edit.latents import edit_latent
 from reage.cli.edit.task import EditTask
+from reage.cli.shared.console import json_option
 from reage.cli.shared.options import (
     ages_option,
     direction_option,
+    dry_run_option,
     each_file,
     edit_paste_option,
     face_option,
@@ -22,6 +24,8 @@ from reage.cli.shared.options import (
     points_option,
     quality_option,
     seed_option,
+    shape_option,
+    skin_option,
     tuned_option,
 )
 from reage.errors import UsageError
@@ -42,23 +46,35 @@ from reage.errors import UsageError
 @model_options
 @direction_option
 @hair_option
+@skin_option
+@shape_option
 @click.option("--strength", metavar="A:B:STEP", help="Move by strengths instead of to ages.")
 @edit_paste_option
 @quality_option
 @tuned_option
 @seed_option
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Folder; default: beside the photo."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER|FILE|-",
+    help="Folder, a file for one picture, or - for stdout; default: beside the photo.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace earlier outputs.")
 @no_mark_option
+@json_option
+@dry_run_option
 def edit(photos: tuple[Path, ...], **options: Any) -> None:
     """Show the faces in PHOTOS at other ages.
+
+    The PHOTO - comes from stdin, and its picture then goes to stdout.
 
     \b
     reage edit portrait.jpg --to 70
     reage edit portrait.jpg --ages 10:80:10 --output ages
+    reage edit portrait.jpg --to 70 -o grandpa.png
     reage edit group.jpg --to 1=70 2=12
+    reage edit - --to 70 < portrait.jpg > old.jpg
     reage edit --latent projected_w.npz --model ffhq.pkl --direction age.npy --to 70 -o out
     """
     if options["latent"] is not None:
@@ -66,5 +82,7 @@ def edit(photos: tuple[Path, ...], **options: Any) -> None:
     if not photos:
         raise UsageError("give PHOTOS, or a code with --latent FILE")
     task = EditTask(photos, options)
+    if options["dry_run"]:
+        return each_file(photos, task.plan, "photos could not be read")
     editor = open_editor(options)
     each_file(photos, lambda photo: task.run(editor, photo), "photos could not be edited")

@@ -1,24 +1,24 @@
-"""The task of one `reage edit`, and the places of its files."""
+"""The task of one `reage edit`."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reage.cli.edit.places import Outputs
+from reage.cli.shared.console import detail, emit, say
 from reage.cli.shared.options import parse_face, parse_range, parse_targets
-from reage.cli.shared.progress import note_each, say
+from reage.cli.shared.pictures import PIPE, name_of, open_photo
 from reage.errors import UsageError
-from reage.files import Writer, check_place, place_for_files, real_path, write_together
+from reage.files import real_path
 
 if TYPE_CHECKING:
     from reage.editor import Editor
-    from reage.images import WrittenFile
-    from reage.types import Edit, Result
+    from reage.images import Photo
+    from reage.types import Result
 
-__all__ = ["EditTask", "Outputs"]
+__all__ = ["EditTask"]
 
 
 class EditTask:
@@ -33,6 +33,8 @@ class EditTask:
         if options["strength"]:
             if options["to"] or options["ages"] or not options["direction"]:
                 raise UsageError("--strength goes with --direction FILE, and without an age")
+            if options["skin"] != 1 or options["shape"] != 1:
+                raise UsageError("--skin and --shape go with ages, not with --strength")
             self.strengths = parse_range(options["strength"], "--strength")
         else:
             self.targets = parse_targets(options["to"], options["ages"])
@@ -47,36 +49,52 @@ class EditTask:
         if len(set(self.labels())) < len(self.labels()):
             raise UsageError("the same age is asked for twice; give each once")
         for photo in photos:
-            self.outputs(photo).keep_apart_from(self.photos, self.labels())
+            self.outputs(photo).keep_apart_from(self.photos)
+        if len(photos) > 1 and any(o.file or o.pipe for o in map(self.outputs, photos)):
+            raise UsageError(f"{len(photos)} photos make several pictures; give a folder with -o")
 
     def run(self, editor: Editor, path: Path) -> None:
         """Edit one photo and write all its files."""
-        from reage.images import read_photo
         from reage.inputs import as_targets
 
         if self.targets:
             self.targets = as_targets(self.targets)
-        photo = read_photo(path)
-        note_each(photo.notices)
+        photo = open_photo(path)
         outputs = self.outputs(path)
-        with place_for_files(outputs.folder):
-            outputs.check(self.labels())
-            result = self.edit(editor, photo)
-            outputs.write(result, self.labels(), editor)
+        with outputs.ready():
+            outputs.check()
+            result = self.edit(editor, photo, name_of(path))
+            for stage, seconds in result.seconds.items():
+                detail(f"{name_of(path)}: {stage} {seconds:.2f} s")
+            outputs.write(result, editor)
+
+    def plan(self, path: Path) -> None:
+        """Tell what would be read and written for one photo, and find what would go wrong."""
+        from reage.inputs import as_targets
+
+        if self.targets:
+            as_targets(self.targets)
+        photo = open_photo(path)
+        outputs = self.outputs(path)
+        outputs.check()
+        height, width = photo.pixels.shape[:2]
+        files = [str(file) for file in outputs.files]
+        say(f"reads {name_of(path)}, {width} x {height}")
+        for file in files:
+            say("writes to stdout" if outputs.pipe else f"writes {file}")
+        emit({"dry_run": True, "photo": {"file": name_of(path)}, "files": files})
 
     def outputs(self, path: Path) -> Outputs:
         """The places of one photo's files."""
-        folder = self.options["output"] or path.parent
-        return Outputs(folder, self.names[path], path, self.options)
+        return Outputs(self.names[path], path, self.labels(), self.options)
 
-    def edit(self, editor: Editor, photo: Any) -> Result:
+    def edit(self, editor: Editor, photo: Photo, name: str) -> Result:
         """Run the editor, with a bar on terminals."""
-        from reage.cli.shared.progress import step_bar
+        from reage.cli.shared.progress import EditBar
 
         options = self.options
         quality, paste, seed = options["quality"], options["paste"], options["seed"]
-        search = editor.search_of(quality, paste)
-        with step_bar(photo.path.name, search.step if search else 1) as bar:
+        with EditBar(name) as bar:
             if self.strengths is None:
                 targets: Any = self.targets
                 return editor.edit(
@@ -88,6 +106,8 @@ class EditTask:
                     quality=quality,
                     seed=seed,
                     tuned=options["tuned"],
+                    skin=options["skin"],
+                    shape=options["shape"],
                     on_step=bar.update,
                 )
             # What was given, perhaps not of age.
@@ -97,7 +117,12 @@ class EditTask:
                 taken = [editor.prepare_tuned(photo, faces, options["tuned"], paste)]
             else:
                 taken = editor.prepare(
-                    photo, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
+                    photo,
+                    faces,
+                    paste=paste,
+                    quality=quality,
+                    seed=seed,
+                    on_step=bar.of_inversions(editor.search_of(quality, paste)),
                 )
             edits = editor.move(photo, taken, ager, self.strengths)
             return editor.result(photo, taken, edits, {})
@@ -107,96 +132,6 @@ class EditTask:
         if self.strengths is not None:
             return [f"move{value:+g}" for value in self.strengths]
         return [_label(target) for target in self.targets]
-
-
-class Outputs:
-    """The places of one photo's files."""
-
-    def __init__(self, folder: Path, name: str, source: Path, options: dict[str, Any]):
-        self.folder, self.name, self.source, self.options = folder, name, source, options
-        self.overwrite = bool(options["overwrite"])
-
-    def check(self, labels: Sequence[str]) -> None:
-        """Check before the work that all outputs can be written."""
-        from reage.images import check_target
-
-        for label in labels:
-            check_target(self.picture(label), overwrite=self.overwrite)
-        for other in [self.report, *([self.strip] if len(labels) > 1 else [])]:
-            check_place(other, self.overwrite)
-
-    def keep_apart_from(self, photos: set[Path], labels: Sequence[str]) -> None:
-        """Raise UsageError if an input photo would be overwritten."""
-        for target in [*map(self.picture, labels), self.strip]:
-            if real_path(target) in photos:
-                raise UsageError(f"{target} is a photo to edit and a result; choose an --output")
-
-    def picture(self, label: str) -> Path:
-        return self.folder / f"{self.name}-{label}{self._suffix}"
-
-    @cached_property
-    def _suffix(self) -> str:
-        from reage.images.writing import suffix_of
-
-        return CODES_AS if self.options["latent"] else suffix_of(self.source)
-
-    @property
-    def report(self) -> Path:
-        return self.folder / f"{self.name}-reage.json"
-
-    @property
-    def strip(self) -> Path:
-        suffix = self._suffix if self._suffix.lower() in _STRIPS else ".jpg"
-        return self.folder / f"{self.name}-ages{suffix}"
-
-    def write(self, result: Result, labels: Sequence[str], editor: Editor) -> None:
-        """Write pictures, the strip when there are several, and the report: all, or none."""
-        from reage.cli.edit.report import edit_report
-
-        with write_together() as write:
-            written = self._write_pictures(result, labels, write)
-            notices = [*result.notices, *(n for one in written for n in one.notices)]
-            files = [one.path for one in written]
-            report = edit_report(result, files, self.source, editor, self.options, notices)
-            write(self.report, (json.dumps(report, indent=1) + "\n").encode())
-        note_each(notice for notice in notices if notice not in result.photo.notices)
-        for file, one in zip(files, result.edits, strict=False):
-            say(f"{file}  {'; '.join(face.summary for face in one.faces)}")
-        for file in files[len(labels) :]:
-            say(f"{file}")
-
-    def _write_pictures(
-        self, result: Result, labels: Sequence[str], write: Writer
-    ) -> list[WrittenFile]:
-        from reage.images import save_array, write_photo
-        from reage.outputs.strip import result_strip
-
-        plain, overwrite = bool(self.options["no_mark"]), self.overwrite
-        written = [
-            write_photo(one.photo, self.picture(label), mark=None if plain else _mark(one),
-                        overwrite=overwrite, write=write)
-            for label, one in zip(labels, result.edits, strict=True)
-        ]  # fmt: skip
-        if len(labels) > 1:
-            mark = None if plain else "Made by reage: synthetic ages"
-            picture = result_strip(result, "code" if self.options["latent"] else "photo")
-            strip = save_array(picture, self.strip, mark=mark, overwrite=overwrite, write=write)
-            written.append(strip)
-        return written
-
-
-CODES_AS = ".png"  # what a code gives comes from no photo whose format it could keep
-_STRIPS = {".jpg", ".jpeg", ".png", ".webp"}
-
-
-def _mark(one: Edit) -> str:
-    from reage import __version__
-
-    changes = "; ".join(
-        f"face {face.number} {face.before.age:.0f} to {face.after.age:.0f} years"
-        for face in one.faces
-    )
-    return f"Re-aged by reage {__version__}, partly synthetic: {changes}"
 
 
 def _label(target: Any) -> str:
@@ -214,6 +149,8 @@ def _distinct_names(photos: Sequence[Path], *, apart: bool) -> dict[Path, str]:
     for (_, stem), group in stems.items():
         for photo in group:
             names[photo] = stem if len(group) == 1 else f"{stem}-{photo.suffix[1:]}"
+            if photo == PIPE:
+                names[photo] = "stdin"
     places = {(photo.parent if apart else None, name) for photo, name in names.items()}
     if len(places) < len(names):
         raise UsageError("two photos have the same name; edit them in two runs with two --output")

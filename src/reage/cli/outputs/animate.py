@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reage.cli.shared.console import emit, json_option, note, say
 from reage.cli.shared.options import (
     direction_option,
+    dry_run_option,
     face_option,
     hair_option,
     keep_inputs,
@@ -18,11 +20,13 @@ from reage.cli.shared.options import (
     parse_face,
     parse_range,
     paste_option,
+    plan_files,
     points_option,
     quality_option,
     seed_option,
 )
-from reage.cli.shared.progress import say
+from reage.cli.shared.pictures import name_of, open_photo
+from reage.cli.shared.progress import EditBar, StageBar, waiting
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
 @hair_option
 @seed_option
 @output_options("FILE.mp4|gif|webp")
+@json_option
+@dry_run_option
 def animate(photo: Path, output: Path, **options: Any) -> None:
     """Animate the face in PHOTO ageing at constant speed, and back.
 
@@ -63,47 +69,49 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     ages = _two_ages(options["ages"])
     keep_inputs(output, [photo])
     check_moving(output, overwrite=options["overwrite"])
+    if options["dry_run"]:
+        return plan_files([photo], [output])
     editor = open_editor(options)
     editor.required_ager()
     plan = _plan(editor, photo, ages, options)
     shown = (float(plan.ages[0]), float(plan.ages[-1]))
     mark = f"Animated by reage, partly synthetic: {shown[0]:.0f} to {shown[1]:.0f} years"
-    write_moving(
-        play(plan, label=options["label"]),
-        output,
-        options["fps"],
-        mark=None if options["no_mark"] else mark,
-        overwrite=options["overwrite"],
-    )
-    say(f"{output}  {plan.frames} frames, {shown[0]:.0f} to {shown[1]:.0f} years")
+    with StageBar("frames") as bar:
+        write_moving(
+            bar.over("frames", play(plan, label=options["label"]), plan.frames),
+            output,
+            options["fps"],
+            mark=None if options["no_mark"] else mark,
+            overwrite=options["overwrite"],
+        )
+    say(f"{output}  {plan.frames} frames, asked {ages[0]:g} to {ages[1]:g}: "
+        f"{shown[0]:.0f} to {shown[1]:.0f} years")  # fmt: skip
+    emit({"photo": {"file": name_of(photo)}, "files": [str(output)], "frames": plan.frames,
+          "asked": list(ages), "shown": [round(age, 2) for age in shown]})  # fmt: skip
     if abs(shown[0] - ages[0]) > 2 or abs(shown[1] - ages[1]) > 2:
-        click.echo(f"note: asked for {ages[0]:g} to {ages[1]:g} years, the face reaches "
-                   f"{shown[0]:.0f} to {shown[1]:.0f} with this model", err=True)  # fmt: skip
+        note(f"asked for {ages[0]:g} to {ages[1]:g} years, the face reaches "
+             f"{shown[0]:.0f} to {shown[1]:.0f} with this model")  # fmt: skip
 
 
 def _plan(
     editor: Editor, path: Path, ages: tuple[float, float], options: dict[str, Any]
 ) -> AnimationPlan:
     """Find and prepare the faces in the cropped and shrunk photo, and plan their ages."""
-    from reage.cli.shared.progress import note_each, step_bar
     from reage.faces.face import parse_points
-    from reage.images import read_photo
     from reage.outputs.animation import Timing, plan_animation
     from reage.outputs.framing import frame_photo
 
     timing = Timing(options["fps"], options["seconds"], options["once"], options["ease"])
     points = parse_points(options["points"]) if options["points"] else None
-    photo = read_photo(path)
-    note_each(photo.notices)
+    photo = open_photo(path)
     faces = editor.choose_faces(photo, (), parse_face(options["face"]), points)
     small, faces = frame_photo(photo, faces, options["size"], whole=options["whole"])
     paste, quality, seed = options["paste"], options["quality"], options["seed"]
-    search = editor.search_of(quality, paste)
-    with step_bar(path.name, search.step if search else 1) as bar:
-        taken = editor.prepare(
-            small, faces, paste=paste, quality=quality, seed=seed, on_step=bar.update
-        )
-    return plan_animation(editor.trace(small, taken), *ages, timing)
+    with EditBar(name_of(path)) as bar:
+        show = bar.of_inversions(editor.search_of(quality, paste))
+        taken = editor.prepare(small, faces, paste=paste, quality=quality, seed=seed, on_step=show)
+    with waiting(f"{name_of(path)}: reading ages"):
+        return plan_animation(editor.trace(small, taken), *ages, timing)
 
 
 def _two_ages(text: str) -> tuple[float, float]:

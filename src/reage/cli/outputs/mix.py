@@ -8,16 +8,20 @@ from typing import Any
 import click
 
 from reage.cli.outputs.one_face import invert_person
+from reage.cli.shared.console import emit, json_option, note_each, say
 from reage.cli.shared.options import (
+    dry_run_option,
     edit_paste_option,
     keep_inputs,
     model_options,
     open_editor,
     output_options,
+    plan_files,
     quality_option,
     seed_option,
 )
-from reage.cli.shared.progress import note_each, say
+from reage.cli.shared.pictures import name_of
+from reage.cli.shared.progress import StageBar, waiting
 
 
 @click.command()
@@ -41,6 +45,8 @@ from reage.cli.shared.progress import note_each, say
 @model_options
 @seed_option
 @output_options("FILE.png|jpg|pdf")
+@json_option
+@dry_run_option
 def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
     """Mix the faces of A and B: coarse levels are shape and pose, fine ones colour and skin.
 
@@ -57,6 +63,8 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
     overwrite, levels = options["overwrite"], options["levels"]
     check = check_page if levels is None else check_target
     check(output, overwrite=overwrite)
+    if options["dry_run"]:
+        return plan_files([one, other], [output])
     editor = open_editor(options)
     chosen = None
     if levels is not None:
@@ -64,16 +72,25 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
     first = invert_person(editor, one, options, options["face"], options["tuned"])
     second = invert_person(editor, other, options, options["other_face"], options["other_tuned"])
     mark = (
-        None if options["no_mark"] else f"Mixed by reage of {one.name} and {other.name}: synthetic"
+        None
+        if options["no_mark"]
+        else f"Mixed by reage of {name_of(one)} and {name_of(other)}: synthetic"
     )
     if chosen is None:
-        picture = draw_grid(mix_rows(editor, first, second, options["amount"]))
+        with StageBar("mixing") as bar:
+            rows = mix_rows(editor, first, second, options["amount"],
+                            lambda done, total: bar.update("mixing", done, total))  # fmt: skip
+        picture = draw_grid(rows)
         save_page(picture, output, mark=mark, dpi=page_dpi(picture), title="reage: style mixing",
                   overwrite=overwrite)  # fmt: skip
         say(f"{output}")
-        return
-    edit = mix_person(editor, first, second, chosen, options["amount"])
+        return emit({"photos": [name_of(one), name_of(other)], "files": [str(output)]})
+    with waiting("mixing"):
+        edit = mix_person(editor, first, second, chosen, options["amount"])
     written = write_photo(edit.photo, output, mark=mark, overwrite=overwrite)
     note_each(written.notices)
-    say(f"{written.path}  levels {', '.join(map(str, chosen))} of {other.name}; "
-               f"reads {edit.faces[0].after.age:.0f}")  # fmt: skip
+    reads = edit.faces[0].after.age
+    say(f"{written.path}  levels {', '.join(map(str, chosen))} of {name_of(other)}; "
+        f"reads {reads:.0f}")  # fmt: skip
+    return emit({"photos": [name_of(one), name_of(other)], "files": [str(written.path)],
+                 "levels": list(chosen), "age": round(reads, 2)})  # fmt: skip

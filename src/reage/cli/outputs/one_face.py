@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reage.cli.shared.options import parse_face
-from reage.cli.shared.progress import note_each, step_bar
+from reage.cli.shared.pictures import name_of, open_photo
+from reage.cli.shared.progress import EditBar
 from reage.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,20 +29,19 @@ def invert_person(
     With `tuned`, uses the code and the generator tuned to the face.
     """
     from reage.editor import QUALITIES
-    from reage.images import read_photo
     from reage.outputs.mixing import Person
 
     which = parse_face(face)
     if which == "all":
         raise UsageError("this command shows one face: give --face largest or a number from 1")
-    photo = read_photo(path)
-    note_each(photo.notices)
+    photo = open_photo(path)
     faces = editor.choose_faces(photo, (), which)
     quality, paste = options["quality"], options.get("paste", "delta")
     if tuned is not None:
         return Person(path.stem, photo, editor.prepare_tuned(photo, faces, tuned, paste))
-    with step_bar(path.name, QUALITIES[quality].step) as bar:
+    with EditBar(name_of(path)) as bar:
+        show = bar.of_inversions(QUALITIES[quality])
         found = editor.invert(
-            photo, faces, paste=paste, quality=quality, seed=options["seed"], on_step=bar.update
+            photo, faces, paste=paste, quality=quality, seed=options["seed"], on_step=show
         )
     return Person(path.stem, photo, found[0])

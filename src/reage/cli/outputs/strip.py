@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
+from reage.cli.shared.console import emit, json_option, note_each, say
 from reage.cli.shared.options import (
     ages_option,
     direction_option,
+    dry_run_option,
     face_option,
     hair_option,
     keep_inputs,
@@ -20,10 +22,12 @@ from reage.cli.shared.options import (
     parse_same_ages,
     paste_option,
     photos_argument,
+    plan_files,
     quality_option,
     seed_option,
 )
-from reage.cli.shared.progress import note_each, say
+from reage.cli.shared.pictures import PIPE, name_of, open_photo
+from reage.cli.shared.progress import EditBar
 from reage.errors import ReageError, UsageError
 
 
@@ -41,6 +45,8 @@ from reage.errors import ReageError, UsageError
 @hair_option
 @seed_option
 @output_options("strip.png|jpg|pdf")
+@json_option
+@dry_run_option
 def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
     """Draw a grid: each person in PHOTOS, before and at several ages.
 
@@ -55,24 +61,31 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
     face = parse_face(options["face"])
     keep_inputs(output, photos)
     check_page(output, overwrite=options["overwrite"])
+    if options["dry_run"]:
+        return plan_files(photos, [output])
     editor = open_editor(options)
     rows, failed = [], 0
     for path in photos:
+        name = name_of(path)
         try:
-            result = editor.edit(path, targets, face=face, paste=options["paste"],
-                                 quality=options["quality"], seed=options["seed"])  # fmt: skip
+            with EditBar(name) as bar:
+                result = editor.edit(open_photo(path), targets, face=face, paste=options["paste"],
+                                     quality=options["quality"], seed=options["seed"],
+                                     on_step=bar.update)  # fmt: skip
         except UsageError:
             raise
         except ReageError as error:
+            emit({"photo": {"file": name}, "error": str(error)})
             if len(photos) == 1:
                 raise
             click.echo(f"reage: {error}", err=True)
             failed += 1
             continue
-        note_each(result.notices)
-        rows += face_rows(result, path.stem)
-        for edit in result.edits:
-            say(f"{path}  {'; '.join(face.summary for face in edit.faces)}")
+        rows += face_rows(result, Path(name).stem)
+        note_each(notice for notice in result.notices if notice not in result.photo.notices)
+        emit({"photo": {"file": name}, "files": [str(output)], **result.to_dict()})
+        for edit in result:
+            say(f"{name if path == PIPE else path}  {edit.summary}")
     if not rows:
         raise ReageError(f"none of the {len(photos)} photos could be shown, see above")
     picture = draw_grid(rows, options["cell"])
@@ -82,3 +95,4 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
     say(f"{output}")
     if failed:
         raise ReageError(f"{failed} of {len(photos)} photos could not be shown, see above")
+    return None

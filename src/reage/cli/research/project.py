@@ -19,7 +19,7 @@ from reage.cli.shared.options import (
     points_option,
     seed_option,
 )
-from reage.cli.shared.progress import note_each, say, step_bar
+from reage.cli.shared.progress import EditBar, note_each, say
 from reage.errors import ImageError, UsageError
 from reage.files import check_place
 
@@ -169,10 +169,11 @@ def _project_face(
         if options["save_mp4"]
         else None
     )
-    with step_bar(name, config.step) as bar, video or nullcontext():
+    with EditBar(name) as bar, video or nullcontext():
+        show = bar.of_inversions(config)
 
         def on_step(step: Any) -> None:
-            bar.update(step)
+            show(step)
             if video is not None:
                 video.add(step.index, to_array(step.images[:, :3])[0])
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from reage.cli.shared.console import detail, emit, say
+from reage.cli.shared.pictures import name_of, open_photo
 from reage.errors import ReageError, UsageError
 from reage.files import real_path
 from reage.notices import one_line
@@ -19,6 +21,7 @@ __all__ = [
     "ages_option",
     "device_option",
     "direction_option",
+    "dry_run_option",
     "each_file",
     "edit_paste_option",
     "face_option",
@@ -38,12 +41,15 @@ __all__ = [
     "parse_targets",
     "paste_option",
     "photos_argument",
+    "plan_files",
     "points_option",
     "precision_option",
     "quality_option",
     "ray_option",
     "seed_option",
+    "shape_option",
     "shard_option",
+    "skin_option",
     "split_option",
     "tuned_option",
     "workers_option",
@@ -99,6 +105,23 @@ hair_option = click.option(
     default="grey",
     show_default=True,
     help="Whether hair turns grey with age or keeps its colour.",
+)
+skin_option = click.option(
+    "--skin",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the change of skin that is shown.",
+)
+shape_option = click.option(
+    "--shape",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the change of shape that is shown.",
+)
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Tell what would be read and written, and write nothing."
 )
 tuned_option = click.option(
     "--tuned",
@@ -181,19 +204,26 @@ def open_editor(options: Mapping[str, Any]) -> Editor:
     """Load the editor described by a command's options."""
     import gc
 
+    from reage.cli.shared.progress import waiting
+
     gc.disable()  # importing torch makes a million objects, none of them garbage: 0.1 s
     from reage.editor import load
 
     gc.enable()
     gc.freeze()
-    return load(
-        options["model"],
-        device=options["device"],
-        precision=options["precision"],
-        direction=options.get("direction"),  # not every command has one
-        vgg16=options["lpips"],
-        grey_hair=options.get("hair", "grey") == "grey",
-    )
+    with waiting(f"loading {options['model']}"):
+        editor = load(
+            options["model"],
+            device=options["device"],
+            precision=options["precision"],
+            direction=options.get("direction"),  # not every command has one
+            vgg16=options["lpips"],
+            grey_hair=options.get("hair", "grey") == "grey",
+        )
+    ager = "no ager" if editor.ager is None else f"ager {editor.ager.name}"
+    precision = str(editor.dtype).removeprefix("torch.")
+    detail(f"model {options['model']}, {ager}, on {editor.device} in {precision}")
+    return editor
 
 
 def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str) -> None:
@@ -208,12 +238,24 @@ def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str)
         except UsageError:
             raise  # it would stop every other file too
         except ReageError as error:
+            emit({"photo": {"file": name_of(file)}, "error": str(error)})
             if len(files) == 1:
                 raise
             click.echo(f"reage: {one_line(str(error))}", err=True)
             failed += 1
     if failed:
         raise ReageError(f"{failed} of {len(files)} {failure}, see above")
+
+
+def plan_files(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
+    """Tell what a command would read and write; raises as reading would."""
+    for path in inputs:
+        height, width = open_photo(path).pixels.shape[:2]
+        say(f"reads {name_of(path)}, {width} x {height}")
+    for path in outputs:
+        say(f"writes {path}")
+    read, written = ([str(path) for path in paths] for paths in (inputs, outputs))
+    emit({"dry_run": True, "photos": read, "files": written})
 
 
 def keep_inputs(output: Path, inputs: Sequence[Path]) -> None:

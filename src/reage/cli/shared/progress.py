@@ -1,39 +1,33 @@
-"""Progress bars on terminals, for stages of work and for inversions."""
+"""Progress bars on terminals, for stages of work and for edits."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import click
-
-from reage.notices import merge_notices, one_line
+from reage.cli.shared.console import note, note_each, quiet, say
+from reage.notices import one_line
 
 if TYPE_CHECKING:
-    from reage.inversion.projection import ProjectStep
+    from reage.inversion.projection import ProjectConfig, ProjectStep
+    from reage.types import EditStep
 
-__all__ = ["StageBar", "StepBar", "note", "step_bar"]
+__all__ = ["EditBar", "StageBar", "note", "note_each", "say", "waiting"]
 
-
-def say(line: str) -> None:
-    """Write one line to stdout, whatever the names in it hold."""
-    click.echo(one_line(line))
-
-
-def note(line: str) -> None:
-    """Write a note to stderr, which is not an error."""
-    click.echo(f"note: {one_line(line)}", err=True)
-
-
-def note_each(lines: Iterable[str]) -> None:
-    """Write notices to stderr; what several files lose in the same way is one line."""
-    for line in merge_notices(lines):
-        note(line)
+T = TypeVar("T")
+WHOLE = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
+STAGES = {
+    "detection": "finding faces",
+    "inversion": "preparing",
+    "search": "reading ages",
+    "editing": "ageing",
+}
 
 
 class StageBar:
-    """A tqdm bar that restarts for every stage; silent if stderr is not a terminal.
+    """A tqdm bar that restarts for every stage; silent with --quiet or without a terminal.
 
     With `what` it is there at once. `resumed`: the first that is told may stand on earlier runs,
     which count for nothing in the time that is left.
@@ -54,6 +48,12 @@ class StageBar:
         self.told, bar.total = True, total or None
         bar.update(done - bar.n)
 
+    def over(self, what: str, items: Iterable[T], total: int) -> Iterator[T]:
+        """Show how many of `items` have come."""
+        for done, item in enumerate(items, 1):
+            yield item
+            self.update(what, done, total)
+
     def write(self, line: str) -> None:
         """Write to stderr, above the bar."""
         self.bar.write(one_line(line), file=sys.stderr)
@@ -69,42 +69,72 @@ class StageBar:
         from tqdm import tqdm
 
         self.__exit__()
-        # disable=None: silent if stderr is not a terminal.
-        self.bar = tqdm(desc=what, disable=None, leave=False)
+        self.bar = tqdm(desc=what, disable=_hidden(), leave=False)
         self.what, self.told = what, False
         return self.bar
 
 
-class StepBar:
-    """A tqdm bar with the loss and the PSNR; starts again with every face."""
+class EditBar:
+    """A tqdm bar over a whole edit; silent with --quiet or without a terminal."""
 
-    def __init__(self, name: str, steps: int):
-        self.name, self.steps = name, steps
+    def __init__(self, name: str):
+        self.name = name
         self.bar: Any = None
 
-    def update(self, step: ProjectStep) -> None:
-        from tqdm import tqdm
+    def update(self, step: EditStep) -> None:
+        """Show how far the edit is."""
+        bar = self._begin() if self.bar is None else self.bar
+        bar.set_description_str(f"{self.name}: {STAGES[step.stage]}", refresh=False)
+        if step.inversion is not None:
+            losses, psnr = step.inversion.losses, step.inversion.psnr
+            bar.set_postfix_str(
+                f"loss {float(losses.mean()):.3f}, {float(psnr.mean()):.1f} dB", refresh=False
+            )
+        bar.update(step.share - bar.n)
+        bar.refresh()
 
-        if self.bar is None or step.index == 0:
-            self.close()
-            # disable=None: silent if stderr is not a terminal.
-            self.bar = tqdm(total=self.steps, desc=self.name, disable=None, leave=False)
-        self.bar.update(step.index + 1 - self.bar.n)
-        self.bar.set_postfix_str(
-            f"loss {float(step.losses.mean()):.3f}, {float(step.psnr.mean()):.1f} dB"
-        )
+    def of_inversions(self, config: ProjectConfig | None) -> Callable[[ProjectStep], None]:
+        """Return what shows inversions alone, a bar for each; None: there are none."""
+        from reage.types import EditStep
+
+        def show(step: ProjectStep) -> None:
+            if step.index == 0:
+                self.close()
+            share = 1.0 if config is None else min((step.index + 1) / config.step, 1.0)
+            self.update(EditStep("inversion", share, step))
+
+        return show
 
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
+            self.bar = None
 
-    def __enter__(self) -> StepBar:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def _begin(self) -> Any:
+        from tqdm import tqdm
 
-def step_bar(name: str, steps: int) -> StepBar:
-    """Make a bar for `steps` steps a face."""
-    return StepBar(name, steps)
+        self.bar = tqdm(total=1.0, disable=_hidden(), leave=False, bar_format=WHOLE)
+        return self.bar
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show what is done meanwhile, where no share of it is known."""
+    from tqdm import tqdm
+
+    bar = tqdm(desc=what, disable=_hidden(), leave=False, bar_format="{desc} ...")
+    try:
+        yield
+    finally:
+        bar.close()
+
+
+def _hidden() -> bool | None:
+    """Return tqdm's `disable`: None hides a bar if stderr is not a terminal."""
+    return True if quiet() else None

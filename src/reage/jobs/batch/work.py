@@ -96,7 +96,7 @@ class Worker:
         lost: list[str] = []
         with name_errors(self.output / item.outputs[0]), write_together() as write:
             for place, edit in zip(item.outputs, edits, strict=True):
-                mark = _mark(edit) if self.task.mark else None
+                mark = edit.mark if self.task.mark else None
                 target = self.output / place
                 lost += write_photo(
                     edit.photo, target, mark=mark, overwrite=True, write=write
@@ -135,14 +135,6 @@ def _read(item: Item) -> Photo:
             reason = "it has a password" if isinstance(error, RuntimeError) else "it is damaged"
         raise ImageError(f"{item.key} cannot be read from the ZIP: {reason}") from error
     return decode_photo(data, Path(item.key))
-
-
-def _mark(edit: Edit) -> str:
-    changes = "; ".join(
-        f"face {face.number} {face.before.age:.0f} to {face.after.age:.0f} years"
-        for face in edit.faces
-    )
-    return f"Re-aged by reage, partly synthetic: {changes}"
 
 
 def _row(key: str, place: str, edit: Edit, face: AgedFace) -> dict[str, Any]:
