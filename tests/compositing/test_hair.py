@@ -12,7 +12,7 @@ from PIL import Image
 
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.facial import LOWER
-from reage.compositing.hair.greying import grey_crop, grey_hair, grey_share
+from reage.compositing.hair.greying import grey_crop, grey_hair, grey_share, turned_grey
 from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
 from reage.compositing.hair.regions import BROWS, OUTLINE, SKIN, box_mean, filled, sized
 from reage.compositing.hair.segmentation import WINDOWS, Hair, Window, faces_beside, find_hair
@@ -442,3 +442,50 @@ class TestEditor:
             for e in (editor, replace(editor, grey_hair=False))
         ]
         assert np.array_equal(*alone)
+
+
+class TestLight:
+    def test_half_grey_dark_hair_does_not_fall_into_blotches(self):
+        """How far locks differ, by what they are in the mean, hardly grows where half is grey."""
+        rng = np.random.default_rng(0)
+        locks, strands = (box_mean(rng.normal(0, 1, (128, 128)), radius) for radius in (6, 1))
+        light = 0.1 + 0.02 * locks / locks.std() + 0.02 * strands / strands.std()
+        light = np.clip(light, 0.01, 1).astype(np.float32)
+        one = np.ones_like(light)
+        around = box_mean(light, 9).astype(np.float32)
+        shading = (around / around.mean()) ** 0.45
+        layers = 0 * one, one, around, shading, 0.5 * one, one
+        spread = float((light - around).std())
+        hair = Hair(np.zeros((4, 2)), WINDOWS[0], *layers, np.ones(3), 0.1, spread, 0.6)
+
+        def patchiness(picture: np.ndarray) -> float:
+            return float(box_mean(picture, 4).std() / picture.mean())
+
+        for amount, most in ((0.3, 1.7), (0.5, 1.3)):
+            share, shown = turned_grey(light, hair, hair.layers, amount)
+            assert patchiness(light + share * (shown - light)) < most * patchiness(light)
+
+    def test_hair_in_the_shadow_gets_no_lighter_than_skin_there(
+        self, astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
+    ):
+        across = 1 / (1 + np.exp((np.arange(256) - 128) / 4))[None, :, None]
+        half = np.rint(astronaut * (0.08 + 0.92 * across)).astype(np.uint8)
+        found = hair_in(half, face, finders)
+        assert found is not None
+        photo = half.copy()
+        grey_hair(photo, found, 1.0)
+        rise = (photo @ LUMA - half @ LUMA)[30:100]
+        assert face.landmarks is not None
+        skin = (half @ LUMA)[mesh_mask(half, face.landmarks[SKIN[1], :2])].max()
+        assert rise[:, 80:110].max() > 60
+        assert (photo @ LUMA)[30:100, 160:].max() <= max(skin, (half @ LUMA)[30:100, 160:].max())
+
+    def test_a_dark_face_before_a_bright_sky_keeps_dark_hair(
+        self, astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
+    ):
+        dark = np.rint(0.12 * astronaut).astype(np.uint8)
+        found = hair_in(dark, face, finders)
+        if found is not None:
+            photo = dark.copy()
+            grey_hair(photo, found, 1.0)
+            assert (photo @ LUMA).max() < 0.3 * 255

@@ -99,7 +99,8 @@ class PreparedFace:
         """Return a change at one age with its place in the photo."""
         view = self.view
         picture = self.picture if self.paste == "replace" else None
-        return FaceLayer(view.crop.quad, view.mask, view.skin, change, picture, tone=view.tone)
+        mask = view.mask_for(self.paste)
+        return FaceLayer(view.crop.quad, mask, view.skin, change, picture, tone=view.tone)
 
 
 @runtime_checkable

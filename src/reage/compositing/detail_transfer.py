@@ -25,6 +25,7 @@ from reage.compositing.skin_mask import (
     skin_likelihood,
 )
 from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothstep
+from reage.compositing.visible import light_shown
 from reage.faces.face import Face
 from reage.faces.sampling import interpolate
 from reage.faces.squares import quad_side
@@ -56,7 +57,6 @@ FINE = 0.014  # of FFHQ's square's side: of the Gaussian that parts wrinkles fro
 TONE = (0.75, 1.16, 1.4)
 SMALL, LARGE = 60, 140  # pixels of FFHQ's square: none is added below, all above
 TURNED = (-0.15, 0.08)  # of `_facing`: profiles, whose mesh is a guess, get none
-BURNT, DARK = (0.9, 0.99), (0.02, 0.08)  # luma between which light is too strong, too weak for it
 MASK_SIDE = 160  # pixels across, at which skin is told from hair
 MOST_WIDE = 720  # pixels at which a face's detail is laid out: exemplars have no finer
 # How an exemplar suits a face: differences that count one each. Then those that look alike differ
@@ -281,8 +281,7 @@ def _multiply(target: np.ndarray, seen: np.ndarray, detail: np.ndarray) -> None:
         part = slice(*rows)
         logs = detail[part] if len(detail) == height else enlarge_rows(whole, rows, width, height)
         light = (seen[part] @ LUMA) / full
-        logs = logs * smoothstep((BURNT[1] - light) / (BURNT[1] - BURNT[0]))
-        logs *= smoothstep((light - DARK[0]) / (DARK[1] - DARK[0]))
+        logs = logs * light_shown(light)
         for channel in range(3):
             values = (target[part, :, channel] + offset) * np.exp(np.float32(TONE[channel]) * logs)
             target[part, :, channel] = np.clip(np.rint(values - offset), 0, full)

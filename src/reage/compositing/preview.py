@@ -38,7 +38,7 @@ def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMo
     """Render the same before hair greying and warp, `[N, 3, 128, 128]`."""
     if paste == "none":
         return to_age_square(view, picture + change.added).clamp(-1, 1)
-    mask = torch.from_numpy(view.mask)[None, None].to(change.added)
+    mask = torch.from_numpy(view.mask_for(paste))[None, None].to(change.added)
     photo = to_tensor(view.age_crop.image).to(change.added)
     if paste == "replace":
         weight = to_age_square(view, mask)

@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.compositing.bands import LUMA
+from reage.compositing.change import PasteMode
 from reage.compositing.tone import Tone, has_one_tone, neutral_print
+from reage.compositing.visible import exposure
 from reage.errors import ImageError
 from reage.faces.face import Face
 from reage.faces.readings import AgeReading
@@ -65,9 +67,18 @@ class FaceView:
         return eye_mask(self.face.points, self.crop.quad, self.crop.resolution)
 
     @cached_property
+    def open(self) -> np.ndarray:
+        """Where the photo's own pixels can take a change in the ager's square, `[R, R]`, 0..1."""
+        return self.mask * exposure(self.crop.image, self.mask)
+
+    @cached_property
     def skin(self) -> np.ndarray:
         """Where the skin's detail may change in the ager's square, `[R, R]`, 0..1."""
-        return self.mask * (1 - self.eyes)
+        return self.open * (1 - self.eyes)
+
+    def mask_for(self, paste: PasteMode) -> np.ndarray:
+        """Where an edit shows in one paste mode, `[R, R]`, 0..1."""
+        return self.open if paste == "delta" else self.mask
 
 
 def view_face(

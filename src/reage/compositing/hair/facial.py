@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.regions import CHIN, SKIN, TOP, box_mean, filled
 
-__all__ = ["Matte", "beard_in", "beard_of", "brows_in"]
+__all__ = ["Matte", "beard_in", "beard_of", "brows_in", "cheeks_light", "side_light"]
 
 # Of MediaPipe's mesh: around each brow, and its upper edge.
 BROW_OUTLINES = (
@@ -20,6 +20,7 @@ BROW_OUTLINES = (
 UPPER = 5  # points of the outline that are its upper edge
 WIDER = 1.15  # the hairs reach a little beyond it
 BROW_BARE, BROW_DENSE = 0.06, 0.3  # see Matte
+BROW_SHADE = 0.45  # of the skin's light above the brows, that of skin beside them at least
 LEAST = 0.12  # by which brows have to be darker than the skin, of its light
 ABOVE = 0.5  # heights of a brow above it, where the skin is looked at
 # Between the brows, and down the bridge of the nose, where glasses sit; half the width looked at,
@@ -50,6 +51,7 @@ FINE, COARSE = 0.012, 0.03  # heights of the face: grain of hairs, and of locks
 WEIGHTS = np.array([6.35, -4.39, 1.59, -82.09, -2.86, -5.63, 69.77, 2.35, -2.03])
 DOUBTFUL, CERTAIN = 0.4, 1.0
 BARE, DENSE = 0.08, 0.48  # see Matte
+SEEN = 0.3  # of the nearer cheek's size: where the farther one shows less, it says nothing
 SHADE = 0.72  # of the cheeks' light, that of skin in the shade
 
 
@@ -86,8 +88,11 @@ def brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
         return Matte(np.zeros_like(light), skin, skin, BROW_BARE, BROW_DENSE)
     first, second = (_brow(light, mesh[outline]) for outline in BROW_OUTLINES)
     left = first.weight >= second.weight
-    weight, skin = np.maximum(first.weight, second.weight), np.where(left, first.skin, second.skin)
-    return Matte(weight, skin, skin, BROW_BARE, BROW_DENSE)
+    skin, around = (
+        np.where(left, *pair) for pair in ((first.skin, second.skin), (first.open, second.open))
+    )
+    weight = np.maximum(first.weight, second.weight)
+    return Matte(weight, skin, around, BROW_BARE, BROW_DENSE)
 
 
 def _dip(light: np.ndarray, mesh: np.ndarray) -> float:
@@ -113,12 +118,13 @@ def _brow(light: np.ndarray, outline: np.ndarray) -> Matte:
     above = filled(np.concatenate([upper + 0.4 * up, (upper + up)[::-1]]), side)
     within = filled(middle + WIDER * (outline - middle), side)
     skin = max(float(np.median(light[above])), 0.02) if above.any() else 1.0
+    # The lightest nearby: at the temples skin lies in the shade.
+    near = np.clip(_lightest(light, side // 42), BROW_SHADE * skin, skin)
     seen = above.any() and within.any()
     if not seen or float(np.percentile(light[within], 25)) > (1 - LEAST) * skin:
         within = np.zeros_like(within)
     weight = box_mean(within, max(side // 256, 1))
-    around = np.full_like(light, skin)
-    return Matte(weight, around, around, BROW_BARE, BROW_DENSE)
+    return Matte(weight, near, np.full_like(light, skin), BROW_BARE, BROW_DENSE)
 
 
 def beard_in(image: np.ndarray, mesh: np.ndarray) -> float:
@@ -179,7 +185,7 @@ def beard_of(light: np.ndarray, mesh: np.ndarray) -> Matte:
     middle = mesh[LIPS].mean(0)
     outline = mesh[BEARD]
     jaw = slice(1, 16)
-    dark = light[filled(mesh[LOWER], side)] < LONG_DARK * np.median(_cheeks_light(light, mesh))
+    dark = light[filled(mesh[LOWER], side)] < LONG_DARK * np.median(cheeks_light(light, mesh))
     below = LONG if dark.size and dark.mean() > LONG_SHARE else BELOW
     outline[jaw] = middle + BELOW * (outline[jaw] - middle)
     outline[CHINS] = middle + below / BELOW * (outline[CHINS] - middle)
@@ -187,17 +193,34 @@ def beard_of(light: np.ndarray, mesh: np.ndarray) -> Matte:
     outline[NOSE] += NOSE_SHADE * (middle - outline[NOSE])
     within = filled(outline, side) & ~filled(middle + 1.05 * (mesh[LIPS] - middle), side)
     weight = box_mean(within, max(side // 128, 1))
-    skin = np.maximum(_cheeks_light(light, mesh), 0.02)
+    skin = np.maximum(cheeks_light(light, mesh), 0.02)
     # The lightest nearby is the skin between the hairs, in the shade as it is; a dense beard
     # shows none.
-    levels = Image.fromarray(np.rint(255 * np.clip(light, 0, 1)).astype(np.uint8))
-    size = 2 * max(side // 85, 1) + 1
-    lightest = np.asarray(levels.filter(ImageFilter.RankFilter(size, int(0.85 * size**2)))) / 255
-    between = np.clip(box_mean(lightest, size // 2), SHADE * skin, skin)
+    between = np.clip(_lightest(light, max(side // 85, 1)), SHADE * skin, skin)
     return Matte(weight, between, skin, BARE, DENSE)
 
 
-def _cheeks_light(light: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+def _lightest(light: np.ndarray, reach: int) -> np.ndarray:
+    """What is light among the pixels so far around, `[S, S]`."""
+    levels = Image.fromarray(np.rint(255 * np.clip(light, 0, 1)).astype(np.uint8))
+    size = 2 * reach + 1
+    rank = ImageFilter.RankFilter(size, int(0.85 * size**2))
+    return box_mean(np.asarray(levels.filter(rank)) / 255, reach)
+
+
+def side_light(light: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+    """Light that falls on each side of a head, by that of the brighter cheek, `[S, S]` in 0..1.
+
+    1 where one cheek is hardly seen.
+    """
+    sizes = [filled(mesh[part], len(light)).sum() for part in SKIN[:2]]
+    if min(sizes) < SEEN * max(sizes):
+        return np.ones_like(light)
+    skin = cheeks_light(light, mesh)
+    return skin / max(float(skin.max()), 0.02)
+
+
+def cheeks_light(light: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """Light of skin `[S, S]`: that of each cheek, and between them what lies between."""
     side = len(light)
     cheeks = [filled(mesh[part], side) for part in SKIN[:2]]

@@ -31,6 +31,7 @@ AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
 GREY_AT = 0.0, 0.06, 0.18, 0.37, 0.59, 0.80, 0.95
 WHITE = 0.78  # light of white hair, of the brighter skin's, within
 WHITES = 0.35, 0.66
+BACKLIT = 1.8  # of the brighter skin's light: white hair of a dark face is no lighter than that
 STRANDS, MOST = 0.7, 2.8  # power of the gain of light that strands get, and the most of it
 GLEAM, SHADE = 0.4, 0.8  # of the light of white hair: by which strands differ from it at most
 TINT = np.array([0.0, -0.005, -0.02], np.float32)  # of white hair, of its light
@@ -88,7 +89,9 @@ def turned_grey(
     lighter = np.tanh((light - base) / (2 * max(hair.spread, 1e-3)))
     turn = 0.5 + BY_PLACE * (late[at] - 0.5) - BY_LIGHT / 2 * lighter * strands_first[at]
     share[at] *= np.clip((amount * (1 + SOFT) - np.clip(turn, 0, None)) / SOFT, 0, 1)
-    white = float(np.clip(WHITE * hair.skin, *WHITES))
+    # A face in front of a bright sky is dark in all its skin, and so is its hair.
+    least = min(WHITES[0], BACKLIT * hair.skin)
+    white = float(np.clip(WHITE * hair.skin, least, WHITES[1]))
     goal = np.maximum(white * shading[at], base)
     strands = (light - base) * np.minimum((goal / base) ** STRANDS, MOST)
     # What is lighter at the edge is the skin that shows through, no gleam.

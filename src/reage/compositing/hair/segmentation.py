@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from reage.compositing.hair.facial import Matte, beard_of, brows_in
+from reage.compositing.hair.facial import Matte, beard_of, brows_in, side_light
 from reage.compositing.hair.mask import (
     PERSON_SIDE,
     HairFinders,
@@ -46,6 +46,10 @@ LEAST_HAIR = 0.003  # of the square
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 SMOOTH, EDGE = 3, 2e-4  # places and squared light: of the guided filter
 NEARBY = 9  # places on each side, over which the light of hair is evened
+INNER, EDGE_COUNTS = 0.8, 0.02  # share around of what is well within hair; what others count
+BESIDE = 5  # places on each side, over which what lies beside hair is looked at
+CONTRAST = 0.06, 0.16  # of light, between which hair is told from that by its light
+RIM, RIM_HAIR = 2.2, 0.5  # see `_at_rim`: how far it reaches, and what may be hair at all
 SHADING = 0.45  # power of the hair's own shading that is left when it is white
 LEAST_PART = 8.0  # places
 TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
@@ -171,11 +175,13 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window) -> Hair | None:
     if weights.sum() < LEAST_PART:
         return None
     mean = float((light * weights).sum() / weights.sum())
-    weight = box_mean(weights, NEARBY)
-    nearby = box_mean(light * weights, NEARBY) / np.maximum(weight, 0.01)
-    around = np.where(weight > 0.01, nearby, mean)
+    # Within it: its edge has light of the skin beside.
+    inner = np.clip((box_mean(head.share, SMOOTH) - INNER) / (1 - INNER), EDGE_COUNTS, 1)
+    weight = box_mean(weights * inner, NEARBY)
+    nearby = box_mean(light * weights * inner, NEARBY) / np.maximum(weight, 1e-5)
+    around = np.where(weight > 0.01 * EDGE_COUNTS, nearby, mean)
     spread = float(np.sqrt((np.square(light - around) * weights).sum() / weights.sum()))
-    slope, offset = _guided(light, head.share, shown)
+    slope, offset = _at_rim(head, around, *_guided(light, head.share, shown))
     for matte, _ in facial:
         slope, offset = slope + matte.slope, offset + matte.offset
     beside = np.prod([1 - part.weight for _, part in facial], axis=0)
@@ -206,6 +212,8 @@ def _hair_on_head(head: Head, around: np.ndarray, beside: np.ndarray) -> _Part:
     """Hair on the head; `beside` `[S, S]` is how far a pixel is from facial hair, 0..1."""
     mean = float((head.light * head.share).sum() / max(head.share.sum(), 1e-6))
     shading = (np.maximum(around, 0.02) / max(mean, 0.02)) ** SHADING
+    # White hair in the shadow is no lighter than skin there.
+    shading = shading * side_light(head.light, head.mesh)
     return _Part(head.share, head.share * beside, shading, _late_from_temples(head), 1.0)
 
 
@@ -240,6 +248,25 @@ def _late_from_temples(head: Head) -> np.ndarray:
     height = np.hypot(*(head.mesh[TOP] - head.mesh[CHIN]))
     away = np.min([np.hypot(x - at[0], y - at[1]) for at in head.mesh[TEMPLES]], axis=0)
     return np.clip(away / (FAR * height), 0, 1)
+
+
+def _at_rim(
+    head: Head, around: np.ndarray, slope: np.ndarray, offset: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tell hair from what lies beside it by light, along the edge of the hair `[S, S]`.
+
+    Pixels there are partly skin or wall, in the share that their light says; all of them turned
+    grey would be a pale band around the face.
+    """
+    beside = (1 - head.share) ** 2 * head.shown
+    other = box_mean(head.light * beside, BESIDE) / np.maximum(box_mean(beside, BESIDE), 1e-3)
+    contrast = around - other
+    known = np.clip((np.abs(contrast) - CONTRAST[0]) / (CONTRAST[1] - CONTRAST[0]), 0, 1)
+    known = known * np.clip(RIM * (1 - box_mean(head.share, SMOOTH)), 0, 1)
+    known = known * (box_mean(beside, BESIDE) > 1e-2)
+    there = np.clip(head.share / RIM_HAIR, 0, 1)
+    steep = there / np.where(known > 0, contrast, 1)
+    return slope + known * (steep - slope), offset + known * (-steep * other - offset)
 
 
 def _guided(light: np.ndarray, share: np.ndarray, shown: np.ndarray) -> list[np.ndarray]:

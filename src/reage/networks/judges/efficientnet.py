@@ -72,10 +72,14 @@ class EfficientNetLite0(nn.Module):
         self._blocks = nn.ModuleList(MBConv(*shape) for shape in BLOCKS)
 
     def forward(self, images: Tensor) -> list[Tensor]:
+        return self.first(images, len(TAPS))
+
+    def first(self, images: Tensor, count: int) -> list[Tensor]:
+        """Return the first `count` of the features; the layers behind them are not run."""
         # It was trained on (0..255 - 127) / 128, which is [-1, 1] within half a grey level.
         x = F.relu6(self._conv_stem(images.contiguous(memory_format=torch.channels_last)))
         kept = []
-        for i, block in enumerate(self._blocks):
+        for i, block in enumerate(self._blocks[: TAPS[count - 1] + 1]):
             x = block(x)
             if i in TAPS:
                 kept.append(x)
