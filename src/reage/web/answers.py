@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
+from reage.faces.readings import AgeReading
+from reage.outputs.framing import face_square
 from reage.web.jobs import Job, JobQueue
 from reage.web.sessions import OpenPhoto
 
@@ -17,7 +19,10 @@ __all__ = [
     "PhotoAnswer",
     "about_job",
     "about_photo",
+    "give_or_take",
 ]
+
+USUAL_ERROR = 6.0  # years, the age network's mean error on portraits with known ages
 
 
 class FaceAnswer(BaseModel):
@@ -25,8 +30,10 @@ class FaceAnswer(BaseModel):
 
     number: int = Field(description="from left to right, 1 is the first")
     box: list[float] = Field(description="x0, y0, x1, y1 in pixels of the photo")
+    square: list[int] = Field(description='left, top, side of the view "face", in pixels')
     age: float = Field(description="apparent age, years")
     spread: float = Field(description="standard deviation of the network's answer, years")
+    give_or_take: float = Field(description="the usual error of such a reading, years")
     pose: list[float] = Field(description="yaw, pitch, roll, degrees")
     chosen: bool = Field(description="whether it is in the edit")
     inverted: bool = Field(description="whether its latent code is known")
@@ -44,7 +51,7 @@ class PhotoAnswer(BaseModel):
     faces: list[FaceAnswer]
     inverting: list[str] = Field(description="ways of pasting that need chosen faces inverted")
     notices: list[str] = Field(description="what should be known about the file")
-    edits: dict = Field(default_factory=dict, description="of a project file: what was done")
+    edits: dict = Field(default_factory=dict, description="what was done with it")
 
 
 class AgeAnswer(BaseModel):
@@ -84,9 +91,12 @@ class JobAnswer(BaseModel):
     version: int
 
 
-def about_photo(
-    photo: OpenPhoto, inverting: Sequence[str], edits: dict | None = None
-) -> PhotoAnswer:
+def give_or_take(reading: AgeReading) -> float:
+    """Return the usual error of a reading, years: not the network's own deviation."""
+    return round(float(getattr(reading, "give_or_take", USUAL_ERROR)), 1)
+
+
+def about_photo(photo: OpenPhoto, inverting: Sequence[str]) -> PhotoAnswer:
     """Describe an open photo; `inverting` are the ways of pasting that need codes."""
     height, width = photo.photo.pixels.shape[:2]
     faces = []
@@ -97,8 +107,10 @@ def about_photo(
             FaceAnswer(
                 number=number,
                 box=[round(v, 1) for v in face.box],
+                square=list(face_square(face, width, height)[:3]),
                 age=round(reading.age, 1),
                 spread=round(reading.spread, 1),
+                give_or_take=give_or_take(reading),
                 pose=[round(v, 1) for v in face.pose],
                 chosen=number in photo.chosen,
                 inverted=found is not None,
@@ -114,7 +126,7 @@ def about_photo(
         faces=faces,
         inverting=list(inverting),
         notices=[*photo.photo.notices, *photo.notices],
-        edits=edits or {},
+        edits=photo.edits,
     )
 
 

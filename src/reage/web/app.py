@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -16,11 +17,11 @@ from reage.editor import Editor
 from reage.errors import FaceError, ImageError, LatentError, ModelError, ReageError
 from reage.memory import return_memory
 from reage.models.registry import model_card
-from reage.web import downloads, jobroutes, making, mixing, photos
+from reage.web import closeups, downloads, jobroutes, making, mixing, photos
 from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate, address_of
 from reage.web.jobs import QueueFull
 from reage.web.places import sweep_folders
-from reage.web.requests import StudioOf
+from reage.web.requests import OwnSession, StudioOf
 from reage.web.sessions import ServerFull
 from reage.web.settings import ServerSettings
 from reage.web.studio import Studio
@@ -29,6 +30,7 @@ __all__ = ["create_app"]
 
 STATIC = Path(__file__).parent / "static"
 API = "/api/v1"
+Tab = Annotated[str, Query(max_length=64)]
 SWEEP_EVERY = 30.0  # seconds
 ABOUT = """Show the faces of photos and videos at other ages. Uploads are the raw bytes of the file
 (`curl --data-binary @photo.jpg -H "content-type: application/octet-stream"`). What is opened
@@ -67,7 +69,7 @@ def create_app(editor: Editor, settings: ServerSettings | None = None) -> FastAP
     app.add_middleware(Gate, door=app.state.door)
     app.add_exception_handler(ReageError, _refuse)
     api = APIRouter(prefix=API)
-    for part in (photos, downloads, mixing, making, jobroutes):
+    for part in (photos, downloads, closeups, mixing, making, jobroutes):
         api.include_router(part.router)
     api.include_router(_server_routes())
     app.include_router(api)
@@ -119,6 +121,7 @@ def _server_routes() -> APIRouter:
             "licence": "?" if config is None else config.licence,
             "resolution": None if config is None else config.generator.resolution,
             "card": _card(settings.model),
+            "languages": sorted(path.stem for path in (STATIC / "texts").glob("*.js")),
             "local": settings.is_local,
             "idle_minutes": settings.idle_minutes,
             "max_photo": settings.max_photo,
@@ -133,11 +136,19 @@ def _server_routes() -> APIRouter:
             studio.sessions.close(session)
         response.delete_cookie(SESSION_COOKIE)
 
+    @router.post("/session/enter", status_code=204)
+    async def enter(session: OwnSession, tab: Tab) -> None:
+        """A tab shows the page: the session stays while one does."""
+        session.tabs.add(tab)
+
     @router.post("/session/leave", status_code=204)
-    async def leave(request: Request, studio: StudioOf) -> None:
-        """The page was closed: forget the session soon, unless it comes back (a reload)."""
+    async def leave(request: Request, studio: StudioOf, tab: Tab = "") -> None:
+        """The last tab was closed: forget the session soon, unless one comes back (a reload)."""
         session = studio.sessions.find(request.cookies.get(SESSION_COOKIE))
-        if session is not None:
+        if session is None:
+            return
+        session.tabs.discard(tab)
+        if not session.tabs:
             session.used -= max(studio.settings.idle_minutes * 60 - 90, 0)
 
     return router
@@ -156,6 +167,10 @@ def _pages() -> APIRouter:
     @router.get("/")
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
+
+    @router.get("/sw.js")
+    async def service_worker() -> FileResponse:
+        return FileResponse(STATIC / "sw.js", headers={"cache-control": "no-cache"})
 
     @router.get("/login")
     async def login_page(request: Request) -> HTMLResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Annotated, Literal
@@ -32,6 +33,7 @@ from reage.web.jobs import Job
 from reage.web.pictures import SUFFIXES, as_file, as_moving
 from reage.web.requests import (
     AskedLook,
+    Focus,
     Look,
     OpenedPhoto,
     OwnSession,
@@ -44,7 +46,7 @@ from reage.web.requests import (
 from reage.web.sessions import OpenPhoto
 from reage.web.studio import Studio
 
-__all__ = ["router"]
+__all__ = ["Row", "full_size", "router"]
 
 router = APIRouter(tags=["downloads"])
 Moving = Literal[".mp4", ".gif", ".webp"]
@@ -67,8 +69,17 @@ async def download(
 
 
 def _download(studio: Studio, photo: OpenPhoto, look: Look, suffix: str) -> bytes:
-    made = _moved if look.direction is not None else _aged
-    return as_file(made(studio, photo, look), suffix, look.mark)
+    return as_file(full_size(studio, photo, look), suffix, look.mark)
+
+
+def full_size(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
+    """The photo at full size with a look; the newest is kept, for what is looked at closely."""
+    kept = photo.kept  # before the work, meanwhile faces may be chosen
+    key = f"{sorted(look.ages.items())} {look.paste} {look.direction} {look.strength}"
+    if key not in kept.full:
+        made = _moved if look.direction is not None else _aged
+        kept.full = {key: made(studio, photo, look)}
+    return kept.full[key]
 
 
 def _aged(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
@@ -93,28 +104,43 @@ def _moved(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
 
 
 @router.get("/photos/{photo_id}/strip", response_class=Response)
-async def strip(photo: OpenedPhoto, studio: StudioOf, look: AskedLook, to: Row) -> Response:
-    """The first chosen face at a row of ages, or of strengths of a direction, labelled: a PNG."""
+async def strip(
+    photo: OpenedPhoto,
+    studio: StudioOf,
+    look: AskedLook,
+    to: Row,
+    face: Focus = 0,
+    words: bool = True,
+) -> Response:
+    """One chosen face at a row of ages, or of strengths of a direction, labelled: a PNG."""
     if look.direction is None and not to:
         raise UsageError("no ages are asked for; give some, such as to=20&to=40&to=60")
     if look.direction is None:
         as_targets(to)
-    data = await studio.do(_strip, studio, photo, look, to)
+    data = await studio.do(_strip, studio, photo, look, to, face, words)
     what = "ages" if look.direction is None else look.direction.replace(":", "")
     return attachment(data, named_after(photo.name, what, ".png"), "image/png")
 
 
-def _strip(studio: Studio, photo: OpenPhoto, look: Look, to: list[float]) -> bytes:
+def _strip(
+    studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int, words: bool
+) -> bytes:
     if look.direction is None:
-        panels = _panels_of_ages(studio, photo, look.paste, to)
+        panels = _panels_of_ages(studio, photo, look.paste, to, focus)
     else:
-        panels = _panels_of_strengths(studio, photo, look.paste, look.direction)
+        panels = _panels_of_strengths(studio, photo, look.paste, look.direction, focus)
+    if not words:  # numbers alone, for languages whose letters are not in the font
+        panels = [
+            replace(panel, label=panel.label.replace("photo", "·"), note="") for panel in panels
+        ]
     mark = "Made by reage: synthetic " + ("ages" if look.direction is None else "faces")
     return as_file(photo_from_array(draw_strip(panels)), ".png", mark)
 
 
-def _panels_of_ages(studio: Studio, photo: OpenPhoto, paste: str, to: list[float]) -> list[Panel]:
-    live = studio.live(photo, paste, "face")
+def _panels_of_ages(
+    studio: Studio, photo: OpenPhoto, paste: str, to: list[float], focus: int
+) -> list[Panel]:
+    live = studio.live(photo, paste, "face", focus)
     face = live.traced.faces[0]
     own = face.view.reading.age
     panels = [Panel(live.traced.search.photo.rgb8, "photo", f"reads {own:.0f}")]
@@ -126,10 +152,10 @@ def _panels_of_ages(studio: Studio, photo: OpenPhoto, paste: str, to: list[float
 
 
 def _panels_of_strengths(
-    studio: Studio, photo: OpenPhoto, paste: str, direction: str
+    studio: Studio, photo: OpenPhoto, paste: str, direction: str, focus: int
 ) -> list[Panel]:
     low, high = studio.directions.span(direction)
-    small, faces = studio.framed(photo, paste, "face", coded=True)
+    small, faces = studio.framed(photo, paste, "face", focus, coded=True)
     strengths = torch.linspace(low, high, PANELS).tolist()
     ager = studio.directions.ager(direction)
     edits = studio.editor.move(small, faces[:1], ager, strengths)
@@ -266,6 +292,6 @@ async def save_project(
 async def load_project(request: Request, session: OwnSession, studio: StudioOf) -> PhotoAnswer:
     """Open a .reage file."""
     async with received(request) as file:
-        photo, edits = await studio.do_opening(lambda: studio.open_project(file.read()))
+        photo = await studio.do_opening(lambda: studio.open_project(file.read()))
     studio.sessions.add(session, photo)
-    return studio.about(photo, edits)
+    return studio.about(photo)

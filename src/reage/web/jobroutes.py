@@ -7,13 +7,17 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException
+from fastapi import Path as InPath
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from reage.web.answers import JobAnswer, about_job
 from reage.web.files import file_answer
 from reage.web.jobs import Job, JobQueue
+from reage.web.pictures import made_pictures, picture_in
 from reage.web.requests import OwnJob, OwnSession, StudioOf
 
 __all__ = ["router"]
@@ -108,9 +112,31 @@ async def cancel(job: OwnJob, studio: StudioOf) -> JobAnswer:
     return about_job(job, studio.jobs)
 
 
+@router.get("/{job_id}/pictures")
+async def list_pictures(job: OwnJob) -> list[str]:
+    """The names of the pictures that a folder's job made."""
+    return made_pictures(_made(job))
+
+
+@router.get("/{job_id}/pictures/{index}", response_class=Response)
+async def thumbnail(job: OwnJob, index: Annotated[int, InPath(ge=0)]) -> Response:
+    """One of them, small."""
+    path = _made(job)
+    names = made_pictures(path)
+    if index >= len(names):
+        raise HTTPException(404, f"there are {len(names)} pictures")
+    data = await asyncio.to_thread(picture_in, path, names[index])
+    return Response(data, media_type="image/jpeg")
+
+
 @router.get("/{job_id}/file", response_class=FileResponse)
 async def file(job: OwnJob) -> FileResponse:
     """What a job made."""
+    made = _made(job)
+    return file_answer(made, str(job.result.get("name", made.name)))
+
+
+def _made(job: Job) -> Path:
     if job.state != "done" or job.file is None or not job.file.is_file():
         raise HTTPException(404, "this job has made no file (yet)")
-    return file_answer(job.file, str(job.result.get("name", job.file.name)))
+    return job.file

@@ -124,7 +124,8 @@ async def video(
     to: Annotated[str, Query(max_length=200, description="70, or FACE:AGE,... by person")],
     name: Name = "video.mp4",
     which: Annotated[str, Query(pattern="^(largest|all|[1-9][0-9]?)$")] = "largest",
-    preview: Annotated[float, Query(ge=0, le=60, description="seconds; 0: all")] = 0.0,
+    preview: Annotated[float, Query(ge=0, le=3600, description="seconds; 0: all")] = 0.0,
+    start: Annotated[float, Query(ge=0, description="seconds, of a preview")] = 0.0,
 ) -> JobAnswer:
     """People of a video at other ages: a job (the body is the file)."""
     ages = ages_of(to) if ":" in to else _years(to)
@@ -139,7 +140,7 @@ async def video(
     config = VideoConfig(
         to=ages,
         which=int(which) if which.isdecimal() else which,
-        preview=Preview(preview) if preview else None,
+        preview=Preview(preview, start) if preview else None,
     )
     output = place / "aged.mp4"
     work = partial(_film, editor=studio.editor, source=source, output=output, config=config)

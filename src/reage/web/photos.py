@@ -12,13 +12,21 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from reage.errors import UsageError
-from reage.faces.face import parse_points
+from reage.faces.face import Face, parse_points
 from reage.outputs.framing import frame_photo
-from reage.web.answers import DirectionAnswer, JobAnswer, PhotoAnswer, about_job
+from reage.web.answers import (
+    DirectionAnswer,
+    JobAnswer,
+    PhotoAnswer,
+    about_job,
+    give_or_take,
+)
 from reage.web.jobs import Job
+from reage.web.marking import face_in_box
 from reage.web.pictures import as_shown
 from reage.web.requests import (
     AskedLook,
+    Focus,
     Look,
     Name,
     OpenedPhoto,
@@ -46,6 +54,18 @@ class ChooseRequest(BaseModel):
 
     faces: Faces
     quality: Quality | None = Field(None, description="none: as before")
+
+
+class MarkRequest(BaseModel):
+    """Where a face is that was not found, in pixels of the photo."""
+
+    box: tuple[float, float, float, float] | None = Field(None, description="x0, y0, x1, y1")
+    points: list[tuple[float, float]] | None = Field(
+        None,
+        min_length=5,
+        max_length=5,
+        description="left eye, right eye, nose, left and right mouth corner in the picture",
+    )
 
 
 class InvertRequest(BaseModel):
@@ -77,6 +97,12 @@ async def open_photo(
     return studio.about(photo)
 
 
+@router.get("/photos")
+async def list_photos(session: OwnSession, studio: StudioOf) -> list[PhotoAnswer]:
+    """All open photos of this session, the newest last."""
+    return [studio.about(photo) for photo in list(session.photos.values())]
+
+
 @router.get("/photos/{photo_id}")
 async def get_photo(photo: OpenedPhoto, studio: StudioOf) -> PhotoAnswer:
     """Describe an open photo."""
@@ -97,9 +123,34 @@ async def choose_faces(asked: ChooseRequest, photo: OpenedPhoto, studio: StudioO
     return studio.about(photo)
 
 
+@router.post("/photos/{photo_id}/faces")
+async def mark_face(asked: MarkRequest, photo: OpenedPhoto, studio: StudioOf) -> PhotoAnswer:
+    """Add a face that was not found, by a box or its five points; it is in the edit."""
+    await studio.do(_mark, studio, photo, asked)
+    return studio.about(photo)
+
+
+def _mark(studio: Studio, photo: OpenPhoto, asked: MarkRequest) -> None:
+    if asked.points is not None:
+        by_hand = " ".join(f"{x:g},{y:g}" for x, y in asked.points)
+        face = Face.from_points(parse_points(by_hand))
+    elif asked.box is not None:
+        with studio.detecting:
+            face = face_in_box(studio.editor.detector, photo.photo.rgb8, asked.box)
+    else:
+        raise UsageError("mark a face by a box or by five points")
+    studio.add_face(photo, face)
+
+
+@router.put("/photos/{photo_id}/edits", status_code=204)
+async def keep_edits(edits: dict[str, Any], photo: OpenedPhoto) -> None:
+    """Keep what the page did with a photo, so that it is there again after a reload."""
+    photo.edits = edits
+
+
 @router.get("/photos/{photo_id}/view", response_class=Response, responses=JPEG)
 async def view_photo(
-    photo: OpenedPhoto, studio: StudioOf, view: View = "whole", face: int = 0
+    photo: OpenedPhoto, studio: StudioOf, view: View = "whole", face: Focus = 0
 ) -> Response:
     """Show the photo as it is, as large as the slider shows it."""
     return Response(await studio.do(_view, photo, view, face), media_type="image/jpeg")
@@ -109,8 +160,8 @@ def _view(photo: OpenPhoto, view: str, face: int) -> bytes:
     size, whole = VIEWS[view]
     if face and face not in photo.faces:
         raise UsageError(f"there is no face {face}; the photo has {len(photo.faces)}")
-    chosen = {number: photo.faces[number] for number in ([face] if face else photo.chosen)}
-    small, _ = frame_photo(photo.photo, chosen, size, whole=whole or len(chosen) > 1)
+    number = face or photo.chosen[0]
+    small, _ = frame_photo(photo.photo, {number: photo.faces[number]}, size, whole=whole)
     return as_shown(small.pixels, None)
 
 
@@ -142,32 +193,41 @@ def _invert(
 
 @router.get("/photos/{photo_id}/edited", response_class=Response, responses=JPEG)
 async def edited(
-    photo: OpenedPhoto, studio: StudioOf, look: AskedLook, view: View = "whole"
+    photo: OpenedPhoto,
+    studio: StudioOf,
+    look: AskedLook,
+    view: View = "whole",
+    face: Focus = 0,
+    draft: Annotated[bool, Query(description="smaller, for slow connections")] = False,
 ) -> Response:
     """Show the photo with faces at ages, small and quick.
 
-    The header X-Reage holds JSON: for each face the read age, its spread and the ages in reach.
+    The header X-Reage holds JSON: for each face the read age, its usual error and the ages in
+    reach.
     """
     if look.direction is not None:
-        return await moved(photo, studio, look, view)
-    data, glances = await studio.do(_glance, studio, photo, look, view)
+        return await moved(photo, studio, look, view, face)
+    data, glances = await studio.do(_glance, studio, photo, look, view, face, draft)
     return Response(data, media_type="image/jpeg", headers={"x-reage": json.dumps(glances)})
 
 
-def _glance(studio: Studio, photo: OpenPhoto, look: Look, view: str) -> tuple[bytes, dict]:
+def _glance(
+    studio: Studio, photo: OpenPhoto, look: Look, view: str, focus: int, draft: bool
+) -> tuple[bytes, dict]:
     photo.check_chosen(look.ages)
-    pixels, glances = studio.live(photo, look.paste, view).at(look.ages)
+    pixels, glances = studio.live(photo, look.paste, view, focus).at(look.ages)
     told = {
         number: {
             "asked": glance.asked,
             "age": round(glance.reading.age, 1),
             "spread": round(glance.reading.spread, 1),
+            "give_or_take": give_or_take(glance.reading),
             "reach": [round(age, 1) for age in glance.reach],
         }
         for number, glance in glances.items()
     }
     made = bool(glances) or look.paste == "none"  # else it is the photo
-    return as_shown(pixels, look.mark if made else None), told
+    return as_shown(pixels, look.mark if made else None, draft=draft), told
 
 
 @router.get("/directions")
@@ -178,17 +238,21 @@ async def directions(studio: StudioOf) -> list[DirectionAnswer]:
 
 @router.get("/photos/{photo_id}/moved", response_class=Response, responses=JPEG)
 async def moved(
-    photo: OpenedPhoto, studio: StudioOf, look: AskedLook, view: View = "whole"
+    photo: OpenedPhoto,
+    studio: StudioOf,
+    look: AskedLook,
+    view: View = "whole",
+    face: Focus = 0,
 ) -> Response:
     """Show the faces moved along another direction than age."""
-    data = await studio.do(_moved, studio, photo, look, view)
+    data = await studio.do(_moved, studio, photo, look, view, face)
     return Response(data, media_type="image/jpeg")
 
 
-def _moved(studio: Studio, photo: OpenPhoto, look: Look, view: str) -> bytes:
+def _moved(studio: Studio, photo: OpenPhoto, look: Look, view: str, focus: int) -> bytes:
     direction = look.direction or ""
     studio.directions.span(direction)  # a name that is none is said before a missing code
-    small, faces = studio.framed(photo, look.paste, view, coded=True)
+    small, faces = studio.framed(photo, look.paste, view, focus, coded=True)
     ager = studio.directions.ager(direction)
     (edit,) = studio.editor.move(small, faces, ager, [look.strength])
     return as_shown(edit.photo.rgb8, look.mark)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from PIL import Image
@@ -15,7 +16,16 @@ from reage.images.metadata import add_mark_to_xmp
 from reage.images.writing import FORMATS
 from reage.outputs.animation_files import write_moving
 
-__all__ = ["MARK", "SUFFIXES", "as_file", "as_moving", "as_shown", "made_by"]
+__all__ = [
+    "MARK",
+    "SUFFIXES",
+    "as_file",
+    "as_moving",
+    "as_shown",
+    "made_by",
+    "made_pictures",
+    "picture_in",
+]
 
 SUFFIXES = {
     ".jpg": "image/jpeg",
@@ -24,7 +34,8 @@ SUFFIXES = {
     ".tif": "image/tiff",
 }
 MARK = "Edited by reage, partly synthetic"
-JPEG_QUALITY = 88  # of what is only looked at
+THUMBNAIL = 320  # pixels, the longer side
+JPEG_QUALITY, DRAFT_QUALITY = 88, 75  # of what is only looked at
 
 
 def made_by(what: str = "") -> str:
@@ -32,15 +43,18 @@ def made_by(what: str = "") -> str:
     return f"{MARK}: {what}" if what else MARK
 
 
-def as_shown(pixels: np.ndarray, mark: str | None = MARK) -> bytes:
+def as_shown(pixels: np.ndarray, mark: str | None = MARK, *, draft: bool = False) -> bytes:
     """Pixels `[H, W, 3]` uint8 as a JPEG to look at, which a browser can save too.
 
-    Without a mark only where they are the photo's own.
+    Without a mark only where they are the photo's own. A draft is of half the size.
     """
     file = io.BytesIO()
     xmp = b"" if mark is None else add_mark_to_xmp(None, mark, describe=True)[0]
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    image.save(file, "JPEG", quality=JPEG_QUALITY, **({"xmp": xmp} if xmp else {}))
+    if draft:
+        image = image.reduce(2)
+    quality = DRAFT_QUALITY if draft else JPEG_QUALITY
+    image.save(file, "JPEG", quality=quality, **({"xmp": xmp} if xmp else {}))
     return file.getvalue()
 
 
@@ -54,3 +68,21 @@ def as_file(photo: Photo, suffix: str, mark: str) -> bytes:
 def as_moving(frames: Iterable[np.ndarray], path: Path, fps: int, mark: str) -> None:
     """Write made frames `[H, W, 3]` to a new file."""
     write_moving(frames, path, fps, mark=mark)
+
+
+def made_pictures(archive: Path) -> list[str]:
+    """Return the names of the pictures in a ZIP of ours, sorted; none where it is another file."""
+    if not zipfile.is_zipfile(archive):
+        return []
+    with zipfile.ZipFile(archive) as opened:
+        return sorted(
+            name for name in opened.namelist() if PurePath(name).suffix.lower() in FORMATS
+        )
+
+
+def picture_in(archive: Path, name: str) -> bytes:
+    """Return a picture of a ZIP of ours as a small JPEG."""
+    with zipfile.ZipFile(archive) as opened, opened.open(name) as file:
+        image = Image.open(io.BytesIO(file.read()))
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        return as_shown(np.asarray(image.convert("RGB")))

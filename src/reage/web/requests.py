@@ -24,6 +24,7 @@ from reage.web.studio import Studio
 
 __all__ = [
     "AskedLook",
+    "Focus",
     "Look",
     "Name",
     "OpenedPhoto",
@@ -106,7 +107,8 @@ def _suffix(suffix: Annotated[str, Query(max_length=8)] = ".jpg") -> str:
 
 Suffix = Annotated[str, Depends(_suffix)]
 Paste = Annotated[PasteMode, Query(description="how made faces get into the photo")]
-View = Annotated[Literal["whole", "face"], Query()]
+View = Annotated[Literal["whole", "face", "near"], Query(description="face and near: of one face")]
+Focus = Annotated[int, Query(ge=0, alias="face", description="that a view of one face shows")]
 
 
 @dataclass(frozen=True)

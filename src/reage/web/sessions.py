@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from reage.agers.base import PreparedFace
 from reage.errors import UsageError
@@ -45,6 +46,7 @@ class OpenPhoto:
     seed: int = 0
     codes: dict[int, PreparedFace] = field(default_factory=dict)  # of the faces that were inverted
     notices: tuple[str, ...] = ()  # beside those of the file
+    edits: dict[str, Any] = field(default_factory=dict)  # what the page did with it
     kept: Kept = field(default_factory=lambda: Kept())
 
     def __post_init__(self) -> None:
@@ -98,12 +100,17 @@ class OpenPhoto:
 class Kept:
     """What is worked out once for an open photo; replaced as a whole where it is no longer true."""
 
-    # The photo small, with the chosen faces, by whether those have codes and by view.
-    framed: dict[tuple[bool, str], tuple[Photo, list[PreparedFace]]] = field(default_factory=dict)
-    live: dict[tuple[str, str], LiveFaces] = field(default_factory=dict)  # by paste mode and view
+    # The photo small, with faces, by whether those have codes, by view and the face it shows.
+    framed: dict[tuple[bool, str, int], tuple[Photo, list[PreparedFace]]] = field(
+        default_factory=dict
+    )
+    live: dict[tuple[str, str, int], LiveFaces] = field(default_factory=dict)  # by paste, too
     plain: dict[int, PreparedFace] = field(default_factory=dict)  # faces without a code
-    # By whether faces have codes, paste mode, view, and whether there are several; by face.
-    curves: dict[tuple[bool, str, str, bool], dict[int, FaceCurve]] = field(default_factory=dict)
+    # By whether faces have codes, paste mode and view; by face.
+    curves: dict[tuple[bool, str, str], dict[int, FaceCurve]] = field(default_factory=dict)
+    full: dict[str, Photo] = field(
+        default_factory=dict
+    )  # the newest look at full size, by its name
 
     def for_others(self) -> Kept:
         """What stays true where other faces are chosen."""
@@ -116,8 +123,9 @@ class Kept:
 
     @property
     def size(self) -> int:
-        """Bytes of the small photos."""
-        return sum(photo.pixels.nbytes for photo, _ in list(self.framed.values()))
+        """Bytes of the photos that are kept."""
+        photos = [photo for photo, _ in list(self.framed.values())] + list(self.full.values())
+        return sum(photo.pixels.nbytes for photo in photos)
 
 
 @dataclass(eq=False)
@@ -129,6 +137,7 @@ class Session:
     used: float = field(default_factory=time.monotonic)
     place: Path | None = None  # where its files are, until it is closed
     make_place: Callable[[], Path] = field(default=lambda: Path(tempfile.mkdtemp()), repr=False)
+    tabs: set[str] = field(default_factory=set)  # of a browser, that are open
 
     def new_folder(self) -> Path:
         """Make a folder for the files of one piece of work."""

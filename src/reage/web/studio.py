@@ -34,7 +34,13 @@ from reage.web.settings import ServerSettings
 __all__ = ["PASTES", "VIEWS", "Studio", "check_paste"]
 
 PASTES: tuple[PasteMode, ...] = get_args(PasteMode)
-VIEWS: Mapping[str, tuple[int, bool]] = {"whole": (1024, True), "face": (512, False)}
+# Pixels a side at most, and whether the whole photo is seen or the square around one face.
+VIEWS: Mapping[str, tuple[int, bool]] = {
+    "whole": (1024, True),
+    "face": (512, False),
+    "near": (1024, False),
+}
+MOST_FACES = 64  # of a photo
 SHOW_EVERY = 4  # steps of an inversion, between pictures of it
 Answer = TypeVar("Answer")
 
@@ -106,11 +112,20 @@ class Studio:
             faces = self.editor.choose_faces(photo, (), "all", points)
         return OpenPhoto(name, data, photo, faces, self._read(photo, faces))
 
-    def open_project(self, data: bytes) -> tuple[OpenPhoto, dict]:
-        """Read a .reage file: the photo as it was left, and what was done with it."""
+    def add_face(self, photo: OpenPhoto, face: Face) -> None:
+        """Take in a face that was marked by hand, and put it in the edit."""
+        number = max(photo.faces) + 1
+        if number > MOST_FACES:
+            raise UsageError(f"a photo has at most {MOST_FACES} faces here")
+        photo.readings |= self._read(photo.photo, {number: face})
+        photo.faces |= {number: face}
+        photo.choose({*photo.chosen, number})
+
+    def open_project(self, data: bytes) -> OpenPhoto:
+        """Read a .reage file: the photo as it was left, with what was done with it."""
         with self.loading:  # it may hold codes
             project = open_project(self.editor, data, self.settings.max_pixels)
-        photo = OpenPhoto(
+        return OpenPhoto(
             project.name,
             project.data,
             project.photo,
@@ -121,8 +136,8 @@ class Studio:
             seed=project.seed,
             codes=dict(project.codes),
             notices=project.notices,
+            edits=dict(project.edits),
         )
-        return photo, dict(project.edits)
 
     def _read(self, photo: Photo, faces: Mapping[int, Face]) -> dict[int, AgeReading]:
         network = self.editor.age_network
@@ -132,10 +147,10 @@ class Studio:
             for n, square in squares.items()
         }
 
-    def about(self, photo: OpenPhoto, edits: dict | None = None) -> PhotoAnswer:
+    def about(self, photo: OpenPhoto) -> PhotoAnswer:
         """Describe an open photo."""
         inverting = [paste for paste in PASTES if self.needs_code(photo.quality, paste)]
-        return about_photo(photo, inverting, edits)
+        return about_photo(photo, inverting)
 
     def needs_code(self, quality: str, paste: str) -> bool:
         """Whether faces are to be inverted before they can be shown in a way of pasting."""
@@ -200,32 +215,35 @@ class Studio:
         job.picture = as_shown(to_array(photo.codes[numbers[-1]].base)[0])
 
     def framed(
-        self, photo: OpenPhoto, paste: str, view: str, *, coded: bool = False
+        self, photo: OpenPhoto, paste: str, view: str, focus: int = 0, *, coded: bool = False
     ) -> tuple[Photo, list[PreparedFace]]:
-        """The photo as large as a view shows it, with the faces in the edit."""
+        """The photo as large as a view shows it, with the faces in the edit.
+
+        A view of a face shows `focus` (0: the first in the edit) and changes nobody else.
+        """
         if view not in VIEWS:
             raise UsageError(f"view is one of {', '.join(VIEWS)}")
         mode, kept = check_paste(paste), photo.kept  # before `chosen`, which changes first
-        key = (coded or self.needs_code(photo.quality, paste), view)
+        size, whole = VIEWS[view]
+        focus = 0 if whole else focus if focus in photo.chosen else photo.chosen[0]
+        key = (coded or self.needs_code(photo.quality, paste), view, focus)
         if key not in kept.framed:
-            size, whole = VIEWS[view]
             faces = self.faces(photo, paste, coded=coded)
-            kept.framed[key] = frame_prepared(
-                photo.photo, faces, size, whole=whole or len(faces) > 1
-            )
+            faces = [face for face in faces if focus in (0, face.view.number)]
+            kept.framed[key] = frame_prepared(photo.photo, faces, size, whole=whole)
         small, faces = kept.framed[key]
         return small, [replace(face, paste=mode) for face in faces]
 
-    def live(self, photo: OpenPhoto, paste: str, view: str) -> LiveFaces:
+    def live(self, photo: OpenPhoto, paste: str, view: str, focus: int = 0) -> LiveFaces:
         """The photo under the slider."""
         kept = photo.kept
-        if (paste, view) not in kept.live:
-            small, faces = self.framed(photo, paste, view)
+        if (paste, view, focus) not in kept.live:
+            small, faces = self.framed(photo, paste, view, focus)
             # Skin shows more in a larger view: what a face's curve is depends on the size.
             code = self.needs_code(photo.quality, paste)
-            known = kept.curves.setdefault((code, paste, view, len(faces) > 1), {})
-            kept.live[paste, view] = look_along(self.editor, small, faces, known)
-        return kept.live[paste, view]
+            known = kept.curves.setdefault((code, paste, view), {})
+            kept.live[paste, view, focus] = look_along(self.editor, small, faces, known)
+        return kept.live[paste, view, focus]
 
     def close(self) -> None:
         """End all work and forget everybody."""

@@ -3,11 +3,13 @@ import { text } from "./texts.js";
 
 const BASE = "/api/v1";
 
+const offline = () => Object.assign(new Error(text("offline")), { isOffline: true });
+
 async function answer(call) {
   let response;
   try { response = await call; } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Error(text("offline"));
+    throw offline();
   }
   if (response.ok) return response;
   if (response.status === 401) location.assign("/login");
@@ -16,7 +18,7 @@ async function answer(call) {
     const told = (await response.json()).detail;
     detail = typeof told === "string" ? told : told.map((one) => one.msg).join("; ");
   } catch { /* no JSON: the status has to do */ }
-  throw new Error(detail);
+  throw Object.assign(new Error(detail), { status: response.status });
 }
 
 export const get = async (path) => (await answer(fetch(BASE + path))).json();
@@ -28,11 +30,12 @@ export async function send(method, path, body) {
   return response.status === 204 ? null : response.json();
 }
 
+// A picture, what the server says of its faces, and how long its bytes took to come.
 export async function picture(path, signal) {
   const response = await answer(fetch(BASE + path, { signal }));
-  const told = response.headers.get("x-reage");
+  const told = response.headers.get("x-reage"), began = performance.now();
   const blob = await response.blob();
-  return { blob, url: URL.createObjectURL(blob), faces: told ? JSON.parse(told) : {} };
+  return { blob, url: URL.createObjectURL(blob), faces: told ? JSON.parse(told) : {}, coming: performance.now() - began };
 }
 
 // XMLHttpRequest, since fetch tells no progress of what it sends.
@@ -42,7 +45,7 @@ export function upload(path, file, onProgress = () => {}) {
     request.open("POST", BASE + path);
     request.setRequestHeader("content-type", "application/octet-stream");
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
-    request.onerror = () => reject(new Error(text("offline")));
+    request.onerror = () => reject(offline());
     request.onload = () => {
       let told = {};
       try { told = JSON.parse(request.responseText); } catch { /* below */ }
@@ -62,22 +65,25 @@ export function follow(id, onChange) {
       onChange(job);
       if (["done", "failed", "cancelled"].includes(job.state)) { source.close(); resolve(job); }
     };
-    source.onerror = () => { if (source.readyState === EventSource.CLOSED) reject(new Error(text("offline"))); };
+    source.onerror = () => { if (source.readyState === EventSource.CLOSED) reject(offline()); };
   });
 }
 
-export function save(path, name) {
-  const link = document.createElement("a");
-  link.href = path;
-  link.download = name ?? "";
-  link.click();
-}
-
-export async function download(path) {
+// What is to be saved, as a File of the name that the server gives it.
+export async function fetched(path) {
   // Fetched first, so that an error becomes a line on the page and not a file.
   const response = await answer(fetch(BASE + path));
   const name = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get("content-disposition") ?? "");
-  const url = URL.createObjectURL(await response.blob());
-  save(url, name ? decodeURIComponent(name[1]) : "reage");
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  const blob = await response.blob();
+  return new File([blob], name ? decodeURIComponent(name[1]) : "reage", { type: blob.type });
 }
+
+export function save(file) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(file);
+  link.download = file.name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+export const download = async (path) => save(await fetched(path));

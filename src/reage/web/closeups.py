@@ -1,0 +1,108 @@
+"""Routes of an open photo's parts at full size, and of collages to share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+from PIL import Image
+
+from reage.errors import UsageError
+from reage.images import photo_from_array
+from reage.inputs import as_targets
+from reage.outputs.grid import draw_grid
+from reage.outputs.strip import Panel
+from reage.web.downloads import Row, full_size
+from reage.web.files import attachment, named_after
+from reage.web.photos import JPEG
+from reage.web.pictures import as_file, as_shown, made_by
+from reage.web.requests import AskedLook, Focus, Look, OpenedPhoto, StudioOf
+from reage.web.sessions import OpenPhoto
+from reage.web.studio import Studio
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["photos"])
+Pixel = Annotated[int, Query(ge=0, le=100_000)]
+Most = Annotated[int, Query(ge=64, le=4096, description="pixels a side at most")]
+CELL = 720  # pixels, side of a picture in a collage
+ACROSS = 3  # pictures in a row of a grid
+
+
+@router.get("/photos/{photo_id}/detail", response_class=Response, responses=JPEG)
+async def detail(
+    photo: OpenedPhoto,
+    studio: StudioOf,
+    look: AskedLook,
+    x: Pixel,
+    y: Pixel,
+    width: Annotated[int, Query(ge=1)],
+    height: Annotated[int, Query(ge=1)],
+    most: Most = 2048,
+) -> Response:
+    """A part of the photo as it would be saved, in its own pixels: what a close look shows."""
+    box = (x, y, width, height)
+    data = await studio.do(_detail, studio, photo, look, box, most)
+    return Response(data, media_type="image/jpeg")
+
+
+def _detail(
+    studio: Studio, photo: OpenPhoto, look: Look, box: tuple[int, int, int, int], most: int
+) -> bytes:
+    if look.paste == "none":
+        raise UsageError("a made face alone has no more detail than what is shown")
+    changed = bool(look.ages) or look.direction is not None
+    pixels = (full_size(studio, photo, look) if changed else photo.photo).rgb8
+    x, y, width, height = box
+    part = pixels[y : y + height, x : x + width]
+    if not part.size:
+        raise UsageError("this part lies outside the photo")
+    image = Image.fromarray(np.ascontiguousarray(part))
+    image.thumbnail((most, most), Image.Resampling.LANCZOS)
+    return as_shown(np.asarray(image), look.mark if changed else None)
+
+
+@router.get("/photos/{photo_id}/collage", response_class=Response)
+async def collage(
+    photo: OpenedPhoto,
+    studio: StudioOf,
+    look: AskedLook,
+    to: Row,
+    layout: Literal["pair", "grid"] = "pair",
+    face: Focus = 0,
+    words: bool = True,
+) -> Response:
+    """Before and after side by side, or a grid of the ages `to`, to share: a JPEG."""
+    if look.direction is not None or (layout == "pair" and not look.ages):
+        raise UsageError("a collage shows ages; give ages=FACE:AGE,... such as ages=1:70")
+    if layout == "grid":
+        as_targets(to)
+    data = await studio.do(_collage, studio, photo, look, to, face, layout, words)
+    return attachment(data, named_after(photo.name, layout, ".jpg"), "image/jpeg")
+
+
+def _collage(
+    studio: Studio,
+    photo: OpenPhoto,
+    look: Look,
+    to: list[float],
+    focus: int,
+    layout: str,
+    words: bool,
+) -> bytes:
+    photo.check_chosen(look.ages)
+    live = studio.live(photo, look.paste, "near", focus)
+    face = live.traced.faces[0]
+    number, own = face.view.number, f"{face.view.reading.age:.0f}"
+    asked = to if layout == "grid" else [look.ages.get(number, next(iter(look.ages.values())))]
+    panels = [Panel(live.traced.search.photo.rgb8, "photo" if words else own)]
+    for age in asked:
+        panels.append(Panel(live.at({number: age})[0], f"{age:g}"))
+    across = 2 if len(panels) in (2, 4) else ACROSS
+    rows = [panels[i : i + across] for i in range(0, len(panels), across)]
+    ages = ", ".join(f"{age:g}" for age in asked)
+    return as_file(
+        photo_from_array(draw_grid(rows, CELL)), ".jpg", made_by(f"face at {ages} years")
+    )

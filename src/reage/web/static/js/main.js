@@ -1,0 +1,72 @@
+// The page: starts its parts, and holds what belongs to all of them.
+import { get } from "./api.js";
+import { startInputs } from "./inputs.js";
+import { attempt, startNotice } from "./notice.js";
+import { startAbout } from "./panels/about.js";
+import { dropFolder, startFolder } from "./panels/folder.js";
+import { openDroppedOther, startMix } from "./panels/mix.js";
+import { startTabs } from "./panels/tabs.js";
+import { dropVideo, startVideo } from "./panels/video.js";
+import { startCloseup } from "./photo/closeup.js";
+import { startFaces } from "./photo/faces.js";
+import { startHistory } from "./photo/history.js";
+import { startLab } from "./photo/lab.js";
+import { startLearning } from "./photo/learning.js";
+import { openDropped, restore, startOpening } from "./photo/opening.js";
+import { startRow } from "./photo/row.js";
+import { startSaving } from "./photo/saving.js";
+import { startSliders } from "./photo/sliders.js";
+import { startStage } from "./photo/stage.js";
+import { $, state } from "./state.js";
+import { nameOf, setLanguage } from "./texts.js";
+
+const tab = crypto.randomUUID?.() ?? `${Math.random()}`.slice(2);
+
+// The server keeps the photos while a tab shows them, and a little longer.
+function tellTabs() {
+  const tell = (what) => navigator.sendBeacon(`/api/v1/session/${what}?tab=${tab}`);
+  addEventListener("pagehide", () => tell("leave"));
+  addEventListener("pageshow", (event) => event.persisted && tell("enter"));
+  return fetch(`/api/v1/session/enter?tab=${tab}`, { method: "POST" }).catch(() => {});
+}
+
+async function choose(language) {
+  const code = await setLanguage(language);
+  localStorage.setItem("language", code);
+  $("language").value = code;
+}
+
+function startTheme() {
+  const theme = localStorage.getItem("theme");
+  if (theme) document.documentElement.dataset.theme = theme;
+  $("theme").onclick = () => {
+    const dark = getComputedStyle(document.documentElement).getPropertyValue("--ink").trim() === "#e6efec";
+    document.documentElement.dataset.theme = dark ? "light" : "dark";
+    localStorage.setItem("theme", document.documentElement.dataset.theme);
+  };
+}
+
+async function startLanguages() {
+  const codes = state.about?.languages ?? ["en"];
+  $("language").replaceChildren(...codes.map((code) => new Option(nameOf(code), code)));
+  $("language").onchange = () => choose($("language").value);
+  const own = navigator.languages.map((one) => one.split("-")[0]).find((one) => codes.includes(one));
+  await choose(localStorage.getItem("language") ?? own ?? "en");
+}
+
+async function start() {
+  startTheme();
+  startNotice();
+  for (const part of [startTabs, startStage, startCloseup, startHistory, startFaces, startSliders, startRow, startLearning, startSaving, startOpening, startMix, startVideo, startFolder]) part();
+  startInputs({ photo: ([file]) => openDropped(file), mix: openDroppedOther, video: dropVideo, folder: dropFolder });
+  state.about = await attempt(() => get("/about"), "about");
+  await startLanguages();
+  startAbout();
+  await tellTabs();
+  await startLab();
+  if ("serviceWorker" in navigator) navigator.serviceWorker.register("/sw.js").catch(() => {});
+  restore();
+  document.body.dataset.ready = "yes";
+}
+
+start();

@@ -1,0 +1,109 @@
+// Opening a photo or a project, and the photos of this session that are open.
+import { get, picture, send, upload } from "../api.js";
+import { ask, attempt, notify, settle } from "../notice.js";
+import { $, on, percent, state, tell } from "../state.js";
+import { text } from "../texts.js";
+import { beginHistory } from "./history.js";
+import { cancelJob, endJob } from "./learning.js";
+import { forgetLooks } from "./looks.js";
+import { showOriginal, wantShow } from "./stage.js";
+
+export function isTooLarge(file, limit = state.about?.max_photo ?? Infinity) {
+  if (file.size <= limit) return false;
+  notify(text("tooLarge", { size: Math.round(file.size / 2 ** 20), limit: limit / 2 ** 20 }), "open");
+  return true;
+}
+
+export async function openFile(file, name = file?.name) {
+  if (!file || isTooLarge(file)) return;
+  notify(text("opening"), "open");
+  await attempt(async () => {
+    const isProject = /\.reage$/i.test(name);
+    const photo = await upload(isProject ? "/projects" : `/photos?name=${encodeURIComponent(name || "photo")}`, file,
+      (share) => notify(share < 1 ? text("uploading", { percent: percent(share) }) : text("opening"), "open"));
+    settle("open");
+    await begin(photo);
+    if (photo.notices.length) notify(photo.notices.join("\n"), "photo");
+  }, "open");
+}
+
+// What is dropped or pasted does not take an open photo's place unasked.
+export async function openDropped(file, name) {
+  if (state.photo && !(await ask(text("askReplace", { name: state.photo.name }), text("openIt")))) return;
+  await openFile(file, name);
+}
+
+async function begin(photo) {
+  if (state.job) { cancelJob(); endJob(); }
+  notify("");
+  Object.assign(state, { photo, near: false, readings: {}, focus: photo.faces.find((face) => face.chosen).number });
+  sessionStorage.setItem("photo", photo.id);
+  forgetLooks();
+  $("zoom").setAttribute("aria-pressed", false);
+  $("start").hidden = true;
+  $("work").hidden = false;
+  $("after").removeAttribute("src");
+  beginHistory(photo);
+  tell("photo");
+  listPhotos();
+  await showOriginal();
+  await wantShow();
+}
+
+// ---- the session's photos
+
+async function listPhotos() {
+  const photos = (await attempt(() => get("/photos"), "list")) ?? [];
+  $("open-photos").hidden = photos.length < 2;
+  const held = document.activeElement?.dataset.photo;
+  $("photos").replaceChildren(...photos.map(thumb));
+  if (held) document.querySelector(`[data-photo="${held}"]`)?.focus();
+}
+
+function thumb(photo) {
+  const button = document.createElement("button"), image = document.createElement("img");
+  button.dataset.photo = photo.id;
+  button.setAttribute("aria-pressed", photo.id === state.photo?.id);
+  button.setAttribute("aria-label", photo.name);
+  button.title = photo.name;
+  image.alt = "";
+  picture(`/photos/${photo.id}/view?view=face&face=${photo.largest}`).then((shown) => { image.src = shown.url; }, () => {});
+  button.append(image);
+  button.onclick = () => reopen(photo.id);
+  return button;
+}
+
+const reopen = (id) => attempt(async () => begin(await get(`/photos/${id}`)), "open");
+
+async function closePhoto() {
+  const { id, name } = state.photo;
+  if (!(await ask(text("askClose", { name }), text("closePhoto")))) return;
+  await attempt(() => send("DELETE", `/photos/${id}`));
+  if (state.job) { cancelJob(); endJob(); }
+  state.photo = null;
+  sessionStorage.removeItem("photo");
+  $("work").hidden = true;
+  $("start").hidden = false;
+  $("choose").focus();
+  await restore();  // another one that is open
+}
+
+// After a reload, what was open in this tab is there again.
+export async function restore() {
+  const photos = (await attempt(() => get("/photos"), "list")) ?? [];
+  const own = photos.find((photo) => photo.id === sessionStorage.getItem("photo")) ?? photos.at(-1);
+  if (own) await begin(own);
+}
+
+export function startOpening() {
+  $("choose").onclick = $("other").onclick = () => $("file").click();
+  $("file").onchange = () => { openFile($("file").files[0]); $("file").value = ""; };
+  $("close-photo").onclick = closePhoto;
+  for (const button of document.querySelectorAll(".example")) {
+    button.onclick = () => attempt(async () => {
+      const response = await fetch(button.dataset.file);
+      await openFile(await response.blob(), button.dataset.file.split("/").at(-1));
+    }, "open");
+  }
+  on("language", () => { if (state.about) $("privacy").textContent = state.about.local ? text("privateLocal") : text("privateServer", { minutes: 2 }); });
+}

@@ -1,0 +1,82 @@
+// What leaves the page: the photo at full size, rows, collages, animations, to save, share or copy.
+import { download, fetched, follow, send } from "../api.js";
+import { attempt } from "../notice.js";
+import { $, focused, here, isChanged, lookOf, on, percent, state } from "../state.js";
+import { isEnglish, text } from "../texts.js";
+import { waitingText } from "./learning.js";
+import { rowAges } from "./row.js";
+
+let job = null;
+
+const words = () => (isEnglish() ? "" : "&words=false");  // the pictures' font has Latin letters only
+const row = () => rowAges.map((age) => `to=${age}`).join("&");
+const photoPath = (suffix = $("format").value) => here(`/download?${lookOf()}&suffix=${suffix}`);
+const FILES = {
+  "get-photo": () => photoPath(),
+  "get-strip": () => here(`/strip?${lookOf()}&${row()}&face=${focused().number}${words()}`),
+  "get-pair": () => here(`/collage?${lookOf()}&layout=pair&face=${focused().number}${words()}`),
+  "get-grid": () => here(`/collage?${lookOf()}&layout=grid&${row()}&face=${focused().number}${words()}`),
+};
+
+// Say beside the button what goes on, and hold the button meanwhile.
+async function whileBusy(button, line, work) {
+  button.disabled = true;
+  say(line);
+  const made = await attempt(async () => { await work(); return true; }, "save");
+  const held = document.activeElement === document.body;
+  button.disabled = false;
+  if (held) button.focus();
+  say(made ? text("saved") : "");
+  draw();
+}
+
+function say(line, share) {
+  $("saving").hidden = !line;
+  $("saving-text").textContent = line;
+  $("saving-bar").hidden = share === undefined;
+  $("saving-bar").value = share ?? 0;
+  $("saving-cancel").hidden = !job;
+}
+
+async function makeMoving(suffix) {
+  try {
+    job = await send("POST", here(`/animation?first=5&last=80&suffix=${suffix}&${lookOf()}${isEnglish() ? "" : "&label=false"}`));
+    const last = await follow(job.id, (state) => {
+      const share = state.total ? state.done / state.total : 0;
+      say(waitingText(state, text("frames", { percent: percent(share) })), share);
+    });
+    if (last.state !== "done") throw new Error(last.error ?? text("cancelled"));
+    await download(`/jobs/${last.id}/file`);
+  } finally { job = null; }
+}
+
+async function share() {
+  const file = await fetched(photoPath(".jpg"));
+  await navigator.share({ files: [file], title: "reage", text: text("shareText") }).catch((error) => { if (error.name !== "AbortError") throw error; });
+}
+
+// Browsers take PNG only, and write it anew: the mark stays in the files that are saved or shared.
+const copy = () => navigator.clipboard.write([new ClipboardItem({ "image/png": fetched(photoPath(".png")) })]);
+
+function draw() {
+  if (!state.photo) return;
+  // Where nothing is changed yet, there is no picture of ours to save.
+  const nothing = !isChanged() && state.edits.paste !== "none";
+  for (const id of ["get-photo", "get-pair", "share", "copy"]) $(id).disabled = nothing;
+  $("get-pair").disabled = $("get-grid").disabled = nothing || Boolean(state.edits.direction);
+}
+
+const canShare = () => Boolean(navigator.canShare?.({ files: [new File(["x"], "x.jpg", { type: "image/jpeg" })] }));
+
+export function startSaving() {
+  for (const [id, path] of Object.entries(FILES)) $(id).onclick = () => whileBusy($(id), text("making"), () => download(path()));
+  for (const button of document.querySelectorAll(".get-moving")) {
+    button.onclick = () => whileBusy(button, text("making"), () => makeMoving(button.dataset.suffix));
+  }
+  $("saving-cancel").onclick = () => job && attempt(() => send("DELETE", `/jobs/${job.id}`));
+  $("share").hidden = !canShare();
+  $("share").onclick = () => whileBusy($("share"), text("making"), share);
+  $("copy").hidden = !(navigator.clipboard?.write && window.ClipboardItem);
+  $("copy").onclick = () => whileBusy($("copy"), text("making"), copy);
+  on("photo history edits faces", () => { draw(); if (!job) say(""); });
+}

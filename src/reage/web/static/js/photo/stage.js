@@ -1,0 +1,164 @@
+// The picture: before and after, under a curtain or side by side.
+import { picture } from "../api.js";
+import { attempt } from "../notice.js";
+import { $, chosen, focused, here, isChanged, on, state, tell } from "../state.js";
+import { text } from "../texts.js";
+import { fetchAhead, pathOf, recalled, seen, stopAhead } from "./looks.js";
+import { ready } from "./learning.js";
+
+const AHEAD = [1, 2, 3, -1, -2];  // years from the shown age, in the direction of the slider
+let showing = false, wanted = false, last = 0, settling = 0, original = 0;
+
+export const view = () => (state.near ? "near" : "whole");
+const face = () => (state.near ? focused().number : 0);
+
+// The part of the photo that the stage shows, in the photo's pixels.
+export function frame() {
+  const { width, height } = state.photo;
+  if (!state.near) return { x: 0, y: 0, width, height };
+  const [x, y, side] = focused().square;
+  return { x, y, width: side, height: side };
+}
+
+// ---- pictures
+
+export async function showOriginal() {
+  const asked = ++original, shown = await attempt(() => picture(here(`/view?view=${view()}&face=${face()}`)), "show");
+  if (!shown || !state.photo || asked !== original) return;
+  $("before").src = shown.url;
+  $("before").alt = text("beforeTag");
+  if (!isAged()) { $("after").src = shown.url; $("after").alt = text("original"); }
+  tell("framed");
+}
+
+let shownPath = "";  // what the after picture shows
+const isAged = () => shownPath === pathOf(state.edits, view(), face()) && isChanged();
+
+// One request at a time; what was dragged meanwhile is shown next, what lies between is skipped.
+export async function wantShow({ dragging = false } = {}) {
+  stopAhead();
+  wanted = true;
+  clearTimeout(settling);
+  if (dragging && state.slow) settling = setTimeout(() => wantShow(), 300);
+  tell("readings");
+  const known = recalled(pathOf(state.edits, view(), face()));
+  if (known) { put(pathOf(state.edits, view(), face()), known); wanted = false; ahead(); return; }
+  drawTags();
+  if (showing) return;
+  showing = true;
+  while (wanted) {
+    wanted = false;
+    await attempt(() => show(dragging && state.slow), "show");
+  }
+  showing = false;
+  ahead();
+}
+
+async function show(draft) {
+  if (!state.photo || !(await ready())) return;
+  const photo = state.photo.id, path = pathOf(state.edits, view(), face());
+  const shown = await seen(path, { draft });
+  if (state.photo?.id === photo) put(path, shown);
+}
+
+function put(path, shown) {
+  shownPath = path;
+  state.readings = shown.faces;
+  $("after").src = shown.url;
+  $("after").alt = Object.values(state.edits.ages).map((age) => text("years", { age })).join(", ") || text("original");
+  drawTags();
+  tell("readings");
+  tell("shown", { draft: shown.draft });
+}
+
+// The ages next to the shown one, of a single face: its slider is the one that is dragged.
+function ahead() {
+  if (!state.photo) return;
+  const number = focused()?.number, age = state.edits.ages[number];
+  if (age === undefined || state.edits.direction || wanted) return;
+  const way = age < last ? -1 : 1;
+  last = age;
+  const near = AHEAD.map((step) => age + way * step).filter((one) => one >= 1 && one <= 90);
+  fetchAhead(near.map((one) => pathOf({ ...state.edits, ages: { ...state.edits.ages, [number]: one } }, view(), face())));
+}
+
+// ---- curtain, side by side, hold
+
+const isSide = () => $("stage").classList.contains("side");
+
+function drawCurtain() {
+  const share = Number($("curtain").value);
+  $("pane-before").style.clipPath = isSide() ? "none" : `inset(0 ${100 - share}% 0 0)`;
+  $("handle").style.left = `${share}%`;
+  drawTags();
+}
+
+function drawTags() {
+  const share = Number($("curtain").value), aged = state.photo && isAged();
+  $("tag-before").hidden = !isSide() && share < 12;
+  $("tag-after").hidden = !state.photo || !isChanged() || (!isSide() && share > 88);
+  // Until the picture is there, nothing else passes for it.
+  $("tag-after").textContent = aged ? text("afterTag") : text("making");
+}
+
+function hold(isHeld) {
+  $("stage").classList.toggle("held", isHeld);
+  $("hold").setAttribute("aria-pressed", isHeld);
+  if (isHeld) $("pane-before").style.clipPath = "none"; else drawCurtain();
+}
+
+function dragCurtain() {
+  const stage = $("stage"), knob = $("handle");
+  const move = (event) => {
+    const box = stage.getBoundingClientRect();
+    $("curtain").value = Math.round(Math.min(100, Math.max(0, (100 * (event.clientX - box.left)) / box.width)));
+    drawCurtain();
+  };
+  knob.onpointerdown = (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    knob.setPointerCapture(event.pointerId);
+    knob.onpointermove = move;
+  };
+  knob.onpointerup = knob.onpointercancel = () => { knob.onpointermove = null; };
+}
+
+export function startStage() {
+  on("photo", () => {
+    shownPath = "";
+    $("curtain").value = 0;
+    drawCurtain();
+  });
+  on("edits", () => wantShow());
+  on("faces", () => { if (state.near) showOriginal(); wantShow(); });
+  on("language", () => state.photo && drawTags());
+  $("curtain").oninput = drawCurtain;
+  dragCurtain();
+  $("side").onclick = () => {
+    const side = $("stage").classList.toggle("side");
+    $("side").setAttribute("aria-pressed", side);
+    drawCurtain();
+    tell("framed");
+  };
+  $("hold").onpointerdown = () => hold(true);
+  $("hold").onpointerup = $("hold").onpointerleave = $("hold").onpointercancel = () => hold(false);
+  $("hold").onkeydown = (event) => { if (event.key === " " || event.key === "Enter") { event.preventDefault(); hold(true); } };
+  $("hold").onkeyup = $("hold").onblur = () => hold(false);
+  $("zoom").onclick = () => {
+    state.near = !state.near;
+    $("zoom").setAttribute("aria-pressed", state.near);
+    tell("near");
+    showOriginal();
+    wantShow();
+  };
+  if (document.fullscreenEnabled) {
+    $("full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : $("viewer").requestFullscreen());
+    document.addEventListener("fullscreenchange", () => {
+      $("full").setAttribute("aria-pressed", Boolean(document.fullscreenElement));
+      tell("framed");
+    });
+  } else $("full").hidden = true;
+  document.addEventListener("reage-online", () => state.photo && wantShow());
+}
+
+export const facesShown = () => (state.near ? [focused()] : chosen());
