@@ -245,3 +245,28 @@ def test_packed_files_that_unpack_to_too_much_are_refused(tmp_path: Path):
             entry.write(bytes(1_000_000))
     with pytest.raises(LatentError, match="unpacks to 420000000 bytes"):
         read_latents(path, 18)
+
+
+def test_a_list_of_codes_shows_everybody(tmp_path: Path):
+    """Only the last of several people came out."""
+    codes = [torch.full((18, 512), float(i)) for i in range(3)]
+    torch.save(codes, tmp_path / "a.pt")
+    found = read_latents(tmp_path / "a.pt", 18)
+    assert found.ws[:, 0, 0].tolist() == [0.0, 1.0, 2.0]
+    assert read_latents(tmp_path / "a.pt", 18, choice="1").ws[:, 0, 0].tolist() == [1.0]
+    torch.save([torch.ones(1, 18, 512), torch.zeros(2, 1, 512), torch.ones(512)], tmp_path / "b.pt")
+    assert len(read_latents(tmp_path / "b.pt", 18).ws) == 4
+    torch.save([codes[0], torch.ones(7)], tmp_path / "c.pt")
+    with pytest.raises(LatentError, match="another size"):
+        read_latents(tmp_path / "c.pt", 18)
+    torch.save([torch.ones(1, 1, 512)] * 100_000, tmp_path / "d.pt")
+    with pytest.raises(LatentError, match="too many|larger than the file"):
+        read_latents(tmp_path / "d.pt", 18)
+
+
+@pytest.mark.parametrize("choice", ["", "a.jpg"])
+def test_of_the_steps_of_an_encoder_the_last_is_used_and_said(tmp_path: Path, choice: str):
+    steps = [np.full((18, 512), float(i), np.float32) for i in range(5)]
+    np.save(tmp_path / "latents.npy", {"a.jpg": steps}, allow_pickle=True)  # type: ignore[arg-type]
+    found = read_latents(tmp_path / "latents.npy", 18, choice=choice)
+    assert (found.ws.max(), found.provenance["steps_of_encoder"]) == (4.0, 5)

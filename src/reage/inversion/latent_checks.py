@@ -72,6 +72,9 @@ def _remarks(found: Latents, model: Model, path: Path) -> list[str]:
     remarks = []
     if found.generator_hash is None:
         remarks.append(f"{path.name} does not name its generator; assuming {model.config.name}")
+    steps = found.provenance.get("steps_of_encoder")
+    if steps:
+        remarks.append(f"{path.name}: {steps} steps of an encoder, only the last is used")
     if far > ODD:
         remarks.append(
             f"{path.name} lies {far:.1f} times as far from the average face as this generator's "

@@ -126,7 +126,7 @@ def read_latents(
         names = {str(name): name for name in content}
         if choice in names:
             chosen = content[names[choice]]
-            content, choice = ({Z: chosen} if choice == Z else chosen), ""  # z stays z
+            content, choice = {Z if choice == Z else "latent": chosen}, ""  # z stays z
     return _pick_code(_read(content, path, num_ws, w_dim, map_z), choice, path)
 
 
@@ -135,8 +135,16 @@ def _read(
 ) -> Latents:
     if isinstance(content, Mapping) and Z in content and not set(KEYS) & set(content):
         return _map_z(content[Z], path, map_z)
-    array = _numbers(content, path)
-    return Latents(as_ws(array, num_ws, w_dim, str(path)), {"source": path.name})
+    if isinstance(content, list | tuple) and content:  # several people, one code each
+        if len(content) * num_ws * w_dim > MAX_VALUES:
+            raise LatentError(f"{path} holds {len(content)} codes, too many to show; split it")
+        codes = [as_ws(_numbers(one, path), num_ws, w_dim, str(path)) for one in content]
+        return Latents(torch.cat(codes), {"source": path.name})
+    provenance: dict[str, Any] = {"source": path.name}
+    steps = _steps_of(content)
+    if steps > 1:
+        provenance["steps_of_encoder"] = steps
+    return Latents(as_ws(_numbers(content, path), num_ws, w_dim, str(path)), provenance)
 
 
 def _pick_code(latents: Latents, choice: str, path: Path) -> Latents:
@@ -221,6 +229,13 @@ def _read_numpy(path: Path) -> Any:
         raise LatentError(f"{path} is not a NumPy file that can be read: {error}") from error
     except (OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise LatentError(f"{path} cannot be read: {error}") from error
+
+
+def _steps_of(found: Any) -> int:
+    """Return how many steps of an iterative encoder a code stands for; 0: it is none of several."""
+    while isinstance(found, Mapping) and found:
+        found = next((found[key] for key in KEYS if key in found), next(iter(found.values())))
+    return len(found) if isinstance(found, list | tuple) else 0
 
 
 def _single(found: Any, path: Path) -> np.ndarray:
