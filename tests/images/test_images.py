@@ -15,6 +15,7 @@ from reage.errors import ImageError
 from reage.images import (
     Photo,
     photo_from_array,
+    read_mark,
     read_photo,
     save_array,
     to_array,
@@ -361,3 +362,35 @@ def test_photo_from_array_and_path(tmp_path):
     photo = read_photo(str(written.path))
     assert photo.path == Path(written.path)
     assert np.array_equal(photo.rgb8, photo_from_array(smooth()).rgb8)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_big_tiffs_are_tiffs(tmp_path, order, dtype):
+    """Pillow reads no directory of theirs: they were called damaged."""
+    pixels, path = noise(20, 30, 3, dtype=dtype), tmp_path / "a.tif"
+    options = {"bigtiff": True, "byteorder": order, "photometric": "rgb", "description": "Ada"}
+    tifffile.imwrite(path, pixels, compression="zlib", **options)
+    photo = read_photo(path)
+    assert np.array_equal(photo.pixels, pixels)
+    write_photo(photo, tmp_path / "b.tif", mark=None)
+    assert np.array_equal(read_photo(tmp_path / "b.tif").pixels, pixels)
+    assert b"Ada" in (photo.exif or b"")
+    assert read_mark(path) is None
+    tifffile.imwrite(path, pixels[..., 0] > 9, bigtiff=True, byteorder=order)
+    with pytest.raises(ImageError, match="BigTIFF of a rare kind"):
+        read_photo(path)
+
+
+@pytest.mark.parametrize("block", [1, 100, 301, 1 << 22])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_deep_png_in_bands_is_the_same(monkeypatch, channels: int, block: int):
+    """Each line refers to the one above, also from one band to the next."""
+    samples = noise(13, 20, channels, dtype=np.uint16)
+    data = encode_deep_png(samples if channels > 1 else samples[..., 0])
+    monkeypatch.setattr("reage.images.deep_png._BLOCK", block)
+    monkeypatch.setattr("reage.images.deep_png._PIECE", 7)
+    found = decode_deep_png(data)
+    assert np.array_equal(found.reshape(samples.shape), samples)
+    with pytest.raises(ValueError, match="missing"):
+        decode_deep_png(data[:24] + data[24:].replace(b"IDAT", b"IDAX"))

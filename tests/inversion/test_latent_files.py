@@ -260,7 +260,7 @@ def test_a_list_of_codes_shows_everybody(tmp_path: Path):
     with pytest.raises(LatentError, match="another size"):
         read_latents(tmp_path / "c.pt", 18)
     torch.save([torch.ones(1, 1, 512)] * 100_000, tmp_path / "d.pt")
-    with pytest.raises(LatentError, match="too many|larger than the file"):
+    with pytest.raises(LatentError, match=r"too many|larger than the file"):
         read_latents(tmp_path / "d.pt", 18)
 
 

@@ -37,6 +37,7 @@ from reage.images.sources import Source
 from reage.images.tiff import (
     TIFF_XMP,
     decode_tiff,
+    is_big_tiff,
     is_plain_tiff,
     split_samples,
     tiff_exif,
@@ -76,6 +77,8 @@ def _decode(source: Source) -> Photo:
         tags = tiff_tags(source.data)
         if is_plain_tiff(source, tags):
             return decode_tiff(source, tags)
+        if is_big_tiff(source.data):
+            raise source.refused("is a BigTIFF of a rare kind (palette, CMYK, JPEG or 1 bit)")
     image = _open(source)
     if source.format == "PNG" and source.data[_PNG_BIT_DEPTH] == 16:
         return _decode_deep_png(source, image)
@@ -93,7 +96,8 @@ def _open(source: Source) -> ImageFile.ImageFile:
     """Read the header only."""
     plugin = _heif_plugin() if source.format == "HEIF" else _PLUGINS[source.format]
     image = plugin(io.BytesIO(source.data))
-    source.check_size(*image.size)
+    deep = source.format == "PNG" and source.data[_PNG_BIT_DEPTH] == 16
+    source.check_size(*image.size, deep=deep)
     return image
 
 

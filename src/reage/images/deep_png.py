@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import PngImagePlugin
@@ -23,26 +24,40 @@ _COLOUR_TYPES = {channels: kind for kind, channels in _CHANNELS.items()}
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2))
 _PASSES += ((0, 1, 1, 2),)
 _BLOCK = 1 << 22  # bytes that are filtered at once
+_PIECE = 1 << 16  # bytes that are unpacked at once: zlib copies what it has not used
 _LEVEL = 4  # of zlib; runs alone are sought, photos hardly repeat themselves otherwise
 
 
 def decode_deep_png(data: bytes) -> np.ndarray:
-    """Decode a 16-bit PNG to samples `[H, W]` or `[H, W, 2..4]` uint16; ValueError if damaged."""
+    """Decode a 16-bit PNG to samples `[H, W]` or `[H, W, 2..4]` uint16; ValueError if damaged.
+
+    Works in bands of lines, so that little more than the samples is held.
+    """
     width, height, _, kind, *_, interlaced = struct.unpack_from(">LL5B", data, 16)
-    pixel = 2 * _CHANNELS[kind]
-    passes = _PASSES if interlaced else ((0, 0, 1, 1),)
-    sizes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in passes]
-    shapes = [(rows, 1 + pixel * columns) for columns, rows in sizes if columns > 0 < rows]
-    stream = _inflate(data, sum(rows * length for rows, length in shapes))
-    halves, at = ([], []), 0
-    for rows, length in shapes:
-        lines = stream[at : at + rows * length].reshape(rows, length)
-        at += rows * length
-        for part, half in enumerate(halves):
-            half.append(np.concatenate([lines[:, :1], lines[:, 1 + part :: 2]], 1).ravel())
-    header = struct.pack(">LL5B", width, height, 8, kind, 0, 0, interlaced)
-    high, low = (_unfilter(header, np.concatenate(half)) for half in halves)
-    return high.astype(np.uint16) << 8 | low
+    channels, lines = _CHANNELS[kind], _Lines(data)
+    samples = np.zeros((height, width, channels), np.uint16)
+    for x, y, dx, dy in _PASSES if interlaced else ((0, 0, 1, 1),):
+        place = samples[y::dy, x::dx]
+        if place.size:
+            _decode_pass(lines, place, kind)
+    return samples if channels > 1 else samples[..., 0]
+
+
+def _decode_pass(lines: _Lines, place: np.ndarray, kind: int) -> None:
+    """Fill a view `[h, w, C]` of the samples, high bytes and low bytes apart."""
+    rows, columns, channels = place.shape
+    length = 1 + 2 * channels * columns
+    count = max(1, _BLOCK // length)
+    above: list[np.ndarray] = []  # the last line of the band before, by half
+    for start in range(0, rows, count):
+        band = lines.read(min(count, rows - start), length)
+        halves = [np.concatenate([band[:, :1], band[:, 1 + i :: 2]], axis=1) for i in (0, 1)]
+        if above:  # unfiltered, as the line that the first one refers to
+            halves = [np.concatenate([a[None], h]) for a, h in zip(above, halves, strict=True)]
+        parts = [_unfilter(half, columns, kind) for half in halves]
+        above = [np.concatenate([[np.uint8(0)], part[-1].ravel()]) for part in parts]
+        high, low = (part[-len(band) :].reshape(-1, columns, channels) for part in parts)
+        place[start : start + count] = high.astype(np.uint16) << 8 | low
 
 
 def encode_deep_png(samples: np.ndarray) -> bytes:
@@ -61,26 +76,45 @@ def encode_deep_png(samples: np.ndarray) -> bytes:
     return PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
-def _inflate(data: bytes, size: int) -> np.ndarray:
-    """Return the filtered lines of a file, which must be `size` bytes."""
-    at, packed = len(PNG_SIGNATURE), []
+class _Lines:
+    """The filtered lines of a file, unpacked as they are read."""
+
+    def __init__(self, data: bytes):
+        self._packed, self._zlib, self._rest = _packed(data), zlib.decompressobj(), b""
+
+    def read(self, rows: int, length: int) -> np.ndarray:
+        """Return the next lines `[rows, length]` uint8; ValueError where the file ends early."""
+        parts, missing = [], rows * length
+        while missing:
+            packed = self._rest or next(self._packed, b"")
+            part = self._zlib.decompress(packed, missing)
+            self._rest = self._zlib.unconsumed_tail
+            if not part and not packed:
+                raise ValueError(f"{missing} bytes of pixels are missing")
+            parts.append(part)
+            missing -= len(part)
+        return np.frombuffer(b"".join(parts), np.uint8).reshape(rows, length)
+
+
+def _packed(data: bytes) -> Iterator[memoryview]:
+    """Yield the packed pixels in pieces; ValueError for a wrong checksum."""
+    at, view = len(PNG_SIGNATURE), memoryview(data)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">L", data, at)
-        kind, payload = data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        if kind == b"IDAT":
-            if data[at + 8 + length : at + 12 + length] != png_chunk(kind, payload)[-4:]:
+        payload = view[at + 8 : at + 8 + length]
+        if data[at + 4 : at + 8] == b"IDAT":
+            checksum = zlib.crc32(payload, zlib.crc32(b"IDAT"))
+            if data[at + 8 + length : at + 12 + length] != struct.pack(">L", checksum):
                 raise ValueError("a checksum of the pixels is wrong")
-            packed.append(payload)
+            yield from (payload[i : i + _PIECE] for i in range(0, length, _PIECE))
         at += 12 + length
-    lines = zlib.decompressobj().decompress(b"".join(packed), size)
-    if len(lines) != size:
-        raise ValueError(f"{len(lines)} bytes of pixels, not {size}")
-    return np.frombuffer(lines, np.uint8)
 
 
-def _unfilter(header: bytes, lines: np.ndarray) -> np.ndarray:
+def _unfilter(lines: np.ndarray, width: int, kind: int) -> np.ndarray:
     """Let Pillow undo the filters of an 8-bit picture."""
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.data, 0)), (b"IEND", b""))
+    header = struct.pack(">LL5B", width, len(lines), 8, kind, 0, 0, 0)
+    packed = zlib.compress(np.ascontiguousarray(lines).data, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", packed), (b"IEND", b""))
     file = io.BytesIO(PNG_SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks))
     return np.asarray(PngImagePlugin.PngImageFile(file))
 

@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:  # torch takes seconds to import; the command line starts without it
     import torch
 
+_ROWS = 256
+
 __all__ = ["JpegTables", "Photo", "photo_from_array", "to_array", "to_depth", "to_tensor"]
 
 
@@ -79,8 +81,12 @@ def to_depth(samples: np.ndarray, dtype: np.typing.DTypeLike) -> np.ndarray:
     if wanted == np.uint16:
         return samples.astype(np.uint16) * np.uint16(257)
     assert (samples.dtype, wanted) == (np.uint16, np.uint8), (samples.dtype, wanted)
-    # round(x / 257), exact for all 65536 values
-    return ((samples.astype(np.uint32) * 255 + 32895) >> 16).astype(np.uint8)
+    reduced = np.empty(samples.shape, np.uint8)
+    for start in range(0, len(samples), _ROWS):  # in bands: the products have 32 bits
+        band = samples[start : start + _ROWS].astype(np.uint32)
+        # round(x / 257), exact for all 65536 values
+        reduced[start : start + _ROWS] = (band * 255 + 32895) >> 16
+    return reduced
 
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:

@@ -41,12 +41,14 @@ class Source:
     format: str  # Pillow's name
     max_pixels: int
 
-    def check_size(self, width: int, height: int) -> None:
-        """Raise ImageError before too many pixels are decoded."""
-        if width * height > self.max_pixels:
+    def check_size(self, width: int, height: int, *, deep: bool = False) -> None:
+        """Raise ImageError before too many pixels are decoded; `deep` ones, of 16 bits, are two."""
+        most = self.max_pixels // 2 if deep else self.max_pixels
+        if width * height > most:
+            of, hint = (" of 16 bits", ", or save it in 8 bits") if deep else ("", "")
             raise ImageError(
-                f"{self.path} has {width} x {height} pixels, more than the {self.max_pixels:,} "
-                "allowed: scale it down"
+                f"{self.path} has {width} x {height} pixels{of}, more than the {most:,} allowed: "
+                f"scale it down{hint}"
             )
 
     def frame_notices(self, frames: int) -> tuple[str, ...]:

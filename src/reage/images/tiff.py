@@ -26,6 +26,7 @@ __all__ = [
     "TIFF_XMP",
     "decode_tiff",
     "encode_tiff",
+    "is_big_tiff",
     "is_plain_tiff",
     "split_samples",
     "tiff_exif",
@@ -38,6 +39,7 @@ _MODES = {
     np.dtype(np.uint16): ("I;16", "LA;16", "RGB;16", "RGBA;16"),
 }
 _JPEG, _DEFLATE = 7, 8
+_RATIONAL, _SIGNED_RATIONAL = 5, 10  # types of values
 _BY_TIFFFILE = {1, _DEFLATE, 32773, 32946, 34925}  # none, deflate, PackBits, LZMA
 _BY_LIBTIFF = {5, 50000}  # LZW, Zstandard
 TIFF_XMP, _TIFF_ICC, _TIFF_DNG_VERSION = 700, 34675, 50706
@@ -52,7 +54,8 @@ def decode_tiff(source: Source, tags: Image.Exif) -> Photo:
     """Decode a TIFF that `is_plain_tiff` is true for."""
     import tifffile
 
-    source.check_size(int(tags[256]), int(tags[257]))
+    deep = 16 in np.atleast_1d(tags.get(258, 1))
+    source.check_size(int(tags[256]), int(tags[257]), deep=deep)
     compression = tags.get(259, 1)
     if compression not in _BY_TIFFFILE | _BY_LIBTIFF:
         raise source.refused(f"is compressed by a way that reage does not read ({compression})")
@@ -128,7 +131,26 @@ def split_samples(
 def tiff_tags(data: bytes) -> Image.Exif:
     """Read the first directory of a TIFF."""
     tags = Image.Exif()
+    if is_big_tiff(data):
+        return _big_tags(data, tags)
     tags.load_from_fp(io.BytesIO(data))
+    return tags
+
+
+def is_big_tiff(data: bytes) -> bool:
+    """Tell whether a TIFF has 64-bit offsets, as files above 4 GB need them."""
+    return data[2:4] in (b"+\0", b"\0+")
+
+
+def _big_tags(data: bytes, tags: Image.Exif) -> Image.Exif:
+    """Read the directory of a BigTIFF, which Pillow does not; its sub-directories are left."""
+    import tifffile
+
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        for tag in file.pages.first.tags.values():
+            simple = tag.dtype not in (_RATIONAL, _SIGNED_RATIONAL) and tag.code not in tags
+            if simple and not isinstance(tag.value, dict):
+                tags[tag.code] = tag.value
     return tags
 
 
