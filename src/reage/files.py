@@ -161,7 +161,7 @@ def place_for_files(folder: Path) -> Iterator[None]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a name"
         raise ImageError(
-            f"cannot make the folder {folder}: {reason}; choose another --output"
+            f"cannot make the folder {folder}: {reason}; choose another place"
         ) from error
     try:
         yield

@@ -72,7 +72,10 @@ def test_from_a_dataset_to_an_ageing_model(
     was = before.photo.state_dict()
     assert all(torch.equal(was[name], value) for name, value in after.photo.state_dict().items())
     # A finished run may go on with more pictures, and says so in its log.
+    assert json.loads((runs["ager"] / "config.json").read_text())["threads"] == 1
+    torch.set_num_threads(2)
     assert run("train", "ager", "--run", runs["ager"], "--resume", "--kimg", 0.012) == 0
+    assert torch.get_num_threads() == 1  # as it began
     settings = json.loads((runs["ager"] / "config.json").read_text())
     assert settings["kind"] == "ager" and settings["config"]["batch"] == 4
 
@@ -88,6 +91,8 @@ def test_wrong_usage(faces_folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     ):
         assert run("train", *arguments) == 2
         assert words in capsys.readouterr().err
+    # What was refused blocks no corrected command.
+    assert not (tmp_path / "a").exists()
     assert run("train", "generator", "--run", tmp_path / "b", "--resume") == 1
     assert "is not a run folder" in capsys.readouterr().err
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reage.errors import ModelError, UsageError
-from reage.files import read_file
+from reage.errors import ModelError, ReageError, UsageError
+from reage.files import place_for_files, read_file
 from reage.models.files import write_file
 from reage.training.configs import (
     AdamSettings,
@@ -20,7 +22,7 @@ from reage.training.configs import (
 
 __all__ = ["AnyConfig", "RunSettings", "open_run", "read_settings"]
 
-CONFIG_FILE = "config.json"
+CONFIG_FILE, STATE_FILE = "config.json", "state.pt"
 CONFIGS = {
     "generator": GeneratorTraining,
     "encoder": EncoderTraining,
@@ -48,24 +50,32 @@ class RunSettings:
     licence: str | None = None  # of the weights that come out; None: nobody has said
     # The data, in words; None: what the model learnt from before, then the data's folder.
     about: str | None = None
+    threads: int | None = None  # of the CPU; None: torch's choice
     version: str = "unknown"  # of reage
 
 
-def open_run(folder: Path, settings: RunSettings | None) -> RunSettings:
-    """Write a new run's settings, or read those of a resumed run (`settings` None)."""
+@contextmanager
+def open_run(folder: Path, settings: RunSettings | None) -> Iterator[RunSettings]:
+    """Yield a new run's settings, written, or those of a resumed run (`settings` None).
+
+    A new run that is refused before its first state leaves nothing: the corrected command works.
+    """
     file = folder / CONFIG_FILE
     if settings is None:
-        return read_settings(folder)
+        yield read_settings(folder)
+        return
     if file.exists():
         raise UsageError(
             f"{folder} holds a run already: add --resume to continue it, or name another"
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(f"cannot make the folder {folder}: {error.strerror}") from error
-    write_file(file, (json.dumps(asdict(settings), indent=2) + "\n").encode())
-    return settings
+    with place_for_files(folder):
+        write_file(file, (json.dumps(asdict(settings), indent=2) + "\n").encode())
+        try:
+            yield settings
+        except ReageError:
+            if not (folder / STATE_FILE).exists():
+                file.unlink(missing_ok=True)
+            raise
 
 
 def read_settings(folder: Path) -> RunSettings:

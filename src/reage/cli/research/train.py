@@ -138,10 +138,7 @@ def photo_ager(model: str | None, **options: Any) -> None:
 def _train(
     kind: str, preset: AnyConfig, model: str | None, options: dict[str, Any], **more: Any
 ) -> None:
-    from reage.training.export import export_model
-    from reage.training.loop.run import RunOptions, run_training
     from reage.training.settings import open_run
-    from reage.training.start import start
 
     if bool(options["resume"]) == bool(options["data"]):
         raise UsageError("give --data DATASET for a new run, or --resume to continue one")
@@ -149,11 +146,19 @@ def _train(
     new = None
     if not options["resume"]:
         new = _settings(kind, apply_settings(preset, options["settings"]), model, options, more)
-    folder = options["run"]
-    settings = open_run(folder, new if machine.world.is_first else None)
-    if settings.kind != kind:
-        raise UsageError(f"{folder} is the run of a {settings.kind}, not of a {kind}")
-    trainer = start(settings, machine)
+    with open_run(options["run"], new if machine.world.is_first else None) as settings:
+        if settings.kind != kind:
+            raise UsageError(f"{options['run']} is the run of a {settings.kind}, not of a {kind}")
+        _run(settings, machine, options)
+
+
+def _run(settings: RunSettings, machine: Machine, options: dict[str, Any]) -> None:
+    from reage.training.export import export_model
+    from reage.training.loop.run import RunOptions, run_training
+    from reage.training.start import start
+
+    _use_threads(options["threads"] or settings.threads)
+    trainer, folder, kind = start(settings, machine), options["run"], settings.kind
 
     def snapshot(step: int) -> dict[str, float]:
         from reage.training.loop.pictures import save_curves, save_grid
@@ -181,6 +186,13 @@ def _train(
         sys.exit(128 + signal.Signals[report.stopped])
 
 
+def _use_threads(count: int | None) -> None:
+    import torch
+
+    if count:
+        torch.set_num_threads(count)
+
+
 def _settings(
     kind: str,
     config: AnyConfig,
@@ -203,6 +215,7 @@ def _settings(
         decay_kimg=_setting_or(options, "decay_kimg", RunSettings.decay_kimg),
         licence=options["licence"],
         about=options["about"],
+        threads=options["threads"],
         version=reage.__version__,
         **more,
     )
@@ -213,14 +226,11 @@ def _setting_or(options: dict[str, Any], name: str, otherwise: float) -> float:
 
 
 def _machine(options: dict[str, Any]) -> Machine:
-    import torch
-
     from reage.devices import choose_device, choose_dtype
     from reage.training.loop.parallel import join_world
     from reage.training.start import Machine
 
-    if options["threads"]:
-        torch.set_num_threads(options["threads"])
+    _use_threads(options["threads"])
     device = choose_device(options["device"])
     return Machine(device, choose_dtype(options["precision"], device), join_world(device))
 

@@ -26,10 +26,10 @@ from torch import Tensor
 from reage.errors import ModelError
 from reage.files import name_errors, new_file, sweep, write_file
 from reage.training.loop.parallel import World
+from reage.training.settings import STATE_FILE
 
 __all__ = ["RunOptions", "RunReport", "Tick", "Trainer", "read_state", "run_training"]
 
-STATE_FILE = "state.pt"
 LOG_FILE = "log.jsonl"
 LEAST_RATE = 0.1  # of a learning rate that decays
 
