@@ -14,7 +14,8 @@ from reage.agers.base import PreparedFace
 from reage.compositing.hair.greying import grey_shares
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.preview import preview
-from reage.editor import Editor
+from reage.editor import Editor, load
+from reage.errors import ModelError
 from reage.inputs import as_photo
 from reage.models.checkpoints import Model
 from reage.search.looker import Looker
@@ -97,3 +98,28 @@ def test_hair_turns_grey_alike_in_all_frames_by_the_mean_of_the_ages(
         for f, c in zip(faces, (with_hair, without), strict=True)
     ]
     assert torch.allclose(greying.look(strengths)[0], torch.stack(seen).mean(0), atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_never_pasted(
+    small_model: Model, small_folder: Path, astronaut: np.ndarray, value: float
+):
+    """It was pasted as a black square, and an age was read in it."""
+    stored = made_ager(small_model)
+    assert stored.photo is not None
+    next(iter(stored.photo.parameters())).data.fill_(value)
+    broken = editor_with(stored, small_folder)
+    with pytest.raises(ModelError, match="not finite"):
+        broken.edit(astronaut, 70)
+
+
+def test_a_code_that_is_not_finite_is_never_pasted(
+    small_folder: Path, astronaut: np.ndarray, two_steps: None
+):
+    editor = load(small_folder, device="cpu", precision="float32")
+    photo = as_photo(astronaut)
+    (face,) = editor.invert(photo, editor.choose_faces(photo), paste="replace")
+    assert face.ws is not None
+    for paste in ("delta", "replace", "none"):
+        with pytest.raises(ModelError, match="not finite"):
+            editor.show(photo, [replace(face, paste=paste).with_code(face.ws * float("nan"))])

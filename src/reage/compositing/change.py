@@ -13,7 +13,7 @@ from reage.compositing.bands import LUMA
 from reage.compositing.detail_transfer import LaidSkin, detail_in
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.warp import Warp
-from reage.errors import UsageError
+from reage.errors import ModelError, UsageError
 from reage.faces.squares import FaceCrop
 from reage.networks.agers.growth import warp_images
 
@@ -24,6 +24,7 @@ __all__ = [
     "PasteMode",
     "SkinDetail",
     "apply_change",
+    "check_finite",
     "limit_tone",
     "luma",
 ]
@@ -142,6 +143,21 @@ class Change:
             self.skin and self.skin.scale(skin),
             self.greying and self.greying.scale(hair),
         )
+
+
+def check_finite(change: Change, picture: Tensor, name: str) -> Change:
+    """Return the change; ModelError where it or the face `[.., 3, R, R]` holds NaN or infinity.
+
+    Rounded to pixels, such values are black squares.
+    """
+    moves = None if change.warp is None else change.warp.moves
+    for part in (picture, change.added, change.detail, change.relief, moves):
+        if part is not None and not bool(torch.isfinite(part).all()):
+            raise ModelError(
+                f"the changed face holds values that are not finite (ager: {name}): its file or "
+                "its code is damaged, or the strength is far too large"
+            )
+    return change
 
 
 def apply_change(pictures: Tensor, change: Change) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
 from reage.agers.direction_ager import DirectionAger
-from reage.compositing.change import Change, Greying
+from reage.compositing.change import Change, Greying, check_finite
 from reage.compositing.hair.greying import grey_shares
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.preview import preview, preview_flat
@@ -148,11 +148,14 @@ class Looker:
 def change_by(ager: Ager, face: PreparedFace, strengths: Tensor, *, of_age: bool = True) -> Change:
     """Return a face's change at strengths `[N]`, decades from the source age, before hair greying.
 
-    Without `of_age`, strengths are a direction's own, whether it is one of age or not.
+    Without `of_age`, strengths are a direction's own, whether it is one of age or not. ModelError
+    where the change is not finite.
     """
     if not of_age and isinstance(ager, DirectionAger):
-        return face.complete(ager.move(face, strengths))
-    return face.complete(ager.change(face, face.own_age + 10 * strengths))
+        change = ager.move(face, strengths)
+    else:
+        change = ager.change(face, face.own_age + 10 * strengths)
+    return check_finite(face.complete(change), face.picture, ager.name)
 
 
 def _flat(face: PreparedFace, change: Change) -> Tensor:
