@@ -16,6 +16,7 @@ from reage.compositing.change import Change, SkinDetail
 from reage.compositing.detail_bank import DetailBank, Sex, read_bank
 from reage.compositing.detail_removal import lay_removal
 from reage.compositing.detail_transfer import (
+    AgedSkin,
     LaidSkin,
     Subject,
     choose_exemplars,
@@ -30,7 +31,7 @@ from reage.models.checkpoints import Alignment
 from reage.models.files import fingerprint_of
 from reage.models.pretrained import load_gender_network
 
-__all__ = ["SkinAger", "read_embedded_bank"]
+__all__ = ["LAID", "SkinAger", "read_embedded_bank"]
 
 RECIPE = "skin-1"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
@@ -97,19 +98,26 @@ class SkinAger(Ager):
 
         It is the same for all ages, so the face caches it.
         """
+        if LAID in face.notes:  # a video lays it itself, steadily over time
+            return face.notes[LAID]
         if face.paste != "delta" or face.pixels is None or face.view.face.landmarks is None:
             return None
-        if LAID not in face.notes:
-            face.notes[LAID] = self._lay(face, face.pixels, face.view.face.landmarks)
+        face.notes[LAID] = self._lay(face, face.pixels, face.view.face.landmarks)
         return face.notes[LAID]
 
     def _lay(
         self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray
     ) -> tuple[LaidSkin, LaidSkin] | None:
-        male = load_gender_network().to(face.base.device)(face.photo)
-        sex: Sex = "male" if float(male) > 0.5 else "female"
-        subject = Subject.of(face.view.face, sex, skin_tone(pixels, landmarks))
-        aged = mix_detail(self.bank, choose_exemplars(self.bank, subject), subject)
+        sex, aged = self.skin_for(face, pixels, landmarks)
         added = lay_detail(pixels, landmarks, aged)
         removed = lay_removal(pixels, landmarks, self.bank, sex)
         return None if added is None or removed is None else (added, removed)
+
+    def skin_for(
+        self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray
+    ) -> tuple[Sex, AgedSkin]:
+        """Choose the detail of old skin that suits a face of a photo `[H, W, 3]`."""
+        male = load_gender_network().to(face.base.device)(face.photo)
+        sex: Sex = "male" if float(male) > 0.5 else "female"
+        subject = Subject.of(face.view.face, sex, skin_tone(pixels, landmarks))
+        return sex, mix_detail(self.bank, choose_exemplars(self.bank, subject), subject)

@@ -18,7 +18,7 @@ from reage.compositing.mesh_warp import warp_from_frame
 from reage.compositing.skin_mask import LOG_OFFSET, frame_mask
 from reage.compositing.smoothing import masked_gaussian, resize_plane
 
-__all__ = ["lay_removal"]
+__all__ = ["REMOVAL_LIMITS", "lay_removal"]
 
 # Standard deviations in shares of FFHQ's square's side. Finer than the first is texture, which
 # stays; broader than the last the face's shape and its light.
@@ -27,6 +27,7 @@ PORES, FINE, BROADEST = 0.003, 0.014, 0.04
 # (folds, spots) and where it is lighter (the swellings beside them).
 WRINKLES, FOLDS = (0.95, 0.7), (0.85, 0.6)
 PORE_LIMIT = 0.05  # log-luminance: of the texture, what is stronger is the core of a wrinkle
+REMOVAL_LIMITS = (0.6, 0.3)  # log-luminance: most lighter, most darker
 KEPT = (0.3, 1.2)  # of young detail: how much a face's light may show of it
 
 
@@ -56,7 +57,7 @@ def lay_removal(
     light = resize_plane(part @ LUMA / full, size, Image.Resampling.BOX)
     side = scale_of(landmarks, bank.canonical)[0] * size[0] / (x1 - x0)
     wrinkles, folds = _change(np.log(light + LOG_OFFSET), young, seen, side)
-    return LaidSkin(box, share * wrinkles * seen, share * folds * seen, (0.6, 0.3))
+    return LaidSkin(box, share * wrinkles * seen, share * folds * seen, REMOVAL_LIMITS)
 
 
 def _change(

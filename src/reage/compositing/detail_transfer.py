@@ -33,6 +33,8 @@ from reage.images import to_depth
 from reage.threads import threads
 
 __all__ = [
+    "MASK_SIDE",
+    "TONE",
     "AgedSkin",
     "LaidSkin",
     "Subject",
@@ -43,6 +45,7 @@ __all__ = [
     "detail_in",
     "laid_size",
     "lay_detail",
+    "limited_detail",
     "mix_detail",
     "scale_of",
     "shading_age",
@@ -242,11 +245,16 @@ def add_detail(
     `source` is the photo before any edit, of the picture's size and type.
     """
     x0, y0, x1, y1 = laid.box
+    detail = limited_detail(laid, wrinkles, folds)
+    _multiply(picture[y0:y1, x0:x1, :3], source[y0:y1, x0:x1, :3], detail)
+
+
+def limited_detail(laid: LaidSkin, wrinkles: float, folds: float) -> np.ndarray:
+    """Return the detail at a strength, `[h, w]` log-luminance, softly limited."""
     detail = wrinkles * laid.wrinkles + folds * laid.folds
     lighter, darker = laid.limits
     most = np.where(detail > 0, np.float32(lighter), np.float32(darker))
-    detail = most * np.tanh(detail / most)
-    _multiply(picture[y0:y1, x0:x1, :3], source[y0:y1, x0:x1, :3], detail)
+    return most * np.tanh(detail / most)
 
 
 def detail_in(laid: LaidSkin, quad: np.ndarray, side: int) -> np.ndarray:

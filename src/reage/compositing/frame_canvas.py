@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from reage.compositing.bands import enlarge_rows, rotate_layer
 from reage.compositing.change import SkinDetail
+from reage.compositing.detail_transfer import TONE, LaidSkin, limited_detail
 from reage.compositing.hair.greying import COLOUR, TINT, turned_grey
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.paste import add_relief, scale_detail
-from reage.compositing.planes import Planes, add_layer, rgb_to_ycc, warp_planes
+from reage.compositing.planes import Planes, add_layer, multiply_region, rgb_to_ycc, warp_planes
 from reage.compositing.render import FaceLayer
+from reage.compositing.skin_mask import LOG_OFFSET
+from reage.compositing.smoothing import resize_plane
 from reage.compositing.tone import Tone
+from reage.compositing.visible import light_shown
 from reage.compositing.warp import Warp
 
 __all__ = ["FrameCanvas", "grey_planes", "keep_planes_tone"]
@@ -43,7 +48,9 @@ class FrameCanvas:
         add_relief(self.planes.layers[0], amount, layer.quad, black=black)
 
     def add_skin(self, layer: FaceLayer, skin: SkinDetail) -> None:
-        raise AssertionError("faces of a video have no mesh to lay detail by")
+        for laid, (amount,) in ((skin.old, skin.gains), (skin.own, skin.losses)):
+            if amount:
+                add_detail_to_planes(self.planes, self.seen, laid, amount * layer.weight)
 
     def grey(self, hair: Hair, share: float) -> None:
         grey_planes(self.planes, hair, share)
@@ -53,6 +60,20 @@ class FrameCanvas:
 
     def keep_tone(self, tone: Tone) -> None:
         keep_planes_tone(self.planes, self.seen, tone)
+
+
+def add_detail_to_planes(planes: Planes, seen: Planes, laid: LaidSkin, amount: float) -> None:
+    """Add skin detail to a frame in place; `seen` is the frame before any edit."""
+    x0, y0, x1, y1 = laid.box
+    size = (x1 - x0, y1 - y0)
+    logs = limited_detail(laid, amount, amount)
+    if logs.shape[::-1] != size:
+        logs = resize_plane(logs, size, Image.Resampling.BICUBIC)
+    start, span = (0, 255) if planes.full_range else (16, 219)
+    light = seen.layers[0][y0:y1, x0:x1] / seen.unit
+    logs = logs * light_shown((light - np.float32(start)) / np.float32(span))
+    gains = np.exp(logs[..., None] * np.array(TONE, np.float32))
+    multiply_region(planes, laid.box, gains, 255 * LOG_OFFSET)
 
 
 def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:

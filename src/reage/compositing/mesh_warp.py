@@ -9,7 +9,16 @@ from PIL import Image
 
 from reage.compositing.smoothing import resize_plane
 
-__all__ = ["FRAME", "ThinPlate", "mesh_to_frame", "sample", "warp_from_frame", "warp_to_frame"]
+__all__ = [
+    "FRAME",
+    "MESH",
+    "ThinPlate",
+    "carry_to_frame",
+    "mesh_to_frame",
+    "sample",
+    "warp_from_frame",
+    "warp_to_frame",
+]
 
 # The canonical face lies in FFHQ's square as the mean face does; the frame is this part of it
 # (x0, y0, x1, y1) at so many pixels a side of the square.
@@ -79,11 +88,21 @@ def warp_from_frame(
 
 def warp_to_frame(rgb: np.ndarray, canonical: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     """Lay a photo `[H, W, 3]` uint8 out on the canonical face: `[h, w, 3]` in 0..1."""
+    layers = np.moveaxis(rgb[..., :3], 2, 0).astype(np.float32) / 255
+    return np.clip(np.moveaxis(carry_to_frame(layers, canonical, landmarks), 0, 2), 0, 1)
+
+
+def carry_to_frame(
+    layers: np.ndarray, canonical: np.ndarray, landmarks: np.ndarray, factor: int = 1
+) -> np.ndarray:
+    """Lay layers `[C, H, W]` of a photo out on the canonical face, `factor` times smaller.
+
+    `landmarks` `[468 or more, 2]` are the mesh in the layers' pixels.
+    """
     plate = ThinPlate.fit(canonical[::EVERY], landmarks[:MESH:EVERY, :2].astype(np.float64))
     places = plate(_centres((0, 0, *FRAME))).reshape(GRID, GRID, 2)
-    shrink = np.ptp(landmarks[:MESH, 0]) / np.ptp(canonical[:, 0])
-    layers = np.moveaxis(rgb[..., :3], 2, 0).astype(np.float32) / 255
-    return np.clip(np.moveaxis(sample(layers, places, FRAME, float(shrink)), 0, 2), 0, 1)
+    shrink = factor * np.ptp(landmarks[:MESH, 0]) / np.ptp(canonical[:, 0])
+    return sample(layers, places, (FRAME[0] // factor, FRAME[1] // factor), float(shrink))
 
 
 def sample(

@@ -19,6 +19,9 @@ from reage.faces.squares import outline_of, pixels_within, quad_side, to_unit
 __all__ = [
     "Planes",
     "add_layer",
+    "multiply_region",
+    "region_rgb",
+    "region_ycc",
     "rgb_to_ycc",
     "sample_inside",
     "sample_luma",
@@ -182,10 +185,56 @@ def sample_rgb(planes: Planes, quad: np.ndarray, side: int) -> np.ndarray:
         for channel, plane in enumerate(planes.layers)
     ]
     start = np.array([0 if planes.full_range else 16, 128, 128], np.float32)
-    inverse = np.linalg.inv(_ycc_matrix(planes.matrix, planes.full_range)).astype(np.float32)
-    rgb = (np.stack(sampled, axis=2) - start) @ inverse.T
+    rgb = (np.stack(sampled, axis=2) - start) @ _rgb_matrix(planes).T
     inside = sample_inside(planes, quad, side) > 0.5
     return np.rint(np.clip(rgb, 0, 255) * inside[..., None]).astype(np.uint8)
+
+
+def region_rgb(planes: Planes, box: tuple[int, int, int, int]) -> np.ndarray:
+    """Return the colours of pixels x0, y0, x1, y1 `[h, w, 3]` uint8; chroma is not interpolated."""
+    values = region_ycc(planes, box) / planes.unit
+    return np.rint(np.clip(values @ _rgb_matrix(planes).T, 0, 255)).astype(np.uint8)
+
+
+def region_ycc(planes: Planes, box: tuple[int, int, int, int]) -> np.ndarray:
+    """Return Y', Cb and Cr of some pixels, less those of black, `[h, w, 3]` float32."""
+    x0, y0, x1, y1 = box
+    across, down = planes.subsampling
+    columns, rows = np.arange(x0, x1) // across, np.arange(y0, y1) // down
+    luma, *colours = planes.layers
+    wide = [plane[rows][:, columns] for plane in colours]
+    start = np.array([0 if planes.full_range else 16, 128, 128], np.float32) * planes.unit
+    return np.stack([luma[y0:y1, x0:x1], *wide], axis=2) - start
+
+
+def multiply_region(
+    planes: Planes, box: tuple[int, int, int, int], gains: np.ndarray, offset: float
+) -> None:
+    """Multiply R'G'B' + `offset` (of 0..255) by gains `[h, w, 3]` in some pixels, in place."""
+    across, down = planes.subsampling
+    x0, y0 = -(-box[0] // across) * across, -(-box[1] // down) * down
+    x1, y1 = box[2] // across * across, box[3] // down * down
+    if x0 >= x1 or y0 >= y1:
+        return
+    gains = gains[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
+    rgb = (region_ycc(planes, (x0, y0, x1, y1)) / planes.unit) @ _rgb_matrix(planes).T
+    added = np.clip((rgb + np.float32(offset)) * gains - np.float32(offset), 0, 255) - rgb
+    added[gains == 1] = 0  # samples outside R'G'B' stay as they are
+    change = rgb_to_ycc(added, planes.matrix, planes.full_range) * planes.unit
+    height, width = change.shape[:2]
+    blocks = change.reshape(height // down, down, width // across, across, 3).mean((1, 3))
+    for channel, plane in enumerate(planes.layers):
+        part = plane[y0:y1, x0:x1]
+        if channel:
+            part = plane[y0 // down : y1 // down, x0 // across : x1 // across]
+        values = part + (blocks if channel else change)[..., channel]
+        values = np.clip(np.rint(values), 0, np.iinfo(plane.dtype).max)
+        np.copyto(part, values, casting="unsafe")
+
+
+def _rgb_matrix(planes: Planes) -> np.ndarray:
+    """Return the matrix from Y'CbCr to R'G'B', `[3, 3]`."""
+    return np.linalg.inv(_ycc_matrix(planes.matrix, planes.full_range)).astype(np.float32)
 
 
 def sample_inside(planes: Planes, quad: np.ndarray, side: int) -> np.ndarray:

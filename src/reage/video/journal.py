@@ -14,10 +14,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from reage.compositing.mesh_warp import MESH
 from reage.faces.face import Face
 from reage.jobs.journal import database_errors, open_database
 
-__all__ = ["CHUNK", "FRAME", "OUTLINE", "POINTS", "ROW", "Journal", "face_row"]
+__all__ = ["CHUNK", "FRAME", "OUTLINE", "POINTS", "ROW", "Journal", "face_row", "read_mesh"]
 
 # The mesh's outline: its hull is the face.
 OUTLINE = [
@@ -25,6 +26,8 @@ OUTLINE = [
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 ]  # fmt: skip
 POINTS = 5 + len(OUTLINE)
+
+FINENESS = 16
 
 FRAME = np.dtype([("pts", "<i8"), ("row", "<i8"), ("shot", "<i4")])
 ROW = np.dtype(
@@ -36,6 +39,7 @@ ROW = np.dtype(
         ("score", "<f4"),
         ("pose", "<f4", (2,)),  # yaw and pitch, degrees
         ("points", "<f4", (POINTS, 2)),  # the five points, then the outline; pixels
+        ("mesh", "<i2", (MESH, 2)),  # from the tip of the nose, in steps of 1 / FINENESS pixels
     ]
 )
 CHUNK = 4096  # rows read at a time
@@ -54,7 +58,14 @@ def face_row(frame: int, shot: int, track: int, face: Face, code: int = -1) -> n
     row["score"], row["pose"] = face.score, face.pose[:2]
     assert face.landmarks is not None
     row["points"][:5], row["points"][5:] = face.points, face.landmarks[OUTLINE, :2]
+    from_nose = FINENESS * (face.landmarks[:MESH, :2] - face.points[2])
+    row["mesh"] = np.clip(np.rint(from_nose), -32768, 32767)
     return row
+
+
+def read_mesh(rows: np.ndarray) -> np.ndarray:
+    """Return the meshes `[N, MESH, 2]` of rows, pixels."""
+    return rows["mesh"] / np.float64(FINENESS) + rows["points"][:, 2:3]
 
 
 class Journal:

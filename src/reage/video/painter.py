@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from reage.agers.latent import CodeAger
+from reage.agers.skin import LAID
 from reage.compositing.change import Change, Greying
 from reage.compositing.planes import Planes, sample_rgb
 from reage.compositing.render import FaceLayer
@@ -23,6 +24,7 @@ from reage.search.looker import change_by
 from reage.video.hair_follower import HairFollower
 from reage.video.journal import Journal
 from reage.video.scan import knot_stride
+from reage.video.skin_follower import SkinFollower
 from reage.video.source import VideoSource
 from reage.video.track_edit import TrackEdit, view_points
 from reage.video.tracks import Motion, Run, load_motion
@@ -66,6 +68,7 @@ class Painter:
         self.hair = HairFollower(editor, edit.hair) if edit.grey > 0 else None
         if edit.codes is not None:
             self.codes = edit.codes.at(journal, source, run, self.knots)
+        self.skin = None if edit.skin is None else SkinFollower(edit.skin)
         self._added: dict[int, np.ndarray] = {}  # by knot; only those still needed
 
     def covers(self, frame: int) -> bool:
@@ -109,6 +112,9 @@ class Painter:
         face = Face.from_points(points[:5])
         view = FaceView(self.edit.track.number, face, crop, mask, crop, self.edit.own)
         prepared = self.editor.prepare_view(view)
+        if self.skin is not None:
+            mesh = self.motion.mesh[self.motion.at(frame)]
+            prepared.notes[LAID] = self.skin.at(seen, mesh)
         return prepared.layer(change_by(self.ager, prepared, self.strength))
 
     def _between_knots(self, frame: int) -> FaceLayer:

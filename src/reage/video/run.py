@@ -37,7 +37,7 @@ from reage.video.tracks import (
 
 __all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]
 
-FORMAT = 2  # of the work folder
+FORMAT = 3  # of the work folder
 Report = Callable[[Progress], None]
 
 

@@ -24,8 +24,9 @@ from reage.search.looker import Looker
 from reage.video.codes import CodePath, find_codes
 from reage.video.config import VideoConfig
 from reage.video.journal import Journal
+from reage.video.skin_follower import TrackSkin, choose_skin
 from reage.video.source import VideoSource
-from reage.video.tracks import Track, best_frames, load_motion
+from reage.video.tracks import Motion, Track, best_frames, load_motion
 
 __all__ = ["Key", "TrackEdit", "frames_at", "key_views", "prepare_track", "view_points"]
 
@@ -41,6 +42,7 @@ class Key:
     worth: float  # 0..1.5, how well the face is seen
     view: FaceView
     hair: Hair | None  # that is to turn grey
+    rgb: np.ndarray  # [H, W, 3] the whole frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,7 @@ class TrackEdit:
     hair: Hair | None  # in the best key frame
     codes: CodePath | None  # how codes move; None: the ager looks at every frame
     tone: Tone | None  # of the key frames, if each has a single one
+    skin: TrackSkin | None  # detail of the skin at full size
     described: tuple[list[Tensor], list[Tensor]]  # the best key picture, as it was and edited
 
     @property
@@ -84,7 +87,10 @@ def prepare_track(
         codes = find_codes(editor, journal, track, views, times, worths, config)
         faces = codes.faces(editor, views)
     else:
-        faces = [editor.prepare_view(view) for view in views]
+        faces = [
+            replace(editor.prepare_view(view), pixels=key.rgb)
+            for view, key in zip(views, keys, strict=True)
+        ]
     networks = (editor.age_network, editor.likeness)
     looker = Looker(ager, *networks, faces, lambda: [key.hair for key in keys])
     low, high = looker.span()
@@ -101,6 +107,7 @@ def prepare_track(
         hair=keys[best].hair or next((key.hair for key in keys if key.hair), None),
         codes=codes,
         tone=_common_tone([key.view.tone for key in keys]),
+        skin=choose_skin(ager, faces[best], own.age, own.age + 10 * reached.strength),
         described=looker.describe(best, reached.strength),
     )
 
@@ -133,10 +140,10 @@ def key_views(
     keys = []
     for (frame, _, worth), rgb, pts in zip(found, pictures, stamps, strict=True):
         run = next(run for run in track.runs if run.start <= frame < run.stop)
-        points = load_motion(journal, source, run, frame, frame + 1).points[0]
-        view = _read_view(editor, rgb, points, track.number)
-        found_hair = _hair(editor, rgb, points) if hair else None
-        keys.append(Key(source.seconds(pts), worth, view, found_hair))
+        motion = load_motion(journal, source, run, frame, frame + 1)
+        view = _read_view(editor, rgb, motion, track.number)
+        found_hair = _hair(editor, rgb, motion.points[0]) if hair else None
+        keys.append(Key(source.seconds(pts), worth, view, found_hair, rgb))
     return keys
 
 
@@ -165,8 +172,11 @@ def view_points(editor: Editor, points: np.ndarray) -> tuple[np.ndarray, int]:
     return quad, ager.side(quad_side(quad), "normal")
 
 
-def _read_view(editor: Editor, rgb: np.ndarray, points: np.ndarray, number: int) -> FaceView:
+def _read_view(editor: Editor, rgb: np.ndarray, motion: Motion, number: int) -> FaceView:
+    points = motion.points[0]
     face = Face.from_points(points[:5])
+    yaw, pitch = motion.pose[0].tolist()
+    face = replace(face, landmarks=motion.mesh[0], pose=(yaw, pitch, face.pose[2]))
     quad, side = view_points(editor, points)
     crop = crop_face(rgb, quad, side)
     age_crop = crop_for_age(rgb, face)

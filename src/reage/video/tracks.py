@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from reage.compositing.mesh_warp import MESH
 from reage.errors import FaceError, UsageError
 from reage.inputs import Target
-from reage.video.journal import POINTS, Journal
+from reage.video.journal import POINTS, Journal, read_mesh
 from reage.video.smoothing import fade, local_polynomial, smoothstep
 from reage.video.source import VideoSource
 
@@ -163,6 +164,8 @@ class Motion:
     stop: int
     seconds: np.ndarray  # [N] since the video's first frame
     points: np.ndarray  # [N, POINTS, 2] smoothed; the five points, then the outline
+    mesh: np.ndarray  # [N, MESH, 2] smoothed
+    pose: np.ndarray  # [N, 2] smoothed yaw and pitch, degrees
     weight: np.ndarray  # [N] how much of the edit shows, 0..1
     raw: np.ndarray  # [N, 5, 2] as read; NaN where the face was hidden
 
@@ -187,7 +190,8 @@ def load_motion(journal: Journal, source: VideoSource, run: Run, start: int, sto
     stamps = journal.read_frames(low, high)["pts"]
     seconds = (stamps - source.first_pts) * float(source.time_base)
     inside = rows["frame"] - low
-    values = np.concatenate([rows["points"].reshape(len(rows), -1), rows["pose"]], axis=1)
+    flat = [part.reshape(len(rows), -1) for part in (rows["points"], read_mesh(rows))]
+    values = np.concatenate([*flat, rows["pose"]], axis=1)
     at = seconds[start - low : stop - low]
     half = max(STEADY, 2.5 / rate)
     smooth = local_polynomial(seconds[inside], values, at, half)
@@ -198,7 +202,9 @@ def load_motion(journal: Journal, source: VideoSource, run: Run, start: int, sto
         start=start,
         stop=stop,
         seconds=at,
-        points=smooth[:, :-2].reshape(-1, POINTS, 2),
+        points=smooth[:, : 2 * POINTS].reshape(-1, POINTS, 2),
+        mesh=smooth[:, 2 * POINTS : -2].reshape(-1, MESH, 2),
+        pose=smooth[:, -2:],
         weight=_weights(journal, source, run, at, smooth[:, -2:]),
         raw=raw[start - low : stop - low],
     )

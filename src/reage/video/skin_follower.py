@@ -1,0 +1,144 @@
+"""Carry the detail of skin over a segment of a video, still on the face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from reage.agers.base import Ager, PreparedFace
+from reage.agers.skin import SkinAger
+from reage.compositing.detail_bank import DetailBank, Sex
+from reage.compositing.detail_removal import REMOVAL_LIMITS, lay_removal
+from reage.compositing.detail_transfer import (
+    MASK_SIDE,
+    AgedSkin,
+    LaidSkin,
+    box_around,
+    detail_gains,
+    laid_size,
+    scale_of,
+    visible_skin,
+)
+from reage.compositing.mesh_warp import FRAME, carry_to_frame, warp_from_frame
+from reage.compositing.planes import Planes, region_rgb
+from reage.compositing.smoothing import resize_plane
+
+__all__ = ["SkinFollower", "TrackSkin", "choose_skin"]
+
+EVERY = 6  # frames between two looks at the skin, and of the blend from one to the next
+SMALL = 4  # times that the canonical face is shrunk where skin is told from what covers it
+OWN_SMALL = 2  # ... where a face's own detail is kept
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class TrackSkin:
+    """The detail that one person's skin gains and loses, the same in every frame."""
+
+    bank: DetailBank
+    sex: Sex
+    aged: AgedSkin
+    gain: float  # of old skin's detail
+    loss: float  # of the face's own, 0..1
+
+    @cached_property
+    def detail(self) -> np.ndarray:
+        """The detail of old skin on the canonical face, `[h, w]` log-luminance."""
+        return self.aged.wrinkles + self.aged.folds
+
+
+def choose_skin(ager: Ager, face: PreparedFace, own: float, wanted: float) -> TrackSkin | None:
+    """Choose a person's detail by their best key frame; None if the ager lays none."""
+    landmarks = face.view.face.landmarks
+    if not isinstance(ager, SkinAger) or face.pixels is None or landmarks is None:
+        return None
+    gain, loss = detail_gains(own, wanted)
+    sex, aged = ager.skin_for(face, face.pixels, landmarks)
+    return TrackSkin(ager.bank, sex, aged, gain, loss)
+
+
+class SkinFollower:
+    """Lays the detail over one person's face in the frames of one segment, in order.
+
+    What covers the skin, and the face's own detail, is looked at in every sixth frame, carried to
+    the canonical face, and blended there: between looks the detail moves with the mesh alone.
+    """
+
+    def __init__(self, skin: TrackSkin):
+        self.skin = skin
+        self._seen = 0  # frames until now
+        self._before: _Look | None = None
+        self._latest: _Look | None = None
+
+    def at(self, seen: Planes, mesh: np.ndarray) -> tuple[LaidSkin, LaidSkin] | None:
+        """Return the detail to add and to remove over the mesh `[468, 2]` in the next frame."""
+        at = self._seen % EVERY
+        self._seen += 1
+        box = box_around(mesh, seen.layers[0].shape)
+        share = scale_of(mesh, self.skin.aged.canonical)[1]
+        if box[0] >= box[2] or box[1] >= box[3] or not share:
+            return None
+        if at == 0 or self._latest is None:
+            found = self._look(seen, mesh, box)
+            self._before, self._latest = self._latest or found, found
+        assert self._before is not None
+        look = self._before.blend(self._latest, np.float32((at + 1) / EVERY))
+        return self._lay(look, mesh, box, np.float32(share))
+
+    def _look(self, seen: Planes, mesh: np.ndarray, box: Box) -> _Look:
+        skin, local = self.skin, mesh - [box[0], box[1]]
+        rgb = region_rgb(seen, box)
+        canonical = skin.aged.canonical
+        height, width = rgb.shape[:2]
+        factor = max(1.0, width / MASK_SIDE)
+        size = (round(width / factor), round(height / factor))
+        mask = skin.aged.mask[None]
+        (face,) = warp_from_frame(mask, canonical, local, (0, 0, width, height), size)
+        visible = visible_skin(rgb, face)
+        (shown,) = carry_to_frame(visible[None], canonical, _scaled(local, factor), SMALL)
+        removal = lay_removal(rgb, local, skin.bank, skin.sex) if skin.loss else None
+        if removal is None:
+            return _Look(shown, None)
+        laid = removal.wrinkles + removal.folds
+        at_laid = _scaled(local, width / laid.shape[1])
+        return _Look(shown, carry_to_frame(laid[None], canonical, at_laid, OWN_SMALL)[0])
+
+    def _lay(
+        self, look: _Look, mesh: np.ndarray, box: Box, share: np.float32
+    ) -> tuple[LaidSkin, LaidSkin]:
+        """Lay what is known on the canonical face over a frame."""
+        canonical, size = self.skin.aged.canonical, laid_size(box)
+        none = np.zeros((1, 1), np.float32)
+        old = own = none
+        if self.skin.gain:
+            detail = share * self.skin.detail * resize_plane(look.shown, FRAME)
+            (old,) = warp_from_frame(detail[None], canonical, mesh, box, size)
+        if look.own is not None:
+            small = _scaled(canonical, OWN_SMALL)
+            (own,) = warp_from_frame(look.own[None], small, mesh, box, size)
+        return LaidSkin(box, old, none), LaidSkin(box, own, none, REMOVAL_LIMITS)
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What was seen of the skin in one frame, on small canonical faces."""
+
+    shown: np.ndarray  # [h, w] where skin is seen, 0..1
+    own: np.ndarray | None  # [h, w] log-luminance that makes the face look young
+
+    def blend(self, other: _Look | None, share: np.float32) -> _Look:
+        """Return the look a share of the way to another."""
+        if other is None or other is self:
+            return self
+        own = self.own
+        if own is not None and other.own is not None:
+            own = own + share * (other.own - own)
+        return _Look(self.shown + share * (other.shown - self.shown), own)
+
+
+def _scaled(points: np.ndarray, factor: float) -> np.ndarray:
+    """Return points in a picture shrunk by a factor; pixel centres are at integers."""
+    return (points + 0.5) / factor - 0.5
