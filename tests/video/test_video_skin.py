@@ -32,7 +32,7 @@ HEIGHT, WIDTH = 480, 400
 def skin() -> TrackSkin:
     bank = read_embedded_bank()
     aged = mix_detail(bank, choose_exemplars(bank, SUBJECT), SUBJECT)
-    return TrackSkin(bank, "female", aged, gain=1.0, loss=0.0)
+    return TrackSkin(bank, "female", aged, gains=True, loses=False)
 
 
 def mesh_at(skin: TrackSkin, x: float = 0.0) -> np.ndarray:
@@ -114,7 +114,7 @@ def test_a_face_that_gets_younger_loses_its_own_lines(skin: TrackSkin):
     lined = plain()
     x, y = mesh_at(skin)[50].astype(int)
     lined[y - 1 : y + 2, x - 15 : x + 15] *= 0.8
-    young = replace(skin, gain=0.0, loss=1.0)
+    young = replace(skin, gains=False, loses=True)
     planes = shown(lined, False)
     laid = SkinFollower(young).at(planes, mesh_at(skin))
     assert laid is not None

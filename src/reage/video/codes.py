@@ -34,7 +34,8 @@ class CodePath:
     """One identity, the change that ages it, and the codes' path over the frames."""
 
     identity: Tensor  # [num_ws, w_dim]
-    change: Tensor  # [num_ws, w_dim] added to every frame's code
+    changes: Tensor  # [K, num_ws, w_dim] added to every frame's code at key times
+    change_seconds: Sequence[float]  # K, rising
     largest: float  # norm of a frame's own part
     key_seconds: np.ndarray  # [K] rising
     key_offsets: np.ndarray  # [K, num_ws * w_dim] parts of the key frames, where no encoder is
@@ -48,12 +49,25 @@ class CodePath:
             found.append(PreparedFace(view, "delta", latents.synthesize(ws), latents, None, ws))
         return found
 
-    def move(self, ager: CodeAger, faces: Sequence[PreparedFace], strength: float) -> CodePath:
-        """Return the path with the identity's change at a strength, decades from the source age."""
+    def move(
+        self,
+        ager: CodeAger,
+        faces: Sequence[PreparedFace],
+        strengths: Sequence[float],
+        seconds: Sequence[float],
+    ) -> CodePath:
+        """Return the path with the identity's change at strengths, decades from the source age."""
         ws = self.identity[None].to(faces[0].ws)
         face = replace(faces[0], code=ws, base=ager.latents.synthesize(ws))
-        codes = ager.codes(face, torch.tensor([face.own_age + 10 * strength]))
-        return replace(self, change=(codes - ws)[0].cpu())
+        ages = face.own_age + 10 * torch.tensor(strengths)
+        moved = [ager.codes(face, age[None]) - ws for age in ages]
+        return replace(self, changes=torch.cat(moved).cpu(), change_seconds=seconds)
+
+    def change_at(self, second: float) -> Tensor:
+        """Return the change of codes at a time, `[num_ws, w_dim]`."""
+        columns = self.changes.flatten(1).numpy()
+        found = _between(np.array(self.change_seconds), columns, np.array([second]))
+        return torch.from_numpy(found[0]).view_as(self.identity)
 
     def at(self, journal: Journal, source: VideoSource, run: Run, frames: Sequence[int]) -> Tensor:
         """Return codes `[N, num_ws, w_dim]` of a person in frames of a run, smooth over time."""
@@ -104,7 +118,8 @@ def find_codes(
     average = editor.latents.average[0].detach().cpu()
     largest = LARGEST * float((identity - average).norm())
     offsets = np.stack([_limit((c - identity).flatten().numpy(), largest) for c in codes])
-    return CodePath(identity, torch.zeros_like(identity), largest, np.array(seconds), offsets)
+    still = torch.zeros_like(identity)[None]
+    return CodePath(identity, still, (0.0,), largest, np.array(seconds), offsets)
 
 
 @torch.no_grad()

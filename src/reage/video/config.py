@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Literal
 
 from reage.errors import UsageError
 from reage.inputs import Target
+from reage.video.keyframes import KeyFrames
 
 __all__ = ["Preview", "Progress", "VideoConfig", "parse_preview", "work_folder"]
 
@@ -21,11 +23,14 @@ class Preview:
     start: float = 0.0  # seconds from the video's first frame
 
 
+ALWAYS = KeyFrames(((0.0, 1.0),))
+
+
 @dataclass(frozen=True)
 class VideoConfig:
     """The settings of one video's edit."""
 
-    to: Target  # years for all chosen people, or by track number
+    to: Target | KeyFrames  # years for all chosen people, by track number, or over time
     which: str | int = "largest"  # largest, all, or a track's number, where `to` names none
     quality: str = "fast"  # of the projections, where the model has no encoder
     preview: Preview | None = None
@@ -33,6 +38,8 @@ class VideoConfig:
     preset: str = "veryfast"  # of x264 and x265
     codec: Literal["auto", "h264", "hevc", "prores"] = "auto"  # auto: what keeps the input's depth
     seed: int = 0
+    strength: KeyFrames = ALWAYS  # how much of the change shows, 0..1
+    span: tuple[float, float] = (0.0, math.inf)  # seconds between which the change shows
 
 
 @dataclass(frozen=True)

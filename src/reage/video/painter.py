@@ -21,6 +21,7 @@ from reage.editor import Editor
 from reage.faces.face import Face
 from reage.faces.squares import FaceCrop, face_mask
 from reage.search.looker import change_by
+from reage.video.config import VideoConfig
 from reage.video.hair_follower import HairFollower
 from reage.video.journal import Journal
 from reage.video.scan import knot_stride
@@ -58,14 +59,16 @@ class Painter:
         run: Run,
         start: int,
         stop: int,
+        config: VideoConfig,
     ):
         self.editor, self.edit, self.source = editor, edit, source
         self.ager = editor.required_ager()
         self.start, self.stop = max(start, run.start), min(stop, run.stop)
         self.knots = knots_of(run, self.start, self.stop, knot_stride(source))
         self.motion: Motion = load_motion(journal, source, run, self.knots[0], self.knots[-1] + 1)
-        self.strength = torch.tensor([edit.reached.strength])
-        self.hair = HairFollower(editor, edit.hair) if edit.grey > 0 else None
+        self.config = config
+        greys = any(stage.grey > 0 for stage in edit.stages)
+        self.hair = HairFollower(editor, edit.hair) if greys else None
         if edit.codes is not None:
             self.codes = edit.codes.at(journal, source, run, self.knots)
         self.skin = None if edit.skin is None else SkinFollower(edit.skin)
@@ -81,8 +84,16 @@ class Painter:
     def points(self, frame: int) -> np.ndarray:
         return self.motion.points[self.motion.at(frame)]
 
+    def seconds(self, frame: int) -> float:
+        return float(self.motion.seconds[self.motion.at(frame)])
+
     def weight(self, frame: int) -> float:
-        return float(self.motion.weight[self.motion.at(frame)])
+        """How much of the edit shows in a frame, 0..1."""
+        second = self.seconds(frame)
+        begin, end = self.config.span
+        inside = float(begin <= second <= end)
+        shown = self.config.strength.at(second)
+        return inside * shown * float(self.motion.weight[self.motion.at(frame)])
 
     def layer(self, seen: Planes, frame: int) -> FaceLayer | None:
         """Return the change of a frame; None if it does not show.
@@ -98,7 +109,7 @@ class Painter:
             layer = self._change_frame(seen, frame)
         hair = None if self.hair is None else self.hair.at(seen, self.points(frame)[:5])
         if hair is not None:
-            greying = Greying(hair, (self.edit.grey,))
+            greying = Greying(hair, (self.edit.at(self.seconds(frame)).grey,))
             layer = replace(layer, change=replace(layer.change, greying=greying))
         return replace(layer, weight=weight, tone=self.edit.tone)
 
@@ -111,11 +122,12 @@ class Painter:
         mask = face_mask(points, quad, side, feather=FEATHER)
         face = Face.from_points(points[:5])
         view = FaceView(self.edit.track.number, face, crop, mask, crop, self.edit.own)
+        strength = torch.tensor([self.edit.at(self.seconds(frame)).reached.strength])
         prepared = self.editor.prepare_view(view)
         if self.skin is not None:
             mesh = self.motion.mesh[self.motion.at(frame)]
             prepared.notes[LAID] = self.skin.at(seen, mesh)
-        return prepared.layer(change_by(self.ager, prepared, self.strength))
+        return prepared.layer(change_by(self.ager, prepared, strength))
 
     def _between_knots(self, frame: int) -> FaceLayer:
         """Interpolate the change of codes at a frame between its knots."""
@@ -142,7 +154,9 @@ class Painter:
         wanted = range(missing[0], min(missing[0] + BATCH, len(self.knots)))
         codes = self.codes[list(wanted)].float().to(self.editor.device)
         base = self.ager.latents.synthesize(codes)
-        edited = self.ager.latents.synthesize(codes + self.edit.codes.change.to(codes))
+        moments = [self.seconds(self.knots[knot]) for knot in wanted]
+        moved = torch.stack([self.edit.codes.change_at(moment) for moment in moments]).to(codes)
+        edited = self.ager.latents.synthesize(codes + moved)
         added = self.ager.between(base, edited).added
         arrays = added.permute(0, 2, 3, 1).float().cpu().numpy()
         for knot, array in zip(wanted, arrays, strict=True):

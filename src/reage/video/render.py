@@ -96,7 +96,7 @@ def render_segments(
         how = storage.encoder(source, config.crf, config.preset)
         with h264_file(segment.video, how, kept=KEPT) as write:
             sums = _render(
-                editor, source, journal, edits, segment, part, storage, write, on_progress
+                editor, source, journal, edits, segment, part, storage, config, write, on_progress
             )
         _write_tally(segment.tally, sums)
         tally += sums
@@ -117,12 +117,13 @@ def _render(
     segment: Segment,
     frames: Iterator[Frame],
     storage: Storage,
+    config: VideoConfig,
     write: Writer,
     on_progress: Callable[[Progress], None] | None,
 ) -> Tally:
     start, stop = segment.start, segment.stop
     painters = [
-        Painter(editor, edit, journal, source, run, start, stop)
+        Painter(editor, edit, journal, source, run, start, stop, config)
         for edit in edits
         for run in overlapping(edit.track.runs, start, stop)
     ]
@@ -190,6 +191,7 @@ class _Watch:
         tally.like_in += float(editor.likeness(was, key_was)[0])
         tally.like_out += float(editor.likeness(now, key_now)[0])
         tally.like_across += float(editor.likeness(now, was)[0])
-        age = read_age(editor.age_network, pictures[1:]).age - painter.edit.reached.age
+        aimed = painter.edit.at(painter.seconds(number)).reached.age
+        age = read_age(editor.age_network, pictures[1:]).age - aimed
         tally.years += age
         tally.years_squared += age**2

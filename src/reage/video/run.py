@@ -15,10 +15,11 @@ from pathlib import Path
 from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
 from reage.files import new_file, sweep
-from reage.inputs import Target, as_targets
+from reage.inputs import as_targets
 from reage.video.codes import code_size
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
 from reage.video.journal import Journal
+from reage.video.keyframes import KeyFrames
 from reage.video.metrics import VideoMetrics
 from reage.video.muxing import check_output, join_segments
 from reage.video.render import render_segments, segments_of
@@ -78,10 +79,7 @@ def edit_video(
     """
     began = time.perf_counter()
     path, output = Path(path), Path(output)
-    config = replace(config, to=_target(config.to))
-    if config.quality not in QUALITIES:
-        known = ", ".join(QUALITIES)
-        raise UsageError(f"quality {config.quality!r} is not known; choose {known}")
+    config = _checked(config)
     editor.required_ager()  # fail before the work if something is missing
     source = VideoSource.open(path)
     _check_place(path, output, overwrite)
@@ -163,7 +161,7 @@ def _edits(
     source: VideoSource,
     journal: Journal,
     tracks: list[Track],
-    ages: Mapping[int, float],
+    ages: Mapping[int, float | KeyFrames],
     config: VideoConfig,
     on_progress: Report | None,
 ) -> list[TrackEdit]:
@@ -188,11 +186,22 @@ def _remove_on_error(folder: Path) -> Iterator[None]:
         raise
 
 
-def _target(to: Target) -> Target:
-    targets = as_targets(to)
+def _checked(config: VideoConfig) -> VideoConfig:
+    """Check ages, strengths, span and quality; UsageError where one does not fit."""
+    if config.quality not in QUALITIES:
+        known = ", ".join(QUALITIES)
+        raise UsageError(f"quality {config.quality!r} is not known; choose {known}")
+    if any(not 0 <= value <= 1 for value in config.strength.values):
+        raise UsageError(f"the strength {config.strength} is not between 0 and 1")
+    if config.span[0] >= config.span[1]:
+        raise UsageError("the change would end before it begins: --until must be after --from")
+    if isinstance(config.to, KeyFrames):
+        as_targets(config.to.values)
+        return config
+    targets = as_targets(config.to)
     if len(targets) > 1:
         raise UsageError("a video is made for one age, or one age each: --to 70, --to 1=70 2=12")
-    return targets[0]
+    return replace(config, to=targets[0])
 
 
 def _seconds(journal: Journal, source: VideoSource, frame: int) -> float:
@@ -235,7 +244,9 @@ def _prepare(folder: Path, job: Mapping[str, object]) -> None:
 def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, object]:
     """Return everything on which the result depends."""
     stat = source.path.stat()
-    to = sorted(config.to.items()) if isinstance(config.to, Mapping) else config.to
+    to = sorted(config.to.items()) if isinstance(config.to, Mapping) else str(config.to)
+    if isinstance(config.to, KeyFrames):
+        to = config.to.keys
     return {
         "format": FORMAT,
         "input": [str(source.path.resolve()), stat.st_size, stat.st_mtime_ns],

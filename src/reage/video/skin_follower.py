@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,8 +42,8 @@ class TrackSkin:
     bank: DetailBank
     sex: Sex
     aged: AgedSkin
-    gain: float  # of old skin's detail
-    loss: float  # of the face's own, 0..1
+    gains: bool  # old skin's detail, at some time
+    loses: bool  # the face's own
 
     @cached_property
     def detail(self) -> np.ndarray:
@@ -50,14 +51,16 @@ class TrackSkin:
         return self.aged.wrinkles + self.aged.folds
 
 
-def choose_skin(ager: Ager, face: PreparedFace, own: float, wanted: float) -> TrackSkin | None:
-    """Choose a person's detail by their best key frame; None if the ager lays none."""
+def choose_skin(
+    ager: Ager, face: PreparedFace, own: float, wanted: Sequence[float]
+) -> TrackSkin | None:
+    """Choose a person's detail by their best key frame, for all wanted ages; None without any."""
     landmarks = face.view.face.landmarks
     if not isinstance(ager, SkinAger) or face.pixels is None or landmarks is None:
         return None
-    gain, loss = detail_gains(own, wanted)
+    gains, losses = zip(*(detail_gains(own, age) for age in wanted), strict=True)
     sex, aged = ager.skin_for(face, face.pixels, landmarks)
-    return TrackSkin(ager.bank, sex, aged, gain, loss)
+    return TrackSkin(ager.bank, sex, aged, any(gains), any(losses))
 
 
 class SkinFollower:
@@ -99,7 +102,7 @@ class SkinFollower:
         (face,) = warp_from_frame(mask, canonical, local, (0, 0, width, height), size)
         visible = visible_skin(rgb, face)
         (shown,) = carry_to_frame(visible[None], canonical, _scaled(local, factor), SMALL)
-        removal = lay_removal(rgb, local, skin.bank, skin.sex) if skin.loss else None
+        removal = lay_removal(rgb, local, skin.bank, skin.sex) if skin.loses else None
         if removal is None:
             return _Look(shown, None)
         laid = removal.wrinkles + removal.folds
@@ -113,7 +116,7 @@ class SkinFollower:
         canonical, size = self.skin.aged.canonical, laid_size(box)
         none = np.zeros((1, 1), np.float32)
         old = own = none
-        if self.skin.gain:
+        if self.skin.gains:
             detail = share * self.skin.detail * resize_plane(look.shown, FRAME)
             (old,) = warp_from_frame(detail[None], canonical, mesh, box, size)
         if look.own is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,11 +24,12 @@ from reage.search.looker import Looker
 from reage.video.codes import CodePath, find_codes
 from reage.video.config import VideoConfig
 from reage.video.journal import Journal
+from reage.video.keyframes import KeyFrames, interpolate_keys
 from reage.video.skin_follower import TrackSkin, choose_skin
 from reage.video.source import VideoSource
 from reage.video.tracks import Motion, Track, best_frames, load_motion
 
-__all__ = ["Key", "TrackEdit", "frames_at", "key_views", "prepare_track", "view_points"]
+__all__ = ["Key", "Stage", "TrackEdit", "frames_at", "key_views", "prepare_track", "view_points"]
 
 KEYS = 3  # frames on which the age is tried and, without an encoder, the face is projected
 LOOKS = 5  # strengths at which they are looked at first
@@ -45,14 +46,22 @@ class Key:
     rgb: np.ndarray  # [H, W, 3] the whole frame
 
 
+@dataclass(frozen=True)
+class Stage:
+    """The edit at one key time."""
+
+    seconds: float
+    reached: Reached
+    grey: float  # share of the hair that turns grey, 0..1
+
+
 @dataclass(frozen=True, eq=False)
 class TrackEdit:
     """Everything needed to age one person, the same for every frame."""
 
     track: Track
-    reached: Reached
+    stages: Sequence[Stage]  # at the key times; one: the same all the time
     own: AgeReading  # mean of the key frames
-    grey: float  # share of the hair that turns grey, 0..1
     hair: Hair | None  # in the best key frame
     codes: CodePath | None  # how codes move; None: the ager looks at every frame
     tone: Tone | None  # of the key frames, if each has a single one
@@ -60,12 +69,37 @@ class TrackEdit:
     described: tuple[list[Tensor], list[Tensor]]  # the best key picture, as it was and edited
 
     @property
+    def reached(self) -> Reached:
+        """What is shown at the last key time."""
+        return self.stages[-1].reached
+
+    def at(self, second: float) -> Stage:
+        """Return the edit at a time, between its stages."""
+        times = [stage.seconds for stage in self.stages]
+
+        def between(value: Callable[[Stage], float]) -> float:
+            return interpolate_keys(times, [value(stage) for stage in self.stages], second)
+
+        reached = replace(
+            self.reached,
+            strength=between(lambda stage: stage.reached.strength),
+            age=between(lambda stage: stage.reached.age),
+        )
+        return Stage(second, reached, between(lambda stage: stage.grey))
+
+    @property
     def summary(self) -> str:
         """One line for people."""
-        line = f"person {self.track.number}: {self.own.age:.0f} -> {self.reached.age:.0f} years"
-        if self.reached.limit is None:
+        shown = ", ".join(
+            f"{stage.reached.age:.0f}"
+            + (f" at {stage.seconds:g} s" if len(self.stages) > 1 else "")
+            for stage in self.stages
+        )
+        line = f"person {self.track.number}: {self.own.age:.0f} -> {shown} years"
+        limited = [s.reached for s in self.stages if s.reached.limit is not None]
+        if not limited:
             return line
-        return f"{line} (asked {self.reached.asked:g}: {self.reached.limit})"
+        return f"{line} (asked {limited[0].asked:g}: {limited[0].limit})"
 
 
 def prepare_track(
@@ -73,11 +107,13 @@ def prepare_track(
     source: VideoSource,
     journal: Journal,
     track: Track,
-    asked: float,
+    asked: float | KeyFrames,
     config: VideoConfig,
 ) -> TrackEdit:
-    """Find the change of one person that shows the target age."""
+    """Find the change of one person that shows the target age, at each key time."""
     ager = editor.required_ager()
+    if not isinstance(asked, KeyFrames):
+        asked = KeyFrames(((0.0, float(asked)),))
     keys = key_views(editor, source, journal, track, hair=True)
     own = _mean_reading([key.view.reading for key in keys])
     views = [replace(key.view, reading=own) for key in keys]
@@ -93,23 +129,36 @@ def prepare_track(
         ]
     networks = (editor.age_network, editor.likeness)
     looker = Looker(ager, *networks, faces, lambda: [key.hair for key in keys])
-    low, high = looker.span()
-    half = (0.0, high) if asked > own.age else (low, 0.0)  # the other one is not used
-    reached = reach_age(looker.look, looker.trace(half, looks=LOOKS), asked)
+    stages = _stages(looker, asked, own.age)
+    strengths = [stage.reached.strength for stage in stages]
     if codes is not None and isinstance(ager, CodeAger):
-        codes = codes.move(ager, faces, reached.strength)
+        codes = codes.move(ager, faces, strengths, asked.seconds)
     best = max(range(len(keys)), key=lambda i: keys[i].worth)
     return TrackEdit(
         track=track,
-        reached=reached,
+        stages=stages,
         own=own,
-        grey=_grey_share(looker, reached.strength),
         hair=keys[best].hair or next((key.hair for key in keys if key.hair), None),
         codes=codes,
         tone=_common_tone([key.view.tone for key in keys]),
-        skin=choose_skin(ager, faces[best], own.age, own.age + 10 * reached.strength),
-        described=looker.describe(best, reached.strength),
+        skin=choose_skin(ager, faces[best], own.age, [own.age + 10 * s for s in strengths]),
+        described=looker.describe(best, strengths[-1]),
     )
+
+
+def _stages(looker: Looker, asked: KeyFrames, own: float) -> list[Stage]:
+    """Find the strength of each age; older and younger ones have a curve each."""
+    low, high = looker.span()
+    halves = {True: (0.0, high), False: (low, 0.0)}
+    curves = {
+        older: looker.trace(halves[older], looks=LOOKS)
+        for older in sorted({age > own for age in asked.values})
+    }
+    stages = []
+    for second, age in asked.keys:
+        reached = reach_age(looker.look, curves[age > own], age)
+        stages.append(Stage(second, reached, _grey_share(looker, reached.strength)))
+    return stages
 
 
 def _common_tone(tones: Sequence[Tone | None]) -> Tone | None:

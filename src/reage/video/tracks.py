@@ -11,6 +11,7 @@ from reage.compositing.mesh_warp import MESH
 from reage.errors import FaceError, UsageError
 from reage.inputs import Target
 from reage.video.journal import POINTS, Journal, read_mesh
+from reage.video.keyframes import KeyFrames
 from reage.video.smoothing import fade, local_polynomial, smoothstep
 from reage.video.source import VideoSource
 
@@ -127,8 +128,8 @@ def nobody(brief: int) -> FaceError:
 
 
 def choose_tracks(
-    tracks: Sequence[Track], to: Target, which: str | int, brief: int = 0
-) -> dict[int, float]:
+    tracks: Sequence[Track], to: Target | KeyFrames, which: str | int, brief: int = 0
+) -> dict[int, float | KeyFrames]:
     """Return target ages by track number. Raises FaceError if there is no such person.
 
     `brief` is the number of faces seen too shortly.
@@ -137,13 +138,13 @@ def choose_tracks(
         raise nobody(brief)
     numbers = [track.number for track in tracks]
     if isinstance(to, Mapping):
-        wanted = {number: float(age) for number, age in to.items()}
+        wanted: dict[int, float | KeyFrames] = dict(to)
     elif which == "all":
-        wanted = {number: float(to) for number in numbers}
+        wanted = dict.fromkeys(numbers, to)
     elif which == "largest":
-        wanted = {max(tracks, key=lambda t: t.size * t.frames).number: float(to)}
+        wanted = {max(tracks, key=lambda t: t.size * t.frames).number: to}
     elif isinstance(which, int):
-        wanted = {which: float(to)}
+        wanted = {which: to}
     else:
         raise UsageError(f"face {which!r} is not understood: give largest, all or a number from 1")
     unknown = [number for number in wanted if number not in numbers]

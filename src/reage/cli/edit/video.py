@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +25,19 @@ from reage.errors import UsageError
 if TYPE_CHECKING:
     from reage.editor import Editor
     from reage.video.config import Preview, Progress
+    from reage.video.keyframes import KeyFrames
 
 STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joining": "joining"}
 
 
 @click.command()
 @click.argument("video", type=click.Path(path_type=Path))
-@click.option("--to", multiple=True, metavar="AGE", help="Age in years, or PERSON=AGE pairs.")
+@click.option(
+    "--to",
+    multiple=True,
+    metavar="AGE",
+    help="Age in years, PERSON=AGE pairs, or ages over time: 0s=40,3s=60.",
+)
 @click.option(
     "--face",
     default="largest",
@@ -61,6 +68,15 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
     help="Quality of H.264 and HEVC: lower is better and larger.",
 )
 @click.option(
+    "--strength",
+    default="1",
+    show_default=True,
+    metavar="SHARE",
+    help="How much of the change shows, 0 to 1, or over time: 0s=0,2s=1.",
+)
+@click.option("--from", "begin", default="0s", metavar="TIME", help="Change nothing before it.")
+@click.option("--until", metavar="TIME", help="Change nothing after it.")
+@click.option(
     "--codec",
     type=click.Choice(["auto", "h264", "hevc", "prores"]),
     default="auto",
@@ -80,10 +96,12 @@ def video(video: Path, **options: Any) -> None:
     reage video clip.mp4 --to 70
     reage video clip.mp4 --list              who is in it, by number
     reage video clip.mp4 --to 1=70 2=12 --preview 3s
+    reage video clip.mp4 --to 0s=40,3s=60    getting older as it plays
 
     The same command resumes a run that was stopped.
     """
     from reage.video.config import parse_preview
+    from reage.video.keyframes import parse_keys
     from reage.video.source import VideoSource
 
     preview = parse_preview(options["preview"]) if options["preview"] else None
@@ -92,7 +110,10 @@ def video(video: Path, **options: Any) -> None:
         if options["to"]:
             raise UsageError("--list changes nothing; leave out --to")
     else:
-        targets = parse_targets(options["to"], None) if options["to"] else []
+        keys = [parse_keys(text, "--to") for text in options["to"]]
+        targets: list[Any] = keys
+        if not any(keys):
+            targets = parse_targets(options["to"], None) if options["to"] else []
         if len(targets) != 1:
             raise UsageError("give one --to AGE, or one age a person: --to 1=70 2=12")
         to = targets[0]
@@ -125,6 +146,8 @@ def _edit(
         preview=preview,
         crf=options["crf"],
         codec=options["codec"],
+        strength=_strength(options["strength"]),
+        span=_span(options["begin"], options["until"]),
         seed=options["seed"],
     )
     output = options["output"] or _default_output(path, to, preview)
@@ -171,11 +194,32 @@ def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str
     click.echo(f"{written.path}")
 
 
+def _strength(text: str) -> KeyFrames:
+    from reage.video.keyframes import KeyFrames, parse_keys
+
+    keys = parse_keys(text, "--strength")
+    if keys is not None:
+        return keys
+    try:
+        return KeyFrames(((0.0, float(text)),))
+    except ValueError:
+        raise UsageError(
+            f"--strength {text!r} is not understood; give 0 to 1, or 0s=0,2s=1"
+        ) from None
+
+
+def _span(begin: str, until: str | None) -> tuple[float, float]:
+    from reage.video.keyframes import parse_seconds
+
+    end = parse_seconds(until, "--until") if until else math.inf
+    return parse_seconds(begin, "--from"), end
+
+
 def _default_output(path: Path, to: Any, preview: Preview | None) -> Path:
     from reage.video.storage import CONTAINERS
 
     ages = "-".join(f"{n}={a:g}" for n, a in sorted(to.items())) if isinstance(to, dict) else to
-    label = ages if isinstance(ages, str) else f"{ages:g}"
+    label = str(ages) if not isinstance(ages, float) else f"{ages:g}"
     suffix = path.suffix.lower() if path.suffix.lower() in CONTAINERS else ".mkv"
     return path.with_name(f"{path.stem}-age{label}{'-preview' if preview else ''}{suffix}")
 

@@ -39,7 +39,8 @@ def video_report(
     """Return people, figures, settings, and what was left out."""
     from reage import __version__
 
-    settings = {key: value for key, value in asdict(config).items() if key != "to"}
+    settings = {key: value for key, value in asdict(config).items() if key not in ("to", "span")}
+    settings["span"] = [time if math.isfinite(time) else None for time in config.span]
     return {
         "video": source.name,
         "file": result.path.name,
@@ -53,6 +54,15 @@ def video_report(
                 "asked": edit.reached.asked,
                 "reached": round(edit.reached.age, 1),
                 "limit": edit.reached.limit,
+                "stages": [
+                    {
+                        "seconds": stage.seconds,
+                        "asked": stage.reached.asked,
+                        "reached": round(stage.reached.age, 1),
+                        "limit": stage.reached.limit,
+                    }
+                    for stage in edit.stages
+                ],
             }
             for edit in result.edits
         ],
