@@ -13,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from reage.compositing.change import Change
 from reage.compositing.warp import Warp
 from reage.editor import Editor
 from reage.errors import ImageError, ReageError, UsageError
@@ -22,7 +23,7 @@ from reage.images.metadata import mark_in_xmp
 from reage.outputs.poster import pages
 from reage.outputs.poster.fields import fill_fields
 from reage.outputs.poster.languages import LANGUAGES
-from reage.outputs.poster.looks import LEAST_SEEN, Look, difference, plausible_looks
+from reage.outputs.poster.looks import LEAST_SEEN, Look, _candidates, difference, plausible_looks
 from reage.outputs.poster.pages import open_page
 from reage.outputs.poster.poster import Poster, make_poster, poster_report
 from reage.outputs.poster.times import times_of
@@ -154,11 +155,20 @@ def test_looks_differ_visibly_and_are_what_they_say(astronaut: np.ndarray, edito
     assert told[0] == "ageing"
     plain = looks[0].picture
     for look in looks[1:]:
-        assert difference(look.picture, plain) == look.seen >= LEAST_SEEN
+        assert difference(look.picture, plain) == look.seen >= LEAST_SEEN[look.names[0]]
     jaws = [jaw_of(editor, look.picture) for look in (looks[1], looks[0], looks[3])]
     assert jaws[0] > 1.05 * jaws[1] > 1.05 * 1.03 * jaws[2]
-    few = plausible_looks(editor, photo, face, face.own_age + 5, true_age=12, count=3)[1]
-    assert [look.names for look in few] == [("plain",), ("heavier",), ("thinner",)]
+
+
+def test_children_get_neither_grey_hair_nor_lines():
+    change = Change(torch.zeros(1, 3, 4, 4))
+    found = {age: [part for parts in _candidates(change, age) for part in parts]
+             for age in (12, 35, 60)}  # fmt: skip
+    assert found == {
+        12: ["heavier", "thinner"],
+        35: ["heavier", "lined", "thinner"],
+        60: ["heavier", "greyer", "lined", "thinner"],
+    }
 
 
 def jaw_of(editor: Editor, picture: np.ndarray) -> float:

@@ -84,13 +84,11 @@ def sheet(photo: Path, output: Path | None, **options: Any) -> None:
     reage sheet ana.jpg --fields ana.toml --paper letter
     """
     from reage.outputs.poster.pages import check_inputs, open_page
-    from reage.outputs.poster.times import times_of
 
     fields = _fields(options)
-    times_of(fields)
     files = _files(photo, output)
     _check_files(files, photo, fields, overwrite=options["overwrite"])
-    check_inputs(fields, options["font"])
+    check_inputs(fields, options["looks"], options["font"])
     poster = _make(photo, fields, options)
     with StageBar("pages"), open_page(poster, options["font"]) as page:
         _write(page, files, options)

@@ -24,7 +24,10 @@ from reage.images.metadata import add_mark_to_xmp
 from reage.outputs.poster.content import poster_content
 from reage.outputs.poster.fields import PosterFields
 from reage.outputs.poster.languages import load_words
+from reage.outputs.poster.looks import Look
 from reage.outputs.poster.poster import Poster
+from reage.outputs.poster.times import times_of
+from reage.types import AgeReading
 
 __all__ = ["DPI", "PosterPage", "check_inputs", "open_page"]
 
@@ -38,13 +41,16 @@ LOGO_SIDE = 800  # pixels
 UNSHOWN = re.compile(r"the text `\"(.*?)\"` could not be displayed")
 
 
-def check_inputs(fields: PosterFields, font: Path | None) -> None:
-    """Raise ReageError before any work if a package, the logo or the font cannot be used."""
-    _check_packages()
-    if fields.logo is not None:
-        _read_logo(fields.logo)
-    with TemporaryDirectory() as folder:
-        _add_font(Path(folder), font)
+def check_inputs(fields: PosterFields, count: int, font: Path | None) -> None:
+    """Lay out a draft with grey pictures, so that what cannot be printed is said before any work.
+
+    Raises ReageError: a missing package, a broken logo, letters without a font, too much text.
+    """
+    grey, nobody = np.full((64, 64, 3), 128, np.uint8), AgeReading(0.0, 0.0)
+    looks = [Look(("greyer", "lined"), grey, nobody, 0.0)] * count
+    draft = Poster(fields, times_of(fields), grey, looks, nobody, None, "reage", "model")
+    with open_page(draft, font):
+        pass
 
 
 def _check_packages() -> None:
