@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import struct
 import sys
@@ -10,11 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from made import Command
 from reage.errors import ImageError, UsageError
+from reage.images import photo_from_array, write_photo
 from reage.jobs.batch.inputs import find_items, with_outputs
+from reage.jobs.batch.journal import FOLDER
 from reage.jobs.batch.task import BatchTask, Done, Item
 from reage.jobs.batch.work import Worker
 
@@ -172,3 +177,39 @@ def test_headers_that_lie_about_a_member(tmp_path: Path):
     archive.write_bytes(data)
     (item,) = with_outputs(find_items(str(archive)).items, ["age30"])
     assert "it is damaged" in str(worker(tmp_path).do(item).error)
+
+
+def test_what_reage_made_is_not_aged_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """By an edit beside the photos, by another batch, and by this one."""
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "ada.jpg")
+    picture(tmp_path / "village-age12.jpg")  # a photo that is only called so
+    made = photo_from_array(np.zeros((8, 8, 3), np.uint8))
+    for name in ("ada-age70.jpg", "ada-ages.jpg", "ada-age1=70-2=12.jpg"):
+        write_photo(made, tmp_path / name, mark="Made by reage: synthetic ages")
+    (tmp_path / "other" / FOLDER).mkdir(parents=True)
+    picture(tmp_path / "other" / "bea.jpg")
+    (tmp_path / "out").mkdir()
+    picture(tmp_path / "out" / "cea.jpg")
+    for source in (".", str(tmp_path)):
+        for place in (Path("out"), tmp_path / "out", Path("other/../out")):
+            found = find_items(source, None, place)
+            assert [item.key for item in found.items] == ["ada.jpg", "village-age12.jpg"]
+            assert found.notice == "4 files left out: 1 folders of other batches, 3 made by reage"
+    found = find_items("**/*.jpg", None, Path("out"))
+    assert [item.key for item in found.items] == ["ada.jpg", "other/bea.jpg", "village-age12.jpg"]
+    assert find_items("ada-age70.jpg").items, "a photo that is named is taken"
+
+
+def test_a_dry_run_of_a_batch(tmp_path: Path, reage_command: Command):
+    picture(tmp_path / "ada.jpg")
+    run = ("batch", tmp_path, tmp_path / "out", "--to", 70, 20, "--dry-run")
+    _, told, _ = reage_command(*run)
+    assert told.splitlines() == [
+        "reads ada.jpg",
+        f"writes {tmp_path / 'out' / 'ada-age70.jpg'}",
+        f"writes {tmp_path / 'out' / 'ada-age20.jpg'}",
+    ]
+    _, told, _ = reage_command(*run, "--json")
+    assert json.loads(told)["photo"] == {"file": "ada.jpg"}
+    assert [path.name for path in tmp_path.iterdir()] == ["ada.jpg"]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reage.cli.shared.console import emit, json_option
 from reage.cli.shared.options import (
     ages_option,
     direction_option,
+    dry_run_option,
     edit_paste_option,
     face_option,
     hair_option,
@@ -51,11 +53,13 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @hair_option
 @seed_option
 @no_mark_option
+@json_option
+@dry_run_option
 def batch(source: str, output: Path, **options: Any) -> None:
     """Show the faces of all photos in IN at other ages, in OUT.
 
     IN is a folder tree, a ZIP, a photo or a glob in quotes; OUT a folder, or a ZIP by its name.
-    The same command resumes a run that was killed.
+    The same command resumes a run that was killed. OUT may lie in IN: what reage made is left out.
 
     \b
     reage batch photos aged --to 20 40 60 80
@@ -64,12 +68,16 @@ def batch(source: str, output: Path, **options: Any) -> None:
     from reage.jobs.batch.run import run_batch
 
     task = _task(options)
+    if options["dry_run"]:
+        return _plan(source, output, task, options["listed"])
     with StageBar("photos", resumed=True) as bar:
 
         def on_done(done: Done, count: int, total: int) -> None:
             bar.update("photos", count, total)
             if done.error is not None:
                 bar.write(f"reage: {done.error}")
+            emit({"photo": {"file": done.key}, "error": done.error, "files": list(done.files),
+                  "faces": list(done.rows)})  # fmt: skip
 
         report = run_batch(
             source,
@@ -83,7 +91,21 @@ def batch(source: str, output: Path, **options: Any) -> None:
             on_done=on_done,
             on_notice=note,
         )
-    _say(report)
+    return _say(report)
+
+
+def _plan(source: str, output: Path, task: BatchTask, listed: Path | None) -> None:
+    """Tell what would be read and written."""
+    from reage.jobs.batch.run import plan_batch
+
+    found, items = plan_batch(source, output, task, listed)
+    if found.notice is not None:
+        note(f"{source}: {found.notice}")
+    for item in items:
+        say(f"reads {item.key}")
+        for place in item.outputs:
+            say(f"writes {output / place}")
+        emit({"dry_run": True, "photo": {"file": item.key}, "files": list(item.outputs)})
 
 
 def _task(options: dict[str, Any]) -> BatchTask:
@@ -114,7 +136,7 @@ def _say(report: Any) -> None:
         say(f"{file}")
     if not any(file.suffix in (".parquet", ".zip") for file in report.files):
         hint = how_to_install("batch")
-        click.echo(f"note: for the manifest as Parquet too, {hint}", err=True)
+        note(f"for the manifest as Parquet too, {hint}")
     if report.failed:
         width = min(max(len(key) for key, _ in report.failed[:SHOWN]), 50)
         for key, error in report.failed[:SHOWN]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import lzma
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -17,11 +18,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from reage.errors import ImageError, UsageError
+from reage.errors import ImageError, ReageError, UsageError
 from reage.files import open_file, read_file, real_path
+from reage.images import read_mark
 from reage.images.encoding import can_write_heif
 from reage.images.sources import HEAD, other_kind, picture_format
 from reage.images.writing import FORMATS, USUAL_SUFFIX
+from reage.jobs.batch.journal import FOLDER
 from reage.jobs.batch.task import Item
 
 __all__ = ["DAMAGED_ZIP", "MAX_MEMBER", "Found", "find_items", "with_outputs"]
@@ -34,6 +37,8 @@ DAMAGED_ZIP = (OSError, ValueError, KeyError, IndexError, EOFError, RuntimeError
                zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)  # fmt: skip
 VIDEOS, ZIPS = "videos (see reage video)", "ZIPs in it (extract them)"
 HIDDEN, LINKS, LOCKED = "hidden", "linked folders", "folders that may not be read"
+MADE, BATCHES = "made by reage", "folders of other batches"
+NAMED = re.compile(r"-ages?([0-9.=-]|$)")  # how reage names what it makes of a photo
 TWINS, OTHERS = "further ones of the same name", "of other kinds"
 
 
@@ -55,16 +60,18 @@ class Found:
 def find_items(source: str, listed: Path | None = None, leave_out: Path | None = None) -> Found:
     """Find the photos of an input in the order of their places.
 
-    `listed` is a file with one place a line, relative to the input. Hidden files and all below
-    `leave_out` are passed over. ImageError where there is no such input or no photo in it.
+    `listed` is a file with one place a line, relative to the input. Without it, hidden files, all
+    below `leave_out` (the output), folders of other batches and pictures that reage made of others
+    are passed over. ImageError where there is no such input or no photo in it.
     """
     path, found = Path(source), Found()
+    leave_out = None if leave_out is None else real_path(leave_out)
     if path.is_file() and zipfile.is_zipfile(path):
         items = _in_zip(path, found)
     elif path.is_dir():
         items = _in_folder(path, leave_out, found)
     elif path.is_file():
-        items = _known([_item(path.name, path)], found)
+        items = _known([_item(path.name, path)], found, made=True)
     elif any(sign in source for sign in MAGIC):
         items = _known(_in_glob(source, leave_out), found)
     else:
@@ -136,8 +143,10 @@ def _item(key: str, file: Path) -> Item:
     return Item(key, str(file), None, stamp)
 
 
-def _known(items: Iterator[Item] | Sequence[Item], found: Found) -> Iterator[Item]:
-    """Pass on the photos among files."""
+def _known(
+    items: Iterator[Item] | Sequence[Item], found: Found, *, made: bool = False
+) -> Iterator[Item]:
+    """Pass on the photos among files, also those that reage `made`."""
     for item in items:
 
         def head(file: Path = Path(item.file)) -> bytes:
@@ -145,8 +154,20 @@ def _known(items: Iterator[Item] | Sequence[Item], found: Found) -> Iterator[Ite
                 return opened.read(HEAD)
 
         suffix = _suffix_of(item.key, head, found)
-        if suffix is not None:
+        if suffix is not None and not made and _is_made(Path(item.file)):
+            found.left_out[MADE] += 1
+        elif suffix is not None:
             yield replace(item, suffix=suffix)
+
+
+def _is_made(file: Path) -> bool:
+    """Return whether reage made a picture of another: its name and its mark say so."""
+    if not NAMED.search(file.stem):
+        return False
+    try:
+        return "reage" in (read_mark(file) or "")
+    except ReageError:
+        return False  # reading it says what is wrong
 
 
 def _in_folder(folder: Path, leave_out: Path | None, found: Found) -> Iterator[Item]:
@@ -156,7 +177,12 @@ def _in_folder(folder: Path, leave_out: Path | None, found: Found) -> Iterator[I
     def files() -> Iterator[Item]:
         for place, folders, names in os.walk(folder, onerror=locked):
             here = Path(place)
-            seen = sorted(n for n in folders if not n.startswith(".") and here / n != leave_out)
+            kept = (n for n in folders if not n.startswith("."))
+            seen = sorted(n for n in kept if real_path(here / n) != leave_out)
+            found.left_out[BATCHES] += len(
+                others := [n for n in seen if (here / n / FOLDER).is_dir()]
+            )
+            seen = [name for name in seen if name not in others]
             folders[:] = [name for name in seen if not (here / name).is_symlink()]
             found.left_out[LINKS] += len(seen) - len(folders)
             for name in names:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from reage.errors import ImageError, ReageError, UsageError
 from reage.files import check_place, name_errors, new_file, real_path, sweep
-from reage.jobs.batch.inputs import find_items, with_outputs
+from reage.jobs.batch.inputs import Found, find_items, with_outputs
 from reage.jobs.batch.journal import FOLDER, BatchJournal
 from reage.jobs.batch.manifest import as_text, write_manifest
-from reage.jobs.batch.task import BatchTask, Done
+from reage.jobs.batch.task import BatchTask, Done, Item
 from reage.jobs.batch.work import open_editor
 from reage.jobs.batch.workers import do_all
 from reage.jobs.ray_cluster import check_ray
 from reage.notices import merge_notices
 
-__all__ = ["BatchReport", "run_batch"]
+__all__ = ["BatchReport", "plan_batch", "run_batch"]
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # time of every ZIP member, so that its bytes are reproducible
 
@@ -56,12 +56,10 @@ def run_batch(
     `on_notice` what is worth a line before the work. What fails of single photos is in the report;
     raises ReageError for what stops all.
     """
-    zipped = output.suffix.lower() == ".zip"
-    place = output.with_name(f"{output.name}{FOLDER}") if zipped else output
+    zipped, place = _place_of(output)
     if ray is not None:
         check_ray(ray)
-    found = find_items(source, listed, place)
-    items = with_outputs(found.items, [f"age{target:g}" for target in task.targets])
+    found, items = plan_batch(source, output, task, listed)
     _prepare(source, output, place, overwrite, zipped)
     described = {
         **task.describe(),
@@ -94,6 +92,20 @@ def run_batch(
     if found.notice is not None:
         notices.insert(0, f"{source}: {found.notice}")
     return BatchReport(len(items), len(items) - len(todo), failed, tuple(files), tuple(notices))
+
+
+def plan_batch(
+    source: str, output: Path, task: BatchTask, listed: Path | None = None
+) -> tuple[Found, list[Item]]:
+    """Find the photos that a batch would edit, with the places of its pictures in the output."""
+    found = find_items(source, listed, _place_of(output)[1])
+    return found, with_outputs(found.items, [f"age{target:g}" for target in task.targets])
+
+
+def _place_of(output: Path) -> tuple[bool, Path]:
+    """Return whether an output is a ZIP, and the folder of the work."""
+    zipped = output.suffix.lower() == ".zip"
+    return zipped, output.with_name(f"{output.name}{FOLDER}") if zipped else output
 
 
 def _prepare(source: str, output: Path, place: Path, overwrite: bool, zipped: bool) -> None:
