@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import reage
 from reage.agers.base import Ager, PreparedFace
 from reage.compositing.change import Amounts, Change
 from reage.compositing.warp import Warp
@@ -23,6 +24,7 @@ from reage.faces.readings import AgeReading
 from reage.images import photo_from_array, read_mark
 from reage.inputs import as_photo, as_targets
 from reage.models.checkpoints import Alignment
+from reage.outputs.animation import Timing
 from reage.types import AgedFace, Edit, EditStep, Result
 
 READ = AgeReading(46.2, 5.0)
@@ -258,3 +260,28 @@ def test_hair_of_one_edit(editor: Editor):
     assert editor.greys(ager, "delta") and not editor.greys(ager, "delta", False)
     assert replace(editor, grey_hair=False).greys(ager, "delta", True)
     assert editor.fingerprint("delta", False) != editor.fingerprint("delta")
+
+
+class TestOutputs:
+    def test_strips_and_grids(self, any_age: Editor, astronaut: np.ndarray, tmp_path: Path):
+        result = any_age.edit(astronaut, [20, 60])
+        row, table = reage.strip(result), reage.grid([result, result], cell=64)
+        assert row.image.width > 2 * row.image.height
+        assert repr(table) == f"Drawing({table.image.width} x {table.image.height})"
+        assert table.pixels.shape[0] > 2 * 64
+        assert Image.open(io.BytesIO(row._repr_png_())).size == row.image.size
+        for name in ("a.png", "a.pdf"):
+            assert row.save(tmp_path / name) == tmp_path / name
+        assert "synthetic" in str(read_mark(tmp_path / "a.png"))
+
+    def test_animations(self, any_age: Editor, astronaut: np.ndarray, tmp_path: Path):
+        place = tmp_path / "a.gif"
+        timing = Timing(fps=4, seconds=1)
+        made = reage.animate(any_age, astronaut, 20, 40, place, timing=timing, size=64)
+        assert Image.open(made).n_frames == 4  # type: ignore[attr-defined]
+        with pytest.raises(ImageError, match="exists already"):
+            reage.animate(any_age, astronaut, 20, 40, place)
+
+    def test_a_poster_needs_known_fields(self, lighter: Editor, astronaut: np.ndarray):
+        with pytest.raises(UsageError):
+            reage.sheet(lighter, astronaut, {"nome": "Ana"}, "poster.pdf")

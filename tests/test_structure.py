@@ -170,8 +170,8 @@ def test_the_tests_lie_in_the_rooms_that_they_look_at():
 
 def test_the_public_names():
     assert set(reage.__all__) == {
-        "Editor", "FaceError", "ImageError", "LatentError", "ModelError", "ReageError", "Result",
-        "UsageError", "load",
+        "Edit", "Editor", "FaceError", "ImageError", "LatentError", "ModelError", "ReageError",
+        "Result", "UsageError", "animate", "grid", "load", "sheet", "strip",
     }  # fmt: skip
     assert sorted(reage.__all__) == reage.__all__
     public = {
@@ -184,7 +184,7 @@ def test_the_public_names():
     assert public <= set(reage.__all__)
     for name in reage.__all__:
         assert getattr(reage, name).__name__ == name
-    with pytest.raises(AttributeError, match=r"has no 'Editr'; it has Editor, .*load"):
+    with pytest.raises(AttributeError, match=r"has no 'Editr'; it has Edit, Editor, .*load"):
         _ = reage.Editr  # type: ignore[attr-defined]
 
 

@@ -1,8 +1,8 @@
 """reage: show a person at another age.
 
 import reage
-result = reage.load().edit("portrait.jpg", to=70)
-result.image.save("portrait-age70.jpg")
+editor = reage.load()
+editor.edit("portrait.jpg", to=70).save("portrait-age70.jpg")
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from reage.errors import (
 
 if TYPE_CHECKING:
     from reage.editor import Editor, load
-    from reage.types import Result
+    from reage.outputs.making import animate, grid, sheet, strip
+    from reage.types import Edit, Result
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Edit",
     "Editor",
     "FaceError",
     "ImageError",
@@ -33,10 +35,23 @@ __all__ = [
     "ReageError",
     "Result",
     "UsageError",
+    "animate",
+    "grid",
     "load",
+    "sheet",
+    "strip",
 ]
 
-_LAZY = {"Editor": "reage.editor", "load": "reage.editor", "Result": "reage.types"}
+_LAZY = {
+    "Edit": "reage.types",
+    "Editor": "reage.editor",
+    "Result": "reage.types",
+    "animate": "reage.outputs.making",
+    "grid": "reage.outputs.making",
+    "load": "reage.editor",
+    "sheet": "reage.outputs.making",
+    "strip": "reage.outputs.making",
+}
 
 
 def __getattr__(name: str) -> Any:
