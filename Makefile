@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo quick test test-all test-lowest check docs lock bench sheet portraits outputs page clean
+.PHONY: demo quick test test-all zoo test-lowest check docs lock bench sheet portraits outputs page clean
 
 demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image carries.
 	$(BIN)/python -c "import skimage.data as d; from PIL import Image; import os; \
@@ -21,6 +21,9 @@ test: $(VENV)/.installed  ## The tests, on tiny models: some minutes.
 
 test-all: $(VENV)/.installed  ## The slow ones too.
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+zoo: $(VENV)/.installed  ## Odd and hostile inputs, on all cores: docs/reliability.md.
+	$(BIN)/python tests/zoo/run.py
 
 # What each required package is used for, and the page and videos: reading and writing pictures,
 # weights, faces, an edit, a question to the page, a video.

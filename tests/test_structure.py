@@ -32,6 +32,7 @@ RANKS = {
     "files": 0,
     "memory": 0,
     "notices": 0,
+    "numbers": 0,
     "terminal": 0,
     "threads": 0,
     "devices": 1,
@@ -165,6 +166,7 @@ def test_all_is_what_there_is():
 def test_the_tests_lie_in_the_rooms_that_they_look_at():
     here = Path(__file__).parent
     folders = {path.parent.relative_to(here) for path in here.rglob("test_*.py")}
+    folders.discard(Path("zoo"))  # odd inputs of all rooms
     assert [str(folder) for folder in folders if not (SOURCE / folder).is_dir()] == []
 
 

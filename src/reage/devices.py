@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from reage.errors import UsageError
 
 __all__ = ["choose_device", "choose_dtype"]
 
+KINDS = ("cuda", "mps", "xpu")  # beside the CPU
+UNUSABLE = (RuntimeError, AssertionError, ImportError, NotImplementedError)
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -15,11 +19,14 @@ def choose_device(name: str) -> torch.device:
     """Return the device of a name; auto is the first GPU, else the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not re.fullmatch(f"({'|'.join(KINDS)})(:[0-9]{{1,3}})?|cpu(:0)?", name):
+        known = ", ".join(KINDS)
+        raise UsageError(f"the device {name!r:.60} is not known; give auto, cpu, {known} or cuda:1")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+    except UNUSABLE as error:
+        reason = str(error).splitlines()[0][:160]
         raise UsageError(f"the device {name!r} cannot be used: {reason}") from error
     return device
 

@@ -49,7 +49,7 @@ class Run:
     @property
     def complaint(self) -> str:
         """The one line that says what was wrong."""
-        lines = [line for line in self.err.splitlines() if not line.startswith("perceptual loss")]
+        lines = [line for line in self.err.splitlines() if not line.startswith("note: perceptual")]
         assert len(lines) == 1, self.err
         assert lines[0].startswith("reage: ")
         return lines[0]
@@ -484,7 +484,7 @@ class TestProject:
         made = model.generator.synthesize(latents.ws)[0].permute(1, 2, 0)
         assert np.abs((made.numpy() + 1) * 127.5 - picture)[(made.abs() < 1).numpy()].max() < 1
         assert "reage" in str(read_mark(tmp_path / "codes" / "ada-projected.png"))
-        assert done.err.startswith("perceptual loss: ")
+        assert done.err.startswith("note: perceptual loss: ")
 
     def test_levels_and_encoder_and_seed(self, project: Reage, photo: Path, tmp_path: Path):
         done = project(

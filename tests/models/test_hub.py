@@ -14,6 +14,7 @@ import torch
 
 from reage.cli.main import main
 from reage.errors import ModelError
+from reage.models import fetching
 from reage.models import hub as hub_module
 from reage.models.checkpoints import ModelConfig, save_model
 from reage.models.families.rosinality import write as write_rosinality
@@ -249,7 +250,7 @@ def test_a_file_without_an_end_is_not_read(folder: Hub, monkeypatch: pytest.Monk
     """The body goes on for 64 MiB after what was listed; it is left soon after that."""
     folder.spoil = b"x" * (64 << 20)
     read: list[int] = []
-    monkeypatch.setattr(hub_module, "CHUNK", 1 << 16)
+    monkeypatch.setattr(fetching, "CHUNK", 1 << 16)
     with pytest.raises(ModelError, match="nothing was kept"):
         find_model("hf://someone/faces", progress=lambda done, _: read.append(done))
     assert max(read) < 1 << 20

@@ -13,6 +13,7 @@ from torch import Tensor
 from reage.compositing.change import Change, PasteMode
 from reage.compositing.render import FaceLayer
 from reage.compositing.view import FaceView
+from reage.errors import ModelError
 from reage.images import to_tensor
 from reage.inversion.projection import Inversion
 from reage.inversion.space import LatentSpace
@@ -90,10 +91,12 @@ class PreparedFace:
         return replace(self, view=view, pixels=pixels, notes={})
 
     def complete(self, change: Change) -> Change:
-        """Add to the change what a mixed code adds at every age."""
-        if self.shown is None or self.paste != "delta":
-            return change
-        return replace(change, added=change.added + (self.shown - self.base))
+        """Add to the change what a mixed code adds at every age; ModelError if it is not finite."""
+        if self.shown is not None and self.paste == "delta":
+            change = replace(change, added=change.added + (self.shown - self.base))
+        if not torch.stack(change.added.aminmax()).isfinite().all():
+            raise ModelError("the ager gives values that are not finite; it or its model is broken")
+        return change
 
     def layer(self, change: Change) -> FaceLayer:
         """Return a change at one age with its place in the photo."""

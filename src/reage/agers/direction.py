@@ -21,6 +21,7 @@ __all__ = [
 
 SPACES = ("W", "W+")
 UNKNOWN_REACH = 10.0
+SHORTEST, LONGEST = 1e-9, 1e6  # largest value of a vector
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,19 @@ class Direction:
             )
 
 
+def check_vector(vector: Tensor, source: str) -> Tensor:
+    """Return a direction's vector as float32; LatentError unless it is one that can be added."""
+    found = vector.float() if vector.is_floating_point() else vector
+    fits = found.ndim == 2 and found.numel() and found.is_floating_point()
+    most = float(found.abs().max()) if fits else 0.0  # NaN where there is one
+    if not SHORTEST <= most <= LONGEST:
+        raise LatentError(
+            f"{source} holds no direction: {str(vector.dtype).removeprefix('torch.')} "
+            f"{list(vector.shape)}, which is zero or not finite (largest value {most:g})"
+        )
+    return found
+
+
 def move(ws: Tensor, direction: Direction, strength: Tensor | float) -> Tensor:
     """Move ws `[N, num_ws, w_dim]` by a strength, one for all or `[N]`."""
     strength = torch.as_tensor(strength, dtype=ws.dtype, device=ws.device)
@@ -118,10 +132,10 @@ def sefa_direction(generator: AnyGenerator, generator_hash: str, text: str) -> D
 
     Raises UsageError if the text is not understood, LatentError if there is no such factor.
     """
-    match = re.fullmatch(r"sefa:(\d+)(?::(\d+)-(\d+))?", text)
+    match = re.fullmatch(r"sefa:([0-9]{1,9})(?::([0-9]{1,9})-([0-9]{1,9}))?", text)
     if match is None:
         raise UsageError(
-            f"{text!r} is not understood; give sefa:N or sefa:N:A-B, such as sefa:1:0-3"
+            f"{text!r:.60} is not understood; give sefa:N or sefa:N:A-B, such as sefa:1:0-3"
         )
     number, low, high = (None if part is None else int(part) for part in match.groups())
     last = generator.num_ws - 1

@@ -6,14 +6,16 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from reage.agers.direction import SPACES, Direction
+from reage.agers.direction import SPACES, Direction, check_vector
 from reage.agers.foreign_directions import read_foreign_direction
 from reage.errors import LatentError, ModelError
 from reage.inversion.latent_files import split_choice
-from reage.models.files import load_tensors, save_tensors
+from reage.models.facts import Facts
+from reage.models.files import is_file, load_tensors, save_tensors
 
 __all__ = ["SUFFIX", "load_direction", "save_direction"]
 
+MOST_REACH = 1e6  # strengths
 SUFFIX = ".direction.safetensors"
 
 
@@ -35,8 +37,8 @@ def load_direction(path: Path) -> Direction:
     report says so. Raises LatentError if the file cannot be a direction.
     """
     file, choice = split_choice(path)
-    if not file.is_file():
-        raise LatentError(f"{file} does not exist; give a direction file")
+    if not is_file(file):
+        raise LatentError(f"{file!s:.200} does not exist; give a direction file")
     if file.suffix == ".safetensors":
         return _read_own(file)
     return read_foreign_direction(file, choice)
@@ -45,29 +47,29 @@ def load_direction(path: Path) -> Direction:
 def _read_own(path: Path) -> Direction:
     try:
         tensors, metadata = load_tensors(path)
-        known = json.loads(metadata["direction"])
-    except (ModelError, KeyError, ValueError) as error:
+    except ModelError as error:
         raise LatentError(f"{path} is not a reage direction: {error}") from error
-    vector = tensors.get("vector")
-    own = isinstance(known, dict) and known.get("kind") == "reage-direction"
-    if not own or known.get("format") != 1 or vector is None:
+    facts, vector = (
+        Facts(metadata, "direction", str(path), "a reage direction"),
+        tensors.get("vector"),
+    )
+    known = facts.known
+    if (known.get("kind"), known.get("format")) != ("reage-direction", 1) or vector is None:
         raise LatentError(f"{path} is not a reage direction of format 1; fit one: reage fit MODEL")
-    try:
-        span = known["span"]
-        direction = Direction(
-            name=known["name"],
-            vector=vector,
-            space=known["space"],
-            sign=known["sign"],
-            generator_hash=known["generator_hash"],
-            span=None if span is None else (float(span[0]), float(span[1])),
-            reach=known.get("reach"),
-            colour=float(known.get("colour", 1.0)),
-            origin=tensors.get("origin"),
-            report=known["report"],
-        )
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise LatentError(f"{path} is a damaged direction: {error!r}") from error
-    if direction.space not in SPACES:
-        raise LatentError(f"{path} lives in {direction.space}; only W and W+ can be added to ws")
-    return direction
+    space = facts.text("space")
+    if space not in SPACES:
+        raise LatentError(f"{path} lives in {space:.60}; only W and W+ can be added to ws")
+    return Direction(
+        name=facts.text("name"),
+        vector=check_vector(vector, str(path)),
+        space=space,
+        sign=facts.text("sign"),
+        generator_hash=None
+        if known.get("generator_hash") is None
+        else facts.text("generator_hash"),
+        span=None if known.get("span") is None else facts.span("span"),
+        reach=None if known.get("reach") is None else facts.real("reach", 0, MOST_REACH),
+        colour=facts.real("colour", 0, 1, default=1.0),
+        origin=tensors.get("origin"),
+        report=facts.part("report"),
+    )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from reage.errors import LatentError
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Alignment, check_names, load_strictly
 from reage.models.encoders import describe_encoder, make_style_encoder
+from reage.models.facts import Facts
 from reage.models.files import fingerprint_of, load_tensors, save_tensors
+from reage.models.loading import build_empty
 from reage.networks.agers.growth import Growth, GrowthConfig
 from reage.networks.agers.latent_ager import Ager as LatentNetwork
 from reage.networks.agers.latent_ager import AgerConfig
 from reage.networks.agers.photo_ager import PhotoAger as PhotoNetwork
 from reage.networks.agers.photo_ager import PhotoAgerConfig
+from reage.numbers import is_real, is_whole
 
 __all__ = ["StoredAger", "read_ager", "read_sam_ager", "save_ager", "save_sam_ager"]
 
@@ -30,6 +33,7 @@ KIND = "reage-ager"
 PICTURE_KIND = "reage-picture-ager"
 FORMAT = 1
 MAX_SIZE = 8192
+OLDEST = 200.0  # years
 PHOTO = "photo."  # before the names of its tensors
 GROWTH = "growth.shapes"
 
@@ -132,26 +136,27 @@ def read_ager(path: Path) -> StoredAger | dict[str, Any]:
     """Read an ager's file, or the input of `read_sam_ager`; LatentError if it is neither."""
     tensors, metadata = load_tensors(path)
     tensors = {name: tensor.float() for name, tensor in tensors.items()}
+    facts = Facts(metadata, "ager", str(path), "an ager's file")
+    known = facts.known
+    if known.get("kind") not in (KIND, PICTURE_KIND) or known.get("format") != FORMAT:
+        raise LatentError(f"{path} is of another kind or format; update reage")
+    labels = (facts.text("generator_hash"), facts.text("name"), facts.real("colour", 0, 1))
+    rest: dict[str, Any] = {"span": facts.span("span", 0, OLDEST), "report": facts.part("report")}
+    settings = facts.part("network")
+    if known["kind"] == PICTURE_KIND:
+        return {"settings": settings, "tensors": tensors, "labels": labels, **rest}
     try:
-        known = json.loads(metadata["ager"])
-        if known["kind"] not in (KIND, PICTURE_KIND) or known["format"] != FORMAT:
-            raise LatentError(f"{path} is of another kind or format; update reage")
-        low, high = (float(age) for age in known["span"])
-        labels = (str(known["generator_hash"]), str(known["name"]), float(known["colour"]))
-        rest: dict[str, Any] = {"span": (low, high), "report": dict(known["report"])}
-        settings = dict(known["network"])
-        if known["kind"] == PICTURE_KIND:
-            return {"settings": settings, "tensors": tensors, "labels": labels, **rest}
-        network = LatentNetwork(AgerConfig(**_sizes(settings, path)))
         if "photo" in known:
-            rest["photo"] = _photo_ager(dict(known["photo"]), tensors, path)
+            rest["photo"] = _photo_ager(facts.part("photo"), tensors, path)
             tensors = {k: v for k, v in tensors.items() if not k.startswith(PHOTO)}
         if "growth" in known:
-            rest["growth"] = _growth(dict(known["growth"]), tensors.pop(GROWTH), path)
-        load_strictly(network, tensors, source=str(path))
-        return StoredAger(network.eval().requires_grad_(False), *labels, **rest)
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+            rest["growth"] = _growth(facts.part("growth"), tensors.pop(GROWTH), path)
+        config = AgerConfig(**_sizes(settings, path))
+        network = build_empty(partial(LatentNetwork, config), source=str(path), held=tensors)
+    except (KeyError, ValueError) as error:  # sizes that do not fit together
         raise LatentError(f"{path} is not an ager's file: {error}") from error
+    load_strictly(network, tensors, source=str(path))
+    return StoredAger(network.eval().requires_grad_(False), *labels, **rest)
 
 
 def read_sam_ager(found: dict[str, Any], latents: LatentSpace, path: Path) -> SamAger:
@@ -169,27 +174,30 @@ def read_sam_ager(found: dict[str, Any], latents: LatentSpace, path: Path) -> Sa
 
 def _photo_ager(settings: dict[str, Any], tensors: dict[str, Tensor], path: Path) -> PhotoNetwork:
     check_names(asdict(PhotoAgerConfig()), settings, f"{path}: photo ager")
-    widths = tuple(settings.pop("widths"))
-    if not all(type(n) is int and 0 < n <= MAX_SIZE for n in (*widths, *settings.values())):
+    widths = settings.pop("widths")
+    numbers = (*widths, *settings.values()) if isinstance(widths, list) else (None,)
+    if not widths or not all(is_whole(n, 1, MAX_SIZE) for n in numbers):
         raise LatentError(f"{path}: its photo ager has sizes that are not whole numbers above 0")
-    network = PhotoNetwork(PhotoAgerConfig(widths=widths, **settings))
+    config = PhotoAgerConfig(widths=tuple(widths), **settings)
     own = {k.removeprefix(PHOTO): v for k, v in tensors.items() if k.startswith(PHOTO)}
+    network = build_empty(partial(PhotoNetwork, config), source=f"{path}: photo ager", held=own)
     load_strictly(network, own, source=f"{path}: photo ager")
     return network.eval().requires_grad_(False)
 
 
 def _growth(settings: dict[str, Any], shapes: Tensor, path: Path) -> Growth:
     check_names(asdict(GrowthConfig((0.0, 1.0))), settings, f"{path}: growth")
-    side, ages = settings["side"], tuple(float(age) for age in settings["ages"])
-    if shapes.shape != (len(ages), 2, side, side) or not all(map(math.isfinite, ages)):
+    side, ages, margin = settings["side"], settings["ages"], settings["margin"]
+    fits = is_whole(side, 1, MAX_SIZE) and is_real(margin) and isinstance(ages, list)
+    if not (fits and all(map(is_real, ages)) and shapes.shape == (len(ages), 2, side, side)):
         raise LatentError(f"{path}: its growth's shapes {[*shapes.shape]} do not fit its settings")
-    growth = Growth(GrowthConfig(ages, side, float(settings["margin"])))
+    growth = Growth(GrowthConfig(tuple(map(float, ages)), side, float(margin)))
     load_strictly(growth, {"shapes": shapes}, source=f"{path}: growth")
     return growth.eval().requires_grad_(False)
 
 
 def _sizes(settings: dict[str, Any], path: Path) -> dict[str, int]:
     check_names(asdict(AgerConfig(1)), settings, f"{path}: network")
-    if not all(type(n) is int and 0 < n <= MAX_SIZE for n in settings.values()):
+    if not all(is_whole(n, 1, MAX_SIZE) for n in settings.values()):
         raise LatentError(f"{path}: its network has sizes that are not whole numbers above 0")
     return settings

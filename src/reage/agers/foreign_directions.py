@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from reage.agers.direction import Direction
+from reage.agers.direction import Direction, check_vector
 from reage.errors import LatentError
 from reage.inversion.latent_files import Z_NAME, read_content
 
@@ -94,9 +94,7 @@ def _plain(name: str, array: Any, path: Path) -> Direction:
         raise LatentError(
             f"{path} holds {array.dtype} {shape}; a direction is (512,), (1, 512) or (levels, 512)"
         )
-    vector = torch.from_numpy(np.array(array, np.float32))
-    if not bool(vector.isfinite().all()) or not float(vector.abs().max()):
-        raise LatentError(f"{path} holds no direction: it is zero or not finite")
+    vector = check_vector(torch.from_numpy(np.array(array, np.float32)), str(path))
     space = "W" if len(vector) == 1 else "W+"
     report = {"source": path.name, "trusted": TRUSTED}
     return Direction(name, vector, space=space, report=report)
@@ -104,7 +102,7 @@ def _plain(name: str, array: Any, path: Path) -> Direction:
 
 def _component(path: Path, choice: str, comp: Any, mean: Any, std: Any) -> Direction:
     """Read GANSpace's principal component "N" or "N:A-B" (from 0); strengths are deviations."""
-    match = re.fullmatch(r"(\d+)(?::(\d+)-(\d+))?", choice)
+    match = re.fullmatch(r"([0-9]{1,4})(?::([0-9]{1,4})-([0-9]{1,4}))?", choice)
     whole = all(isinstance(a, np.ndarray) and a.dtype.kind == "f" for a in (comp, mean, std))
     if not whole or comp.ndim not in (2, 3) or not len(comp) == std.size or comp[0].ndim > 2:
         raise LatentError(f"{path} is a damaged file of GANSpace's components")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -66,8 +68,10 @@ class LazyGroup(click.Group):
             return None
         import importlib
 
+        from reage.cli.shared.numbers import read_strictly
+
         module, name = COMMANDS[cmd_name]
-        return add_telling(getattr(importlib.import_module(module), name))
+        return add_telling(read_strictly(getattr(importlib.import_module(module), name)))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))
@@ -103,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # before torch loads OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     keep_memory()
+    _silence_libraries()
     if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr is: file names may be any bytes
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = spread_values(sys.argv[1:] if argv is None else argv)
@@ -132,6 +137,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         _complain(_system_error(error))
         status = 1
     sys.exit(_flush_output(status if isinstance(status, int) else 0))
+
+
+def _silence_libraries() -> None:
+    """Keep warnings and logs of libraries, of many lines each, from standing beside our own."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _system_error(error: OSError) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from reage.errors import FaceError
 from reage.faces.detection import FaceDetector
-from reage.faces.face import Face, left_to_right, select_faces
+from reage.faces.face import Face, check_points, left_to_right, select_faces
 
 __all__ = ["choose_faces"]
 
@@ -29,6 +29,8 @@ def choose_faces(
     if points is not None:
         if list(numbers) not in ([], [1]):
             raise FaceError(f"the points give face 1, not {numbers[-1]}; ask for an age of face 1")
+        height, width = rgb.shape[:2]
+        check_points(points, width, height)
         return {1: Face.from_points(points)}
     faces = detector.detect(rgb, all_ways_up=True)
     if not faces:

@@ -9,13 +9,16 @@ from typing import Literal
 import numpy as np
 
 from reage.errors import FaceError, UsageError
+from reage.numbers import read_real
 
-__all__ = ["Face", "left_to_right", "parse_points", "select_faces", "square_axes"]
+__all__ = ["Face", "check_points", "left_to_right", "parse_points", "select_faces", "square_axes"]
 
 # Indices into MediaPipe's 478-point mesh, named as seen in the picture of an upright head.
 LEFT_EYE = [33, 160, 158, 133, 153, 144]
 RIGHT_EYE = [362, 385, 387, 263, 373, 380]
 NOSE_TIP, LEFT_MOUTH, RIGHT_MOUTH = 1, 61, 291
+LARGEST = 1e6  # pixels: no photo that is read has such a side
+FARTHEST, WIDEST = 1.5, 3.0  # a point from the photo's middle, the face's square: in longest sides
 LEFT_EYE_CORNER, RIGHT_EYE_CORNER, FOREHEAD, CHIN = 33, 263, 10, 152
 
 
@@ -113,15 +116,29 @@ def parse_points(text: str) -> np.ndarray:
         'give five points as "x,y x,y x,y x,y x,y": left eye, right eye, nose tip, left and right '
         "mouth corner, as seen in the picture"
     )
-    try:
-        points = np.array([[float(v) for v in pair.split(",")] for pair in text.split()])
-    except ValueError:
-        raise UsageError(f"the points {text!r} are not understood; {form}") from None
-    if points.shape != (5, 2) or not np.isfinite(points).all():
-        raise UsageError(f"the points {text!r} are not five pairs of numbers; {form}")
+    pairs = [pair.split(",") for pair in text.split(maxsplit=5)]
+    numbers = [read_real(v, -LARGEST, LARGEST) for pair in pairs for v in pair]
+    if [len(pair) for pair in pairs] != [2] * 5 or None in numbers:
+        raise UsageError(f"the points {text!r:.60} are not five pairs of numbers; {form}")
+    points = np.array(numbers, np.float64).reshape(5, 2)
     if not _is_face(points):
-        raise UsageError(f"the points {text!r} make no face (swapped or equal?); {form}")
+        raise UsageError(f"the points {text!r:.60} make no face (swapped or equal?); {form}")
     return points
+
+
+def check_points(points: np.ndarray, width: int, height: int) -> None:
+    """Raise FaceError unless points `[5, 2]` make a face of a photo of that size.
+
+    A face may begin outside the photo, and its square be larger than it: by a few sizes, since
+    work and memory grow with it.
+    """
+    side = max(width, height)
+    near = (np.abs(points - (width / 2, height / 2)) <= FARTHEST * side).all()
+    if not near or Face.from_points(points).size > WIDEST * side:
+        raise FaceError(
+            f"the points lie far outside the photo of {width} x {height} px; give pixels of it, "
+            "the upper left one is 0,0"
+        )
 
 
 def _is_face(points: np.ndarray) -> bool:

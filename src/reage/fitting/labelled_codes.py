@@ -23,6 +23,7 @@ from reage.models.files import load_tensors, save_tensors
 from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.gender import GenderNetwork
 from reage.networks.judges.perceptual import PerceptualDistance
+from reage.numbers import read_json
 
 __all__ = [
     "FIT_PROJECTION",
@@ -180,7 +181,10 @@ def _read_store(store: Path | None, generator_hash: str) -> dict[str, Tensor]:
     tensors, metadata = load_tensors(store)
     if metadata.get("generator_hash") != generator_hash:
         raise LatentError(f"{store} holds codes of another generator; give another file")
-    return dict(zip(json.loads(metadata["files"]), tensors["ws"], strict=True))
+    try:
+        return dict(zip(read_json(metadata["files"]), tensors["ws"], strict=True))
+    except (KeyError, TypeError, ValueError) as error:
+        raise LatentError(f"{store} is damaged; delete it to collect the codes again") from error
 
 
 def _write_store(store: Path, known: dict[str, Tensor], generator_hash: str) -> None:

@@ -22,6 +22,7 @@ from reage.images import to_tensor
 from reage.inversion.variation import random_codes
 from reage.models.checkpoints import Model, check_names
 from reage.models.encoders import load_encoder
+from reage.models.facts import Facts
 from reage.models.files import load_tensors, save_tensors
 from reage.models.registry import find_model
 
@@ -170,13 +171,10 @@ def save_people(people: People, path: Path) -> Path:
 def load_people(path: Path, *, sha256: str | None = None) -> People:
     """Read a distribution; LatentError or ModelError if the file is not one."""
     tensors, metadata = load_tensors(path, sha256=sha256)
-    try:
-        known = json.loads(metadata["people"])
-        if (known["kind"], known["format"]) != (KIND, FORMAT):
-            raise LatentError(f"{path} is of another kind or format; update reage")
-        labels = (str(known["generator_hash"]), dict(known["report"]))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise LatentError(f"{path} is not a file of people: {error!r}") from error
+    facts = Facts(metadata, "people", str(path), "a file of people")
+    if (facts.known.get("kind"), facts.known.get("format")) != (KIND, FORMAT):
+        raise LatentError(f"{path} is of another kind or format; update reage")
+    labels = (facts.text("generator_hash"), facts.part("report"))
     check_names(TENSORS, tensors, str(path))
     mean, components, deviations = (tensors[name].float() for name in TENSORS)
     fits = mean.ndim == 2 and components.shape == (*deviations.shape, *mean.shape)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,9 +15,11 @@ import torch
 from torch import Tensor
 
 from reage.errors import LatentError, ModelError
-from reage.files import open_file
-from reage.models.files import load_tensors, save_tensors, write_file
+from reage.inversion.numpy_files import is_pickled, read_npy, read_npz
+from reage.models.facts import Facts
+from reage.models.files import is_file, load_tensors, save_tensors, write_file
 from reage.models.pickles.arrays import read_pickled_arrays
+from reage.numbers import read_whole
 
 __all__ = [
     "Latents",
@@ -65,7 +65,7 @@ class Latents:
 def split_choice(path: Path) -> tuple[Path, str]:
     """Split "FILE:NAME"; an existing file of the whole name takes precedence."""
     file, colon, choice = str(path).partition(":")
-    return (path, "") if path.exists() or not colon else (Path(file), choice)
+    return (path, "") if not colon or is_file(path) else (Path(file), choice)
 
 
 def write_latents(path: Path, latents: Latents, picture: Picture | None = None) -> Path:
@@ -117,8 +117,8 @@ def read_latents(
     to ws), and refused without. `choice` is a name in the file, or a code's number from 0.
     Raises LatentError.
     """
-    if not path.is_file():
-        raise LatentError(f"{path} does not exist; give a file of latent codes")
+    if not is_file(path):
+        raise LatentError(f"{path!s:.200} does not exist; give a file of latent codes")
     if path.suffix == ".safetensors":
         return _pick_code(_read_own(path, num_ws, w_dim), choice, path)
     content = read_content(path)
@@ -152,10 +152,11 @@ def _pick_code(latents: Latents, choice: str, path: Path) -> Latents:
     if not choice:
         return latents
     count = len(latents.ws)
-    if not choice.isdecimal() or int(choice) >= count:
+    number = read_whole(choice, 0, count - 1)
+    if number is None:
         known = f"the codes 0 to {count - 1}" if count > 1 else "one code only"
         raise LatentError(f"{path} holds {known} and nothing named {choice!r:.60}")
-    return replace(latents, ws=latents.ws[int(choice)][None])
+    return replace(latents, ws=latents.ws[number][None])
 
 
 def _map_z(z: Any, path: Path, map_z: Callable[[Tensor], Tensor] | None) -> Latents:
@@ -184,9 +185,10 @@ def as_ws(array: np.ndarray, num_ws: int, w_dim: int, name: str) -> Tensor:
             f"{name} holds {shape}; this model takes ({num_ws}, {w_dim}) or ({w_dim},), so the "
             "code belongs to a generator of another size"
         )
-    if not np.isfinite(array).all():
+    with np.errstate(over="ignore"):
+        ws = torch.from_numpy(np.array(array, np.float32))
+    if not ws.isfinite().all():
         raise LatentError(f"{name} holds values that are not finite; it is damaged")
-    ws = torch.from_numpy(np.array(array, np.float32))
     return ws.expand(-1, num_ws, -1).clone()
 
 
@@ -205,30 +207,13 @@ def _numbers(content: Any, path: Path) -> np.ndarray:
 def read_content(path: Path) -> Any:
     """Read all arrays of such a file, as they are nested in it."""
     try:
-        numpy = path.suffix in (".npy", ".npz")
-        return _read_numpy(path) if numpy else read_pickled_arrays(path)
+        if path.suffix == ".npz":
+            return read_npz(path)
+        # ReStyle's latents.npy: a pickled dictionary of names to lists of steps.
+        numpy = path.suffix == ".npy" and not is_pickled(path)
+        return read_npy(path) if numpy else read_pickled_arrays(path)
     except ModelError as error:
         raise LatentError(str(error)) from error
-
-
-def _read_numpy(path: Path) -> Any:
-    try:
-        with open_file(path) as file:
-            loaded = np.load(file, allow_pickle=False, max_header_size=10_000)
-            if isinstance(loaded, np.lib.npyio.NpzFile):
-                assert loaded.zip is not None
-                unpacked = sum(item.file_size for item in loaded.zip.infolist())
-                if unpacked > 8 * MAX_VALUES:
-                    raise LatentError(f"{path} unpacks to {unpacked} bytes: no latent code")
-                return {name: loaded[name] for name in loaded.files}
-            return loaded
-    except ValueError as error:
-        if "allow_pickle" in str(error):
-            # ReStyle's latents.npy: a pickled dictionary of names to lists of steps.
-            return read_pickled_arrays(path)
-        raise LatentError(f"{path} is not a NumPy file that can be read: {error}") from error
-    except (OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise LatentError(f"{path} cannot be read: {error}") from error
 
 
 def _steps_of(found: Any) -> int:
@@ -265,11 +250,8 @@ def _read_own(path: Path, num_ws: int, w_dim: int) -> Latents:
         raise LatentError(str(error)) from error
     if "ws" not in tensors:
         raise LatentError(f"{path} holds {', '.join(sorted(tensors)[:3])} and no ws")
-    try:
-        known = json.loads(metadata.get("latents", "{}"))
-    except ValueError as error:
-        raise LatentError(f"{path} has metadata that are not JSON: {error}") from error
-    if not isinstance(known, dict):
-        raise LatentError(f"{path} has metadata that are not an object; it is damaged")
+    facts = Facts({"latents": "{}"} | metadata, "latents", str(path), "a file of codes")
+    named = facts.known.get("generator_hash") is not None
+    provenance = facts.part("provenance") if "provenance" in facts.known else {}
     ws = as_ws(tensors["ws"].float().numpy(), num_ws, w_dim, str(path))
-    return Latents(ws, known.get("provenance", {}), known.get("generator_hash"))
+    return Latents(ws, provenance, facts.text("generator_hash") if named else None)

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from reage.errors import ReageError
 from reage.files import name_errors, write_file
+from reage.numbers import read_json
 
 __all__ = ["Journal", "WorkFolder", "database_errors", "open_database"]
 
@@ -75,8 +76,8 @@ class Journal:
         with database_errors(self.folder):
             for key, value in self._db.execute("SELECT key, value FROM records ORDER BY rowid"):
                 try:
-                    yield os.fsdecode(key), parse(json.loads(value))
-                except (ValueError, KeyError, TypeError) as error:
+                    yield os.fsdecode(key), parse(read_json(value))
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
                     raise ReageError(_damage_message(self.folder)) from error
 
     def write(
@@ -186,10 +187,12 @@ def _check_options(file: Path, described: Mapping[str, Any], output: Path, inste
     """Store the options of the work; ReageError if it started with other ones."""
     before, now = None, json.loads(json.dumps(described))
     with suppress(FileNotFoundError, ValueError):  # ValueError: an older reage was killed there
-        before = json.loads(file.read_bytes())
+        before = read_json(file.read_bytes())
     if before is None:
         data = json.dumps(now, indent=1, sort_keys=True).encode() + b"\n"
         write_file(file, data)
+    elif not isinstance(before, dict):
+        raise ReageError(_damage_message(file.parent))
     elif before != now:
         names = [n for n in before.keys() | now.keys() if before.get(n) != now.get(n)]
         listed = ", ".join(name.replace("_", "-") for name in sorted(names))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from reage.models.files import (
     write_file,
 )
 from reage.models.generator_configs import describe_generator, generator_config
-from reage.models.loading import Uninitialized, check_names, load_strictly
+from reage.models.loading import build_empty, check_names, load_strictly
 from reage.networks.encoders.hypernet import HyperNetwork
 from reage.networks.generators import AnyGenerator, AnyGeneratorConfig, make_generator
+from reage.numbers import is_real, read_json
 
 __all__ = [
     "Alignment",
@@ -83,7 +85,7 @@ class ModelConfig:
     def kimg(self, of: str = "kimg") -> float:
         """Thousands of pictures that a network has learnt from, where `metrics` say so; else 0."""
         found = self.metrics.get(of)  # somebody else's config.json may say anything
-        return float(found) if isinstance(found, int | float) else 0.0
+        return float(found) if is_real(found, 0) else 0.0  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +140,7 @@ def build_generator(
     config: AnyGeneratorConfig, tensors: Mapping[str, Tensor], *, source: str
 ) -> AnyGenerator:
     """Make a frozen generator of float32 tensors; `source` is named in the errors."""
-    with Uninitialized():
-        generator = make_generator(config)
+    generator = build_empty(partial(make_generator, config), source=source, held=tensors)
     load_strictly(generator, tensors, source=source)
     return generator.eval().requires_grad_(False)
 
@@ -208,14 +209,14 @@ def load_config(folder: Path) -> ModelConfig:
     if not path.is_file():
         raise ModelError(f"{folder} is not a model folder: it has no {CONFIG_FILE}")
     try:
-        data = json.loads(read_bytes(path))
-    except (ValueError, RecursionError) as error:
+        data = read_json(read_bytes(path))
+    except ValueError as error:
         raise ModelError(f"{path} is not JSON: {str(error).splitlines()[0]}") from error
     if not isinstance(data, dict):
         raise ModelError(f"{path} holds a {type(data).__name__}, not an object")
     if data.get("format") != FORMAT:
         raise ModelError(
-            f"{path} has format {data.get('format')!r}, this reage reads format {FORMAT}; "
+            f"{path} has format {data.get('format')!r:.60}, this reage reads format {FORMAT}; "
             "update the older of the two"
         )
     check_names({f.name: None for f in fields(ModelConfig)}, data, str(path))
@@ -236,23 +237,23 @@ def load_config(folder: Path) -> ModelConfig:
 def _read_field(data: dict[str, Any], name: str, kind: type, path: Path) -> Any:
     value = data[name]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise ModelError(f"{path}: {name} is {value!r}; it must be a {kind.__name__}")
+        raise ModelError(f"{path}: {name} is {value!r:.60}; it must be a {kind.__name__}")
     return value
 
 
 def _alignment(data: dict[str, Any], path: Path) -> Alignment:
     check_names({f.name: None for f in fields(Alignment)}, data, f"{path}: alignment")
-    for name in data:
-        _read_field(data, name, int if isinstance(data[name], int) else float, path)
-    if not (0 < data["scale"] <= 10 and -10 <= data["shift"] <= 10):
-        raise ModelError(f"{path}: alignment {data} is out of range; FFHQ's is 1.0 and 0.1")
+    if not (is_real(data["scale"], 1e-3, 10) and is_real(data["shift"], -10, 10)):
+        raise ModelError(f"{path}: alignment {data!r:.100} is out of range; FFHQ's is 1.0 and 0.1")
     return Alignment(float(data["scale"]), float(data["shift"]))
 
 
 def _checksums(data: dict[str, Any], path: Path) -> dict[str, str]:
     for name, value in data.items():
         if Path(name).name != name or not isinstance(value, str) or len(value) != 64:
-            raise ModelError(f"{path}: sha256 of {name!r} is {value!r}, not 64 hexadecimal digits")
+            raise ModelError(
+                f"{path}: sha256 of {name!r:.60} is {value!r:.80}, not 64 hexadecimal digits"
+            )
     return data
 
 

@@ -14,6 +14,7 @@ from reage.models.checkpoints import DISCRIMINATOR_FILE, Model, Part
 from reage.models.files import load_tensors
 from reage.models.loading import build_empty, check_names, load_strictly
 from reage.networks.stylegan2.discriminator import Discriminator, DiscriminatorConfig
+from reage.numbers import is_whole, read_json
 
 __all__ = ["describe_discriminator", "load_discriminator"]
 
@@ -42,13 +43,13 @@ def load_discriminator(model: Model, *, required: bool = True) -> Discriminator 
         return None
     stored, metadata = load_tensors(file, sha256=model.config.sha256[DISCRIMINATOR_FILE])
     try:
-        config = _config(json.loads(metadata[METADATA]), str(file))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        config = _config(read_json(metadata[METADATA]), str(file))
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{file} does not say what discriminator it is: {error}") from error
     made = model.config.generator.resolution
     if config.resolution != made:
         raise ModelError(f"{file} is for {config.resolution} px, its generator makes {made}")
-    network = build_empty(partial(Discriminator, config), source=str(file))
+    network = build_empty(partial(Discriminator, config), source=str(file), held=stored)
     load_strictly(network, {name: t.float() for name, t in stored.items()}, source=str(file))
     return network
 
@@ -69,6 +70,6 @@ def _config(settings: Mapping[str, Any], where: str) -> DiscriminatorConfig:
     check_names(asdict(DiscriminatorConfig(8, (1, 1))), settings, where)
     channels = settings["channels"]
     sizes = [settings["resolution"], settings["group"], *channels]
-    if not all(type(n) is int and 0 < n <= MAX_SIZE for n in sizes):
+    if not all(is_whole(n, 1, MAX_SIZE) for n in sizes):
         raise ModelError(f"{where} has sizes that are not whole numbers above 0")
     return DiscriminatorConfig(settings["resolution"], tuple(channels), settings["group"])

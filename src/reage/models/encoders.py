@@ -17,8 +17,9 @@ from reage.networks.encoders.encoder import Encoder, EncoderConfig
 from reage.networks.encoders.irse import BackboneConfig
 from reage.networks.encoders.style_encoder import StyleEncoder, StyleEncoderConfig
 from reage.networks.generators import AnyGenerator, AnyGeneratorConfig
+from reage.numbers import is_whole
 
-__all__ = ["IR_SE", "describe_encoder", "load_encoder", "make_style_encoder"]
+__all__ = ["IR_SE", "check_encoder", "describe_encoder", "load_encoder", "make_style_encoder"]
 
 RESIDUAL = "residual"  # reage's own kind; the other one is that of pSp and its successors
 IR_SE = "ir-se"
@@ -40,7 +41,8 @@ def load_encoder(model: Model) -> Encoder | StyleEncoder | None:
     tensors = {name: t.float() for name, t in tensors.items()}
     if settings.get("kind") == IR_SE:
         return make_style_encoder(settings, tensors, model.generator, str(file))
-    encoder = Encoder(_config(model, settings))
+    config = _residual_config(settings, model.config.generator, f"{model.folder}: its encoder")
+    encoder = build_empty(partial(Encoder, config), source=str(file), held=tensors)
     load_strictly(encoder, tensors, source=str(file))
     return encoder.eval().requires_grad_(False)
 
@@ -51,7 +53,7 @@ def make_style_encoder(
     """Build a pSp-like encoder for a generator from float32 tensors; strict and frozen."""
     config = style_encoder_config(settings, f"{source} (its settings)")
     _check_fit(config.num_ws, config.w_dim, generator.config, source)
-    encoder = build_empty(partial(StyleEncoder, config), source=source)
+    encoder = build_empty(partial(StyleEncoder, config), source=source, held=tensors)
     load_strictly(encoder, tensors, source=source)
     return encoder.eval().requires_grad_(False)
 
@@ -76,7 +78,7 @@ def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderCo
     for name, value in values.items():
         plain = isinstance(value, bool | str) or _is_positive(value)
         if type(value) is not type(usual[name]) or not plain:
-            raise ModelError(f"{where}: {name} is {value!r}, such as {usual[name]!r} is needed")
+            raise ModelError(f"{where}: {name} is {value!r:.60}, such as {usual[name]!r} is needed")
     if values["iterations"] > MAX_PASSES or sum(values["units"]) > MAX_PASSES:
         raise ModelError(f"{where}: more than {MAX_PASSES} passes or blocks make no sense")
     values |= {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
@@ -91,15 +93,23 @@ def style_encoder_config(settings: dict[str, Any], where: str) -> StyleEncoderCo
 
 def _is_positive(value: Any) -> bool:
     numbers = value if isinstance(value, list) else [value]
-    return all(type(n) is int and 0 < n <= MAX_SIZE for n in numbers)
+    return all(is_whole(n, 1, MAX_SIZE) for n in numbers)
 
 
-def _config(model: Model, settings: dict[str, Any]) -> EncoderConfig:
-    where = f"{model.folder}: its encoder"
+def check_encoder(settings: dict[str, Any], generator: AnyGeneratorConfig, where: str) -> None:
+    """Raise ModelError unless settings describe an encoder for a generator."""
+    if settings.get("kind") == IR_SE:
+        style_encoder_config(settings, where)
+    else:
+        _residual_config(settings, generator, where)
+
+
+def _residual_config(
+    settings: dict[str, Any], generator: AnyGeneratorConfig, where: str
+) -> EncoderConfig:
     if settings.get("kind") != RESIDUAL:
         found = f"{settings.get('kind')!r:.60}"
         raise ModelError(f"{where} is {found}; this version knows {RESIDUAL!r} and {IR_SE!r}")
-    generator = model.config.generator
     wanted = describe_encoder(EncoderConfig(generator.num_ws, generator.w_dim))
     check_names(wanted, settings, where)
     values: dict[str, Any] = {}
@@ -107,7 +117,7 @@ def _config(model: Model, settings: dict[str, Any]) -> EncoderConfig:
         if name == "kind":
             continue
         if isinstance(value, list) != isinstance(wanted[name], list) or not _is_positive(value):
-            raise ModelError(f"{where} has {name} {value!r}; whole numbers above 0 are needed")
+            raise ModelError(f"{where} has {name} {value!r:.60}; whole numbers above 0 are needed")
         values[name] = tuple(value) if isinstance(value, list) else value
     _check_fit(values["num_ws"], values["w_dim"], generator, where)
     try:

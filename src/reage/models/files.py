@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,16 +14,22 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.files import name_errors, new_file, open_file, read_file
+from reage.numbers import read_json
 
 __all__ = [
     "file_sha256",
     "fingerprint_of",
+    "is_file",
     "load_tensors",
     "read_bytes",
     "save_tensors",
     "tensor_hash",
     "write_file",
 ]
+
+# Bytes of a file that is read as a whole. In memory it is up to three times as large, as tensors
+# and their float32; torch's own files, which may be larger, are mapped.
+LARGEST_FILE = 1 << 30
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -35,9 +40,22 @@ def write_file(path: Path, data: bytes) -> None:
             temporary.write_bytes(data)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The whole file."""
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; False too for a name that no file can have."""
     try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long, a null byte
+        return False
+
+
+def read_bytes(path: Path, limit: int = LARGEST_FILE) -> bytes:
+    """Read a whole file; ModelError if it cannot be read or is larger than `limit` bytes."""
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise ModelError(
+                f"{path} has {size >> 20} MB; files of up to {limit >> 20} MB are read"
+            )
         return read_file(path)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
@@ -76,11 +94,11 @@ def load_tensors(
                 f"{sha256[:12]}...; it was changed or damaged, so fetch the model again"
             )
     try:
+        header = read_json(data[8 : 8 + int.from_bytes(data[:8], "little")])
         tensors = parse_safetensors(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+    except (SafetensorError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error).splitlines()[0][:160]
         raise ModelError(f"{path} is not a safetensors file that can be read: {reason}") from error
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     return tensors, header.get("__metadata__") or {}
 
 

@@ -13,6 +13,7 @@ from reage.models.loading import check_names
 from reage.networks.generators import AnyGeneratorConfig
 from reage.networks.lucidrains.generator import BilinearConfig
 from reage.networks.stylegan2.generator import GeneratorConfig
+from reage.numbers import is_whole
 
 __all__ = ["MAX_WIDTH", "describe_generator", "generator_config"]
 
@@ -46,7 +47,7 @@ def generator_config(data: dict[str, Any], where: str) -> AnyGeneratorConfig:
     numbers = [v for k, v in values.items() if k not in (*lists, "constant")]
     for given in lists.values():
         numbers += given if isinstance(given, list) else [None]
-    if not all(type(n) is int and 0 < n <= MAX_WIDTH for n in numbers):
+    if not all(is_whole(n, 1, MAX_WIDTH) for n in numbers):
         raise ModelError(f"{where} has values that are not whole numbers above 0")
     if type(switch) is not bool:
         raise ModelError(f"{where} has constant {switch!r:.60}; it must be true or false")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,12 +22,16 @@ __all__ = [
     "GraphFormat",
     "graph_files",
     "import_onnx",
+    "import_onnxruntime",
     "import_openvino",
     "open_graph",
 ]
 
 Graph = Callable[..., Tensor]
 GraphFormat = Literal["onnx", "openvino"]
+MOST_MEMORY = 3 << 30  # bytes of what a graph computes
+SECONDS = 120.0  # of one run
+SILENT = 4  # its log says again, in many lines, what its errors say
 FILES = {"onnx": ".onnx", "openvino": ".xml"}
 
 
@@ -56,7 +63,8 @@ def import_onnx() -> Any:
 
 
 def import_openvino() -> Any:
-    """The package, or a UsageError that says how to get it."""
+    """The package, or a UsageError that says how to get it; without what tells its maker of use."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # as if missing
     try:
         import openvino
     except ImportError as error:
@@ -64,14 +72,32 @@ def import_openvino() -> Any:
     return openvino
 
 
-def _open_onnx(path: Path, bfloat16: bool) -> Graph:
+@cache
+def import_onnxruntime() -> Any:
+    """The package, whose graphs cannot take any amount of memory, or a UsageError.
+
+    It looks up its maker's host for telemetry; only the environment, before the import, stops it.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ImportError as error:
         raise UsageError(f"onnxruntime is missing: {how_to_install('onnx')}") from error
+    onnxruntime.set_default_logger_severity(SILENT)
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    arena = onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY})
+    onnxruntime.create_and_register_allocator(place, arena)
+    return onnxruntime
+
+
+def _open_onnx(path: Path, bfloat16: bool) -> Graph:
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
+    options.log_severity_level = SILENT
+    options.add_session_config_entry("session.use_env_allocators", "1")
     try:
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
@@ -80,9 +106,24 @@ def _open_onnx(path: Path, bfloat16: bool) -> Graph:
         raise ModelError(f"{path} cannot be run: {str(error).splitlines()[0][:160]}") from error
     names = [item.name for item in session.get_inputs()]
 
-    def run(*inputs: Tensor) -> Tensor:
+    def run(*inputs: Tensor, seconds: float = SECONDS) -> Tensor:
         arrays = [value.detach().cpu().contiguous().numpy() for value in inputs]
-        return torch.from_numpy(session.run(None, dict(zip(names, arrays, strict=True)))[0])
+        limit = onnxruntime.RunOptions()
+        limit.log_severity_level = SILENT
+        timer = threading.Timer(seconds, lambda: setattr(limit, "terminate", True))
+        timer.daemon = True
+        timer.start()
+        try:
+            found = session.run(None, dict(zip(names, arrays, strict=True)), limit)[0]
+        except Exception as error:  # its errors have no narrower class in common
+            if limit.terminate:
+                raise ModelError(
+                    f"{path} takes more than {seconds:g} s; it may never end"
+                ) from error
+            raise
+        finally:
+            timer.cancel()
+        return torch.from_numpy(found)
 
     return run
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -21,7 +20,9 @@ from typing import Any
 
 from reage.errors import ModelError
 from reage.files import new_folder
+from reage.models.fetching import fetch
 from reage.models.files import file_sha256
+from reage.numbers import is_whole, read_json
 
 __all__ = ["SCHEME", "Pinned", "hub_model", "origin", "read_pins"]
 
@@ -31,7 +32,6 @@ NAME = re.compile(r"hf://([\w-][\w.-]*/[\w-][\w.-]*)(?:@([\w-][\w./-]*))?")
 WANTED = re.compile(r"config\.json|[\w-][\w.-]*\.safetensors")
 PICKLES = (".bin", ".ckpt", ".pdparams", ".pickle", ".pkl", ".pt", ".pth")
 PINS = "pins.json"
-CHUNK, TIMEOUT = 1 << 20, 30
 LARGEST = 4 << 30  # bytes of one file; a 1024-px generator has 0.12
 LISTING = 16 << 20  # bytes of the hub's list of files
 # What a bad connection or a malformed answer raises.
@@ -80,9 +80,12 @@ def read_pins(path: Path) -> Pinned:
     """Read the pins of a folder from `hub_model`; ModelError if they cannot be read."""
     place = path if path.is_dir() else path.parent
     try:
-        known = json.loads((place / PINS).read_text(encoding="utf-8"))
+        known = read_json((place / PINS).read_bytes())
         names = ("repository", "revision", "commit", "sha256")
-        return Pinned(*(known[name] for name in names))
+        pins = Pinned(*(known[name] for name in names))
+        if not all(isinstance(part, str) for pair in pins.sha256.items() for part in pair):
+            raise ValueError("its hashes are no texts")
+        return pins
     except BROKEN as error:
         raise ModelError(f"{place} is damaged; delete it to fetch the model again") from error
 
@@ -151,16 +154,16 @@ def _choose(siblings: Any, repository: str) -> list[Listed]:
             "which is the generator; download one and give its path"
         )
     for file in chosen:
-        if not 0 < file.size <= LARGEST:
-            raise ModelError(f"hf://{repository}: {file.name} has {file.size} bytes; not fetched")
+        if not is_whole(file.size, 1, LARGEST):
+            raise ModelError(
+                f"hf://{repository}: {file.name} has {file.size!r:.30} bytes; not fetched"
+            )
     return chosen
 
 
 def _read_entry(item: dict[str, Any]) -> Listed:
     large = item.get("lfs") or {}
-    return Listed(
-        str(item["rfilename"]), int(item["size"]), large.get("sha256"), item.get("blobId")
-    )
+    return Listed(str(item["rfilename"]), item["size"], large.get("sha256"), item.get("blobId"))
 
 
 def _request(url: str) -> urllib.request.Request:
@@ -172,18 +175,17 @@ def _request(url: str) -> urllib.request.Request:
 
 
 def _get_json(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(_request(url), timeout=TIMEOUT) as answer:
-        data = answer.read(LISTING + 1)
+    data = b"".join(fetch(_request(url), LISTING))
     if len(data) > LISTING:
         raise ValueError("its list of files has no end")
-    return json.loads(data)
+    return read_json(data)
 
 
 def _download(url: str, file: Listed, path: Path, report: Callable[[int], None] | None) -> str:
     """Fetch one file and compare it with what the hub says of it; its SHA-256."""
     digest, blob, done = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % file.size), 0
-    with urllib.request.urlopen(_request(url), timeout=TIMEOUT) as answer, path.open("wb") as out:
-        while done <= file.size and (chunk := answer.read(CHUNK)):
+    with path.open("wb") as out:
+        for chunk in fetch(_request(url), file.size):
             done += len(chunk)
             out.write(chunk)
             digest.update(chunk)

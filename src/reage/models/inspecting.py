@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reage.models.checkpoints import load_config
+from reage.models.encoders import check_encoder
 from reage.models.families.family import open_foreign
 from reage.models.families.table import find_family
 from reage.models.hub import SCHEME, read_pins
@@ -42,6 +43,8 @@ def _inspect(path: Path) -> Inspection:
 
 def _folder(path: Path) -> Inspection:
     config = load_config(path)
+    if config.encoder is not None:
+        check_encoder(config.encoder, config.generator, f"{path}: its encoder")
     agers = sorted(file.name for file in path.glob("age.*.safetensors"))
     lines = (
         ("generator", summarize_generator(config.generator)),

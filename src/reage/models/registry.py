@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +24,7 @@ from reage.models.checkpoints import (
     tensor_hash,
 )
 from reage.models.families.table import read_foreign
+from reage.models.fetching import fetch
 from reage.models.files import file_sha256
 from reage.models.hub import SCHEME, hub_model
 
@@ -42,8 +41,6 @@ __all__ = [
 
 ASSETS = Path(__file__).parent.parent / "assets"
 FOREIGN_SUFFIXES = (".pt", ".pth", ".pkl", ".pdparams", ".safetensors", ".onnx")
-CHUNK = 1 << 20
-TIMEOUT = 30  # seconds without an answer
 
 Source = Literal["embedded", "installed", "download"]
 
@@ -135,6 +132,17 @@ def find_model(
     `progress` is called with the bytes fetched and their total. Raises ModelError, which lists
     the known names, when there is no such model.
     """
+    try:
+        return _find(name, known, progress)
+    except (OSError, ValueError, RuntimeError) as error:  # too long; nobody's home
+        raise ModelError(f"no model {str(name)!r:.60}: give a name, a folder or a file") from error
+
+
+def _find(
+    name: str | Path,
+    known: Sequence[KnownModel],
+    progress: Callable[[int, int], None] | None,
+) -> Path:
     text = str(name)
     if text.startswith(SCHEME):
         return hub_model(text, models_folder(), progress)
@@ -154,7 +162,7 @@ def find_model(
     if path.is_dir():
         raise ModelError(f"{path} is not a model folder: it has no {CONFIG_FILE}")
     names = ", ".join(info.name for info in list_models(known))
-    raise ModelError(f"no model {text!r}: known are {names}; or give a model folder or file")
+    raise ModelError(f"no model {text!r:.60}: known are {names}; or give a model folder or file")
 
 
 def load(
@@ -231,15 +239,12 @@ def _fetch(
     row: KnownModel, write: Callable[[bytes], int], progress: Callable[[int, int], None] | None
 ) -> None:
     digest, done = hashlib.sha256(), 0
-    with urllib.request.urlopen(row.url, timeout=TIMEOUT) as answer:
-        while chunk := answer.read(CHUNK):
-            done += len(chunk)
-            if done > row.size:
-                break
-            write(chunk)
-            digest.update(chunk)
-            if progress is not None:
-                progress(done, row.size)
+    for chunk in fetch(row.url, row.size):
+        done += len(chunk)
+        write(chunk)
+        digest.update(chunk)
+        if progress is not None:
+            progress(done, row.size)
     if done != row.size or digest.hexdigest() != row.sha256:
         raise ModelError(
             f"what {row.url} sent is not {row.name}: {done} bytes of {row.size}, SHA-256 "

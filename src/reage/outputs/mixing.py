@@ -13,6 +13,7 @@ from reage.errors import UsageError
 from reage.images import Photo
 from reage.inversion.style_mixing import mix
 from reage.inversion.variation import named_levels
+from reage.numbers import read_whole
 from reage.outputs.grid import cut_to_face
 from reage.outputs.labels import plain
 from reage.outputs.strip import Panel
@@ -87,14 +88,15 @@ def level_numbers(text: str, num_ws: int) -> list[int]:
     names, levels = named_levels(num_ws), set()
     for part in text.split(","):
         low, dash, high = part.strip().partition("-")
-        last = high if dash else low
+        first = read_whole(low, 0, num_ws - 1)
+        last = read_whole(high, 0, num_ws - 1) if dash else first
         if part.strip() in names:
             levels |= set(names[part.strip()])
-        elif low.isdecimal() and last.isdecimal() and int(low) <= int(last) < num_ws:
-            levels |= set(range(int(low), int(last) + 1))
+        elif first is not None and last is not None and first <= last:
+            levels |= set(range(first, last + 1))
         else:
             raise UsageError(
-                f"the levels {text!r} are not understood; give {', '.join(names)}, or numbers "
+                f"the levels {text!r:.60} are not understood; give {', '.join(names)}, or numbers "
                 f"from 0 to {num_ws - 1} such as 0-3"
             )
     return sorted(levels)

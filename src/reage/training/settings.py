@@ -12,6 +12,7 @@ from typing import Any
 from reage.errors import ModelError, ReageError, UsageError
 from reage.files import place_for_files, read_file
 from reage.models.files import write_file
+from reage.numbers import read_json
 from reage.training.configs import (
     AdamSettings,
     AgerTraining,
@@ -84,7 +85,7 @@ def read_settings(folder: Path) -> RunSettings:
     if not file.is_file():
         raise ModelError(f"{folder} is not a run folder: it has no {CONFIG_FILE}")
     try:
-        data = json.loads(read_file(file))
+        data = read_json(read_file(file))
         return RunSettings(**(data | {"config": _config(data["kind"], data["config"])}))
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{file} does not describe a run of this version: {error}") from error

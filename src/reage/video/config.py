@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from reage.errors import UsageError
 from reage.inputs import Target
+from reage.numbers import read_real
 from reage.video.keyframes import KeyFrames
 
 __all__ = ["Preview", "Progress", "VideoConfig", "parse_preview", "work_folder"]
+
+LONGEST = 1e7  # seconds of a video
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,14 @@ class Progress:
 
 def parse_preview(text: str) -> Preview:
     """Read `3s`, `3` or `3s@12s`: length and start."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)s?(?:@(\d+(?:\.\d+)?)s?)?", text)
-    if match is None or float(match[1]) == 0:
-        raise UsageError(f"--preview {text!r} is not understood; give 3s, or 3s@12s from 12 s on")
-    return Preview(float(match[1]), float(match[2] or 0))
+    length, _, begin = text.partition("@")
+    seconds = read_real(length.removesuffix("s"), 0, LONGEST)
+    start = read_real(begin.removesuffix("s") or "0", 0, LONGEST)
+    if not seconds or start is None:
+        raise UsageError(
+            f"--preview {text!r:.60} is not understood; give 3s, or 3s@12s from 12 s on"
+        )
+    return Preview(seconds, start)
 
 
 def work_folder(output: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reage.errors import ModelError, UsageError
+from reage.numbers import read_real
 
 if TYPE_CHECKING:
     from reage.models.checkpoints import Alignment
@@ -152,10 +153,10 @@ def parse_alignment(text: str) -> Alignment:
     """Read "0.70,0.22" as scale and shift."""
     from reage.models.checkpoints import Alignment
 
-    try:
-        scale, shift = (float(part) for part in text.split(","))
-    except ValueError:
-        raise UsageError(f"--alignment {text!r} is not SCALE,SHIFT such as 1.0,0.1") from None
+    first, comma, second = text.partition(",")
+    scale, shift = read_real(first), read_real(second)
+    if not comma or scale is None or shift is None:
+        raise UsageError(f"--alignment {text!r:.60} is not SCALE,SHIFT such as 1.0,0.1")
     if not (0.2 <= scale <= 3 and -1 <= shift <= 1):
-        raise UsageError(f"--alignment {text!r}: scale is 0.2 to 3, shift -1 to 1")
+        raise UsageError(f"--alignment {text!r:.60}: scale is 0.2 to 3, shift -1 to 1")
     return Alignment(scale, shift)

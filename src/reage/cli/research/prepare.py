@@ -61,7 +61,9 @@ if TYPE_CHECKING:
     "--blurriest", default=0.0, show_default=True, help="Leave out this fraction of the rest."
 )
 @click.option(
-    "--min-face", type=float, help="Least side of the square, pixels.  [default: size / 2]"
+    "--min-face",
+    type=click.FloatRange(0),
+    help="Least side of the square, pixels.  [default: size / 2]",
 )
 @click.option("--grey", is_flag=True, help="Keep pictures without colour.")
 @click.option(

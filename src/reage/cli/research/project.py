@@ -19,7 +19,7 @@ from reage.cli.shared.options import (
     points_option,
     seed_option,
 )
-from reage.cli.shared.progress import EditBar, note_each, say
+from reage.cli.shared.progress import EditBar, note, note_each, say
 from reage.errors import ImageError, UsageError
 from reage.files import check_place
 
@@ -83,7 +83,7 @@ def project(files: tuple[Path, ...], **options: Any) -> None:
     """
     config = _config(options)
     editor = open_editor(options)
-    click.echo(f"perceptual loss: {editor.latents.perceptual.name}", err=True)
+    note(f"perceptual loss: {editor.latents.perceptual.name}")
 
     def work(file: Path) -> None:
         if _project_file(editor, file, config, options) == "interrupted":

@@ -40,9 +40,13 @@ def run_options(command: Command) -> Command:
             help="The last thousands, in which learning rates fall linearly to a tenth (0).",
         ),
         click.option(
-            "--minutes", type=float, help="Time limit of this call; continue with --resume."
+            "--minutes",
+            type=click.FloatRange(0),
+            help="Time limit of this call; continue with --resume.",
         ),
-        click.option("--snapshot-minutes", type=float, default=10.0, show_default=True),
+        click.option(
+            "--snapshot-minutes", type=click.FloatRange(0), default=10.0, show_default=True
+        ),
         click.option("--log-steps", type=click.IntRange(1), default=25, show_default=True),
         click.option("--resume", is_flag=True, help="Resume the run with its own settings."),
         click.option(

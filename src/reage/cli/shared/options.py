@@ -13,6 +13,7 @@ from reage.cli.shared.pictures import name_of, open_photo
 from reage.errors import ReageError, UsageError
 from reage.files import real_path
 from reage.notices import one_line
+from reage.numbers import read_real, read_whole
 
 if TYPE_CHECKING:
     from reage.editor import Editor
@@ -270,6 +271,8 @@ def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:
         raise UsageError("give either --to AGE or --ages FROM:TO:STEP, for example --to 70")
     if ages:
         return list(parse_ages(ages))
+    if len(to) > MAX_AGES:
+        raise UsageError(f"--to has {len(to)} ages; 1 to {MAX_AGES} are possible")
     if any("=" in text for text in to):
         return [_ages_by_face(to)]
     return [_number(text, "--to", "an age such as 70, or FACE=AGE such as 1=70") for text in to]
@@ -296,14 +299,14 @@ def parse_range(text: str, name: str) -> tuple[float, ...]:
     form = "FROM:TO:STEP such as 10:80:10"
     parts = [_number(part, name, form) for part in text.split(":")]
     if len(parts) > 3:
-        raise UsageError(f"{name} {text!r} is not understood; give {form}")
+        raise UsageError(f"{name} {text!r:.60} is not understood; give {form}")
     if len(parts) == 1:
         return (parts[0],)
     low, high = parts[:2]
     step = abs(parts[2]) if len(parts) == 3 else 1.0
     steps = abs(high - low) / step + 1e-6 if step else float("inf")
     if not steps < MAX_AGES:
-        raise UsageError(f"{name} {text!r} makes too many values; 1 to {MAX_AGES} are possible")
+        raise UsageError(f"{name} {text!r:.60} makes too many values; 1 to {MAX_AGES} are possible")
     count = int(steps) + 1
     sign = 1 if high >= low else -1
     return tuple(round(low + sign * step * i, 6) for i in range(count))
@@ -313,9 +316,10 @@ def parse_face(text: str) -> Any:
     """Read --face: largest, all or a number."""
     if text in ("largest", "all"):
         return text
-    if text.isdecimal() and int(text) >= 1:
-        return int(text)
-    raise UsageError(f"--face {text!r} is not understood; give largest, all or a number from 1")
+    number = read_whole(text, 1)
+    if number is not None:
+        return number
+    raise UsageError(f"--face {text!r:.60} is not understood; give largest, all or a number from 1")
 
 
 def parse_levels(text: str | None) -> tuple[int, ...] | None:
@@ -325,10 +329,11 @@ def parse_levels(text: str | None) -> tuple[int, ...] | None:
     levels: set[int] = set()
     for part in text.split(","):
         low, dash, high = part.partition("-")
-        last = high if dash else low
-        if not (low.isdecimal() and last.isdecimal() and int(low) <= int(last) < MAX_LEVELS):
-            raise UsageError(f"--latent-level {text!r} is not understood; give 0-8 or 0,2,4")
-        levels |= set(range(int(low), int(last) + 1))
+        first = read_whole(low, 0, MAX_LEVELS - 1)
+        last = read_whole(high, 0, MAX_LEVELS - 1) if dash else first
+        if first is None or last is None or first > last:
+            raise UsageError(f"--latent-level {text!r:.60} is not understood; give 0-8 or 0,2,4")
+        levels |= set(range(first, last + 1))
     return tuple(sorted(levels))
 
 
@@ -336,17 +341,15 @@ def _ages_by_face(to: Sequence[str]) -> dict[int, float]:
     targets: dict[int, float] = {}
     for text in to:
         face, equals, age = text.partition("=")
-        if not equals or not face.isdecimal() or int(face) in targets:
-            raise UsageError(f"--to {text!r} does not fit; give one FACE=AGE for each face")
-        targets[int(face)] = _number(age, "--to", "FACE=AGE such as 1=70")
+        number = read_whole(face)
+        if not equals or number is None or number in targets:
+            raise UsageError(f"--to {text!r:.60} does not fit; give one FACE=AGE for each face")
+        targets[number] = _number(age, "--to", "FACE=AGE such as 1=70")
     return targets
 
 
 def _number(text: str, name: str, form: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if value != value or abs(value) == float("inf"):
-        raise UsageError(f"{name} {text!r} is not understood; give {form}")
+    value = read_real(text)
+    if value is None:
+        raise UsageError(f"{name} {text!r:.60} is not understood; give {form}")
     return value

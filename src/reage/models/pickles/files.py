@@ -51,6 +51,7 @@ SAFE_NAMES = (
     *("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"),
     *("numpy.ndarray", "pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath"),
 )
+LARGEST = 2 << 30  # bytes of a network's tensors
 DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError)
 
 
@@ -153,8 +154,11 @@ def check_descriptions(tensors: Mapping[str, StoredTensor], source: str) -> None
 
 def load_all(tensors: Mapping[str, Held], file: PickledFile, source: str) -> dict[str, Tensor]:
     """Load tensors as float32; ModelError if they exceed the file or are not finite floats."""
-    if sum(_nbytes(held, source) for held in tensors.values()) > file.size:
+    claimed = sum(_nbytes(held, source) for held in tensors.values())
+    if claimed > file.size:
         raise ModelError(f"{source} claims tensors larger than the file; it is damaged")
+    if claimed > LARGEST:
+        raise ModelError(f"{source} holds {claimed >> 20} MB of tensors; no network is that large")
     loaded = {}
     for name, held in tensors.items():
         if not held.dtype.is_floating_point:

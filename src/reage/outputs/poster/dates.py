@@ -37,12 +37,12 @@ class PosterDate:
 
 def parse_date(text: str, name: str) -> PosterDate:
     """Read 2015-03 or 2015-03-17. Raises UsageError with the `name` of the field."""
-    found = re.fullmatch(r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?", text.strip())
+    found = re.fullmatch(r"([0-9]{4})-([0-9]{1,2})(?:-([0-9]{1,2}))?", text.strip())
     try:
         year, month, day = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
         date(year, month, day or 1)
     except ValueError:
         raise UsageError(
-            f"{name} {text!r} is not a date; give it as 2015-03 or 2015-03-17"
+            f"{name} {text!r:.60} is not a date; give it as 2015-03 or 2015-03-17"
         ) from None
     return PosterDate(year, month, day or None)

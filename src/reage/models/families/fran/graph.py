@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.families.fran.pixel_network import PixelNetwork
-from reage.models.graphs import import_onnx, open_graph
+from reage.models.graphs import Graph, import_onnx, open_graph
 from reage.networks.agers.fran import FRAN_CHANNELS
 
 __all__ = ["GRAPH", "load_graph"]
@@ -19,6 +18,7 @@ __all__ = ["GRAPH", "load_graph"]
 GRAPH = "FRAN as an ONNX graph"
 SPAN = (10.0, 90.0)  # ages that may be asked: a graph does not say; as in face_reaging
 LARGEST = 1 << 31  # bytes of a graph: protobuf reads no more
+SMALLEST, TRIAL = 64, 20  # pixels and seconds of the run that tries it out
 WORKED_AT = range(64, 2049)  # sensible sides of a graph that takes one size only
 
 
@@ -46,8 +46,10 @@ def load_graph(path: Path) -> PixelNetwork:
     side = _only_side(path, takes[0][1])
     # The re-implementations differ in how they double: by a transposed convolution, or resized.
     signed = any(node.op_type in ("Resize", "Upsample") for node in model.graph.node)
-    graph = open_graph(path, "onnx")
-    return PixelNetwork(_check_output(graph, path), GRAPH, signed, SPAN, side)
+    run = _check_output(open_graph(path, "onnx"), path)
+    # A graph can hold a loop that never ends, and numbers that are none.
+    run(torch.full((1, FRAN_CHANNELS, *[side or SMALLEST] * 2), 0.5), seconds=TRIAL)
+    return PixelNetwork(run, GRAPH, signed, SPAN, side)
 
 
 Described = tuple[str, list[int | None], bool]  # name, shape (None: any), whether of float32
@@ -81,16 +83,18 @@ def _only_side(path: Path, shape: list[int | None]) -> int | None:
     return height
 
 
-def _check_output(graph: Callable[[Tensor], Tensor], path: Path) -> Callable[[Tensor], Tensor]:
-    """Run a graph on one picture at a time; ModelError if its output has another shape."""
+def _check_output(graph: Graph, path: Path) -> Graph:
+    """Run a graph on one picture at a time; ModelError if its output is no change of it."""
 
-    def run(x: Tensor) -> Tensor:
+    def run(x: Tensor, **limit: float) -> Tensor:
         try:
-            changes = torch.cat([graph(one) for one in x.float().split(1)])
+            changes = torch.cat([graph(one, **limit) for one in x.float().split(1)])
         except Exception as error:  # the runtime's errors have no narrower class in common
             raise ModelError(f"{path} failed: {str(error).splitlines()[0][:160]}") from error
         if changes.shape != (len(x), 3, *x.shape[2:]):
             raise ModelError(f"{path} gave {list(changes.shape)} for {list(x.shape)}")
+        if not changes.isfinite().all():
+            raise ModelError(f"{path} gave values that are not finite; it is broken")
         return changes.to(x.device)
 
     return run

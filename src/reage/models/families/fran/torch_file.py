@@ -62,7 +62,7 @@ def load_network(
         raise ModelError(f"{source} is not a FRAN U-Net: it has {first}")
     source = f"{source} ({name})"
     make, config = _network_of(name, tensors, source)
-    network = build_empty(partial(make, config), source=source)
+    network = build_empty(partial(make, config), source=source, held=tensors)
     check_shapes(network, tensors, source=source)
     load_strictly(network, load_all(tensors, file, source), source=source)
     network = network.eval().requires_grad_(False)

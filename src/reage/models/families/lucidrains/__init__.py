@@ -11,7 +11,6 @@ read, and the names of any other are refused; only the epsilon of 1.8.0 to 1.8.7
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from reage.models.families.lucidrains.key_table import (
 from reage.models.pickles.files import load_all, refuse_code
 from reage.models.pickles.tensors import StoredTensor
 from reage.networks.lucidrains.generator import BLUR
+from reage.numbers import is_real, read_json
 
 __all__ = ["FAMILY", "detect", "read"]
 
@@ -63,11 +63,11 @@ def mapping_factor(path: Path) -> tuple[float, list[str]]:
         return USUAL_FACTOR, [f"no {SETTINGS} next to it: lr_mlp {USUAL_FACTOR} is assumed"]
     try:
         with open_file(file) as opened:
-            settings = json.loads(opened.read(MAX_SETTINGS))
-    except (OSError, ValueError, RecursionError) as error:
+            settings = read_json(opened.read(MAX_SETTINGS))
+    except (OSError, ValueError) as error:
         raise ModelError(f"{file}, the settings of {path.name}, cannot be read") from error
     factor = settings.get("lr_mlp", USUAL_FACTOR) if isinstance(settings, dict) else None
-    if not isinstance(factor, int | float) or not 0 < factor <= 100:
+    if not is_real(factor, 1e-9, 100):
         raise ModelError(f"{file}: lr_mlp is {factor!r:.60}, not a number above 0")
     return float(factor), []
 

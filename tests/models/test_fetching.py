@@ -1,0 +1,58 @@
+"""What is fetched has an end: in silence, letter by letter, and in size."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reage.models import fetching
+
+pytestmark = pytest.mark.quick
+
+
+@pytest.fixture
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A server that sends its parameter, pause after pause, until it is left."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def work() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            try:
+                for part in request.param:
+                    connection.sendall(part)
+                    time.sleep(0.02)
+                for _ in range(500):
+                    connection.sendall(b"x")
+                    time.sleep(0.02)
+            except OSError:
+                return
+
+    threading.Thread(target=work, daemon=True).start()
+    with server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/file"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [[b"HTTP/1.1 200 OK\r\nX: "], [b"H"], [b"HTTP/1.1 200 OK\r\n\r\n"]],
+    ids=["header", "status", "body"],
+    indirect=True,
+)
+def test_an_answer_without_end_is_left(address: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fetching, "PATIENCE", 0.2)
+    began = time.monotonic()
+    with pytest.raises(OSError, match=r"too slow|no answer"):
+        list(fetching.fetch(address, 1 << 30))
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("address", [[b"HTTP/1.1 200 OK\r\n\r\n" + b"a" * 300_000]], indirect=True)
+def test_no_more_is_read_than_asked_for(address: str):
+    got = sum(len(part) for part in fetching.fetch(address, 1000))
+    assert 1000 < got <= 1000 + fetching.CHUNK
