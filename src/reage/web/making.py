@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, cast
@@ -42,6 +43,7 @@ __all__ = ["router"]
 router = APIRouter(tags=["making"])
 Quality = Annotated[Literal["fast", "normal", "best"], Query()]
 To = Annotated[list[float], Query(min_length=1, max_length=12, description="years")]
+YEARS = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6})?")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 
 
@@ -129,6 +131,7 @@ async def video(
 ) -> JobAnswer:
     """People of a video at other ages: a job (the body is the file)."""
     ages = ages_of(to) if ":" in to else _years(to)
+    # Who is in a video is known when it has been looked through: its job says who there is.
     suffix = PurePath(name).suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
         raise ImageError(f"{name} is no video; choose one of {' '.join(VIDEO_SUFFIXES)}")
@@ -159,12 +162,10 @@ def _film(job: Job, *, editor: Editor, source: Path, output: Path, config: Video
 
 
 def _years(text: str) -> float:
-    try:
-        years = float(text)
-    except ValueError:
-        raise UsageError(f"to={text!r} is not understood; give an age such as 70") from None
-    as_targets(years)
-    return years
+    if not YEARS.fullmatch(text):
+        raise UsageError(f"to={text!r:.60} is not understood; give an age such as 70")
+    as_targets(float(text))
+    return float(text)
 
 
 @router.post("/folders", status_code=202, openapi_extra=upload_body)

@@ -158,9 +158,8 @@ async def view_photo(
 
 def _view(photo: OpenPhoto, view: str, face: int) -> bytes:
     size, whole = VIEWS[view]
-    if face and face not in photo.faces:
-        raise UsageError(f"there is no face {face}; the photo has {len(photo.faces)}")
     number = face or photo.chosen[0]
+    photo.check_face(number)
     small, _ = frame_photo(photo.photo, {number: photo.faces[number]}, size, whole=whole)
     return as_shown(small.pixels, None)
 
@@ -176,9 +175,8 @@ async def invert(
     if studio.editor.load_latents is None:
         _ = studio.editor.latents  # says that there are none
     numbers = sorted(set(asked.faces)) or list(photo.chosen)
-    missing = [number for number in numbers if number not in photo.faces]
-    if missing:
-        raise UsageError(f"there is no face {missing[0]}; the photo has {len(photo.faces)}")
+    for number in numbers:
+        photo.check_face(number)
     photo.set_care(asked.quality, asked.seed)
     work = partial(_invert, studio=studio, photo=photo, numbers=numbers, paste=asked.paste)
     return about_job(studio.jobs.submit("invert", session.id, work), studio.jobs)

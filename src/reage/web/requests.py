@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -41,6 +42,8 @@ __all__ = [
     "upload_body",
 ]
 
+# ASCII digits alone: Python also reads 1_0 and the digits of every script.
+FACE_AGE = re.compile(r"([1-9][0-9]{0,2}):([0-9]{1,6}(?:\.[0-9]{1,6})?)")
 IN_MEMORY = 1 << 20  # bytes of an upload that are kept there while the rest comes
 upload_body = {  # for OpenAPI: these read the body themselves, as it comes
     "requestBody": {
@@ -154,18 +157,17 @@ AskedLook = Annotated[Look, Depends(_look)]
 
 
 def ages_of(text: str) -> dict[int, float]:
-    """Read `1:70,2:12` as an age for each face's number."""
+    """Read `1:70,2:12` as an age for each face's number; no text: no ages."""
     ages: dict[int, float] = {}
-    for part in filter(None, text.split(",")):
-        face, colon, age = part.partition(":")
-        try:
-            number, years = int(face), float(age)
-        except ValueError:
-            colon, number, years = "", 0, 0.0
-        if not colon or number in ages:
-            raise UsageError(f"ages {text!r} is not understood; give FACE:AGE such as 1:70,2:12")
-        as_targets(years)
-        ages[number] = years
+    for part in text.split(",") if text else ():
+        found = FACE_AGE.fullmatch(part)
+        if found is None or int(found[1]) in ages:
+            raise UsageError(
+                f"ages {text!r:.60} is not understood; give FACE:AGE such as 1:70,2:12, each face "
+                "once, the first is 1"
+            )
+        ages[int(found[1])] = float(found[2])
+        as_targets(float(found[2]))
     return ages
 
 

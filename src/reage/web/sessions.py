@@ -62,16 +62,27 @@ class OpenPhoto:
         """Say which faces are in the edit; UsageError for what is none."""
         chosen = tuple(sorted(set(numbers)))
         for number in chosen:
-            if number not in self.faces:
-                raise UsageError(f"there is no face {number}; the photo has {len(self.faces)}")
+            self.check_face(number)
         if not chosen:
-            raise UsageError("an edit needs a face; name at least one")
+            raise UsageError(f"an edit needs a face; the photo has {self.numbers}")
         if chosen != self.chosen:
             self.chosen, self.kept = chosen, self.kept.for_others()
+
+    @property
+    def numbers(self) -> str:
+        """The numbers of its faces, for messages."""
+        count = len(self.faces)
+        return "only face 1" if count == 1 else f"faces 1 to {count}"
+
+    def check_face(self, number: int) -> None:
+        """Raise UsageError for a face that the photo does not have."""
+        if number not in self.faces:
+            raise UsageError(f"there is no face {number}: the photo has {self.numbers}")
 
     def check_chosen(self, numbers: Iterable[int]) -> None:
         """Raise UsageError for a face that is not in the edit."""
         for number in numbers:
+            self.check_face(number)
             if number not in self.chosen:
                 raise UsageError(
                     f"face {number} is not in the edit; choose it first: "
