@@ -331,7 +331,7 @@ def test_sizes_rates_and_queues_have_bounds(small_editor: Editor, portrait: byte
         path = f"{API}/photos/{photo['id']}/invert"
         first = client.post(path, json={"quality": "best"}).json()
         refused = client.post(path, json={"quality": "best"})
-        assert refused.status_code == 503 and "wait already" in refused.json()["detail"]
+        assert refused.status_code == 429 and "wait already" in refused.json()["detail"]
         client.delete(f"{API}/jobs/{first['id']}")
     with guarded(small_editor, memory=6 << 20) as client:
         first, second = opened(client, portrait), opened(client, portrait)

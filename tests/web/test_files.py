@@ -69,7 +69,7 @@ def test_nothing_stays_of_a_refused_or_cancelled_job(
         asked = {"to": 60, "quality": "fast"}
         body = packed.getvalue()
         refused = client.post(f"{API}/folders", params=asked, content=body, headers=RAW)
-        assert refused.status_code == 503
+        assert refused.status_code == 429
         assert files_in(temporary) == ["lock"]
         client.app.state.studio.jobs.each = 3  # type: ignore[attr-defined]
         second = client.post(f"{API}/folders", params=asked, content=body, headers=RAW).json()

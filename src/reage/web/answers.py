@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -12,8 +13,10 @@ from reage.web.jobs import Job, JobQueue
 from reage.web.sessions import OpenPhoto
 
 __all__ = [
+    "ERRORS",
     "AgeAnswer",
     "DirectionAnswer",
+    "ErrorAnswer",
     "FaceAnswer",
     "JobAnswer",
     "PhotoAnswer",
@@ -23,6 +26,30 @@ __all__ = [
 ]
 
 USUAL_ERROR = 6.0  # years, the age network's mean error on portraits with known ages
+
+
+class ErrorAnswer(BaseModel):
+    """Why something was refused."""
+
+    detail: str = Field(description="one line: what was found and what to do")
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": text}
+    for status, text in {
+        400: "Asked for something that cannot be",
+        401: "The password is missing or wrong",
+        403: "Asked by another site's page",
+        404: "Not open, or not yours",
+        408: "The upload came too slowly",
+        409: "The work was cancelled",
+        413: "Too large",
+        421: "Asked by a name that is not this server's",
+        422: "A parameter or file that cannot be used",
+        429: "Too many requests, or too many wrong passwords; see Retry-After",
+        503: "Full or busy; see Retry-After",
+    }.items()
+}
 
 
 class FaceAnswer(BaseModel):

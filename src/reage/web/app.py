@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
@@ -18,8 +19,9 @@ from reage.errors import FaceError, ImageError, LatentError, ModelError, ReageEr
 from reage.memory import return_memory
 from reage.models.registry import model_card
 from reage.web import closeups, downloads, jobroutes, making, mixing, photos
+from reage.web.answers import ERRORS
 from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate, address_of
-from reage.web.jobs import QueueFull
+from reage.web.jobs import OwnJobsFull, QueueFull
 from reage.web.places import sweep_folders
 from reage.web.requests import OwnSession, StudioOf
 from reage.web.sessions import ServerFull
@@ -68,7 +70,8 @@ def create_app(editor: Editor, settings: ServerSettings | None = None) -> FastAP
     app.state.door = Door(settings)
     app.add_middleware(Gate, door=app.state.door)
     app.add_exception_handler(ReageError, _refuse)
-    api = APIRouter(prefix=API)
+    app.add_exception_handler(RequestValidationError, _refuse_parameters)
+    api = APIRouter(prefix=API, responses=ERRORS)
     for part in (photos, downloads, closeups, mixing, making, jobroutes):
         api.include_router(part.router)
     api.include_router(_server_routes())
@@ -88,12 +91,22 @@ async def _sweep(studio: Studio) -> None:
 async def _refuse(request: Request, error: Exception) -> JSONResponse:
     """One line and a status for everything that the user can mend."""
     status = 400
-    if isinstance(error, QueueFull | ServerFull):
+    if isinstance(error, OwnJobsFull):
+        status = 429
+    elif isinstance(error, QueueFull | ServerFull):
         status = 503
     elif isinstance(error, FaceError | ImageError | LatentError):
         status = 422
-    headers = {"retry-after": "10"} if status == 503 else None
+    headers = {"retry-after": "10"} if status in (429, 503) else None
     return JSONResponse({"detail": str(error)}, status, headers)
+
+
+async def _refuse_parameters(request: Request, error: Exception) -> JSONResponse:
+    """One line for what FastAPI refuses, as for all else."""
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()[:3]
+    lines = [f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in found]
+    return JSONResponse({"detail": "; ".join(lines)}, 422)
 
 
 def _server_routes() -> APIRouter:

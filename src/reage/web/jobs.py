@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from reage.errors import ReageError, UsageError
 
-__all__ = ["Cancelled", "Job", "JobQueue", "QueueFull"]
+__all__ = ["Cancelled", "Job", "JobQueue", "OwnJobsFull", "QueueFull"]
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 KEPT_POINTS = 400  # of a loss curve
@@ -31,6 +31,10 @@ class Cancelled(BaseException):
 
 class QueueFull(UsageError):
     """Too much work waits already."""
+
+
+class OwnJobsFull(QueueFull):
+    """Too much of it is one session's own."""
 
 
 @dataclass(eq=False)
@@ -127,7 +131,9 @@ class JobQueue:
         with self.lock:
             open_jobs = [job for job in self.jobs.values() if not job.is_over]
             if sum(job.owner == owner for job in open_jobs) >= self.each:
-                raise QueueFull(f"{self.each} jobs of yours wait already; let one end or cancel it")
+                raise OwnJobsFull(
+                    f"{self.each} jobs of yours wait already; let one end or cancel it"
+                )
             if len(open_jobs) >= self.total:
                 raise QueueFull("the server has too much to do; try again in some minutes")
             old = [job for job in self.jobs.values() if job.owner == owner and job.is_over]

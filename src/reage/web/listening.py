@@ -17,6 +17,7 @@ __all__ = ["make_server"]
 MOST_CONNECTIONS = 400
 MOST_EACH = 64  # of one address; not of this computer, where a reverse proxy may run
 FIRST_REQUEST = 15.0  # seconds for a request's headers
+LONGEST_HEAD = 320 << 10  # bytes: a project's edits are in its address
 KEEP_ALIVE = 30  # seconds that a connection may idle between two requests
 STALLED = 30.0  # seconds in which a client has to take some of an answer
 LEAST_TAKEN = 30_000  # bytes of it in that time
@@ -32,6 +33,7 @@ def make_server(app: ASGIApp, **more: Any) -> uvicorn.Server:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=LONGEST_HEAD,
         limit_concurrency=MOST_CONNECTIONS + 100,
         **more,
     )
