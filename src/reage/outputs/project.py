@@ -10,10 +10,11 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,19 +26,22 @@ from torch import Tensor
 from reage.agers.base import PreparedFace
 from reage.compositing.change import PasteMode
 from reage.compositing.view import view_face
-from reage.editor import QUALITIES, Editor
-from reage.errors import LatentError, ReageError, UsageError
+from reage.editor import Editor
+from reage.errors import ImageError, LatentError, UsageError
 from reage.faces.face import Face
 from reage.images import Photo, decode_photo
 from reage.images.reading import MAX_PIXELS
 from reage.inversion.projection import Inversion
+from reage.outputs.bounded_zip import open_zip
+from reage.outputs.project_facts import FORMAT, CodeFacts, FaceFacts, ProjectFacts, read_facts
 
 __all__ = ["Project", "open_project", "pack_project"]
 
-FORMAT = 2  # 1: every face has a code, and nothing says what ages it
 MEMBERS = ("project.json", "photo", "faces.safetensors")
-MAX_BYTES = 512 << 20  # unpacked
-MAX_FACES = 64
+MAX_BYTES, SLACK = 512 << 20, 16 << 20  # unpacked; who packs it anew saves no more than that
+MOST_LISTED = 1 << 16  # bytes of the ZIP's table of contents
+LARGEST = 1e6  # of a landmark, a code's number or a mask
+SMALLEST, FARTHEST = 4.0, 3.0  # a face's square in pixels, and in sides of the photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,35 +104,32 @@ def pack_project(editor: Editor, project: Project) -> bytes:
 
 def open_project(editor: Editor, data: bytes, max_pixels: int = MAX_PIXELS) -> Project:
     """Read a .reage file's bytes without running code in it; raises LatentError or ImageError."""
-    known, photo_data, tensors = _members(data)
-    try:
-        if known["kind"] != "reage-project" or known["format"] not in (1, FORMAT):
-            raise LatentError("this project file has another version; update reage")
-        name = str(known["photo"]["name"])
-        if hashlib.sha256(photo_data).hexdigest() != known["photo"]["sha256"]:
-            raise LatentError("the project's photo is damaged: its checksum differs")
-        listed = [_upgrade(facts) if known["format"] == 1 else facts for facts in known["faces"]]
-        if not 0 < len(listed) <= MAX_FACES:
-            raise LatentError(f"the project lists {len(listed)} faces; 1 to {MAX_FACES} can be")
-        if any("code" in facts for facts in listed):
-            _check_generator(editor, known)
-        photo = decode_photo(photo_data, name, max_pixels)
-        faces = {int(facts["number"]): _face(facts, tensors) for facts in listed}
-        codes = {
-            int(facts["number"]): _face_with_code(editor, photo, faces, facts, tensors)
-            for facts in listed
-            if "code" in facts
-        }
-        chosen = [int(facts["number"]) for facts in listed if facts["chosen"]]
-        edits, quality, seed = dict(known["edits"]), str(known["quality"]), int(known["seed"])
-        paste = known.get("paste", "delta")
-        if paste not in get_args(PasteMode) or quality not in QUALITIES or not chosen:
-            raise LatentError("the project file is damaged: its settings are not known")
-        notices = _notices(editor, known, paste)
-    except (KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
-        raise LatentError(f"the project file is damaged: {error!r}") from error
+    text, photo_data, packed = _members(data)
+    known = read_facts(text)
+    if hashlib.sha256(photo_data).hexdigest() != known.photo.sha256:
+        raise LatentError("the project's photo is damaged: its checksum differs")
+    if any(facts.code for facts in known.faces):
+        _check_generator(editor, known)
+    tensors = _tensors(packed)
+    photo = decode_photo(photo_data, known.photo.name, max_pixels)
+    faces = {facts.number: _face(facts, tensors, photo) for facts in known.faces}
+    codes = {
+        facts.number: _face_with_code(editor, photo, faces, facts.number, facts.code, tensors)
+        for facts in known.faces
+        if facts.code is not None
+    }
     return Project(
-        name, photo_data, photo, faces, chosen, codes, edits, quality, seed, paste, notices
+        known.photo.name,
+        photo_data,
+        photo,
+        faces,
+        [facts.number for facts in known.faces if facts.chosen],
+        codes,
+        known.edits,
+        known.quality,
+        known.seed,
+        known.paste,
+        _notices(editor, known),
     )
 
 
@@ -145,91 +146,99 @@ def _about_code(face: PreparedFace) -> dict[str, Any]:
     }
 
 
-def _upgrade(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert a face of format 1 to format 2: all were inverted and in the edit."""
-    return {"number": facts["number"], "score": facts["score"], "chosen": True, "code": facts}
-
-
-def _check_generator(editor: Editor, known: Mapping[str, Any]) -> None:
+def _check_generator(editor: Editor, known: ProjectFacts) -> None:
     """Refuse codes of another generator, which show a different person here."""
-    made = f"the project was made with the model {known['model']}"
+    made = f"the project was made with the model {known.model}"
     if editor.load_latents is None:
         raise LatentError(f"{made} and holds its latent codes, {editor.name} has none: start "
                           "reage with that --model")  # fmt: skip
-    if known["generator_hash"] != editor.model.generator_hash:
+    if known.generator_hash != editor.model.generator_hash:
         raise LatentError(
-            f"{made} ({known['generator_hash'][:12]}), this one is {editor.name} "
+            f"{made} ({str(known.generator_hash)[:12]}), this one is {editor.name} "
             f"({editor.model.generator_hash[:12]}): start reage with that --model"
         )
 
 
-def _notices(editor: Editor, known: Mapping[str, Any], paste: PasteMode) -> tuple[str, ...]:
-    if known["format"] == 1:  # which does not say it
+def _notices(editor: Editor, known: ProjectFacts) -> tuple[str, ...]:
+    if known.format == 1:  # which does not say it
         return ()
-    made = str(known["fingerprint"])
-    if made == editor.fingerprint(paste):
+    if known.fingerprint == editor.fingerprint(known.paste):
         return ()
     return (
-        f"this project was made with another ager or other weights (model {known['model']}): its "
+        f"this project was made with another ager or other weights (model {known.model}): its "
         "faces look different here",
     )
 
 
-def _members(data: bytes) -> tuple[dict[str, Any], bytes, dict[str, Tensor]]:
+def _members(data: bytes) -> tuple[bytes, bytes, bytes]:
+    """Unpack a file's three members, of no more bytes than such a file needs."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with open_zip(io.BytesIO(data), MOST_LISTED) as archive:
             infos = [archive.getinfo(member) for member in MEMBERS]
-            if sum(info.file_size for info in infos) > MAX_BYTES:
+            if sum(info.file_size for info in infos) > min(MAX_BYTES, 4 * len(data) + SLACK):
                 raise LatentError(
                     "the project file unpacks to too much data; it is not a project file of reage"
                 )
             text, photo, packed = (archive.read(info) for info in infos)
-        known = json.loads(text)
-        tensors = parse_safetensors(packed)
-    except ReageError:
-        raise
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, SafetensorError,
-            NotImplementedError, RuntimeError, RecursionError) as error:  # fmt: skip
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error,
+            NotImplementedError, RuntimeError, ImageError) as error:  # fmt: skip
         raise UsageError("this is not a project file of reage, or it is damaged") from error
-    if not isinstance(known, dict):
-        raise UsageError("this is not a project file of reage, or it is damaged")
-    return known, photo, tensors
+    return text, photo, packed
 
 
-def _face(facts: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Face:
-    marks = tensors[f"{int(facts['number'])}.landmarks"]
-    if not marks.isfinite().all():
-        raise LatentError(f"the project's landmarks of face {facts['number']} are not finite")
-    points = marks.numpy()
-    if points.shape == (5, 2):
-        return Face.from_points(points)
-    return Face.from_landmarks(points.reshape(478, 3), float(facts["score"]))
+def _tensors(packed: bytes) -> dict[str, Tensor]:
+    try:
+        return parse_safetensors(packed)
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise UsageError("this is not a project file of reage, or it is damaged") from error
+
+
+def _tensor(tensors: Mapping[str, Tensor], name: str, *shapes: tuple[int, ...]) -> Tensor:
+    """A tensor of floats of one of these shapes, none of them far from what is usual."""
+    found = tensors.get(name)
+    if found is None or found.dtype not in (torch.float32, torch.float64):
+        raise LatentError(f"the project's {name} is missing, or not of floats")
+    if tuple(found.shape) not in shapes or not (found.abs() <= LARGEST).all():
+        raise LatentError(f"the project's {name} does not fit the model, or is not finite")
+    return found
+
+
+def _face(facts: FaceFacts, tensors: Mapping[str, Tensor], photo: Photo) -> Face:
+    """One face, whose landmarks make one in or near the photo."""
+    marks = _tensor(tensors, f"{facts.number}.landmarks", (5, 2), (478, 3), (1434,)).numpy()
+    with np.errstate(all="ignore"):  # points that lie upon each other
+        if marks.shape == (5, 2):
+            face = Face.from_points(marks)
+        else:
+            face = Face.from_landmarks(marks.reshape(478, 3), facts.score)
+        side = max(photo.pixels.shape[:2])
+        near = np.abs(face.points - side / 2).max() <= FARTHEST * side
+        if not (near and SMALLEST <= face.size <= FARTHEST * side and np.isfinite(face.pose).all()):
+            raise LatentError(f"the project's landmarks of face {facts.number} make no face of it")
+    return face
 
 
 def _face_with_code(
     editor: Editor,
     photo: Photo,
     faces: Mapping[int, Face],
-    facts: Mapping[str, Any],
+    number: int,
+    about: CodeFacts,
     tensors: Mapping[str, Tensor],
 ) -> PreparedFace:
-    number, about, space = int(facts["number"]), facts["code"], editor.latents
+    space = editor.latents
     settings, side = space.model.config.generator, space.resolution
-    ws, mask = (tensors[f"{number}.{name}"] for name in ("ws", "mask"))
-    if ws.shape != (1, settings.num_ws, settings.w_dim) or not ws.isfinite().all():
-        raise LatentError(f"the project's code of face {number} does not fit the model")
-    if mask.shape != (side, side) or not mask.isfinite().all():
-        raise LatentError(f"the project's mask of face {number} does not fit the model")
+    ws = _tensor(tensors, f"{number}.ws", (1, settings.num_ws, settings.w_dim)).float()
+    mask = _tensor(tensors, f"{number}.mask", (side, side))
     view = view_face(photo.pixels, faces[number], number, space.alignment, side, editor.age_network)
     view = replace(view, mask=mask.float().clamp(0, 1).numpy())
-    one = torch.ones(1)
     found = Inversion(
         ws=ws.to(editor.device),
-        losses=one * float(about["loss"]),
-        psnr=one * float(about["psnr"]),
-        steps=int(about["steps"]),
-        stopped=str(about["stopped"]),
-        seconds=float(about["seconds"]),
-        perceptual=str(about["perceptual"]),
+        losses=torch.tensor([about.loss]),
+        psnr=torch.tensor([about.psnr]),
+        steps=about.steps,
+        stopped=about.stopped,
+        seconds=about.seconds,
+        perceptual=about.perceptual,
     )
     return PreparedFace(view, "delta", space.synthesize(found.ws), space, found, found.ws)

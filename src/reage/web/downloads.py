@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -26,6 +25,7 @@ from reage.outputs.animation_files import check_moving
 from reage.outputs.framing import frame_prepared
 from reage.outputs.live import look_along
 from reage.outputs.project import Project, pack_project
+from reage.outputs.project_facts import read_edits
 from reage.outputs.strip import Panel, draw_strip
 from reage.web.answers import JobAnswer, PhotoAnswer, about_job
 from reage.web.files import attachment, named_after
@@ -262,16 +262,11 @@ async def latents(photo: OpenedPhoto) -> Response:
 async def save_project(
     photo: OpenedPhoto,
     studio: StudioOf,
-    edits: Annotated[str, Query(max_length=100_000)] = "{}",
+    edits: Annotated[str, Query(max_length=25_000)] = "{}",
     paste: Paste = "delta",
 ) -> Response:
     """The photo, its faces with their codes, and what was done with them, as a .reage file."""
-    try:
-        told = json.loads(edits)
-    except ValueError:
-        told = None
-    if not isinstance(told, dict):
-        raise UsageError("edits is not a JSON object")
+    told = read_edits(edits)
     project = Project(
         photo.name,
         photo.data,

@@ -68,7 +68,7 @@ async def edit(
 
     def work(job: Job) -> None:
         data = (place / "photo").read_bytes()  # now: those that wait take no memory
-        photo = decode_photo(data, PurePath(name).name or "photo", studio.settings.max_pixels)
+        photo = decode_photo(data, name, studio.settings.max_pixels)
         which = int(face) if face.isdecimal() else cast(Literal["largest", "all"], face)
         steps = 0
 
@@ -106,7 +106,7 @@ async def _finished(request: Request, studio: Studio, job: Job) -> None:
 async def read_ages(request: Request, studio: StudioOf, name: Name = "photo") -> list[AgeAnswer]:
     """Read how old the faces of a photo look; nothing is kept."""
     async with received(request) as file:
-        photo = await studio.do_opening(lambda: studio.open(file.read(), PurePath(name).name))
+        photo = await studio.do_opening(lambda: studio.open(file.read(), name))
     return [
         AgeAnswer(
             number=number,

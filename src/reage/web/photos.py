@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -90,9 +89,7 @@ async def open_photo(
     """Open a photo (the body is the file) and find its faces; the largest is in the edit."""
     by_hand = parse_points(points) if points else None
     async with received(request) as file:
-        photo = await studio.do_opening(
-            lambda: studio.open(file.read(), PurePath(name).name, by_hand)
-        )
+        photo = await studio.do_opening(lambda: studio.open(file.read(), name, by_hand))
     studio.sessions.add(session, photo)
     return studio.about(photo)
 

@@ -8,11 +8,12 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import IO, Annotated, Any, Literal, cast
 
 from fastapi import Depends, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
+from pydantic import AfterValidator
 
 from reage.compositing.change import PasteMode
 from reage.errors import ImageError, UsageError
@@ -99,7 +100,16 @@ def _job(
 
 OwnJob = Annotated[Job, Depends(_job)]
 
-Name = Annotated[str, Query(max_length=255, description="the file's name")]
+
+def _as_name(name: str) -> str:
+    """A file's name, for messages of one line and the names of what is made of it."""
+    plain = "".join(c if c.isprintable() else "_" for c in name)
+    return PurePath(plain).name or "photo"
+
+
+Name = Annotated[
+    str, Query(max_length=255, description="the file's name"), AfterValidator(_as_name)
+]
 
 
 def _suffix(suffix: Annotated[str, Query(max_length=8)] = ".jpg") -> str:

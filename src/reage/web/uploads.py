@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 from pathlib import Path
 
 from reage.errors import ImageError
 from reage.ffmpeg import open_input
+from reage.outputs.bounded_zip import open_zip
 from reage.video.source import VideoSource, video_stream
 
 __all__ = ["check_video", "check_zip"]
@@ -33,18 +33,9 @@ def check_video(path: Path, most_pixels: int) -> None:
 def check_zip(path: Path, most: int) -> None:
     """Refuse what is no ZIP, lists too much, or would fill the disk; ImageError."""
     try:
-        with _Bounded(path) as file, zipfile.ZipFile(file) as archive:
+        with path.open("rb") as file, open_zip(file, MOST_LISTED) as archive:
             size = sum(info.file_size for info in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ImageError("the upload is no ZIP file, or it is damaged; pack it again") from error
     if size > most:
         raise ImageError(f"the ZIP unpacks to {size >> 20} MB; {most >> 20} MB are allowed")
-
-
-class _Bounded(io.FileIO):
-    """A file of which no large part is read at once: a table of contents that fills the memory."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > MOST_LISTED:
-            raise ImageError("the ZIP lists too many files; split it")
-        return super().read(-1 if size is None else size)
