@@ -166,8 +166,10 @@ def test_tensors_of_odd_numbers(client: TestClient, saved: Members, name: str, c
             assert shown.status_code < 500, shown.text
 
 
-@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0MM", b"Exif\0\0II*\0\x08\0\0\0\xff\xff", b"x",
-                                  b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03"])  # fmt: skip
+SHORT_EXIF = [b"", b"MM", b"II*\0\x08\0\0\0\xff\xff", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03"]
+
+
+@pytest.mark.parametrize("exif", SHORT_EXIF)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_a_photo_with_short_exif(
     client: TestClient, saved: Members, portrait: bytes, exif: bytes, kind: str
@@ -175,7 +177,7 @@ def test_a_photo_with_short_exif(
     import hashlib
 
     file = io.BytesIO()
-    Image.open(io.BytesIO(portrait)).save(file, kind, exif=exif, quality=95)
+    Image.open(io.BytesIO(portrait)).save(file, kind, exif=b"Exif\0\0" + exif, quality=95)
     members = with_facts(
         {**saved, "photo": file.getvalue()},
         lambda known: known["photo"].update(sha256=hashlib.sha256(file.getvalue()).hexdigest()),

@@ -19,6 +19,7 @@ RIGHT_EYE = [362, 385, 387, 263, 373, 380]
 NOSE_TIP, LEFT_MOUTH, RIGHT_MOUTH = 1, 61, 291
 LARGEST = 1e6  # pixels: no photo that is read has such a side
 FARTHEST, WIDEST = 1.5, 3.0  # a point from the photo's middle, the face's square: in longest sides
+SMALLEST = 4.0  # pixels of that square
 LEFT_EYE_CORNER, RIGHT_EYE_CORNER, FOREHEAD, CHIN = 33, 263, 10, 152
 
 
@@ -134,10 +135,10 @@ def check_points(points: np.ndarray, width: int, height: int) -> None:
     """
     side = max(width, height)
     near = (np.abs(points - (width / 2, height / 2)) <= FARTHEST * side).all()
-    if not near or Face.from_points(points).size > WIDEST * side:
+    if not near or not SMALLEST <= Face.from_points(points).size <= WIDEST * side:
         raise FaceError(
-            f"the points lie far outside the photo of {width} x {height} px; give pixels of it, "
-            "the upper left one is 0,0"
+            f"the points lie far outside the photo of {width} x {height} px, or upon each other; "
+            "give pixels of it, the upper left one is 0,0"
         )
 
 
@@ -145,7 +146,8 @@ def _is_face(points: np.ndarray) -> bool:
     """Whether the mouth is below the eyes, for someone to whom the left eye is on the left."""
     left, right, _, *mouth = points
     across, down = right - left, (mouth[0] + mouth[1] - left - right) / 2
-    return across[0] * down[1] - across[1] * down[0] > 1.0  # px^2
+    with np.errstate(over="ignore"):
+        return bool(across[0] * down[1] - across[1] * down[0] > 1.0)  # px^2
 
 
 def _place(face: Face) -> str:

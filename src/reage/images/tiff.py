@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -218,7 +219,13 @@ def encode_tiff(
     writer, and takes the offsets of strips as relative to the end of the directory.
     """
     tags = Image.Exif()
-    tags.load(metadata.get("exif", b""))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tags.load(metadata.get("exif", b""))
+            _ = tags.tobytes()
+    except (SyntaxError, ValueError, OSError, TypeError, struct.error):
+        tags = Image.Exif()  # a damaged block, which a TIFF's directory cannot hold as it is
     order = "<" if tags.endian == "<" else ">"  # as Pillow will write the directory
     samples = samples.reshape(*samples.shape[:2], -1)
     height, width, channels = samples.shape

@@ -28,7 +28,7 @@ from reage.compositing.change import PasteMode
 from reage.compositing.view import view_face
 from reage.editor import Editor
 from reage.errors import ImageError, LatentError, UsageError
-from reage.faces.face import Face
+from reage.faces.face import Face, check_points
 from reage.images import Photo, decode_photo
 from reage.images.reading import MAX_PIXELS
 from reage.inversion.projection import Inversion
@@ -41,7 +41,6 @@ MEMBERS = ("project.json", "photo", "faces.safetensors")
 MAX_BYTES, SLACK = 512 << 20, 16 << 20  # unpacked; who packs it anew saves no more than that
 MOST_LISTED = 1 << 16  # bytes of the ZIP's table of contents
 LARGEST = 1e6  # of a landmark, a code's number or a mask
-SMALLEST, FARTHEST = 4.0, 3.0  # a face's square in pixels, and in sides of the photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,10 +210,10 @@ def _face(facts: FaceFacts, tensors: Mapping[str, Tensor], photo: Photo) -> Face
             face = Face.from_points(marks)
         else:
             face = Face.from_landmarks(marks.reshape(478, 3), facts.score)
-        side = max(photo.pixels.shape[:2])
-        near = np.abs(face.points - side / 2).max() <= FARTHEST * side
-        if not (near and SMALLEST <= face.size <= FARTHEST * side and np.isfinite(face.pose).all()):
-            raise LatentError(f"the project's landmarks of face {facts.number} make no face of it")
+        height, width = photo.pixels.shape[:2]
+        check_points(face.points, width, height)
+        if not np.isfinite(face.pose).all():
+            raise LatentError(f"the project's landmarks of face {facts.number} make no face")
     return face
 
 
