@@ -75,9 +75,8 @@ class Job:
             self.losses.append(round(loss, 4))
         self.psnr = psnr
 
-    def clean_up(self) -> None:
-        """Remove what it read and wrote, up to a file that is to be fetched."""
-        kept = self.file if self.state == "done" else None
+    def clean_up(self, kept: Path | None = None) -> None:
+        """Remove what it read and wrote, but a file that is to be fetched."""
         if self.place is None:
             return
         if kept is None:
@@ -138,7 +137,6 @@ class JobQueue:
                 raise QueueFull("the server has too much to do; try again in some minutes")
             old = [job for job in self.jobs.values() if job.owner == owner and job.is_over]
             for one in old[: max(0, len(old) - KEPT_JOBS)]:
-                one.state = "cancelled"
                 one.clean_up()
                 del self.jobs[one.id]
             self.jobs[job.id] = job
@@ -184,20 +182,21 @@ def _run(job: Job, work: Callable[[Job], None]) -> None:
 
 def _finish(job: Job, done: Future[None]) -> None:
     error = None if done.cancelled() else done.exception()
+    job.clean_up(job.file if error is None and not done.cancelled() else None)
     if done.cancelled() or isinstance(error, Cancelled | KeyboardInterrupt):
         job.state = "cancelled"
     elif error is None:
         job.state = "done"
     else:
         if isinstance(error, ReageError):
-            here = "" if job.place is None else f"{job.place}{os.sep}"
-            job.error = str(error).replace(here, "") if here else str(error)
+            job.error = str(error)
+            if job.place is not None:  # the place is the server's affair
+                job.error = job.error.replace(f"{job.place}{os.sep}", "")
         elif isinstance(error, MemoryError):
             job.error = "the server's memory is full; use a smaller picture"
         else:  # ours: the user gets a line, the log all of it
             logger.error("a job %s broke", job.kind, exc_info=error)
             job.error = "this did not work because of an error in reage; it is in the server's log"
         job.state = "failed"
-    job.clean_up()
     job.ended = time.monotonic()
     job.version += 1
