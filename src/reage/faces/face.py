@@ -146,8 +146,7 @@ def _is_face(points: np.ndarray) -> bool:
     """Whether the mouth is below the eyes, for someone to whom the left eye is on the left."""
     left, right, _, *mouth = points
     across, down = right - left, (mouth[0] + mouth[1] - left - right) / 2
-    with np.errstate(over="ignore"):
-        return bool(across[0] * down[1] - across[1] * down[0] > 1.0)  # px^2
+    return across[0] * down[1] - across[1] * down[0] > 1.0  # px^2
 
 
 def _place(face: Face) -> str:
