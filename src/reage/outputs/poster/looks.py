@@ -14,14 +14,21 @@ from reage.compositing.change import Change, Greying, SkinDetail
 from reage.compositing.view import crop_for_age, read_age
 from reage.editor import Editor
 from reage.images import Photo, to_tensor
+from reage.outputs.framing import frame_prepared
 from reage.outputs.grid import cut_to_face
 from reage.outputs.poster.weight import weight_warp
 from reage.search.photo_search import PhotoSearch
 from reage.types import AgedFace, AgeReading
 
-__all__ = ["MOST_LOOKS", "Look", "LookStep", "difference", "plausible_looks"]
+__all__ = [
+    "Look",
+    "LookStep",
+    "difference",
+    "head_square",
+    "plausible_looks",
+    "shrink_to_print",
+]
 
-MOST_LOOKS = 4
 AROUND = 1.3  # side of the squares shown, in FFHQ squares: a head with its hair
 SIDE = 1200  # pixels: 300 dpi at the size of the large picture
 HEAVIER, THINNER = 0.18, -0.14  # by which the lower face gets wider
@@ -80,6 +87,16 @@ def plausible_looks(
         found = _look(editor, traced.search, face, change, parts, plain)
         looks += [] if found is None else [found]
     return aged, looks
+
+
+def shrink_to_print(photo: Photo, face: PreparedFace) -> tuple[Photo, PreparedFace]:
+    """Shrink a photo whose head has more pixels than a poster prints; that only takes time."""
+    share = SIDE / (AROUND * face.view.face.size)
+    if share >= 1:
+        return photo, face
+    longer = round(max(photo.pixels.shape[:2]) * share)
+    small, (moved,) = frame_prepared(photo, [face], longer, whole=True)
+    return small, moved
 
 
 def head_square(pixels: np.ndarray, face: PreparedFace) -> np.ndarray:

@@ -13,7 +13,7 @@ from reage.agers.base import PreparedFace
 from reage.editor import Editor
 from reage.images import Photo
 from reage.outputs.poster.fields import PosterFields
-from reage.outputs.poster.looks import Look, LookStep, head_square, plausible_looks
+from reage.outputs.poster.looks import Look, LookStep, head_square, plausible_looks, shrink_to_print
 from reage.outputs.poster.times import Times, times_of
 from reage.types import AgedFace, AgeReading
 
@@ -57,6 +57,7 @@ def make_poster(
     Raises UsageError where the dates contradict each other.
     """
     times = times_of(fields)
+    photo, face = shrink_to_print(photo, face)
     aged, looks = None, []
     if times.passed >= LEAST_PASSED:
         asked = times.target(face.own_age)

@@ -33,7 +33,7 @@ class Times:
         The years that passed are added to the age that is read, so that somebody who looks older
         than he is changes as much as anybody.
         """
-        return read + self.years
+        return round(read + self.years, 1)
 
 
 def times_of(fields: PosterFields) -> Times:
