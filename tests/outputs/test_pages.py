@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageCms
 
 from reage.errors import ImageError, UsageError
 from reage.faces.face import Face
-from reage.images import DIGITAL_SOURCE_TYPE, photo_from_array, read_mark
+from reage.images import DIGITAL_SOURCE_TYPE, as_srgb, photo_from_array, read_mark
 from reage.inversion.variation import named_levels, random_codes, step_towards
 from reage.networks.stylegan2.generator import Generator
 from reage.outputs.animation import Timing, time_ages
@@ -239,3 +240,26 @@ class TestMoving:
         assert list(tmp_path.iterdir()) == []
         with pytest.raises(ImageError, match="no suffix for an animation"):
             write_moving(self.frames(), tmp_path / "a.avi", 12, mark=None)
+
+
+def test_pictures_without_a_profile_are_in_srgb():
+    """A photo in another colour space keeps its looks in grids, animations and posters."""
+    icc = swapped_profile()
+    pixels = np.zeros((400, 600, 3), np.uint8) + np.array((200, 40, 90), np.uint8)
+    photo = replace(photo_from_array(pixels), icc_profile=icc)
+    small, _ = frame_photo(photo, {1: Face.from_points(POINTS)}, 200)
+    assert abs(small.pixels[9, 9].astype(int) - (90, 40, 200)).max() <= 3
+    assert small.icc_profile is None
+    assert as_srgb(pixels, None) is pixels
+    assert as_srgb(pixels, b"broken" * 30) is pixels
+
+
+def swapped_profile() -> bytes:
+    """Return sRGB's profile with red and blue exchanged."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = {bytes(data[p : p + 4]): p for p in range(132, 132 + 12 * data[131], 12)}
+    data[tags[b"rXYZ"] : tags[b"rXYZ"] + 4], data[tags[b"bXYZ"] : tags[b"bXYZ"] + 4] = (
+        b"bXYZ",
+        b"rXYZ",
+    )
+    return bytes(data)

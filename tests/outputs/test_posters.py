@@ -28,7 +28,7 @@ from reage.outputs.poster.pages import open_page
 from reage.outputs.poster.poster import Poster, make_poster, poster_report
 from reage.outputs.poster.times import times_of
 from reage.outputs.poster.weight import JAW, weight_warp
-from reage.types import AgeReading
+from reage.types import AgedFace, AgeReading
 
 READS = AgeReading(35.0, 5.0)
 COLOURS = ((20, 120, 220), (220, 160, 20), (20, 160, 60), (150, 40, 170))
@@ -303,6 +303,14 @@ class TestPages:
         for name, said in (("bad.png", "not a picture"), ("none.png", "does not exist")):
             with pytest.raises(ImageError, match=said):
                 self.pdf(poster_of(logo=tmp_path / name))
+
+    def test_it_says_when_the_years_could_not_be_shown(self):
+        aged = AgedFace(1, 60.0, READS, AgeReading(48.0, 5.0), 1.0, "an edge", 0.9, None)
+        short = replace(poster_of(), aged=aged)
+        assert short.short
+        assert "may look older than in these pictures" in text_of(self.pdf(short))
+        reached = replace(poster_of(), aged=replace(aged, limit=None))
+        assert "may look older" not in text_of(self.pdf(reached))
 
     def test_without_pictures_of_today_nothing_is_said_of_them(self):
         text = text_of(self.pdf(replace(poster_of(), looks=[])))

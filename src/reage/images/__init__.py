@@ -11,6 +11,7 @@ from reage.images.metadata import DIGITAL_SOURCE_TYPE
 from reage.images.photo import (
     JpegTables,
     Photo,
+    as_srgb,
     photo_from_array,
     to_array,
     to_depth,
@@ -24,6 +25,7 @@ __all__ = [
     "JpegTables",
     "Photo",
     "WrittenFile",
+    "as_srgb",
     "check_target",
     "decode_photo",
     "encode_photo",

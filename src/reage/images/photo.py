@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, ImageCms
+
+from reage.images.metadata import select_icc
 
 if TYPE_CHECKING:  # torch takes seconds to import; the command line starts without it
     import torch
 
 _ROWS = 256
 
-__all__ = ["JpegTables", "Photo", "photo_from_array", "to_array", "to_depth", "to_tensor"]
+__all__ = [
+    "JpegTables",
+    "Photo",
+    "as_srgb",
+    "photo_from_array",
+    "to_array",
+    "to_depth",
+    "to_tensor",
+]
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,26 @@ def to_depth(samples: np.ndarray, dtype: np.typing.DTypeLike) -> np.ndarray:
         # round(x / 257), exact for all 65536 values
         reduced[start : start + _ROWS] = (band * 255 + 32895) >> 16
     return reduced
+
+
+def as_srgb(samples: np.ndarray, icc_profile: bytes | None) -> np.ndarray:
+    """Convert uint8 RGB `[H, W, 3]` from the colour space of a profile, for a file without one.
+
+    Without a usable RGB profile the samples come back.
+    """
+    if icc_profile is None or select_icc(icc_profile, 3) is None:
+        return samples
+    try:
+        converted = ImageCms.profileToProfile(
+            Image.fromarray(np.ascontiguousarray(samples)),
+            ImageCms.ImageCmsProfile(io.BytesIO(icc_profile)),
+            ImageCms.createProfile("sRGB"),
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        )
+    except (ImageCms.PyCMSError, OSError):
+        return samples
+    assert converted is not None  # not in place
+    return np.asarray(converted)
 
 
 def to_tensor(images: np.ndarray) -> torch.Tensor:

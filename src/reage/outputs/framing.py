@@ -10,7 +10,7 @@ from PIL import Image
 
 from reage.agers.base import PreparedFace
 from reage.faces.face import Face
-from reage.images import Photo, photo_from_array
+from reage.images import Photo, as_srgb, photo_from_array
 
 __all__ = ["face_square", "frame_photo", "frame_prepared"]
 
@@ -72,6 +72,7 @@ def _frame(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tuple
     def place(points: np.ndarray) -> np.ndarray:  # pixel centres are at integers
         return (points - np.array([left, top]) + 0.5) * factor - 0.5
 
+    small = as_srgb(small, photo.icc_profile)
     return replace(photo_from_array(small), path=photo.path), place
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from reage.faces.face import Face
+from reage.images import Photo, as_srgb
 from reage.outputs.framing import face_square
 from reage.outputs.labels import PAPER, plain
 from reage.outputs.strip import Panel, draw_strip
@@ -27,12 +28,12 @@ def face_rows(result: Result, name: str) -> list[list[Panel]]:
         square = face.view.face
         label = name if len(result.prepared) == 1 else f"{name}, face {face.view.number}"
         reads = f"reads {face.view.reading.age:.0f}"
-        row = [Panel(cut_to_face(result.photo.rgb8, square), plain(label), reads)]
+        row = [Panel(_cut(result.photo, square), plain(label), reads)]
         for edit in result.edits:
             aged = edit.faces[index]
             asked = "" if aged.asked is None else f"{aged.asked:g}"
             reads = f"reads {aged.after.age:.0f}"
-            row.append(Panel(cut_to_face(edit.photo.rgb8, square), asked, reads))
+            row.append(Panel(_cut(edit.photo, square), asked, reads))
         rows.append(row)
     return rows
 
@@ -54,6 +55,11 @@ def cut_to_face(pixels: np.ndarray, face: Face, around: float = AROUND) -> np.nd
     """Crop the square around a face from `[H, W, 3]`."""
     left, top, side, _ = face_square(face, pixels.shape[1], pixels.shape[0], around)
     return pixels[top : top + side, left : left + side]
+
+
+def _cut(photo: Photo, face: Face) -> np.ndarray:
+    """Crop the square around a face for a picture without a colour profile."""
+    return as_srgb(cut_to_face(photo.rgb8, face), photo.icc_profile)
 
 
 def page_dpi(picture: np.ndarray) -> float:

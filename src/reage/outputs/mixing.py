@@ -10,7 +10,7 @@ import numpy as np
 from reage.agers.base import PreparedFace
 from reage.editor import Editor
 from reage.errors import UsageError
-from reage.images import Photo
+from reage.images import Photo, as_srgb
 from reage.inversion.style_mixing import mix
 from reage.inversion.variation import named_levels
 from reage.numbers import read_whole
@@ -80,7 +80,7 @@ def _mixed_panels(editor: Editor, one: Person, other: Person, amount: float) -> 
 
 
 def _cut_face(person: Person, pixels: np.ndarray) -> np.ndarray:
-    return cut_to_face(pixels, person.face.view.face)
+    return as_srgb(cut_to_face(pixels, person.face.view.face), person.photo.icc_profile)
 
 
 def level_numbers(text: str, num_ws: int) -> list[int]:

@@ -41,7 +41,7 @@ def poster_content(poster: Poster) -> dict[str, object]:
         "marks": [(labels[n], getattr(fields, n)) for n in MARKS if getattr(fields, n)],
         "text": fields.text,
         "seen": said["seen"],
-        "call": labels["contacts"],
+        "call": labels["contacts"] + words.colon,
         "contacts": fields.contacts,
         "organisation": fields.organisation,
         "case": (labels["case_number"], fields.case_number) if fields.case_number else None,
@@ -53,9 +53,11 @@ def poster_content(poster: Poster) -> dict[str, object]:
 def _lead(fields: PosterFields, words: Words) -> list[tuple[str, str]]:
     lines = []
     if fields.missing_since is not None:
-        lines.append((words.labels["missing_since"], words.say_date(fields.missing_since)))
+        lines.append(
+            (words.labels["missing_since"] + words.colon, words.say_date(fields.missing_since))
+        )
     if fields.missing_from:
-        lines.append((words.labels["missing_from"], fields.missing_from))
+        lines.append((words.labels["missing_from"] + words.colon, fields.missing_from))
     return lines
 
 

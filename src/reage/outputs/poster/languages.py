@@ -22,6 +22,7 @@ class Words:
 
     language: str  # ISO 639-1
     direction: str  # "ltr" or "rtl"
+    colon: str  # after a label
     comma: str  # between parts of a line
     fonts: tuple[str, ...]  # families of the system that suit the language
     date: str  # how a day is said, with {day}, {month}, {year}

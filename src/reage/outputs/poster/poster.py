@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from reage.agers.base import PreparedFace
 from reage.editor import Editor
-from reage.images import Photo
+from reage.images import Photo, as_srgb
 from reage.outputs.poster.fields import PosterFields
 from reage.outputs.poster.looks import Look, LookStep, head_square, plausible_looks, shrink_to_print
 from reage.outputs.poster.times import Times, times_of
@@ -65,11 +65,12 @@ def make_poster(
         aged, looks = plausible_looks(
             editor, photo, face, asked, true_age=now, count=count, on_step=on_step
         )
+    profile = photo.icc_profile
     return Poster(
         fields,
         times,
-        head_square(photo.rgb8, face),
-        looks,
+        as_srgb(head_square(photo.rgb8, face), profile),
+        [replace(look, picture=as_srgb(look.picture, profile)) for look in looks],
         face.view.reading,
         aged,
         f"reage {version('reage')}",
