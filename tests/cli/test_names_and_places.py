@@ -126,6 +126,20 @@ def test_a_face_that_is_not_there_leaves_no_folder(edit: Edit, tmp_path: Path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_an_edit_that_cannot_be_told_leaves_nothing(photo: Path, small_folder: Path):
+    options = ["--to", "40", "--model", str(small_folder), "--precision", "float32"]
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run(
+            [sys.executable, "-m", "reage", "edit", str(photo), *options],
+            stdout=full,
+            stderr=subprocess.PIPE,
+        )
+    assert run.returncode == 1
+    assert run.stderr == b"reage: the output cannot be written: No space left on device\n"
+    assert names(photo.parent) == {"ada.jpg"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("command", [["--help"], ["--version"], ["models"], ["edit", "--help"]])
 def test_a_full_standard_output_is_one_line(command: list[str]):
     with open("/dev/full", "wb") as full:

@@ -77,7 +77,7 @@ def batch(source: str, output: Path, **options: Any) -> None:
             if done.error is not None:
                 bar.write(f"reage: {done.error}")
             emit({"photo": {"file": done.key}, "error": done.error, "files": list(done.files),
-                  "faces": list(done.rows)})  # fmt: skip
+                  "faces": list(done.rows), "notices": list(done.notices)})  # fmt: skip
 
         report = run_batch(
             source,

@@ -118,12 +118,13 @@ class Outputs:
             report = edit_report(result, files, self.source, editor, self.options, notices)
             if not self.pipe:
                 write(self.report, (json.dumps(report, indent=1) + "\n").encode())
-        note_each(notice for notice in notices if notice not in result.photo.notices)
-        for file, one in zip(files, result.edits, strict=False):
-            say(f"{name_of(self.source) if self.pipe else file}  {one.summary}")
-        for file in files[len(self.labels) :]:
-            say(f"{file}")
-        emit({**report, "files": [str(file) for file in self.files]})
+            # Within the block: where that cannot be told, no file appears.
+            note_each(notice for notice in notices if notice not in result.photo.notices)
+            for file, one in zip(files, result.edits, strict=False):
+                say(f"{name_of(self.source) if self.pipe else file}  {one.summary}")
+            for file in files[len(self.labels) :]:
+                say(f"{file}")
+            emit({**report, "files": [str(file) for file in self.files]})
 
     def _pipe_out(self, result: Result) -> list[WrittenFile]:
         from reage.images import WrittenFile
