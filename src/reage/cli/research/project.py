@@ -184,15 +184,16 @@ def _project_face(
         shown = to_array(image)[0]
         if video is not None:
             video.finish(shown)
-    _write_latents(editor, latents, found, config, file)
-    _write_foreign(editor, foreign, found, file, image)
+    # The picture first, and each file is told as soon as it is there: a disk may get full between.
     save_array(
         shown, picture, mark=f"Projected by reage: synthetic, of {name}", overwrite=overwrite
     )
+    _write_latents(editor, latents, found, config, file)
     say(
         f"{latents}  {float(found.psnr[0]):.1f} dB after {found.steps} steps "
         f"({found.stopped}, {found.seconds:.1f} s)"
     )
+    _write_foreign(editor, foreign, found, file, image)
     if options["tune"] and found.stopped != "interrupted":
         _tune(editor, name, crop, found, options)
     return found.stopped
