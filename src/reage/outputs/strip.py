@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from reage.faces.face import Face
+from reage.images import Photo, as_srgb
+from reage.outputs.labels import PAPER, font
 from reage.types import Result
 
 __all__ = ["Panel", "draw_strip", "result_strip"]
@@ -16,7 +18,7 @@ __all__ = ["Panel", "draw_strip", "result_strip"]
 PANEL = 384  # pixels, side of a panel in a strip of a face
 LABEL = 0.11  # height of the label, fraction of the panel
 AROUND = 1.35  # side of the square shown, in FFHQ squares: some of the photo around the face
-INK, PAPER, FAINT = (24, 24, 28), (255, 255, 255), (110, 110, 118)
+INK, FAINT = (24, 24, 28), (110, 110, 118)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +35,13 @@ def result_strip(result: Result, source: str = "photo") -> np.ndarray:
     readings = [face.view.reading.age for face in result.prepared]
     before = ", ".join(f"{age:.0f}" for age in readings)
     box = _around(result.prepared[0].view.face) if len(result.prepared) == 1 else None
-    panels = [Panel(_cut(result.photo.rgb8, box), source, f"reads {before}")]
+    panels = [Panel(_cut(result.photo, box), source, f"reads {before}")]
     for edit in result.edits:
         same = edit.photo.pixels.shape == result.photo.pixels.shape
         goals = [_target_label(face.asked, face.strength) for face in edit.faces]
         asked = goals[0] if len(set(goals)) == 1 else ", ".join(goals)
         read = ", ".join(f"{face.after.age:.0f}" for face in edit.faces)
-        picture = _cut(edit.photo.rgb8, box if same else None)
+        picture = _cut(edit.photo, box if same else None)
         panels.append(Panel(picture, asked, f"reads {read}"))
     return draw_strip(panels)
 
@@ -63,7 +65,7 @@ def _label(panel: Panel, width: int, band: int) -> Image.Image:
     draw = ImageDraw.Draw(label)
     size = band * 0.62
     while True:
-        big, small = ImageFont.load_default(size), ImageFont.load_default(size * 0.72)
+        big, small = font(size), font(size * 0.72)
         spare = size * 0.4
         total = big.getlength(panel.label) + spare + small.getlength(panel.note)
         if total <= width * 0.96 or size < 7:
@@ -84,16 +86,17 @@ def _around(face: Face) -> tuple[float, float, float]:
     return (x0 + x1) / 2, (y0 + y1) / 2, face.size * AROUND / 2
 
 
-def _cut(pixels: np.ndarray, box: tuple[float, float, float] | None) -> np.ndarray:
+def _cut(photo: Photo, box: tuple[float, float, float] | None) -> np.ndarray:
+    pixels = photo.rgb8
     if box is None:
-        return pixels
+        return as_srgb(pixels, photo.icc_profile)
     x, y, half = box
     height, width = pixels.shape[:2]
     half = min(half, height / 2, width / 2)
     left = int(np.clip(x - half, 0, width - 2 * half))
     top = int(np.clip(y - half, 0, height - 2 * half))
     side = max(int(2 * half), 1)
-    return pixels[top : top + side, left : left + side]
+    return as_srgb(pixels[top : top + side, left : left + side], photo.icc_profile)
 
 
 def _to_height(pixels: np.ndarray, height: int) -> Image.Image:
