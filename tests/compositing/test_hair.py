@@ -489,3 +489,12 @@ class TestLight:
             photo = dark.copy()
             grey_hair(photo, found, 1.0)
             assert (photo @ LUMA).max() < 0.3 * 255
+
+
+def test_hair_that_leaves_the_largest_square_is_said(
+    astronaut: np.ndarray, face: Face, finders: HairFinders
+):
+    notes: list[str] = []
+    small = (Window(0.75, 0.3, 128),)
+    assert hair_in(astronaut, face, finders, windows=small, notes=notes) is None
+    assert len(notes) == 1 and "keeps its colour" in notes[0]

@@ -91,7 +91,13 @@ class PreparedFace:
         return replace(self, view=view, pixels=pixels, notes={})
 
     def complete(self, change: Change) -> Change:
-        """Add to the change what a mixed code adds at every age; ModelError if it is not finite."""
+        """Add what a mixed code adds at every age, and hold still what covers the face.
+
+        Raises ModelError if the change is not finite.
+        """
+        cover = self.view.cover
+        if cover is not None and change.warp is not None:
+            change = replace(change, warp=change.warp.hold(cover, self.view.crop.quad))
         if self.shown is not None and self.paste == "delta":
             change = replace(change, added=change.added + (self.shown - self.base))
         if not torch.stack(change.added.aminmax()).isfinite().all():

@@ -33,7 +33,7 @@ from reage.models.pretrained import load_gender_network
 
 __all__ = ["LAID", "SkinAger", "read_embedded_bank"]
 
-RECIPE = "skin-1"  # another number where other pictures come of the same bank
+RECIPE = "skin-2"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
 LAID = "skin"  # key under which a face caches its detail
 
@@ -109,8 +109,10 @@ class SkinAger(Ager):
         self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray
     ) -> tuple[LaidSkin, LaidSkin] | None:
         sex, aged = self.skin_for(face, pixels, landmarks)
-        added = lay_detail(pixels, landmarks, aged)
-        removed = lay_removal(pixels, landmarks, self.bank, sex)
+        cover = face.view.cover
+        hidden = None if cover is None else cover.over(pixels.shape)
+        added = lay_detail(pixels, landmarks, aged, hidden)
+        removed = lay_removal(pixels, landmarks, self.bank, sex, hidden)
         return None if added is None or removed is None else (added, removed)
 
     def skin_for(

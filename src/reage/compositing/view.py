@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reage.compositing.bands import LUMA
 from reage.compositing.change import PasteMode
+from reage.compositing.cover import Cover, find_cover
 from reage.compositing.tone import Tone, has_one_tone, neutral_print
 from reage.compositing.visible import exposure
 from reage.errors import ImageError
@@ -20,6 +21,7 @@ from reage.faces.readings import AgeReading
 from reage.faces.squares import FaceCrop, crop_face, eye_mask, face_mask, face_quad
 from reage.images import to_array, to_tensor
 from reage.models.checkpoints import Alignment
+from reage.models.pretrained import load_occlusion
 from reage.networks.judges.age import AgeNetwork
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
 AGE_ALIGNMENT = Alignment(scale=0.60, shift=0.46)
 EYES_TO_MOUTH = 0.515  # in half-sides of FFHQ's square, the mean of 32 people
 FEATHER = 0.06  # width of the mask's edge, fraction of the square
+DIM = 0.7  # of a face that can change: what is less is said
 AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
 
@@ -60,6 +63,7 @@ class FaceView:
     age_crop: FaceCrop  # the age network's square
     reading: AgeReading  # of the photo
     tone: Tone | None = None  # of the photo, if it has a single one
+    cover: Cover | None = None  # what covers the face in the photo
 
     @cached_property
     def eyes(self) -> np.ndarray:
@@ -67,9 +71,29 @@ class FaceView:
         return eye_mask(self.face.points, self.crop.quad, self.crop.resolution)
 
     @cached_property
+    def uncovered(self) -> np.ndarray:
+        """Where the mask shows the face and no thing before it, `[R, R]`, 0..1."""
+        if self.cover is None:
+            return self.mask
+        return self.mask * (1 - self.cover.within(self.crop.quad, self.crop.resolution))
+
+    @cached_property
     def open(self) -> np.ndarray:
         """Where the photo's own pixels can take a change in the ager's square, `[R, R]`, 0..1."""
-        return self.mask * exposure(self.crop.image, self.mask)
+        return self.uncovered * exposure(self.crop.image, self.mask)
+
+    @property
+    def notices(self) -> list[str]:
+        """What of the face an edit has to leave, one line each."""
+        found = []
+        if self.cover is not None:
+            found.append(f"part of face {self.number} is covered; nothing is changed there")
+        face = self.uncovered > 0.5
+        if face.any() and self.open[face].mean() < DIM * self.uncovered[face].mean():
+            found.append(
+                f"much of face {self.number} is burnt out or black; what has no detail is left"
+            )
+        return found
 
     @cached_property
     def skin(self) -> np.ndarray:
@@ -78,7 +102,7 @@ class FaceView:
 
     def mask_for(self, paste: PasteMode) -> np.ndarray:
         """Where an edit shows in one paste mode, `[R, R]`, 0..1."""
-        return self.open if paste == "delta" else self.mask
+        return self.open if paste == "delta" else self.uncovered
 
 
 def view_face(
@@ -95,7 +119,8 @@ def view_face(
     mask = face_mask(face, crop.quad, resolution, feather=FEATHER)
     device = age_network.ages.device
     reading = read_age(age_network, to_tensor(age_crop.image).to(device))
-    return FaceView(number, face, crop, mask, age_crop, reading, fit_tone(rgb, face))
+    cover = find_cover(load_occlusion().to(device), rgb, face)
+    return FaceView(number, face, crop, mask, age_crop, reading, fit_tone(rgb, face), cover)
 
 
 def view_crop(rgb: np.ndarray, face: Face, alignment: Alignment, resolution: int) -> FaceCrop:

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reage.faces.squares import outline_of, pixels_within, to_unit
+from reage.compositing.cover import Cover
+from reage.compositing.smoothing import gaussian, smoothstep
+from reage.faces.squares import from_unit, outline_of, pixels_within, to_unit
 
 __all__ = ["Warp", "affine_of", "warp_in_place"]
 
@@ -17,6 +19,7 @@ BAND = 512  # rows worked on at a time, so that a large face costs little memory
 FINER = 4  # times that the moves are refined (bicubic) before they are read in between (linear)
 LEAST = 0.02  # pixels by which something has to move, else it keeps its values
 REACH = 3  # pixels that bicubic interpolation looks at
+HELD, HOLD = 0.04, 4.0  # around what is held still: blur, of the side, and how far it reaches
 LEAST_OPACITY = 1 / 256  # below it nobody sees a colour, and there is none to be found
 
 Box = tuple[int, int, int, int]
@@ -32,6 +35,17 @@ class Warp:
     def one(self, index: int) -> Warp:
         """Return one of the N warps."""
         return Warp(self.moves[index : index + 1], self.margin)
+
+    def hold(self, cover: Cover, quad: np.ndarray) -> Warp:
+        """Return the warp without moves where something covers the face.
+
+        `quad` `[4, 2]` is the square of the moves in the photo.
+        """
+        corners = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
+        wide = from_unit(corners * (1 + 2 * self.margin) - self.margin, quad)
+        side = self.moves.shape[-1]
+        still = 1 - smoothstep(HOLD * gaussian(cover.within(wide, side), HELD * side))
+        return Warp(self.moves * torch.from_numpy(still).to(self.moves), self.margin)
 
     def scale(self, share: float) -> Warp:
         """Return the warp with all moves multiplied by `share`."""

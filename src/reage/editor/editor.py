@@ -22,7 +22,7 @@ from reage.inputs import Picture, as_photo, as_targets
 from reage.inversion.projection import ProjectConfig
 from reage.models.files import fingerprint_of
 from reage.search.age_search import Reached
-from reage.search.photo_search import PhotoSearch, TracedFaces
+from reage.search.photo_search import HAIR_NOTES, PhotoSearch, TracedFaces
 from reage.types import Edit, EditStep, FaceAge, Result
 
 __all__ = ["Editor"]
@@ -176,7 +176,10 @@ class Editor(FacePreparer):
         amounts = amounts or self.amounts()
 
         def hair(face: PreparedFace) -> Hair | None:
-            return self.find_hair(photo, face.view.face) if greys else None
+            if not greys:
+                return None
+            notes = face.notes.setdefault(HAIR_NOTES, [])
+            return self.find_hair(photo, face.view.face, face.view.cover, notes)
 
         greys = self.greys(ager, paste, amounts.hair > 0)
         networks = (self.age_network, self.likeness)

@@ -12,6 +12,7 @@ from reage.agers.base import Ager
 from reage.agers.direction_ager import DirectionAger
 from reage.compositing import render
 from reage.compositing.change import PasteMode
+from reage.compositing.cover import Cover
 from reage.compositing.hair import greying
 from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
 from reage.compositing.hair.segmentation import Hair, faces_beside, find_hair
@@ -24,7 +25,7 @@ from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
 from reage.models.files import fingerprint_of
 from reage.models.hair_segmentation import HairFinder
-from reage.models.pretrained import load_age_network, load_likeness
+from reage.models.pretrained import load_age_network, load_likeness, load_occlusion
 from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.likeness import FeatureLikeness
 
@@ -90,7 +91,7 @@ class Parts:
         ager = self.given_ager()
         parts = [ager.fingerprint]
         if paste != "none":
-            parts.append(render.RECIPE)
+            parts += [render.RECIPE, fingerprint_of(dict(load_occlusion().own_state()))]
         if self.greys(ager, paste, hair):
             parts += [
                 greying.RECIPE,
@@ -123,11 +124,17 @@ class Parts:
         wanted = self.grey_hair if hair is None else hair
         return wanted and ager.greys_hair and paste != "none"
 
-    def find_hair(self, photo: Photo, face: Face) -> Hair | None:
-        """Find the hair of a face, to turn it grey."""
+    def find_hair(
+        self,
+        photo: Photo,
+        face: Face,
+        cover: Cover | None = None,
+        notes: list[str] | None = None,
+    ) -> Hair | None:
+        """Find the hair of a face, to turn it grey; `cover` and `notes` as `find_hair` of hair."""
         others = faces_beside(photo.pixels, face, self.detector)
         cut = partial(crop_face, photo.pixels, resolution=HEAD_SIDE)
-        return find_hair(cut, face, self.hair_finders, others)
+        return find_hair(cut, face, self.hair_finders, others, cover=cover, notes=notes)
 
     def makes_faces(self, paste: PasteMode) -> bool:
         """Return whether the generator is used: for agers of codes, and for generated faces."""

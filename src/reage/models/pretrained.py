@@ -19,12 +19,14 @@ from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.judges.gender import GenderNetwork
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.networks.judges.perceptual import EfficientNetDistance, VGGDistance
+from reage.networks.occlusion import OcclusionNetwork
 
 __all__ = [
     "load_age_network",
     "load_efficientnet",
     "load_gender_network",
     "load_likeness",
+    "load_occlusion",
     "load_perceptual",
 ]
 
@@ -36,6 +38,7 @@ UNUSABLE = (
 )
 # The generator faces128's average face in the age network's square, [1, 3, 128, 128].
 AVERAGE_FACE = ASSETS / "average_face.safetensors"
+OCCLUSION = "occlusion/occlusion.safetensors"
 VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
 
 
@@ -55,6 +58,16 @@ def load_gender_network() -> GenderNetwork:
 def load_efficientnet() -> EfficientNetLite0:
     """Load EfficientNet-Lite0's ImageNet features; frozen, float32."""
     return _load_asset(EfficientNetLite0(), "efficientnet/lite0.safetensors")
+
+
+@cache
+def load_occlusion() -> OcclusionNetwork:
+    """Load the network that sees what covers a face, on EfficientNet's features; frozen."""
+    network = OcclusionNetwork(load_efficientnet())
+    tensors, _ = load_tensors(ASSETS / OCCLUSION)
+    state = {**network.state_dict(), **{k: t.float() for k, t in tensors.items()}}
+    load_strictly(network, state, source=OCCLUSION)
+    return _freeze(network)
 
 
 def load_likeness(device: torch.device) -> FeatureLikeness:

@@ -23,9 +23,11 @@ from reage.search.looker import BATCH, Looker, change_by
 from reage.search.paced_curve import PacedCurve, pace_curve
 from reage.types import AgedFace, Edit, Target
 
-__all__ = ["PhotoSearch", "TracedFaces", "pace_faces"]
+__all__ = ["HAIR_NOTES", "PhotoSearch", "TracedFaces", "pace_faces"]
 
 ALL = Amounts()
+
+HAIR_NOTES = "hair"  # key under which a face keeps why its hair stays as it is
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,7 @@ class PhotoSearch:
             crops = [crop_for_age(photo.pixels, face.view.face).image for face, _ in pairs]
             shown = [to_tensor(crop).to(self._device) for crop in crops]
         reports = [self._report(f, goal, s) for (f, goal), s in zip(goals, shown, strict=True)]
-        return Edit(photo, tuple(reports))
+        return Edit(photo, tuple(reports), self._notices(goals))
 
     @torch.no_grad()
     def frames(self, paths: Sequence[tuple[PreparedFace, Tensor]]) -> Iterator[np.ndarray]:
@@ -94,6 +96,17 @@ class PhotoSearch:
             for i in range(len(parts[0])):
                 here = [(f, change.one(i)) for f, change in zip(faces, changes, strict=True)]
                 yield self.show(here)
+
+    def _notices(self, goals: Sequence[tuple[PreparedFace, Reached]]) -> tuple[str, ...]:
+        """What of the faces was left as it is, one line each."""
+        if self.paste == "none":
+            return ()
+        name, found = self.photo.path.name if self.photo.path else "the picture", []
+        for face, goal in goals:
+            found += face.view.notices
+            hair = face.notes.get(HAIR_NOTES, []) if goal.strength > 0 else []
+            found += [f"face {face.view.number}: {note}" for note in hair]
+        return tuple(f"{name}: {notice}" for notice in found)
 
     def show(self, pairs: Sequence[tuple[PreparedFace, Change]]) -> np.ndarray:
         """Render the photo `[H, W, 3]` with changes, or only the generated faces side by side."""

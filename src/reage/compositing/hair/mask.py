@@ -31,6 +31,7 @@ __all__ = [
     "is_cut_off",
     "is_grey",
     "look_at_head",
+    "without_cover",
     "without_hair",
 ]
 
@@ -122,6 +123,12 @@ def look_at_head(
 def without_hair(head: Head) -> Head:
     """The same, as if none was seen on the head."""
     return replace(head, share=np.zeros_like(head.share))
+
+
+def without_cover(head: Head, cover: np.ndarray) -> Head:
+    """The same without what is covered `[S, S]`: neither hair, brows nor beard are seen there."""
+    free = 1 - cover
+    return replace(head, share=head.share * free, person=head.person * free)
 
 
 def _with_skins_colour(image: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from reage.compositing.cover import Cover
 from reage.compositing.hair.facial import Matte, beard_of, brows_in, side_light
 from reage.compositing.hair.mask import (
     PERSON_SIDE,
@@ -16,6 +17,7 @@ from reage.compositing.hair.mask import (
     is_cut_off,
     is_grey,
     look_at_head,
+    without_cover,
     without_hair,
 )
 from reage.compositing.hair.regions import CHIN, TOP, box_mean
@@ -107,13 +109,16 @@ def find_hair(
     finders: HairFinders,
     others: np.ndarray,
     windows: Sequence[Window] = WINDOWS,
+    cover: Cover | None = None,
+    notes: list[str] | None = None,
 ) -> Hair | None:
     """Find the hair of a face; None where none is to turn grey.
 
     Bald, covered and grey heads still have brows. Hair that goes on beyond the largest of the
     `windows` stays as it is, and so does all of a face that was given by points alone. `cut` gives
     the picture of a square `[4, 2]` at `mask.HEAD_SIDE` pixels. What is nearer to one of the
-    `others` `[N, 3]` (`faces_beside`) is that one's.
+    `others` `[N, 3]` (`faces_beside`) is that one's, and what is in the `cover` is no hair. Why it
+    stays as it is goes into `notes`.
     """
     if face.landmarks is None:
         return None
@@ -121,10 +126,14 @@ def find_hair(
     for window in windows:
         quad = face_quad(face, window.scale, window.shift)
         head = look_at_head(cut(quad), face, finders, others, window.side, toned)
+        if cover is not None:
+            head = without_cover(head, cover.within(quad, window.side))
         if is_bald_or_covered(head) or head.share.sum() < LEAST_HAIR * head.share.size:
             return _hair_of(without_hair(head), quad, window)
         if not is_cut_off(head):
             return _hair_of(without_hair(head) if is_grey(head) else head, quad, window)
+    if notes is not None:
+        notes.append("its hair goes on too far to be followed to its end, and keeps its colour")
     return None
 
 
