@@ -129,3 +129,11 @@ def test_a_frame_without_colours_stays_so(full_range: bool):
     keep_planes_tone(after, before, grey)
     assert (after.layers[0] == luma).all()
     assert all((plane == 128).all() for plane in after.layers[1:])
+
+
+def test_grey_is_projected_to_exactly_grey():
+    """At any luma, also where rounding falls between two levels."""
+    rng = np.random.default_rng(0)
+    grey = Tone.of(rng.integers(0, 256, (64, 64, 1), np.uint8).repeat(3, axis=-1))
+    colours = rng.integers(0, 256, (500_000, 3)).astype(np.float32) / 255
+    assert np.ptp(np.rint(255 * grey.project(colours)), axis=-1).max() == 0

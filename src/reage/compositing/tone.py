@@ -66,6 +66,8 @@ class Tone:
         """
         light = np.clip(colours @ LUMA, *self.span)
         toned = light[..., None] + self.offsets(light)
+        if self.single == 1:  # else rounding could part channels that are the same
+            return toned
         return colours + np.float32(self.single) * (toned - colours)
 
 
