@@ -68,6 +68,11 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, said: str):
     assert "\n" not in str(caught.value)
 
 
+def test_what_comes_along_with_copied_text_is_left_out():
+    found = fill_fields({"name": "\ufeffJo\u00adse\u200e\u00a0 M.\u200f ", "marks": "a\r\n b"})
+    assert (found.name, found.marks) == ("Jose M.", "a\nb")
+
+
 def test_files_that_are_no_text(tmp_path: Path):
     with pytest.raises(UsageError, match="cannot be read"):
         read_fields(tmp_path / "none.toml")

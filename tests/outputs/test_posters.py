@@ -259,6 +259,13 @@ class TestPages:
             assert value in together, value[:1]
         assert {f"c{i}" for i in range(70)} | {f"t{i}" for i in range(180)} <= set(text.split())
 
+    @pytest.mark.parametrize("letter", ["n", "ا", "Ж"])
+    def test_long_words_stay_searchable(self, letter: str):
+        from pypdf import PdfReader
+
+        pdf = self.pdf(poster_of(name=letter * 40))
+        assert letter * 40 in PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+
     def test_more_than_a_page_is_refused(self):
         with pytest.raises(UsageError, match="more than one page"):
             self.pdf(poster_of(text="\n".join("a" * 9 for _ in range(90))))

@@ -19,6 +19,8 @@ __all__ = ["FIELDS", "PAPERS", "PosterFields", "Rule", "fill_fields", "read_fiel
 
 PAPERS = ("a4", "letter")
 MOST_CONTACTS = 6
+# Direction marks, the byte order mark and the like come along with copied text; nobody sees them.
+INVISIBLE = dict.fromkeys((0x200B, 0x200E, 0x200F, 0xFEFF, 0x2060, 0xAD))
 LARGEST_FILE = 1 << 16  # bytes of a TOML file
 Day: TypeAlias = PosterDate | None
 Years: TypeAlias = float | None
@@ -149,7 +151,8 @@ def _checked(rule: Rule, value: object, where: str) -> Any:
 def _checked_text(name: str, value: object, most: int, *, lines: bool = False) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{name} must be a text in quotes, not {value!r}")
-    text = "\n".join(" ".join(line.split()) for line in value.strip().splitlines())
+    shown = value.translate(INVISIBLE)
+    text = "\n".join(" ".join(line.split()) for line in shown.strip().splitlines())
     text = text if lines else text.replace("\n", " ")
     if len(text) > most:
         raise UsageError(f"{name} has {len(text)} characters; at most {most} fit the poster")
