@@ -151,7 +151,7 @@ def test_a_slow_upload_to_decode_stops_no_slider(
     small_editor: Editor, portrait: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The opener has a thread of its own, and a queue that ends."""
-    app = create_app(small_editor, replace(ServerSettings(), opening=2))
+    app = create_app(small_editor, replace(ServerSettings(), waiting_large=2))
     with TestClient(app) as client:
         photo = opened(client, portrait)
         go, begun = threading.Event(), threading.Event()
@@ -170,9 +170,9 @@ def test_a_slow_upload_to_decode_stops_no_slider(
         assert begun.wait(10)
         try:
             assert client.get(f"{API}/photos/{photo['id']}/view").status_code == 200
-            while app.state.studio.opening < 2:
+            while app.state.studio.waiting_large < 2:
                 time.sleep(0.01)
             full = client.post(f"{API}/photos", content=portrait, headers=RAW)
-            assert full.status_code == 503 and "being opened" in full.json()["detail"]
+            assert full.status_code == 503 and "large pictures wait" in full.json()["detail"]
         finally:
             go.set()

@@ -10,7 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from reage.errors import LatentError
 
-__all__ = ["FORMAT", "CodeFacts", "FaceFacts", "ProjectFacts", "read_edits", "read_facts"]
+__all__ = [
+    "FORMAT",
+    "CodeFacts",
+    "FaceFacts",
+    "ProjectFacts",
+    "check_edits",
+    "read_edits",
+    "read_facts",
+]
 
 FORMAT = 2  # 1: every face has a code, and nothing says what ages it
 MAX_FACES = 64
@@ -110,6 +118,12 @@ def read_edits(text: str) -> dict[str, Any]:
     edits = _read_json(text)
     if not isinstance(edits, dict):
         raise LatentError("edits is not a JSON object")
+    return edits
+
+
+def check_edits(edits: dict[str, Any]) -> dict[str, Any]:
+    """Return what was done with a photo; ValueError where it could not be written as JSON."""
+    _check(edits, 0)
     return edits
 
 

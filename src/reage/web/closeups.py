@@ -44,7 +44,7 @@ async def detail(
 ) -> Response:
     """A part of the photo as it would be saved, in its own pixels: what a close look shows."""
     box = (x, y, width, height)
-    data = await studio.do(_detail, studio, photo, look, box, most)
+    data = await studio.do_large(_detail, studio, photo, look, box, most)
     return Response(data, media_type="image/jpeg")
 
 

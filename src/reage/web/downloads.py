@@ -64,7 +64,7 @@ async def download(
     photo: OpenedPhoto, studio: StudioOf, look: AskedLook, suffix: Suffix = ".jpg"
 ) -> Response:
     """The photo at full size as it is shown, marked as partly synthetic."""
-    data = await studio.do(_download, studio, photo, look, suffix)
+    data = await studio.do_large(_download, studio, photo, look, suffix)
     return attachment(data, named_after(photo.name, look.name, suffix), SUFFIXES[suffix])
 
 
@@ -79,6 +79,7 @@ def full_size(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
     if key not in kept.full:
         made = _moved if look.direction is not None else _aged
         kept.full = {key: made(studio, photo, look)}
+        studio.sessions.trim(photo)
     return kept.full[key]
 
 
@@ -287,6 +288,6 @@ async def save_project(
 async def load_project(request: Request, session: OwnSession, studio: StudioOf) -> PhotoAnswer:
     """Open a .reage file."""
     async with received(request) as file:
-        photo = await studio.do_opening(lambda: studio.open_project(file.read()))
+        photo = await studio.do_large(lambda: studio.open_project(file.read()))
     studio.sessions.add(session, photo)
     return studio.about(photo)

@@ -106,7 +106,7 @@ async def _finished(request: Request, studio: Studio, job: Job) -> None:
 async def read_ages(request: Request, studio: StudioOf, name: Name = "photo") -> list[AgeAnswer]:
     """Read how old the faces of a photo look; nothing is kept."""
     async with received(request) as file:
-        photo = await studio.do_opening(lambda: studio.open(file.read(), name))
+        photo = await studio.do_large(lambda: studio.open(file.read(), name))
     return [
         AgeAnswer(
             number=number,
@@ -139,7 +139,7 @@ async def video(
     source = place / f"video{suffix}"
     async with removing(place):
         await store_body(request, source)
-        await studio.do_opening(check_video, source, studio.settings.max_pixels)
+        await studio.do_large(check_video, source, studio.settings.max_pixels)
     config = VideoConfig(
         to=ages,
         which=int(which) if which.isdecimal() else which,
@@ -184,7 +184,7 @@ async def folder(
     source = place / "photos.zip"
     async with removing(place):
         await store_body(request, source)
-        await studio.do_opening(check_zip, source, studio.settings.max_unpacked)
+        await studio.do_large(check_zip, source, studio.settings.max_unpacked)
     task = BatchTask(tuple(to), paste=paste, quality=quality, model=studio.settings.model)
     work = partial(_folder, source=source, output=place / "aged.zip", task=task)
     job = studio.jobs.submit("folder", session.id, work, place)

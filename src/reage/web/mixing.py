@@ -85,7 +85,7 @@ async def download_mixed(
     suffix: Suffix = ".jpg",
 ) -> Response:
     """The same in the photo at full size, marked as synthetic."""
-    data = await studio.do(_file, studio, photo, other, weights, paste, suffix)
+    data = await studio.do_large(_file, studio, photo, other, weights, paste, suffix)
     name = f"{PurePath(photo.name).stem}-mixed-{PurePath(other.name).stem}{suffix}"
     return attachment(data, name, SUFFIXES[suffix])
 

@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from reage.errors import UsageError
-from reage.faces.face import Face, parse_points
+from reage.faces.face import Face, check_points, parse_points
 from reage.outputs.framing import frame_photo
+from reage.outputs.project_facts import check_edits
 from reage.web.answers import (
     DirectionAnswer,
     JobAnswer,
@@ -89,7 +90,7 @@ async def open_photo(
     """Open a photo (the body is the file) and find its faces; the largest is in the edit."""
     by_hand = parse_points(points) if points else None
     async with received(request) as file:
-        photo = await studio.do_opening(lambda: studio.open(file.read(), name, by_hand))
+        photo = await studio.do_large(lambda: studio.open(file.read(), name, by_hand))
     studio.sessions.add(session, photo)
     return studio.about(photo)
 
@@ -130,7 +131,9 @@ async def mark_face(asked: MarkRequest, photo: OpenedPhoto, studio: StudioOf) ->
 def _mark(studio: Studio, photo: OpenPhoto, asked: MarkRequest) -> None:
     if asked.points is not None:
         by_hand = " ".join(f"{x:g},{y:g}" for x, y in asked.points)
-        face = Face.from_points(parse_points(by_hand))
+        points, (height, width) = parse_points(by_hand), photo.photo.pixels.shape[:2]
+        check_points(points, width, height)
+        face = Face.from_points(points)
     elif asked.box is not None:
         with studio.detecting:
             face = face_in_box(studio.editor.detector, photo.photo.rgb8, asked.box)
@@ -140,7 +143,9 @@ def _mark(studio: Studio, photo: OpenPhoto, asked: MarkRequest) -> None:
 
 
 @router.put("/photos/{photo_id}/edits", status_code=204)
-async def keep_edits(edits: dict[str, Any], photo: OpenedPhoto) -> None:
+async def keep_edits(
+    edits: Annotated[dict[str, Any], AfterValidator(check_edits)], photo: OpenedPhoto
+) -> None:
     """Keep what the page did with a photo, so that it is there again after a reload."""
     photo.edits = edits
 

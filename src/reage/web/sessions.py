@@ -201,6 +201,16 @@ class Sessions:
             self._make_room(session, photo.size)
             session.photos[photo.id] = photo
 
+    def trim(self, used: OpenPhoto) -> None:
+        """Drop kept pictures of full size but the one in use, where all are over the bound."""
+        with self.lock:
+            for session in list(self.all.values()):  # the longest unused first
+                for photo in list(session.photos.values()):
+                    if sum(s.size for s in self.all.values()) <= self.memory:
+                        return
+                    if photo is not used:
+                        photo.kept.full = {}
+
     def _make_room(self, session: Session, size: int) -> None:
         now = time.monotonic()
         for other in list(self.all.values()):  # the longest unused first

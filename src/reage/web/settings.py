@@ -27,7 +27,7 @@ class ServerSettings:
     jobs_each: int = 3  # waiting or running, of one session
     jobs: int = 64  # of all
     waiting: int = 100  # quick requests that wait; more are refused
-    opening: int = 40  # uploads that wait to be decoded
+    waiting_large: int = 40  # files to open and pictures of full size that wait
     unheard: float = 10.0  # seconds until a job is cancelled whose last listener has gone
     idle_minutes: float = 60.0  # until a session that nobody uses is closed
     requests_a_minute: int = 1200  # of one session or address; a slider makes ten a second

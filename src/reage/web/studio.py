@@ -51,15 +51,15 @@ class Studio:
 
     editor: Editor
     settings: ServerSettings
-    # One thread answers quick requests, one opens files, another does the jobs: a slider waits
-    # for nobody's inversion nor for a photo that is large to decode, and of those only one at a
-    # time is in memory. More threads would only take the others' processors away.
+    # One thread answers quick requests, one does what is large (opens files, makes pictures of
+    # full size), another does the jobs: a slider waits for none of that, and one large picture at
+    # a time is in memory. More threads would only take the others' processors away.
     quick: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reage-quick"))
-    opener: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reage-open"))
+    large: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reage-large"))
     detecting: threading.Lock = field(default_factory=threading.Lock)
     loading: threading.Lock = field(default_factory=threading.Lock)
     waiting: int = 0  # for the quick thread
-    opening: int = 0  # files that wait to be opened, or are
+    waiting_large: int = 0  # for the other
 
     def __post_init__(self) -> None:
         self.jobs = JobQueue(self.settings.jobs_each, self.settings.jobs)
@@ -95,15 +95,15 @@ class Studio:
         finally:
             self.waiting -= 1
 
-    async def do_opening(self, work: Callable[..., Answer], *args: Any) -> Answer:
-        """Open a file in the thread for that; QueueFull where too many wait for it."""
-        if self.opening >= self.settings.opening:
-            raise QueueFull("too many files are being opened; try again in a moment")
-        self.opening += 1
+    async def do_large(self, work: Callable[..., Answer], *args: Any) -> Answer:
+        """Do something with a picture of full size in its thread; QueueFull as `do`."""
+        if self.waiting_large >= self.settings.waiting_large:
+            raise QueueFull("too many large pictures wait; try again in a moment")
+        self.waiting_large += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.opener, work, *args)
+            return await asyncio.get_running_loop().run_in_executor(self.large, work, *args)
         finally:
-            self.opening -= 1
+            self.waiting_large -= 1
 
     def open(self, data: bytes, name: str, points: np.ndarray | None = None) -> OpenPhoto:
         """Decode a photo and find its faces; FaceError where there is none."""
@@ -248,7 +248,7 @@ class Studio:
     def close(self) -> None:
         """End all work and forget everybody."""
         self.jobs.close()
-        for pool in (self.quick, self.opener):
+        for pool in (self.quick, self.large):
             pool.shutdown(wait=True, cancel_futures=True)
         self.sessions.close_all()
 
