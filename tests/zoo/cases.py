@@ -10,6 +10,7 @@ import code_cases
 import file_cases
 import folder_cases
 import option_cases
+import place_cases
 from ground import Ground
 from runner import Case
 
@@ -20,7 +21,7 @@ def all_cases(folder: Path) -> Iterator[Case]:
     """Make the sound files in `folder` and yield the cases."""
     ground = Ground(folder).make()
     yield from option_cases.cases(ground)
-    for module in (file_cases, folder_cases, ager_cases, code_cases):
+    for module in (file_cases, folder_cases, ager_cases, code_cases, place_cases):
         yield from module.cases(ground)
 
 

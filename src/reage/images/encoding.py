@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 import zlib
 from dataclasses import dataclass
@@ -179,9 +180,9 @@ def _has_description(exif: bytes | None) -> bool:
     tags = Image.Exif()
     try:
         tags.load(exif or b"")
-    except (SyntaxError, ValueError, OSError):  # damaged EXIF describes nothing
+        return bool(tags.get(_IMAGE_DESCRIPTION))
+    except (SyntaxError, ValueError, OSError, struct.error):  # damaged EXIF describes nothing
         return False
-    return bool(tags.get(_IMAGE_DESCRIPTION))
 
 
 def _own_comment(photo: Photo) -> list[bytes]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import pickle
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from reage.errors import ModelError
 from reage.models.files import load_tensors
 from reage.models.loading import load_strictly
+from reage.models.pickles.files import load_all, read_torch_file, refuse_code, state_dict_of
 from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.judges.gender import GenderNetwork
@@ -32,10 +32,6 @@ __all__ = [
 
 Network = TypeVar("Network", bound=nn.Module)
 ASSETS = Path(__file__).parent.parent / "assets"
-UNUSABLE = (
-    *(OSError, RuntimeError, KeyError, ValueError, EOFError, AttributeError, TypeError),
-    pickle.UnpicklingError,
-)
 # The generator faces128's average face in the age network's square, [1, 3, 128, 128].
 AVERAGE_FACE = ASSETS / "average_face.safetensors"
 OCCLUSION = "occlusion/occlusion.safetensors"
@@ -95,14 +91,18 @@ def load_perceptual(vgg16: Path | None = None) -> EfficientNetDistance | VGGDist
         )
     network = VGGDistance()
     try:
-        network.load_published(
-            torch.load(file, weights_only=True, map_location="cpu"),
-            torch.load(linear, weights_only=True, map_location="cpu"),
-        )
-    except UNUSABLE as error:
-        reason = (str(error).splitlines() or ["it is empty"])[0]
+        network.load_published(_torch_weights(file), _torch_weights(linear))
+    except (ModelError, RuntimeError, KeyError) as error:
+        reason = str(error).splitlines()[0][:200]
         raise ModelError(f"{file} is not torchvision's VGG16 ({VGG16_FILE}): {reason}") from error
     return _freeze(network)
+
+
+def _torch_weights(file: Path) -> dict[str, Tensor]:
+    """Load a state dict; torch's own loader answers a hostile one with advice to run it."""
+    found = read_torch_file(file)
+    refuse_code(found, str(file))
+    return load_all(state_dict_of(found, str(file)), found, str(file))
 
 
 def _lpips_linear_file() -> Path | None:

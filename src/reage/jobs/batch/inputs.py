@@ -31,6 +31,7 @@ __all__ = ["DAMAGED_ZIP", "MAX_MEMBER", "Found", "find_items", "with_outputs"]
 
 HEIF = {".heic", ".heif", ".hif"}
 MAGIC = "*?["
+MAX_LIST = 256 << 20  # bytes: some million photos
 MAX_MEMBER = 1 << 30  # bytes of one photo in a ZIP
 # What the standard library raises for archives that are damaged, or packed in a way it lacks.
 DAMAGED_ZIP = (OSError, ValueError, KeyError, IndexError, EOFError, RuntimeError,
@@ -256,6 +257,8 @@ def _pick_listed(listed: Path, base: Path, items: Iterator[Item]) -> list[Item]:
 def _listed_places(listed: Path) -> list[str]:
     """Read the lines of a list; names of files need not be UTF-8."""
     try:
+        if listed.stat().st_size > MAX_LIST:
+            raise ImageError(f"{listed} has {listed.stat().st_size >> 20} MB; is it a list?")
         text = read_file(listed).decode("utf-8-sig", "surrogateescape")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"

@@ -212,7 +212,8 @@ def read_state(folder: Path) -> dict[str, Any]:
     try:
         return torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:
-        reason = (str(error).splitlines() or ["it is empty"])[0]
+        # torch's own words advise to load it in a way that runs what it holds.
+        reason = f"torch.load refuses it ({type(error).__name__})"
         raise ModelError(f"{file} is not the state of a training: {reason}") from error
 
 
