@@ -14,7 +14,9 @@ import pytest
 
 import reage.datasets.made_people.run
 from made import Command
+from reage.cli.outputs.synthesize import describe
 from reage.datasets.face_dataset import open_dataset
+from reage.datasets.made_people.as_photos import SIDE, cut, enlarge
 from reage.datasets.made_people.journal import Journal
 from reage.datasets.made_people.maker import Maker
 from reage.datasets.made_people.options import SynthesisOptions
@@ -22,7 +24,7 @@ from reage.datasets.made_people.records import Drawn, Made, Person
 from reage.datasets.made_people.run import synthesize
 from reage.errors import ReageError, UsageError
 from reage.fitting.people import lacks_people
-from reage.images import read_mark
+from reage.images import decode_photo, read_mark
 
 Files = dict[str, bytes]
 
@@ -81,6 +83,48 @@ def test_the_labels(whole: Path):
     errors = [abs(float(row["apparent_age"]) - float(row["age"])) for row in rows]
     assert figures["age"]["all"]["mean_error"] == pytest.approx(np.mean(errors), abs=0.006)
     assert figures["age"]["plain"]["pictures"] == 12
+    males = [float(row["male"]) > 0.5 for row in rows]
+    kept = [max(sum(m), len(m) - sum(m)) for m in (males[i : i + 6] for i in range(0, 24, 6))]
+    assert figures["sex"] == {"pictures": 24, "kept": round(sum(kept) / 24, 3)}
+
+
+def test_few_people_have_no_rates(whole: Path):
+    figures = json.loads((whole / "people-figures.json").read_text())
+    for found in figures["identity"].values():
+        assert found["auc"] is found["equal_error"] is found["accuracy"] is None
+        assert found["pairs"] and found["same"]["mean"] >= 0
+    assert "4 people are too few for rates" in (whole / "README.md").read_text()
+    told = describe(figures)
+    assert "AUC" not in told and "pairs.txt: " in told
+    rates = {"auc": 0.9, "equal_error": 0.1}
+    many = {**figures, "identity": {"pairs.txt": figures["identity"]["pairs.txt"] | rates}}
+    assert "AUC 0.900, equal error 10.0%" in describe(many)
+
+
+class TestAsPhotos:
+    def test_the_mirrored_top_goes(self):
+        rgb = np.zeros((SIDE, SIDE, 3), np.uint8)
+        rgb[200, 300] = 255
+        picture, points = cut(rgb, np.array([[300.0, 200.0]]))
+        x, y = points[0].astype(int)
+        assert picture.shape == (440, 440, 3)
+        assert picture[y, x, 0] == 255
+
+    def test_only_small_pictures_are_enlarged(self):
+        assert enlarge(np.zeros((128, 128, 3), np.uint8)).shape == (SIDE, SIDE, 3)
+        assert enlarge(np.zeros((1024, 1024, 3), np.uint8)).shape == (1024, 1024, 3)
+
+    @pytest.mark.slow  # three pictures of the embedded model
+    def test_the_embedded_model_ages_its_pictures_as_photos(self):
+        options = SynthesisOptions(people=2, ages=(20.0, 60.0), conditions=1, recogniser="features",
+                                   precision="float32")  # fmt: skip
+        maker = Maker(options)
+        assert maker.as_photos
+        draw = next(d for d in range(30) if maker.draw(d).vector is not None)
+        made = maker.make(Person(1, draw))
+        for row, data in zip(made.rows, made.pictures, strict=True):
+            assert decode_photo(data, "a").pixels.shape == (440, 440, 3)
+            assert abs(row["apparent_age"] - row["age"]) < 8
 
 
 def test_pictures_carry_the_mark(whole: Path, tmp_path: Path):

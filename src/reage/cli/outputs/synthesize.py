@@ -97,9 +97,13 @@ def describe(figures: Any) -> str:
         "drawn faces",
         f"ages: mean error {age['mean_error']:g} years, {age['reached']:.0%} reached",
     ]
+    if figures["sex"]["kept"] is not None:
+        lines.append(f"sex: {figures['sex']['kept']:.1%} of the pictures from 20 years on keep it")
     for file, found in figures["identity"].items():
-        lines.append(
-            f"{file}: {found['pairs']} pairs, AUC {found['auc']:.3f}, equal error "
-            f"{found['equal_error']:.1%}"
+        rates = (
+            ""
+            if found["auc"] is None
+            else (f", AUC {found['auc']:.3f}, equal error {found['equal_error']:.1%}")
         )
+        lines.append(f"{file}: {found['pairs']} pairs{rates}")
     return "\n".join(lines)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from reage.agers.base import PreparedFace
 from reage.compositing.change import apply_change
-from reage.compositing.preview import to_age_square
-from reage.compositing.view import FaceView
+from reage.compositing.preview import preview
+from reage.compositing.render import render_photo
+from reage.compositing.view import read_ages
 from reage.editor import Editor
+from reage.images import to_array
 from reage.search.age_search import AgeCurve, reach_age
 from reage.search.looker import Looker, change_by
 
@@ -35,27 +39,35 @@ SHARES = (1.0, 0.5, 0.25)
 class Looks:
     """The result for each requested look."""
 
-    images: Tensor  # [M, 3, R, R]
+    pictures: list[np.ndarray]  # M of [H, W, 3] uint8
+    faces: list[PreparedFace]  # M, of the looks before they are aged
     strengths: Tensor  # [M]
     ages: Tensor  # [M] years, as read
     shares: Tensor  # [M] of the change that was shown
     likeness: Tensor  # [M] to the plain face at the same strength
 
 
-def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -> Looks:
+def settle(
+    editor: Editor,
+    face: PreparedFace,
+    changes: Tensor,
+    asked: Tensor,
+    vary: Callable[[Tensor, float], PreparedFace],
+) -> Looks:
     """Show a made face with changes of its code `[M, num_ws, w_dim]` at the ages `asked` `[M]`.
 
-    The age curve of the plain face is measured once. It gives each look its first strength, and
-    the slope by which a wrong estimated age is corrected.
+    `vary` prepares the face with a change and the share of it. The age curve of the plain face is
+    measured once. It gives each look its first strength, and the slope by which a wrong estimated
+    age is corrected.
     """
     plain = Looker(
         editor.required_ager(), editor.age_network, editor.likeness, [face], lambda: [None]
     )
     curve = plain.trace(least=LEAST_AGED, looks=POINTS)
     start = _starts(plain, curve, asked)
-    faces, shares, likeness = _vary(editor, face, changes, start)
+    faces, shares, likeness = _vary(editor, face, changes, start, vary)
     strengths, slopes = start, _slopes(curve, start)
-    images, ages = _render(editor, faces, strengths)
+    ages = _read(editor, faces, strengths)[1]
     for _ in range(ROUNDS):
         todo = ((ages - asked).abs() > CLOSE).nonzero().flatten()
         missing = (asked - ages)[todo].clamp(-MOST_STEP, MOST_STEP)
@@ -64,28 +76,34 @@ def settle(editor: Editor, face: PreparedFace, changes: Tensor, asked: Tensor) -
         todo, tried = (part[tried != strengths[todo]] for part in (todo, tried))
         if not len(todo):
             break
-        shown, read = _render(editor, [faces[i] for i in todo.tolist()], tried)
+        read = _read(editor, [faces[i] for i in todo.tolist()], tried)[1]
         nearer = (read - asked[todo]).abs() < (ages - asked)[todo].abs()
         slopes[todo[~nearer]] *= 2  # too far: half the step next time
         better = todo[nearer]
-        images[better], ages[better], strengths[better] = shown[nearer], read[nearer], tried[nearer]
-    return Looks(images, strengths, ages, shares, likeness)
+        ages[better], strengths[better] = read[nearer], tried[nearer]
+    pictures = [_show(editor, *one) for one in zip(faces, strengths.split(1), strict=True)]
+    return Looks(pictures, faces, strengths, ages, shares, likeness)
 
 
 @torch.no_grad()
-def _render(editor: Editor, faces: list[PreparedFace], strengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Render faces, each at its strength, and estimate their ages."""
-    pictures, ages = [], []
+def _read(editor: Editor, faces: list[PreparedFace], strengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Render faces, each at its strength, in the age network's square, and estimate their ages."""
+    squares, ages = [], []
     for face, strength in zip(faces, strengths.split(1), strict=True):
         change = change_by(editor.required_ager(), face, strength)
-        pictures.append(apply_change(face.picture, change))
-        square = _square(face.view, pictures[-1])
-        ages.append(editor.age_network.read(square)[0].cpu())
-    return torch.cat(pictures), torch.cat(ages)
+        squares.append(preview(face.view, face.picture, change, face.paste))
+        ages.append(read_ages(editor.age_network, squares[-1])[0].cpu())
+    return torch.cat(squares), torch.cat(ages)
 
 
-def _square(view: FaceView, pictures: Tensor) -> Tensor:
-    return to_age_square(view, pictures).clamp(-1, 1)
+@torch.no_grad()
+def _show(editor: Editor, face: PreparedFace, strength: Tensor) -> np.ndarray:
+    """Render a face at full size, `[H, W, 3]` uint8."""
+    change = change_by(editor.required_ager(), face, strength)
+    if face.paste == "none":
+        return to_array(apply_change(face.picture, change))[0]
+    assert face.pixels is not None, "a face without its picture"
+    return render_photo(face.pixels, [face.layer(change)])
 
 
 def _starts(plain: Looker, curve: AgeCurve, asked: Tensor) -> Tensor:
@@ -108,7 +126,11 @@ def _slopes(curve: AgeCurve, strengths: Tensor) -> Tensor:
 
 
 def _vary(
-    editor: Editor, face: PreparedFace, changes: Tensor, strengths: Tensor
+    editor: Editor,
+    face: PreparedFace,
+    changes: Tensor,
+    strengths: Tensor,
+    vary: Callable[[Tensor, float], PreparedFace],
 ) -> tuple[list[PreparedFace], Tensor, Tensor]:
     """Apply the largest share of each change that keeps the identity: faces, shares, likeness.
 
@@ -119,13 +141,13 @@ def _vary(
     todo = changes.flatten(1).any(1).nonzero().flatten().tolist()
     if not todo:
         return faces, shares, likeness
-    plain = dict(zip(todo, _render(editor, [face] * len(todo), strengths[todo])[0], strict=True))
+    plain = dict(zip(todo, _read(editor, [face] * len(todo), strengths[todo])[0], strict=True))
     for share in SHARES:
         for i in todo:
-            faces[i] = face.with_code(face.ws + share * changes[i : i + 1].to(face.ws))
-        images = _render(editor, [faces[i] for i in todo], strengths[todo])[0]
-        for i, image in zip(todo, images, strict=True):
-            shares[i], likeness[i] = share, _likeness(editor, face.view, image, plain[i])
+            faces[i] = vary(changes[i : i + 1], share)
+        squares = _read(editor, [faces[i] for i in todo], strengths[todo])[0]
+        for i, square in zip(todo, squares, strict=True):
+            shares[i], likeness[i] = share, _likeness(editor, square, plain[i])
         todo = [i for i in todo if likeness[i] < LEAST_CHANGED]
         if not todo:
             break
@@ -133,7 +155,7 @@ def _vary(
 
 
 @torch.no_grad()
-def _likeness(editor: Editor, view: FaceView, image: Tensor, plain: Tensor) -> float:
+def _likeness(editor: Editor, square: Tensor, plain: Tensor) -> float:
     measure = editor.likeness
-    described = [measure.describe(_square(view, one[None])) for one in (image, plain)]
+    described = [measure.describe(one[None]) for one in (square, plain)]
     return float(measure(*described)[0])

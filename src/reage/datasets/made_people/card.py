@@ -59,7 +59,19 @@ def dataset_card(name: str, options: SynthesisOptions, figures: Mapping[str, Any
             f"Distances by {figures['recogniser']}; `accuracy` with the thresholds of the other "
             "folds, as LFW has it.",
             "",
-            *_identity(figures["identity"]),
+            *_identity(figures["identity"], figures["people"]),
+            "",
+            "## Do they stay women and men?",
+            _sex(figures["sex"]),
+            "",
+            "## What remains",
+            "The generator is small: pictures are its 128 or so pixels, enlarged, with old skin's "
+            "lines drawn at full size; young faces are soft, and few show hair or ears whole. Hair "
+            "and brows keep their colour at every age. Faces that read as younger than 16 or older "
+            "than 45, or neither clearly as a woman nor as a man, were not taken. Sex is what a "
+            "network reads, not what anybody is."
+            if figures["sex"]["pictures"]
+            else "",
             "",
             "## Are its ages right?",
             f"Years between `age` and `apparent_age`, and how many are within {REACHED:g}. The "
@@ -84,9 +96,22 @@ def _settings(options: SynthesisOptions) -> str:
     return ", ".join(f"{name} {getattr(options, name)}" for name in names)
 
 
-def _identity(lists: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _sex(found: Mapping[str, Any]) -> str:
+    if found["kept"] is None:
+        return "No picture shows a grown-up."
+    return (
+        f"{found['kept']:.1%} of the {found['pictures']} pictures from 20 years on read as the sex "
+        "that most of the person's pictures read as."
+    )
+
+
+def _identity(lists: Mapping[str, Mapping[str, Any]], people: int) -> list[str]:
     head = ("list", "pairs", "same", "different", "AUC", "equal error", "accuracy")
     lines = []
+    if any(found["auc"] is None for found in lists.values()):
+        rows = [(f"`{file}`", found["pairs"]) for file, found in lists.items()]
+        return [f"{people} people are too few for rates; from 50 on they stand here.", "",
+                *_table(("list", "pairs"), rows)]  # fmt: skip
     for file, found in lists.items():
         same, other = (f"{found[k]['mean']:.2f} ± {found[k]['deviation']:.2f}"
                        for k in ("same", "different"))  # fmt: skip

@@ -9,8 +9,9 @@ import numpy as np
 
 from reage.datasets.made_people.pair_lists import Fold, Pair
 
-__all__ = ["age_errors", "area_under_curve", "equal_error", "separability"]
+__all__ = ["age_errors", "area_under_curve", "equal_error", "separability", "sex_kept"]
 
+GROWN_UP = 20.0  # years: below it the sex network is no better than chance on many faces
 REACHED = 5.0  # years from the asked age: the age network's own mean error
 
 
@@ -58,6 +59,17 @@ def age_errors(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     by_age = {f"{age:g}": _age_figures([r for r in rows if r["age"] == age]) for age in ages}
     plain = [row for row in rows if row["condition"] == 0]
     return {"all": _age_figures(rows), "plain": _age_figures(plain), "by_age": by_age}
+
+
+def sex_kept(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the share of grown-up pictures that read as the sex of most of the person's."""
+    people: dict[str, list[bool]] = {}
+    for row in rows:
+        if row["age"] >= GROWN_UP:
+            people.setdefault(row["person"], []).append(row["male"] > 0.5)
+    kept = [max(sum(read), len(read) - sum(read)) for read in people.values()]
+    count = sum(map(len, people.values()))
+    return {"pictures": count, "kept": round(sum(kept) / count, 3) if count else None}
 
 
 def _age_figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from reage.models.registry import find_model
 
 __all__ = ["SynthesisOptions", "derive_seed"]
 
-FORMAT = 2  # of what the work folder holds, and of how people are made
+FORMAT = 3  # of what the work folder holds, and of how people are made
 
 
 @dataclass(frozen=True)

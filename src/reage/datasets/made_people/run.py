@@ -13,7 +13,7 @@ import numpy as np
 
 from reage.datasets.made_people.card import dataset_card
 from reage.datasets.made_people.journal import Journal
-from reage.datasets.made_people.measurements import age_errors, separability
+from reage.datasets.made_people.measurements import age_errors, separability, sex_kept
 from reage.datasets.made_people.options import SynthesisOptions, derive_seed
 from reage.datasets.made_people.pair_lists import (
     Fold,
@@ -33,8 +33,9 @@ from reage.jobs.ray_cluster import check_ray, distribute, keep_cluster
 
 __all__ = ["SynthesisReport", "synthesize"]
 
+LEAST_PEOPLE = 50  # for rates of mistaken pairs: of fewer, chance decides
 MOST_DRAWS = 30  # a person of the dataset, before the model is taken to have no more
-EXTRA = ("condition", "number", "fold", "seed")  # columns that a prepared dataset has not
+EXTRA = ("condition", "number", "fold", "seed", "male")  # columns that a prepared dataset has not
 Work = Callable[[Sequence[int | Person]], Iterator[Drawn | Made]]
 Progress = Callable[[str, int, int], None]
 
@@ -163,7 +164,8 @@ def _write(
         "pictures": len(rows),
         "drawn": last + 1,
         "recogniser": NAMES[options.recogniser],
-        "identity": {file: separability(folds, vectors) for file, folds in lists.items()},
+        "identity": {file: _apart(folds, vectors, len(people)) for file, folds in lists.items()},
+        "sex": sex_kept(rows),
         "age": age_errors(rows),
     }
     text = json.dumps(figures, indent=1) + "\n"
@@ -173,6 +175,14 @@ def _write(
     write_index(ready / f"{name}.csv", rows, (*COLUMNS, *EXTRA))
     files = tuple(move_all(ready, journal.output))
     return SynthesisReport(len(people), len(rows), last + 1, figures, files)
+
+
+def _apart(folds: Sequence[Fold], vectors: np.ndarray, people: int) -> dict[str, Any]:
+    """Measure how well people can be told apart; few people allow no rates."""
+    found = separability(folds, vectors)
+    if people >= LEAST_PEOPLE:
+        return found
+    return found | dict.fromkeys(("auc", "equal_error", "threshold", "accuracy"))
 
 
 def _gather(
