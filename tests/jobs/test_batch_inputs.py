@@ -57,7 +57,7 @@ def mixed(tmp_path: Path) -> Path:
 
 
 LEFT_OUT = (
-    "6 files left out: 1 ZIPs in it (extract them), 1 hidden, 1 linked folders, 1 of other kinds, "
+    "6 files left out: 1 ZIP in it (extract first), 1 hidden, 1 linked folder, 1 of other kinds, "
     "2 videos (see reage video)"
 )
 
@@ -78,13 +78,13 @@ def test_a_zip_tells_the_same(mixed: Path, tmp_path: Path):
     found = find_items(str(archive))
     assert [item.key for item in found.items] == ["IMG_0001", "a.jpg", "scan.dat"]
     assert found.notice == LEFT_OUT.replace("6 files", "4 files").replace(
-        "1 linked folders, ", ""
-    ).replace("2 videos", "1 videos")
+        "1 linked folder, ", ""
+    ).replace("2 videos", "1 video")
 
 
 def test_a_folder_without_photos_says_what_is_there(tmp_path: Path):
     (tmp_path / "film.mp4").write_bytes(MP4)
-    with pytest.raises(ImageError, match="1 file left out: 1 videos"):
+    with pytest.raises(ImageError, match="1 file left out: 1 video"):
         find_items(str(tmp_path))
 
 
@@ -195,7 +195,7 @@ def test_what_reage_made_is_not_aged_again(tmp_path: Path, monkeypatch: pytest.M
         for place in (Path("out"), tmp_path / "out", Path("other/../out")):
             found = find_items(source, None, place)
             assert [item.key for item in found.items] == ["ada.jpg", "village-age12.jpg"]
-            assert found.notice == "4 files left out: 1 folders of other batches, 3 made by reage"
+            assert found.notice == "4 files left out: 1 folder of other batches, 3 made by reage"
     found = find_items("**/*.jpg", None, Path("out"))
     assert [item.key for item in found.items] == ["ada.jpg", "other/bea.jpg", "village-age12.jpg"]
     assert find_items("ada-age70.jpg").items, "a photo that is named is taken"

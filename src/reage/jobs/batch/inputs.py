@@ -36,9 +36,10 @@ MAX_MEMBER = 1 << 30  # bytes of one photo in a ZIP
 # What the standard library raises for archives that are damaged, or packed in a way it lacks.
 DAMAGED_ZIP = (OSError, ValueError, KeyError, IndexError, EOFError, RuntimeError,
                zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)  # fmt: skip
-VIDEOS, ZIPS = "videos (see reage video)", "ZIPs in it (extract them)"
+VIDEOS, ZIPS = "videos (see reage video)", "ZIPs in it (extract first)"
 HIDDEN, LINKS, LOCKED = "hidden", "linked folders", "folders that may not be read"
 MADE, BATCHES = "made by reage", "folders of other batches"
+_PLURAL = re.compile(r"(?:(?<=file)|(?<=video)|(?<=ZIP)|(?<=folder)|(?<=one))s\b")
 NAMED = re.compile(r"-ages?([0-9.=-]|$)")  # how reage names what it makes of a photo
 TWINS, OTHERS = "further ones of the same name", "of other kinds"
 
@@ -54,8 +55,12 @@ class Found:
     def notice(self) -> str | None:
         """One line of what is left out."""
         count = self.left_out.total()
-        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(self.left_out.items()))
-        return f"{count} {'file' if count == 1 else 'files'} left out: {kinds}" if count else None
+        kinds = ", ".join(_counted(kind, number) for kind, number in sorted(self.left_out.items()))
+        return f"{_counted('files', count)} left out: {kinds}" if count else None
+
+
+def _counted(kind: str, number: int) -> str:
+    return f"{number} {kind if number != 1 else _PLURAL.sub('', kind)}"
 
 
 def find_items(source: str, listed: Path | None = None, leave_out: Path | None = None) -> Found:
