@@ -12,7 +12,20 @@ import pytest
 
 from reage import files
 from reage.errors import ImageError, ModelError
-from reage.files import check_place, name_errors, new_file, new_folder, publish, sweep, write_file
+from reage.files import (
+    absence,
+    check_place,
+    name_errors,
+    new_file,
+    new_folder,
+    open_file,
+    place_for_files,
+    publish,
+    read_file,
+    sweep,
+    write_file,
+    write_together,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -166,3 +179,63 @@ def test_others_files_are_not_swept(tmp_path: Path):
         (tmp_path / name).write_bytes(b"")
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_why_there_is_no_file(tmp_path: Path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
+    for name, said in (
+        ("loop", "is a link that leads nowhere"), ("pipe", "is a device or pipe"),
+        (".", "is a folder"), ("absent", "does not exist"), ("x" * 5000, "does not exist"),
+        ("nul\0l", "does not exist"),
+    ):  # fmt: skip
+        assert absence(tmp_path / name) == said
+
+
+def test_files_that_are_none_are_never_read(tmp_path: Path):
+    """A pipe without a writer, and a device without an end, hang a reader for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_bytes(b"old")
+    for place in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(OSError, match=r"device or pipe|directory"):
+            read_file(place)
+    assert read_file(tmp_path / "file") == b"old"
+    with open_file(tmp_path / "file", encoding="utf-8") as file:
+        assert file.read() == "old"
+    with pytest.raises(ImageError, match="device or pipe"):
+        check_place(tmp_path / "pipe", overwrite=True)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_files_written_together_are_all_there_or_none(tmp_path: Path, number: int):
+    (tmp_path / "0").write_bytes(b"old")
+
+    def write_some() -> None:
+        with write_together() as write:
+            for name in range(number):
+                write(tmp_path / str(name), b"new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_some()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"0": b"old"}
+    with write_together() as write:
+        for name in range(3):
+            write(tmp_path / str(name), b"new")
+    assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"new"] * 3
+
+
+def test_a_folder_made_for_nothing_goes_again(tmp_path: Path):
+    with pytest.raises(ImageError), place_for_files(tmp_path / "a" / "b"):
+        raise ImageError("no face")
+    assert not any(tmp_path.iterdir())
+
+    def work() -> None:
+        with place_for_files(tmp_path / "a" / "b"):
+            (tmp_path / "a" / "mine").write_bytes(b"")
+            raise ImageError("no face")
+
+    with pytest.raises(ImageError):
+        work()
+    assert (tmp_path / "a" / "mine").exists()
+    assert not (tmp_path / "a" / "b").exists()

@@ -21,6 +21,7 @@ from reage.errors import ImageError, ReageError
 
 __all__ = [
     "Writer",
+    "absence",
     "check_place",
     "name_errors",
     "new_file",
@@ -69,6 +70,15 @@ def _open_regular(name: str, flags: int) -> int:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
     raise OSError(errno.EINVAL, "it is a device or pipe: copy it to a file first", name)
+
+
+def absence(path: Path) -> str:
+    """Say why there is no file to read under a name."""
+    if os.path.isdir(path):  # which, unlike a Path's, raises for no name
+        return "is a folder"
+    if os.path.exists(path):
+        return "is a device or pipe"
+    return "is a link that leads nowhere" if os.path.lexists(path) else "does not exist"
 
 
 def check_place(target: Path, overwrite: bool) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from reage.agers.direction import SPACES, Direction, check_vector
 from reage.agers.foreign_directions import read_foreign_direction
 from reage.errors import LatentError, ModelError
+from reage.files import absence
 from reage.inversion.latent_files import split_choice
 from reage.models.facts import Facts
 from reage.models.files import is_file, load_tensors, save_tensors
@@ -38,7 +39,7 @@ def load_direction(path: Path) -> Direction:
     """
     file, choice = split_choice(path)
     if not is_file(file):
-        raise LatentError(f"{file!s:.200} does not exist; give a direction file")
+        raise LatentError(f"{file!s:.200} {absence(file)}; give a direction file")
     if file.suffix == ".safetensors":
         return _read_own(file)
     return read_foreign_direction(file, choice)

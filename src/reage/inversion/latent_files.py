@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from reage.errors import LatentError, ModelError
+from reage.files import absence
 from reage.inversion.numpy_files import is_pickled, read_npy, read_npz
 from reage.models.facts import Facts
 from reage.models.files import is_file, load_tensors, save_tensors, write_file
@@ -118,7 +119,7 @@ def read_latents(
     Raises LatentError.
     """
     if not is_file(path):
-        raise LatentError(f"{path!s:.200} does not exist; give a file of latent codes")
+        raise LatentError(f"{path!s:.200} {absence(path)}; give a file of latent codes")
     if path.suffix == ".safetensors":
         return _pick_code(_read_own(path, num_ws, w_dim), choice, path)
     content = read_content(path)

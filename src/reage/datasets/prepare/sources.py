@@ -13,7 +13,7 @@ from pathlib import Path
 from reage.datasets.prepare.labels import Labels, parse_labels
 from reage.datasets.prepare.names import PICTURE_SUFFIXES
 from reage.errors import ImageError
-from reage.files import open_file
+from reage.files import absence, open_file
 
 __all__ = ["Picture", "list_pictures", "read_picture", "read_side_labels"]
 
@@ -116,7 +116,7 @@ def _in_tar(path: Path) -> Iterator[Picture]:
 
 def _check_tar(path: Path) -> None:
     if not path.is_file():
-        raise ImageError(f"{path} does not exist; give folders of pictures or tar files")
+        raise ImageError(f"{path} {absence(path)}; give folders of pictures or tar files")
     with path.open("rb") as file:
         head = file.read(8)
     if head.startswith(_GZIP_AND_OTHERS):

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from reage.errors import ImageError, ReageError, UsageError
-from reage.files import open_file, read_file, real_path
+from reage.files import absence, open_file, read_file, real_path
 from reage.images import read_mark
 from reage.images.encoding import can_write_heif
 from reage.images.sources import HEAD, other_kind, picture_format
@@ -81,7 +81,7 @@ def find_items(source: str, listed: Path | None = None, leave_out: Path | None =
     elif any(sign in source for sign in MAGIC):
         items = _known(_in_glob(source, leave_out), found)
     else:
-        raise ImageError(f"{source} does not exist: give a folder, a ZIP, a photo or a glob")
+        raise ImageError(f"{source} {absence(path)}: give a folder, a ZIP, a photo or a glob")
     if listed is not None:
         chosen = _pick_listed(listed, path, items)
         found.left_out.clear()  # the list says what is wanted
