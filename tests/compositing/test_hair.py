@@ -12,7 +12,14 @@ from PIL import Image
 
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.facial import LOWER
-from reage.compositing.hair.greying import grey_crop, grey_hair, grey_share, turned_grey
+from reage.compositing.hair.greying import (
+    colour_share,
+    grey_crop,
+    grey_hair,
+    grey_share,
+    grey_shares,
+    turned,
+)
 from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
 from reage.compositing.hair.regions import BROWS, OUTLINE, SKIN, box_mean, filled, sized
 from reage.compositing.hair.segmentation import WINDOWS, Hair, Window, faces_beside, find_hair
@@ -237,7 +244,25 @@ class TestHeads:
     def test_grey_hair_has_no_colour_to_lose(self, finders: HairFinders, name: str):
         photo, face = shared_portrait(f"portraits/{name}.jpg")
         found = hair_in(photo, face, finders)
-        assert found is None or scalp_of(photo, face, found).max() < 0.2
+        assert found is not None
+        scalp = scalp_of(photo, face, found) > 0.9
+        light = {}
+        for amount in (0.0, 0.95, -1.0):
+            changed = photo.copy()
+            grey_hair(changed, found, amount)
+            square = crop_face(changed, face_quad(face, 1.5, 0.5), 256).image
+            light[amount] = square[: len(scalp)].mean(-1)[scalp]
+        assert np.abs(light[0.95] - light[0.0]).mean() < 1
+        assert light[-1.0].mean() < 0.5 * light[0.0].mean()  # but it gets its colour back
+        assert np.corrcoef(light[-1.0], light[0.0])[0, 1] > 0.5  # and keeps its strands
+
+    def test_grey_hair_gets_the_colour_that_is_asked_for(self, finders: HairFinders):
+        photo, face = shared_portrait("portraits/synthetic/female-55.jpg")
+        found = {
+            c: hair_in(photo, face, replace(finders, colour=c)) for c in (None, "black", "red")
+        }
+        red = {c: hair.young[0] for c, hair in found.items() if hair is not None}
+        assert red["red"] > 1.3 > red["black"] == red[None]  # black is what the skin says
 
     @pytest.mark.parametrize(
         "name", ["london/044_03", "synthetic/male-30", "synthetic/male-82", "synthetic/female-35"]
@@ -314,6 +339,13 @@ class TestGreying:
             0.27, abs=0.03
         )
         assert grey_share(50, 70) < grey_share(20, 70)  # of what is left, less
+
+    def test_how_much_grey_hair_gets_its_colour_back(self):
+        assert colour_share(70, 80) == colour_share(30, 5) == 0  # pale hair of the young is blond
+        assert colour_share(70, 20) == 1
+        shares = [colour_share(75, age) for age in range(75, 25, -5)]
+        assert shares == sorted(shares) and shares[0] == 0
+        assert grey_shares(70, [80, 20, 60, 70], [1, -5, 1, 0])[1:] == (-1.0, 0.0, 0.0)
 
     def test_it_goes_on_evenly(self, astronaut: np.ndarray, hair: Hair):
         """No ten years between 40 and 90 turn more than twice as much grey as the mean of them."""
@@ -454,15 +486,17 @@ class TestLight:
         one = np.ones_like(light)
         around = box_mean(light, 9).astype(np.float32)
         shading = (around / around.mean()) ** 0.45
-        layers = 0 * one, one, around, shading, 0.5 * one, one
+        layers = 0 * one, one, around, shading, 0.5 * one, one, 0 * one
         spread = float((light - around).std())
-        hair = Hair(np.zeros((4, 2)), WINDOWS[0], *layers, np.ones(3), 0.1, spread, 0.6)
+        hair = Hair(
+            np.zeros((4, 2)), WINDOWS[0], *layers, np.ones(3), 0.1, spread, 0.6, np.ones(3), 0.1
+        )
 
         def patchiness(picture: np.ndarray) -> float:
             return float(box_mean(picture, 4).std() / picture.mean())
 
         for amount, most in ((0.3, 1.7), (0.5, 1.3)):
-            share, shown = turned_grey(light, hair, hair.layers, amount)
+            share, shown, _ = turned(light, hair, hair.layers, amount)
             assert patchiness(light + share * (shown - light)) < most * patchiness(light)
 
     def test_hair_in_the_shadow_gets_no_lighter_than_skin_there(

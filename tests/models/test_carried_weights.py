@@ -13,7 +13,7 @@ from reage.faces import landmarker
 from reage.models import pretrained
 
 ASSETS = pretrained.ASSETS
-FOLDERS = [ASSETS / name for name in ("dlib", "efficientnet", "mediapipe")]
+FOLDERS = [ASSETS / name for name in ("age", "dlib", "efficientnet", "mediapipe")]
 LARGEST = 60_000_000  # bytes of all assets, so of the wheel
 
 

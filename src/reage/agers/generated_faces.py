@@ -14,7 +14,7 @@ from reage.faces.squares import FaceCrop
 from reage.images import to_array, to_tensor
 from reage.inversion.projection import Inversion
 from reage.inversion.space import LatentSpace
-from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.age_reader import AgeReader
 
 __all__ = ["face_of_code"]
 
@@ -24,7 +24,7 @@ def face_of_code(
     ws: Tensor,
     image: Tensor,
     face: Face,
-    age_network: AgeNetwork,
+    age_network: AgeReader,
     paste: PasteMode = "none",
 ) -> PreparedFace:
     """Prepare the face of a code `[1, num_ws, w_dim]`, which is its picture's exact inversion.

@@ -10,7 +10,7 @@ from PIL import Image
 from reage.compositing.bands import enlarge_rows, rotate_layer
 from reage.compositing.change import SkinDetail
 from reage.compositing.detail_transfer import TONE, LaidSkin, limited_detail
-from reage.compositing.hair.greying import COLOUR, TINT, turned_grey
+from reage.compositing.hair.greying import COLOUR, turned
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.paste import add_relief, scale_detail
 from reage.compositing.planes import Planes, add_layer, multiply_region, rgb_to_ycc, warp_planes
@@ -85,7 +85,7 @@ def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
     x0, y0 = x0 // across * across, y0 // down * down
     x1, y1 = -(-x1 // across) * across, -(-y1 // down) * down
     width, height = x1 - x0, y1 - y0
-    if amount <= 0 or min(width, height) <= 0:
+    if amount == 0 or min(width, height) <= 0:
         return
     region = (x0, y0, x1, y1)
     layers = [
@@ -96,12 +96,12 @@ def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:
     start, span = np.float32(start) * planes.unit, np.float32(span) * planes.unit
     target = luma[y0:y1, x0:x1]
     light = (target - start) / span
-    share, shown = turned_grey(light, hair, layers, amount)
+    share, shown, colour = turned(light, hair, layers, amount)
     light += share * (shown - light)
     highest = np.iinfo(luma.dtype).max
     np.copyto(target, np.clip(np.rint(start + span * light), 0, highest), casting="unsafe")
     fading, after = _shrink(share, planes), _shrink(light, planes)
-    white = (fading * after)[..., None] * (hair.white * (1 + TINT) - 1)
+    white = (fading * after)[..., None] * (colour - 1)
     for plane, added in zip(colours, _colours_of(planes, white), strict=True):
         part = plane[y0 // down : y1 // down, x0 // across : x1 // across]
         grey = 128 * planes.unit - part.astype(np.float32)

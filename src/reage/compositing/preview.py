@@ -75,7 +75,7 @@ def _grey_hair(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor
     """Turn hair grey in the age network's square `[1 or N, 3, 128, 128]`."""
     if greying is None or not any(greying.shares):
         return shown
-    some = [i for i, share in enumerate(greying.shares) if share > 0]
+    some = [i for i, share in enumerate(greying.shares) if share]
     pictures = shown.expand(len(greying.shares), -1, -1, -1).clone()
     colours = (pictures[some].permute(0, 2, 3, 1).float().cpu().numpy() + 1) / 2
     shares = [greying.shares[i] for i in some]

@@ -22,7 +22,7 @@ from reage.faces.squares import FaceCrop, crop_face, eye_mask, face_mask, face_q
 from reage.images import to_array, to_tensor
 from reage.models.checkpoints import Alignment
 from reage.models.pretrained import load_occlusion
-from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.age_reader import AgeReader
 
 __all__ = [
     "AGE_ALIGNMENT",
@@ -111,7 +111,7 @@ def view_face(
     number: int,
     alignment: Alignment,
     resolution: int,
-    age_network: AgeNetwork,
+    age_network: AgeReader,
 ) -> FaceView:
     """Crop a face from a photo `[H, W, 3]` for both networks, and estimate its age."""
     crop = view_crop(rgb, face, alignment, resolution)
@@ -141,15 +141,16 @@ def fit_tone(rgb: np.ndarray, face: Face) -> Tone | None:
 
 
 @torch.no_grad()
-def read_age(network: AgeNetwork, image: Tensor) -> AgeReading:
+def read_age(network: AgeReader, image: Tensor) -> AgeReading:
     """Read the apparent age of one picture `[1, 3, H, W]` of the age network's square."""
-    age, spread = read_ages(network, image)
-    return AgeReading(float(age[0]), float(spread[0]))
+    first, second = network.read_each(_without_tone(image))[:, 0].tolist()
+    age = (first + second) / 2
+    return AgeReading(age, float(network.error(torch.tensor([age]))), (first, second))
 
 
 @torch.no_grad()
-def read_ages(network: AgeNetwork, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Read ages and their standard deviations `[N]` in pictures `[N, 3, H, W]`, as `read_age`.
+def read_ages(network: AgeReader, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Read ages and their errors `[N]`, years, in pictures `[N, 3, H, W]`, as `read_age`.
 
     Faces of a single tone are read in the same colours, whatever the tone.
     """

@@ -8,6 +8,7 @@ from pathlib import Path
 from reage.agers.base import Ager
 from reage.agers.finder import AgerSource, find_ager
 from reage.agers.fran import load_fran
+from reage.compositing.hair.colours import HAIR_COLOURS
 from reage.devices import choose_device, choose_dtype
 from reage.editor.editor import Editor
 from reage.errors import UsageError
@@ -31,6 +32,7 @@ def load(
     direction: str | Path | None = None,
     vgg16: Path | None = None,
     grey_hair: bool = True,
+    hair_color: str | None = None,
     fine_skin: bool = True,
 ) -> Editor:
     """Load an editor: a model by name, folder or file, and its ager.
@@ -38,9 +40,14 @@ def load(
     `ager` is an object of the protocol `reage.agers.base.Ager`, or a file: a direction, an ager of
     codes or of photos, or "sefa:N"; `direction` is another name for it. Without one, the model's
     own is used. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; without
-    `grey_hair` hair keeps its colour, without `fine_skin` no wrinkles are added or removed at
-    the photo's full size. Raises ModelError, LatentError or UsageError.
+    `grey_hair` hair keeps its colour. `hair_color` is that of grey hair in a younger face: a name
+    of `reage.compositing.hair.colours.HAIR_COLOURS`; None: guess. Without `fine_skin` no wrinkles
+    are added or removed at the photo's full size. Raises ModelError, LatentError or UsageError.
     """
+    if hair_color is not None and hair_color not in HAIR_COLOURS:
+        raise UsageError(
+            f"hair color {hair_color!r} is not known; choose {', '.join(HAIR_COLOURS)}"
+        )
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
     given = direction if ager is None else ager
@@ -48,7 +55,9 @@ def load(
     if is_pixel_ager(path):
         if given is not None:
             raise UsageError(f"{path} is an ager itself; leave out the direction")
-        return Editor(load_fran(path, place, dtype), None, None, dtype, place, grey_hair)
+        return Editor(
+            load_fran(path, place, dtype), None, None, dtype, place, grey_hair, hair_color
+        )
 
     @cache
     def latents() -> LatentSpace:
@@ -62,4 +71,4 @@ def load(
     found = find_ager(source, given) if given is None or isinstance(given, str | Path) else given
     if not isinstance(found, Ager | None):
         raise UsageError(f"{found!r} is not an ager: see reage.agers.base.Ager")
-    return Editor(found, config, latents, dtype, place, grey_hair)
+    return Editor(found, config, latents, dtype, place, grey_hair, hair_color)

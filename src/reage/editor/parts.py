@@ -25,8 +25,8 @@ from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
 from reage.models.files import fingerprint_of
 from reage.models.hair_segmentation import HairFinder
-from reage.models.pretrained import load_age_network, load_likeness, load_occlusion
-from reage.networks.judges.age import AgeNetwork
+from reage.models.pretrained import load_age_reader, load_likeness, load_occlusion
+from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.likeness import FeatureLikeness
 
 __all__ = ["Parts"]
@@ -42,6 +42,7 @@ class Parts:
     dtype: torch.dtype = torch.float32  # of the networks' maps
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     grey_hair: bool = True  # whether hair turns grey where the ager leaves that to the editor
+    hair_color: str | None = None  # that grey hair gets back in a younger face; None: guess
 
     @cached_property
     def detector(self) -> FaceDetector:
@@ -51,12 +52,12 @@ class Parts:
     @cached_property
     def hair_finders(self) -> HairFinders:
         """Say which pixels show a person, and which hair."""
-        return HairFinders(PersonFinder(), HairFinder(self.device))
+        return HairFinders(PersonFinder(), HairFinder(self.device), self.hair_color)
 
     @cached_property
-    def age_network(self) -> AgeNetwork:
+    def age_network(self) -> AgeReader:
         """Reads apparent ages."""
-        return load_age_network().to(self.device)
+        return load_age_reader().to(self.device)
 
     @cached_property
     def likeness(self) -> FeatureLikeness:
@@ -94,7 +95,7 @@ class Parts:
             parts += [render.RECIPE, fingerprint_of(dict(load_occlusion().own_state()))]
         if self.greys(ager, paste, hair):
             parts += [
-                greying.RECIPE,
+                greying.RECIPE + (self.hair_color or ""),
                 self.hair_finders.person.sha256,
                 self.hair_finders.hair.sha256,
             ]

@@ -22,8 +22,8 @@ from reage.faces.face import Face
 from reage.faces.squares import crop_face, face_quad
 from reage.images import to_tensor
 from reage.models.checkpoints import Alignment
-from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
-from reage.networks.judges.age import AgeNetwork
+from reage.models.pretrained import load_age_reader, load_efficientnet, load_gender_network
+from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.dex_age import DexAge
 from reage.networks.judges.gender import GenderNetwork
 from reage.networks.judges.xception_age import XceptionAge
@@ -45,7 +45,7 @@ class Judges:
     """The networks that rate a picture."""
 
     detector: FaceDetector
-    age: AgeNetwork  # the network that steers the edits
+    age: AgeReader  # the network that steers the edits
     gender: GenderNetwork
     second: SecondAge | None
     recogniser: FaceRecogniser | None
@@ -117,7 +117,7 @@ def load_judges(
     place = editor.device
     if second is not None:
         second.network.to(place)
-    networks = (load_age_network().to(place), load_gender_network().to(place))
+    networks = (load_age_reader().to(place), load_gender_network().to(place))
     return Judges(editor.detector, *networks, second, recogniser, tuple(missing))
 
 

@@ -15,6 +15,8 @@ from reage.models.files import load_tensors
 from reage.models.loading import load_strictly
 from reage.models.pickles.files import load_all, read_torch_file, refuse_code, state_dict_of
 from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.age_features import AgeFeatures
+from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.efficientnet import EfficientNetLite0
 from reage.networks.judges.gender import GenderNetwork
 from reage.networks.judges.likeness import FeatureLikeness
@@ -23,6 +25,7 @@ from reage.networks.occlusion import OcclusionNetwork
 
 __all__ = [
     "load_age_network",
+    "load_age_reader",
     "load_efficientnet",
     "load_gender_network",
     "load_likeness",
@@ -42,6 +45,13 @@ VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
 def load_age_network() -> AgeNetwork:
     """Load dlib-models' apparent-age network; frozen, float32."""
     return _load_asset(AgeNetwork(), "dlib/age.safetensors")
+
+
+@cache
+def load_age_reader() -> AgeReader:
+    """Load the mean of two apparent-age networks; frozen, float32."""
+    second = _load_asset(AgeFeatures(), "age/features.safetensors")
+    return _freeze(AgeReader(load_age_network(), load_efficientnet(), second))
 
 
 @cache

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from reage.faces.readings import AgeReading
+
 __all__ = ["AgeCurve", "Reached", "limit_in", "reach_age", "trace_curve"]
 
 # A fitted age counts as reached within this many years: half of the network's own error.
@@ -141,10 +143,11 @@ def reach_age(look: Look, curve: AgeCurve, asked: float, *, refinements: int = 3
     return Reached(best[0], best[1] + asked, asked, missed)
 
 
-def limit_in(goal: Reached, age: float) -> str | None:
-    """Return why a finished photo that reads `age` misses the target age; None: it does not."""
-    if goal.asked is not None and abs(age - goal.asked) <= TOLERANCE:
-        return None
+def limit_in(goal: Reached, reading: AgeReading) -> str | None:
+    """Return why a finished photo misses the target age by its reading; None: it does not."""
+    if goal.asked is not None and abs(reading.age - goal.asked) <= TOLERANCE:
+        low, high = min(reading.each, default=0), max(reading.each, default=0)
+        return None if reading.agrees else f"two age networks disagree: {low:.0f} and {high:.0f}"
     if goal.asked is None or goal.limit is not None:
         return goal.limit
     return "at the photo's full size it reads otherwise than in the search"

@@ -16,7 +16,7 @@ from reage.compositing.hair.greying import grey_shares
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.preview import preview, preview_flat
 from reage.compositing.view import read_ages
-from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import AgeCurve, trace_curve
 
@@ -32,7 +32,7 @@ class Looker:
     """Reads one person in one photo, or the mean over several good frames of a video."""
 
     ager: Ager
-    age_network: AgeNetwork
+    age_network: AgeReader
     likeness: FeatureLikeness
     faces: Sequence[PreparedFace]
     find_hair: Callable[[], Sequence[Hair | None]]  # of each face, where it is to turn grey
@@ -123,7 +123,7 @@ class Looker:
         changes = [change_by(self.ager, face, strengths) for face in self.faces]
         flats = [_flat(face, change) for face, change in zip(self.faces, changes, strict=True)]
         read = self._ages(changes, flats)
-        if not (strengths > 0).any() or not any(self._hair):
+        if not any(self._hair):
             return changes, flats, read
         # Half by the age read without that, half by the age that the ager was asked for. The first
         # alone keeps hair dark on faces that read too young, and they read young for it; the

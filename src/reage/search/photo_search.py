@@ -16,7 +16,7 @@ from reage.compositing.preview import preview
 from reage.compositing.render import render_photo
 from reage.compositing.view import crop_for_age, read_age
 from reage.images import Photo, photo_from_array, to_array, to_tensor
-from reage.networks.judges.age import AgeNetwork
+from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import AgeCurve, Reached, limit_in, reach_age
 from reage.search.looker import BATCH, Looker, change_by
@@ -37,7 +37,7 @@ class PhotoSearch:
     photo: Photo
     ager: Ager
     paste: PasteMode
-    age_network: AgeNetwork
+    age_network: AgeReader
     likeness: FeatureLikeness
     find_hair: Callable[[PreparedFace], Hair | None]  # finds the hair to turn grey
     of_age: bool = True  # strengths are decades; else a direction's own
@@ -130,7 +130,7 @@ class PhotoSearch:
             self._own_descriptions[number] = self.likeness.describe(crop)
         similar = self.likeness(self.likeness.describe(shown), self._own_descriptions[number])
         after = read_age(self.age_network, shown)
-        limit = limit_in(goal, after.age)
+        limit = limit_in(goal, after)
         return AgedFace(
             number=number,
             asked=goal.asked,

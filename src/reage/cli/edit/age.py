@@ -30,10 +30,10 @@ def _read(path: Path) -> None:
     with waiting(f"reading {name}"):
         from reage.editor.ages import read_ages
         from reage.faces.detection import FaceDetector
-        from reage.models.pretrained import load_age_network
+        from reage.models.pretrained import load_age_reader
 
         photo = open_photo(path)
-        faces = read_ages(photo, FaceDetector(), load_age_network())
+        faces = read_ages(photo, FaceDetector(), load_age_reader())
     if not faces:
         raise FaceError(f"no face found in {name}; use a picture where it is larger")
     emit({"photo": {"file": name}, "faces": [face.to_dict() for face in faces]})

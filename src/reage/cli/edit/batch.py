@@ -14,6 +14,7 @@ from reage.cli.shared.options import (
     dry_run_option,
     edit_paste_option,
     face_option,
+    hair_color_option,
     hair_option,
     model_options,
     no_mark_option,
@@ -51,6 +52,7 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @model_options
 @direction_option
 @hair_option
+@hair_color_option
 @seed_option
 @no_mark_option
 @json_option
@@ -118,6 +120,7 @@ def _task(options: dict[str, Any]) -> BatchTask:
         face=parse_face(options["face"]),
         mark=not options["no_mark"],
         grey_hair=options["hair"] == "grey",
+        hair_color=options["hair_color"],
         direction=None if direction is None else str(direction),
         lpips=None if lpips is None else str(lpips),
         **{name: options[name] for name in names},

@@ -17,6 +17,7 @@ from reage.cli.shared.options import (
     each_file,
     edit_paste_option,
     face_option,
+    hair_color_option,
     hair_option,
     model_options,
     no_mark_option,
@@ -46,6 +47,7 @@ from reage.errors import UsageError
 @model_options
 @direction_option
 @hair_option
+@hair_color_option
 @skin_option
 @shape_option
 @click.option("--strength", metavar="A:B:STEP", help="Move by strengths instead of to ages.")

@@ -11,6 +11,7 @@ import click
 
 from reage.cli.shared.options import (
     direction_option,
+    hair_color_option,
     hair_option,
     model_options,
     no_mark_option,
@@ -86,6 +87,7 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
 @model_options
 @direction_option
 @hair_option
+@hair_color_option
 @seed_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier output.")
 @no_mark_option

@@ -26,6 +26,7 @@ __all__ = [
     "each_file",
     "edit_paste_option",
     "face_option",
+    "hair_color_option",
     "hair_option",
     "keep_inputs",
     "lpips_option",
@@ -106,6 +107,11 @@ hair_option = click.option(
     default="grey",
     show_default=True,
     help="Whether hair turns grey with age or keeps its colour.",
+)
+hair_color_option = click.option(
+    "--hair-color",
+    type=click.Choice(["black", "dark-brown", "brown", "light-brown", "blond", "red"]),
+    help="Colour that grey hair gets back in a younger face  [default: by skin and brows].",
 )
 skin_option = click.option(
     "--skin",
@@ -220,6 +226,7 @@ def open_editor(options: Mapping[str, Any]) -> Editor:
             direction=options.get("direction"),  # not every command has one
             vgg16=options["lpips"],
             grey_hair=options.get("hair", "grey") == "grey",
+            hair_color=options.get("hair_color"),
         )
     ager = "no ager" if editor.ager is None else f"ager {editor.ager.name}"
     precision = str(editor.dtype).removeprefix("torch.")

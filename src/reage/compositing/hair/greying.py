@@ -17,18 +17,23 @@ __all__ = [
     "COLOUR",
     "RECIPE",
     "TINT",
+    "colour_share",
     "grey_crop",
     "grey_hair",
     "grey_share",
     "grey_shares",
-    "turned_grey",
+    "turned",
 ]
 
-RECIPE = "hair-2"  # of all in this folder: another one where hair turns grey otherwise
+RECIPE = "hair-4"  # of all in this folder: another one where hair turns grey otherwise
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
 AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
 GREY_AT = 0.0, 0.06, 0.18, 0.37, 0.59, 0.80, 0.95
+GREY_BY = 60.0  # years
+PALE = 42.0, 55.0  # years between which pale hair is ever less ash blond and more grey
+LIKELY = 0.2, 0.7  # the same of what gets its colour back
+LOCKS, GLOSS = 0.6, 1.4  # powers of the light of grey hair in that of coloured hair
 WHITE = 0.78  # light of white hair, of the brighter skin's, within
 WHITES = 0.35, 0.66
 BACKLIT = 1.8  # of the brighter skin's light: white hair of a dark face is no lighter than that
@@ -51,14 +56,29 @@ def grey_share(own: float, wanted: float) -> float:
     return float(max(after - before, 0) / max(1 - before, 1e-6))
 
 
-def grey_shares(own: float, ages: Sequence[float], strengths: Sequence[float]) -> tuple[float, ...]:
-    """The shares at ages read in a face that was moved by those strengths.
+def colour_share(own: float, wanted: float) -> float:
+    """The share of somebody's grey hair that gets its colour back between two ages, 0..1.
 
-    By the ages and not by the strengths: to look ten years older, some faces have to be asked for
-    twenty. But somebody made younger whom the network reads as older does not turn grey.
+    Grey hair is taken for that of somebody of `GREY_BY` at least, and pale hair of somebody young
+    for ash blond.
+    """
+    before, after = np.interp([max(own, GREY_BY), wanted], AGES, GREY_AT)
+    grey = np.interp(own, PALE, (0.0, 1.0))
+    return float(np.clip(1 - after / before, 0, 1) * grey) if wanted < own else 0.0
+
+
+def grey_shares(own: float, ages: Sequence[float], strengths: Sequence[float]) -> tuple[float, ...]:
+    """The shares at ages read in a face that was moved by those strengths: -1..1.
+
+    Positive ones turn grey, negative ones get their colour back. By the ages and not by the
+    strengths: to look ten years older, some faces have to be asked for twenty. But somebody made
+    younger whom the network reads as older does not turn grey, and the other way round.
     """
     pairs = zip(ages, strengths, strict=True)
-    return tuple(grey_share(own, age) if strength > 0 else 0.0 for age, strength in pairs)
+    return tuple(
+        grey_share(own, age) if strength > 0 else -colour_share(own, age) if strength < 0 else 0.0
+        for age, strength in pairs
+    )
 
 
 def grey_crop(
@@ -72,15 +92,38 @@ def grey_crop(
     return np.stack([_greyed(image, hair, layers, amount) for image, amount in pairs])
 
 
-def turned_grey(
+def turned(
     light: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """The share of each pixel that turns grey, and the light that it gets, both `[...]`.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The share of each pixel that changes, the light it gets, both `[...]`, and colour by light.
 
     `light` is the pixels', 0..1; `layers` are those of `hair` at the same places; `amount` is the
-    share of all hair that turns grey.
+    share of all hair that turns grey, or, negative, the share of grey hair that is coloured.
     """
-    slope, offset, around, shading, late, strands_first = layers
+    if amount < 0:
+        return *_coloured(light, hair, layers, -amount), hair.young
+    return *_turned_grey(light, hair, layers, amount), hair.white * (1 + TINT)
+
+
+def _coloured(
+    light: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The share of each pixel that gets its colour back, and the light that it gets."""
+    slope, offset, around, _, _, _, faded = layers
+    # What hair is left grey at the edges shows more than skin that is too dark there.
+    share = np.clip((slope * light + offset - LIKELY[0]) / (LIKELY[1] - LIKELY[0]), 0, 1)
+    base = np.maximum(around, 0.02)
+    # Locks keep half of how they differ in light, strands all of it, and gleams a little more.
+    goal = hair.young_light * (base / max(hair.light, 0.02)) ** LOCKS
+    shown = np.minimum(goal * (light / base) ** GLOSS, light)
+    return share * faded * amount, shown
+
+
+def _turned_grey(
+    light: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The share of each pixel that turns grey, and the light that it gets."""
+    slope, offset, around, shading, late, strands_first, _ = layers
     share = np.clip((slope * light + offset - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0, 1)
     shown = light.copy()
     at = share > 0  # a tenth of the square around a head
@@ -103,23 +146,24 @@ def turned_grey(
 def _greyed(rgb: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float) -> np.ndarray:
     """Colours `[..., 3]` of 0..1 with a share `amount` of the hair in them turned grey."""
     light = rgb @ LUMA
-    share, shown = turned_grey(light, hair, layers, amount)
+    share, shown, colour = turned(light, hair, layers, amount)
     at = share > 0
     before, light, share = rgb[at], light[at][:, None], share[at][:, None]
     changed = light + share * (shown[at][:, None] - light)
-    white = hair.white.astype(np.float32) * (1 + TINT) - 1
-    tint = share * changed * white + (1 - share * (1 - COLOUR)) * (before - light)
+    added = colour.astype(np.float32) - 1
+    tint = share * changed * added + (1 - share * (1 - COLOUR)) * (before - light)
     out = rgb.copy()
     out[at] = changed + tint
     return out
 
 
 def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:
-    """Turn a share `amount` (0..1) of somebody's hair in a photo grey, in place.
+    """Turn a share `amount` of somebody's hair in a photo grey, or of grey hair dark, in place.
 
-    `picture` is `[H, W, 3 or 4]` uint8 or uint16; a fourth channel stays as it is.
+    `amount` is 0..1, or -1..0 for what gets its colour back. `picture` is `[H, W, 3 or 4]` uint8
+    or uint16; a fourth channel stays as it is.
     """
-    if amount <= 0:
+    if amount == 0:
         return
     x0, y0, x1, y1 = region = hair.region(picture.shape)
     if x0 >= x1 or y0 >= y1:

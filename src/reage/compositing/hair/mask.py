@@ -27,9 +27,9 @@ __all__ = [
     "HairFinders",
     "Head",
     "PersonFinder",
+    "greyness",
     "is_bald_or_covered",
     "is_cut_off",
-    "is_grey",
     "look_at_head",
     "without_cover",
     "without_hair",
@@ -56,7 +56,8 @@ NECK = (0.2, -0.45, -1.15)  # half its width, where it begins and ends, in heigh
 COVERED, PARTLY, DOUBTFUL = 0.2, 0.4, 0.75
 LEAST_ABOVE = 0.01  # of the square has to be seen above the face to say so
 # Grey already: less red than this share of the skin, lighter than this share of it, and light.
-GREY, LIGHT, LIGHTEST = 0.35, 0.82, 0.3
+# From the share DARK on it is half grey.
+GREY, DARK, LIGHT, LIGHTEST = 0.35, 0.5, 0.82, 0.3
 CUT_OFF = 0.02  # of the square's edges within the photo: from there hair goes on beyond it
 
 
@@ -66,6 +67,7 @@ class HairFinders:
 
     person: Finder  # S = PERSON_SIDE
     hair: Finder  # S = HEAD_SIDE
+    colour: str | None = None  # of `HAIR_COLOURS`: what grey hair was; None: guess
 
 
 class PersonFinder:
@@ -189,18 +191,21 @@ def is_bald_or_covered(head: Head) -> bool:
     return found < COVERED or (found < PARTLY and sure < DOUBTFUL)
 
 
-def is_grey(head: Head) -> bool:
-    """Whether hair has no colour to lose; dark skin is darker than grey hair."""
+def greyness(head: Head) -> float:
+    """How grey hair is already, 0..1; 1: it has no colour to lose."""
     if head.toned:
-        return False
+        return 0.0
     red = head.rgb.astype(np.float32) / 255
     red = (red[..., 0] - red[..., 1]) / (red.sum(-1) + 0.15)
     hair, skin = head.share * head.shown * (head.share > 0.5), head.places.skin
     if not skin.any() or not hair.any():
-        return False
+        return 0.0
     light = float(np.average(head.light, weights=hair))
-    pale = float(np.average(red, weights=hair)) < GREY * float(red[skin].mean())
-    return pale and light > max(LIGHT * float(np.median(head.light[skin])), LIGHTEST)
+    # Not by light alone: dark skin is darker than grey hair.
+    if float(np.average(red, weights=hair)) >= GREY * float(red[skin].mean()):
+        return 0.0
+    dark, white = (max(f * float(np.median(head.light[skin])), LIGHTEST) for f in (DARK, LIGHT))
+    return float(np.clip((light - dark) / max(white - dark, 1e-6), 0, 1))
 
 
 def is_cut_off(head: Head) -> bool:

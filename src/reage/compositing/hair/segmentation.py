@@ -8,14 +8,15 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from reage.compositing.cover import Cover
+from reage.compositing.hair.colours import young_colour
 from reage.compositing.hair.facial import Matte, beard_of, brows_in, side_light
 from reage.compositing.hair.mask import (
     PERSON_SIDE,
     HairFinders,
     Head,
+    greyness,
     is_bald_or_covered,
     is_cut_off,
-    is_grey,
     look_at_head,
     without_cover,
     without_hair,
@@ -58,6 +59,8 @@ TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
 FAR = 0.8  # heights of the face from there, where hair turns grey last
 BEARD_LATE, BEARD_WHITE = 0.1, 1.05
 BROWS_LATE, BROWS_WHITE = 0.95, 0.85
+HALF_GREY = 4.0  # by how far hair is grey: from a fourth on all of it can get its colour back
+ALREADY = 6.0  # when hair that is grey turns grey: beyond all that is asked
 
 
 @dataclass(frozen=True)
@@ -89,14 +92,20 @@ class Hair:
     shading: np.ndarray  # how light it would be here, by what it is on the whole, all of it white
     late: np.ndarray  # when it turns grey: what is 0 first
     strands: np.ndarray  # how much sooner lighter strands do, 0..1
+    faded: np.ndarray  # how grey it is already, 0..1
     white: np.ndarray  # [3] colour by light of what is white
     light: float  # of all of it, the mean
     spread: float  # how far strands are from what is around them
     skin: float  # light of the brighter skin
+    young: np.ndarray  # [3] colour by light of the hair before it turned grey
+    young_light: float  # mean light of that hair
 
     @property
     def layers(self) -> tuple[np.ndarray, ...]:
-        return self.slope, self.offset, self.around, self.shading, self.late, self.strands
+        return (
+            *(self.slope, self.offset, self.around, self.shading),
+            *(self.late, self.strands, self.faded),
+        )
 
     def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 (exclusive) of the pixels of a picture, height first, that it covers."""
@@ -129,9 +138,9 @@ def find_hair(
         if cover is not None:
             head = without_cover(head, cover.within(quad, window.side))
         if is_bald_or_covered(head) or head.share.sum() < LEAST_HAIR * head.share.size:
-            return _hair_of(without_hair(head), quad, window)
+            return _hair_of(without_hair(head), quad, window, finders.colour)
         if not is_cut_off(head):
-            return _hair_of(without_hair(head) if is_grey(head) else head, quad, window)
+            return _hair_of(head, quad, window, finders.colour)
     if notes is not None:
         notes.append("its hair goes on too far to be followed to its end, and keeps its colour")
     return None
@@ -173,7 +182,7 @@ def blended(first: Hair, second: Hair, share: float, quad: np.ndarray) -> Hair:
     return Hair(quad, second.window, **values)
 
 
-def _hair_of(head: Head, quad: np.ndarray, window: Window) -> Hair | None:
+def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -> Hair | None:
     """The layers that tell hair at any size; None where there is none."""
     light, shown = head.light, np.maximum(head.shown, 1e-3)
     skin = light[head.places.near] if head.places.near.any() else light
@@ -198,11 +207,11 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window) -> Hair | None:
     shading = _mixed(parts, [part.shading for part in parts])
     late = _mixed(parts, [part.late for part in parts])
     strands = _mixed(parts, [part.strands for part in parts])
-    layers = slope, offset, around, shading, late, strands
-    slope, offset, around, shading, late, strands = (one.astype(np.float32) for one in layers)
+    faded = _mixed(parts, [part.faded for part in parts])
+    layers = slope, offset, around, shading, late, strands, faded
     return Hair(
-        *(quad, window, slope, offset, around, shading, late, strands),
-        *(head.white, mean, spread, brighter),
+        *(quad, window, *(one.astype(np.float32) for one in layers)),
+        *(head.white, mean, spread, brighter, *young_colour(head, brighter, colour)),
     )
 
 
@@ -215,6 +224,7 @@ class _Part:
     shading: np.ndarray
     late: np.ndarray | float
     strands: float
+    faded: float = 0.0
 
 
 def _hair_on_head(head: Head, around: np.ndarray, beside: np.ndarray) -> _Part:
@@ -223,7 +233,10 @@ def _hair_on_head(head: Head, around: np.ndarray, beside: np.ndarray) -> _Part:
     shading = (np.maximum(around, 0.02) / max(mean, 0.02)) ** SHADING
     # White hair in the shadow is no lighter than skin there.
     shading = shading * side_light(head.light, head.mesh)
-    return _Part(head.share, head.share * beside, shading, _late_from_temples(head), 1.0)
+    grey, late = greyness(head), _late_from_temples(head)
+    late = ALREADY if grey == 1 else late
+    faded = min(HALF_GREY * grey, 1.0)
+    return _Part(head.share, head.share * beside, shading, late, 1.0, faded)
 
 
 def _facial_hair(head: Head, skin: float) -> Iterator[tuple[Matte, _Part]]:

@@ -28,10 +28,13 @@ class BatchTask:
     direction: str | None = None
     lpips: str | None = None
     grey_hair: bool = True
+    hair_color: str | None = None
 
     def describe(self) -> dict[str, Any]:
         """Return the options as plain JSON data."""
         found = {**asdict(self), "targets": list(self.targets)}
+        if self.hair_color is None:  # batches of versions without it resume
+            del found["hair_color"]
         # Batches of versions without grey hair resume with --hair keep.
         return found | {"hair": "grey"} if found.pop("grey_hair") else found
 

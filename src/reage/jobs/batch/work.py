@@ -31,6 +31,7 @@ def open_editor(task: BatchTask) -> Editor:
         direction=task.direction,
         vgg16=None if task.lpips is None else Path(task.lpips),
         grey_hair=task.grey_hair,
+        hair_color=task.hair_color,
     )
     editor.required_ager()  # what is missing is said once, not for each photo
     return editor
