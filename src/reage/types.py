@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,8 @@ class AgedFace:
         return {
             "number": self.number,
             "asked": self.asked,
-            "before": _round_values(asdict(self.before)),
-            "after": _round_values(asdict(self.after)),
+            "before": _round_reading(self.before),
+            "after": _round_reading(self.after),
             "reached": self.limit is None,
             "limit": self.limit,
             "strength": round(self.strength, 4),
@@ -255,7 +255,7 @@ def _prepared(face: PreparedFace) -> dict[str, Any]:
         "number": face.view.number,
         "box": [round(v, 1) for v in face.view.face.box],
         "pose": [round(v, 1) for v in face.view.face.pose],
-        "age": _round_values(asdict(face.view.reading)),
+        "age": _round_reading(face.view.reading),
         "inversion": _inversion(face),
     }
 
@@ -270,6 +270,14 @@ def _inversion(face: PreparedFace) -> dict[str, Any] | None:
         "steps": found.steps,
         "stopped": found.stopped,
         "seconds": round(found.seconds, 3),
+    }
+
+
+def _round_reading(reading: AgeReading) -> dict[str, Any]:
+    return {
+        "age": round(reading.age, 2),
+        "spread": round(reading.spread, 2),
+        "each": [round(age, 2) for age in reading.each],
     }
 
 

@@ -59,7 +59,9 @@ class FaceAnswer(BaseModel):
     box: list[float] = Field(description="x0, y0, x1, y1 in pixels of the photo")
     square: list[int] = Field(description='left, top, side of the view "face", in pixels')
     age: float = Field(description="apparent age, years")
-    spread: float = Field(description="standard deviation of the network's answer, years")
+    spread: float = Field(
+        description="calibrated error: two of three faces are truly within it, years"
+    )
     give_or_take: float = Field(description="the usual error of such a reading, years")
     pose: list[float] = Field(description="yaw, pitch, roll, degrees")
     chosen: bool = Field(description="whether it is in the edit")
