@@ -279,7 +279,3 @@ def _round_reading(reading: AgeReading) -> dict[str, Any]:
         "spread": round(reading.spread, 2),
         "each": [round(age, 2) for age in reading.each],
     }
-
-
-def _round_values(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 2) for name, value in values.items()}

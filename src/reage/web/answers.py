@@ -25,8 +25,6 @@ __all__ = [
     "give_or_take",
 ]
 
-USUAL_ERROR = 6.0  # years, the age network's mean error on portraits with known ages
-
 
 class ErrorAnswer(BaseModel):
     """Why something was refused."""
@@ -59,9 +57,7 @@ class FaceAnswer(BaseModel):
     box: list[float] = Field(description="x0, y0, x1, y1 in pixels of the photo")
     square: list[int] = Field(description='left, top, side of the view "face", in pixels')
     age: float = Field(description="apparent age, years")
-    spread: float = Field(
-        description="calibrated error: two of three faces are truly within it, years"
-    )
+    spread: float = Field(description="within it lie two of three true ages, years")
     give_or_take: float = Field(description="the usual error of such a reading, years")
     pose: list[float] = Field(description="yaw, pitch, roll, degrees")
     chosen: bool = Field(description="whether it is in the edit")
@@ -121,8 +117,8 @@ class JobAnswer(BaseModel):
 
 
 def give_or_take(reading: AgeReading) -> float:
-    """Return the usual error of a reading, years: not the network's own deviation."""
-    return round(float(getattr(reading, "give_or_take", USUAL_ERROR)), 1)
+    """Return the calibrated error of a reading, years."""
+    return round(reading.spread, 1)
 
 
 def about_photo(photo: OpenPhoto, inverting: Sequence[str]) -> PhotoAnswer:

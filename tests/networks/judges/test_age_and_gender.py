@@ -34,7 +34,7 @@ def test_age_network_answers_as_its_onnx_file(images: Tensor, golden: dict[str, 
     for name, pictures in (("age", images), ("age_small", images[:, :, ::4, ::4])):
         found = load_age_network()(pictures).numpy()
         assert found.shape == golden[name].shape == (3, 81)
-        assert np.abs(found - golden[name]).max() < 2e-3  # stored as float16
+        assert np.abs(found - golden[name]).max() < 1e-2  # stored as float16
 
 
 def test_gender_network_answers_as_its_onnx_file(images: Tensor, golden: dict[str, np.ndarray]):
