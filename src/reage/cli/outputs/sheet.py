@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from reage.cli.shared.console import emit, json_option
 from reage.cli.shared.options import (
     direction_option,
     face_option,
@@ -75,6 +76,7 @@ def _option(rule: Rule) -> Callable[[Command], Command]:
               help="Without a suffix: PDF and PNG; default: PHOTO's name and -sheet.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace earlier files.")
 @no_mark_option
+@json_option
 def sheet(photo: Path, output: Path | None, **options: Any) -> None:
     """Make a poster of how the missing person in PHOTO may look today, with a JSON report.
 
@@ -167,6 +169,7 @@ def _report(poster: Poster, photo: Path, file: Path, *, overwrite: bool) -> None
 
     report = {"photo": {"file": photo.name, "sha256": file_sha256(photo)}, **poster_report(poster)}
     write_file(file, (json.dumps(report, indent=1) + "\n").encode(), overwrite=overwrite)
+    emit(report)
     if poster.aged is None:
         note("less than a year has passed since the photo: the poster shows it alone")
         return
