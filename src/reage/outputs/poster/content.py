@@ -66,10 +66,11 @@ def _facts(fields: PosterFields, times: Times, words: Words) -> list[tuple[str, 
     found: list[tuple[str, str]] = []
     if fields.born is not None:
         found.append((words.labels["born"], words.say_date(fields.born)))
-    if times.age_then is not None:
-        found.append((words.labels["age"], words.say_age(times.age_then)))
-    if times.age_now is not None and times.age_now != times.age_then:
-        found.append((words.labels["age_now"], words.say_age(times.age_now)))
+    then, now = times.age_then, times.age_now
+    if then is not None and now is not None:
+        found.append((words.labels["age"], words.say_age(then)))
+        if words.say_age(now) != words.say_age(then):
+            found.append((words.labels["age_now"], words.say_age(now)))
     for name in FACTS:
         value: str = getattr(fields, name)
         if value:

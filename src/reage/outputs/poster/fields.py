@@ -20,7 +20,7 @@ __all__ = ["FIELDS", "PAPERS", "PosterFields", "Rule", "fill_fields", "read_fiel
 PAPERS = ("a4", "letter")
 MOST_CONTACTS = 6
 # Direction marks, the byte order mark and the like come along with copied text; nobody sees them.
-INVISIBLE = dict.fromkeys((0x200B, 0x200E, 0x200F, 0xFEFF, 0x2060, 0xAD))
+INVISIBLE: dict[int, None] = dict.fromkeys((0x200B, 0x200E, 0x200F, 0xFEFF, 0x2060, 0xAD))
 LARGEST_FILE = 1 << 16  # bytes of a TOML file
 Day: TypeAlias = PosterDate | None
 Years: TypeAlias = float | None
