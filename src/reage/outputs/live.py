@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 
 from reage.agers.base import PreparedFace
+from reage.compositing.change import Amounts
 from reage.compositing.preview import preview
 from reage.compositing.view import read_age
 from reage.editor import Editor
@@ -77,6 +78,11 @@ class LiveFaces:
     traced: TracedFaces  # of the small photo
     curves: Mapping[int, FaceCurve]  # by face number
 
+    def showing(self, amounts: Amounts) -> LiveFaces:
+        """Return the same with other amounts of skin, shape and hair."""
+        search = replace(self.traced.search, amounts=amounts)
+        return replace(self, traced=replace(self.traced, search=search))
+
     @torch.no_grad()
     def at(self, ages: Mapping[int, float]) -> tuple[np.ndarray, dict[int, Glance]]:
         """Show faces at ages by number, the others as they are: `[H, W, 3]` uint8, and readings."""
@@ -116,6 +122,7 @@ def look_along(
     small: Photo,
     framed: Sequence[PreparedFace],
     known: MutableMapping[int, FaceCurve] | None = None,
+    amounts: Amounts | None = None,
 ) -> LiveFaces:
     """Trace faces over their reach, in a photo that is small already.
 
@@ -124,9 +131,9 @@ def look_along(
     """
     known = {} if known is None else known
     new = [face for face in framed if face.view.number not in known]
-    search = editor.search(small, editor.required_ager(), framed[0].paste)
+    search = editor.search(small, editor.required_ager(), framed[0].paste, amounts=amounts)
     if new:
-        found = editor.trace(small, new)
+        found = editor.trace(small, new, amounts=amounts)
         search = found.search if len(new) == len(framed) else search  # it knows their hair
         for face in new:
             number = face.view.number

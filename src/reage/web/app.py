@@ -18,7 +18,7 @@ from reage.editor import Editor
 from reage.errors import FaceError, ImageError, LatentError, ModelError, ReageError
 from reage.memory import return_memory
 from reage.models.registry import model_card
-from reage.web import closeups, downloads, jobroutes, making, mixing, photos
+from reage.web import closeups, downloads, jobroutes, making, mixing, photos, posters
 from reage.web.answers import ERRORS
 from reage.web.gate import ACCESS_COOKIE, SESSION_COOKIE, Door, Gate, address_of
 from reage.web.jobs import OwnJobsFull, QueueFull
@@ -72,7 +72,7 @@ def create_app(editor: Editor, settings: ServerSettings | None = None) -> FastAP
     app.add_exception_handler(ReageError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse_parameters)
     api = APIRouter(prefix=API, responses=ERRORS)
-    for part in (photos, downloads, closeups, mixing, making, jobroutes):
+    for part in (photos, downloads, closeups, posters, mixing, making, jobroutes):
         api.include_router(part.router)
     api.include_router(_server_routes())
     app.include_router(api)

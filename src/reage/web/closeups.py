@@ -14,7 +14,7 @@ from reage.images import photo_from_array
 from reage.inputs import as_targets
 from reage.outputs.grid import draw_grid
 from reage.outputs.strip import Panel
-from reage.web.downloads import Row, full_size
+from reage.web.downloads import Row, amounts_of, full_size
 from reage.web.files import attachment, named_after
 from reage.web.photos import JPEG
 from reage.web.pictures import as_file, as_shown, made_by
@@ -93,7 +93,7 @@ def _collage(
     words: bool,
 ) -> bytes:
     photo.check_chosen(look.ages)
-    live = studio.live(photo, look.paste, "near", focus)
+    live = studio.live(photo, look.paste, "near", focus, amounts_of(studio, look))
     face = live.traced.faces[0]
     number, own = face.view.number, f"{face.view.reading.age:.0f}"
     asked = to if layout == "grid" else [look.ages.get(number, next(iter(look.ages.values())))]

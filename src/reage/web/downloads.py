@@ -11,6 +11,7 @@ import torch
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from reage.compositing.change import Amounts
 from reage.errors import UsageError
 from reage.images import Photo, photo_from_array
 from reage.inputs import as_targets
@@ -46,7 +47,7 @@ from reage.web.requests import (
 from reage.web.sessions import OpenPhoto
 from reage.web.studio import Studio
 
-__all__ = ["Row", "full_size", "router"]
+__all__ = ["Row", "amounts_of", "full_size", "router"]
 
 router = APIRouter(tags=["downloads"])
 Moving = Literal[".mp4", ".gif", ".webp"]
@@ -75,7 +76,7 @@ def _download(studio: Studio, photo: OpenPhoto, look: Look, suffix: str) -> byte
 def full_size(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
     """The photo at full size with a look; the newest is kept, for what is looked at closely."""
     kept = photo.kept  # before the work, meanwhile faces may be chosen
-    key = f"{sorted(look.ages.items())} {look.paste} {look.direction} {look.strength}"
+    key = repr(look)
     if key not in kept.full:
         made = _moved if look.direction is not None else _aged
         kept.full = {key: made(studio, photo, look)}
@@ -91,8 +92,13 @@ def _aged(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
     faces = studio.faces(photo, look.paste)
     if look.paste != "none":  # where faces are alone, all are shown
         faces = [face for face in faces if face.view.number in look.ages]
-    traced = studio.editor.trace(photo.photo, faces)
+    traced = studio.editor.trace(photo.photo, faces, amounts=amounts_of(studio, look))
     return traced.edit(look.ages).photo
+
+
+def amounts_of(studio: Studio, look: Look) -> Amounts:
+    """How much of each part of the change a look shows."""
+    return studio.editor.amounts(look.hair, look.skin, look.shape)
 
 
 def _moved(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
@@ -127,7 +133,7 @@ def _strip(
     studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int, words: bool
 ) -> bytes:
     if look.direction is None:
-        panels = _panels_of_ages(studio, photo, look.paste, to, focus)
+        panels = _panels_of_ages(studio, photo, look, to, focus)
     else:
         panels = _panels_of_strengths(studio, photo, look.paste, look.direction, focus)
     if not words:  # numbers alone, for languages whose letters are not in the font
@@ -139,9 +145,9 @@ def _strip(
 
 
 def _panels_of_ages(
-    studio: Studio, photo: OpenPhoto, paste: str, to: list[float], focus: int
+    studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int
 ) -> list[Panel]:
-    live = studio.live(photo, paste, "face", focus)
+    live = studio.live(photo, look.paste, "face", focus, amounts_of(studio, look))
     face = live.traced.faces[0]
     own = face.view.reading.age
     panels = [Panel(live.traced.search.photo.rgb8, "photo", f"reads {own:.0f}")]
@@ -239,7 +245,7 @@ def _plan(
         ager = studio.directions.ager(look.direction)
         search = studio.editor.search(small, ager, look.paste, of_age=False)
         return plan_strengths(search, framed, *studio.directions.span(look.direction), timing)
-    live = look_along(studio.editor, small, framed)
+    live = look_along(studio.editor, small, framed, amounts=amounts_of(studio, look))
     paced = {number: curve.paced_curve for number, curve in live.curves.items()}
     return plan_animation(live.traced, *ages, timing, paced)
 

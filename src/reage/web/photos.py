@@ -215,7 +215,8 @@ def _glance(
     studio: Studio, photo: OpenPhoto, look: Look, view: str, focus: int, draft: bool
 ) -> tuple[bytes, dict]:
     photo.check_chosen(look.ages)
-    pixels, glances = studio.live(photo, look.paste, view, focus).at(look.ages)
+    amounts = studio.editor.amounts(look.hair, look.skin, look.shape)
+    pixels, glances = studio.live(photo, look.paste, view, focus, amounts).at(look.ages)
     told = {
         number: {
             "asked": glance.asked,

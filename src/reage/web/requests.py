@@ -132,6 +132,9 @@ class Look:
     paste: PasteMode
     direction: str | None  # None: ages
     strength: float
+    skin: float = 1.0  # how much of each part of the change is shown
+    shape: float = 1.0
+    hair: float | None = None  # None: as the server was told
 
     @property
     def name(self) -> str:
@@ -159,8 +162,11 @@ def _look(
     paste: Paste = "delta",
     direction: Annotated[str | None, Query(max_length=80, description="instead of ages")] = None,
     strength: Annotated[float, Query(ge=-20, le=20, allow_inf_nan=False)] = 0.0,
+    skin: Annotated[float, Query(ge=0, le=1, description="share of the change of skin")] = 1.0,
+    shape: Annotated[float, Query(ge=0, le=1)] = 1.0,
+    hair: Annotated[float | None, Query(ge=0, le=1, description="of greying; 0: none")] = None,
 ) -> Look:
-    return Look(ages_of(ages), paste, direction or None, strength)
+    return Look(ages_of(ages), paste, direction or None, strength, skin, shape, hair)
 
 
 AskedLook = Annotated[Look, Depends(_look)]

@@ -115,10 +115,11 @@ class Kept:
     framed: dict[tuple[bool, str, int], tuple[Photo, list[PreparedFace]]] = field(
         default_factory=dict
     )
-    live: dict[tuple[str, str, int], LiveFaces] = field(default_factory=dict)  # by paste, too
+    # By paste mode, view, the face that it shows, and whether hair greys.
+    live: dict[tuple[str, str, int, bool], LiveFaces] = field(default_factory=dict)
     plain: dict[int, PreparedFace] = field(default_factory=dict)  # faces without a code
-    # By whether faces have codes, paste mode and view; by face.
-    curves: dict[tuple[bool, str, str], dict[int, FaceCurve]] = field(default_factory=dict)
+    # By whether faces have codes, paste mode, view and whether hair greys; by face.
+    curves: dict[tuple[bool, str, str, bool], dict[int, FaceCurve]] = field(default_factory=dict)
     full: dict[str, Photo] = field(
         default_factory=dict
     )  # the newest look at full size, by its name

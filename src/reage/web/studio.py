@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 
 from reage.agers.base import PreparedFace
-from reage.compositing.change import PasteMode
+from reage.compositing.change import Amounts, PasteMode
 from reage.compositing.view import crop_for_age, read_age
 from reage.editor import QUALITIES, Editor
 from reage.errors import UsageError
@@ -234,16 +234,26 @@ class Studio:
         small, faces = kept.framed[key]
         return small, [replace(face, paste=mode) for face in faces]
 
-    def live(self, photo: OpenPhoto, paste: str, view: str, focus: int = 0) -> LiveFaces:
-        """The photo under the slider."""
+    def live(
+        self,
+        photo: OpenPhoto,
+        paste: str,
+        view: str,
+        focus: int = 0,
+        amounts: Amounts | None = None,
+    ) -> LiveFaces:
+        """The photo under the slider, with `amounts` of each part of the change."""
+        amounts = amounts or self.editor.amounts()
+        greys = amounts.hair > 0  # ages are searched with grey hair or without
         kept = photo.kept
-        if (paste, view, focus) not in kept.live:
+        key = (paste, view, focus, greys)
+        if key not in kept.live:
             small, faces = self.framed(photo, paste, view, focus)
             # Skin shows more in a larger view: what a face's curve is depends on the size.
             code = self.needs_code(photo.quality, paste)
-            known = kept.curves.setdefault((code, paste, view), {})
-            kept.live[paste, view, focus] = look_along(self.editor, small, faces, known)
-        return kept.live[paste, view, focus]
+            known = kept.curves.setdefault((code, paste, view, greys), {})
+            kept.live[key] = look_along(self.editor, small, faces, known, amounts)
+        return kept.live[key].showing(amounts)
 
     def close(self) -> None:
         """End all work and forget everybody."""

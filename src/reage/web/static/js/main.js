@@ -5,6 +5,7 @@ import { attempt, startNotice } from "./notice.js";
 import { startAbout } from "./panels/about.js";
 import { dropFolder, startFolder } from "./panels/folder.js";
 import { openDroppedOther, startMix } from "./panels/mix.js";
+import { startPoster } from "./panels/poster.js";
 import { startTabs } from "./panels/tabs.js";
 import { dropVideo, startVideo } from "./panels/video.js";
 import { startCloseup } from "./photo/closeup.js";
@@ -13,6 +14,7 @@ import { startHistory } from "./photo/history.js";
 import { startLab } from "./photo/lab.js";
 import { startLearning } from "./photo/learning.js";
 import { openDropped, restore, startOpening } from "./photo/opening.js";
+import { startParts } from "./photo/parts.js";
 import { startRow } from "./photo/row.js";
 import { startSaving } from "./photo/saving.js";
 import { startSliders } from "./photo/sliders.js";
@@ -57,7 +59,7 @@ async function startLanguages() {
 async function start() {
   startTheme();
   startNotice();
-  for (const part of [startTabs, startStage, startCloseup, startHistory, startFaces, startSliders, startRow, startLearning, startSaving, startOpening, startMix, startVideo, startFolder]) part();
+  for (const part of [startTabs, startStage, startCloseup, startHistory, startFaces, startSliders, startRow, startLearning, startSaving, startOpening, startMix, startVideo, startFolder, startPoster, startParts]) part();
   startInputs({ photo: ([file]) => openDropped(file), mix: openDroppedOther, video: dropVideo, folder: dropFolder });
   state.about = await attempt(() => get("/about"), "about");
   await startLanguages();

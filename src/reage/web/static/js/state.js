@@ -18,10 +18,14 @@ export const focused = () => chosen().find((face) => face.number === state.focus
 export const isChanged = (edits = state.edits) => Boolean(edits.direction) || chosen().some((face) => face.number in edits.ages);
 export const agesText = (ages) => chosen().filter((face) => face.number in ages).map((face) => `${face.number}:${ages[face.number]}`).join(",");
 
+// The parts of a change, of which less can be shown.
+export const PARTS = ["skin", "shape", "hair"];
+
 // The query that says how faces are to look: at ages, or along a direction.
 export function lookOf(edits = state.edits) {
   const what = edits.direction ? `direction=${encodeURIComponent(edits.direction)}&strength=${edits.strength}` : `ages=${agesText(edits.ages)}`;
-  return `${what}&paste=${edits.paste}`;
+  const parts = PARTS.filter((part) => (edits[part] ?? 1) !== 1).map((part) => `&${part}=${edits[part]}`).join("");
+  return `${what}&paste=${edits.paste}${parts}`;
 }
 
 export const here = (rest = "") => `/photos/${state.photo.id}${rest}`;

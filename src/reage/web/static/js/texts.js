@@ -6,6 +6,7 @@ let language = english;
 let code = "en";
 
 export const isEnglish = () => code === "en";
+export const languageCode = () => code;
 
 export function text(key, values = {}) {
   const found = language.words[key] ?? english.words[key] ?? key;

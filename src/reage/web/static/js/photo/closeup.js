@@ -1,7 +1,7 @@
 // A close look: wheel, pinch and buttons scale the picture, a drag moves it, the photo's own pixels
 // come from the server for the part that is seen.
 import { picture } from "../api.js";
-import { $, here, isChanged, lookOf, on, state } from "../state.js";
+import { $, focused, here, isChanged, lookOf, on, state } from "../state.js";
 import { frame } from "./stage.js";
 
 const MOST = 12;  // screen pixels for one of the photo
@@ -38,8 +38,15 @@ function place() {
   wait();
 }
 
+// Where the face is in the pane: what a button scales around, unless it is out of sight.
+function faceAt() {
+  const [x0, y0, x1, y1] = focused().box, part = frame(), box = pane(), k = (fit.width * scale) / part.width;
+  const px = x + ((x0 + x1) / 2 - part.x) * k, py = y + ((y0 + y1) / 2 - part.y) * k;
+  return px > 0 && px < box.width && py > 0 && py < box.height ? [px, py] : [box.width / 2, box.height / 2];
+}
+
 // Scale so that what lies under a point of the pane stays there.
-function scaleTo(next, px = pane().width / 2, py = pane().height / 2) {
+function scaleTo(next, px = faceAt()[0], py = faceAt()[1]) {
   next = Math.min(limit(), Math.max(1, next));
   x = px - ((px - x) * next) / scale;
   y = py - ((py - y) * next) / scale;
