@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("fastapi")
+from page_client import CHROMIUM, PATIENCE
 from web_client import TestClient
 
 from reage.editor import Editor, load
@@ -60,3 +64,62 @@ def real_server(editor: Editor) -> Iterator[Any]:
 @pytest.fixture
 def real_client(real_server: Any) -> TestClient:
     return TestClient(real_server)
+
+
+@pytest.fixture(scope="session")
+def address(editor: Editor) -> Iterator[str]:
+    """A running server."""
+    uvicorn = pytest.importorskip("uvicorn")
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(editor, ServerSettings(uploads_a_minute=10_000)), log_level="error"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    server.should_exit = True
+    thread.join(30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, driven by Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need it")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here: apt install chromium")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """A new visitor's page; an error in its scripts or a request to another host fails a test."""
+    context = browser.new_context(locale="en-US", accept_downloads=True)
+    page, wrong = context.new_page(), []
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((address, "blob:", "data:"))
+            else wrong.append(request.url)
+        ),
+    )
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    yield page
+    context.close()
+    assert not wrong
+
+
+@pytest.fixture(scope="session")
+def photo(astronaut: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photos") / "ada.png"
+    Image.fromarray(astronaut).save(path)
+    return path

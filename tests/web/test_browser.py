@@ -2,118 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import os
-import shutil
-import socket
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-playwright = pytest.importorskip("playwright.sync_api", reason="the browser tests need playwright")
-uvicorn = pytest.importorskip("uvicorn")
-from reage.editor import Editor
-from reage.web.app import create_app
-from reage.web.settings import ServerSettings
-
-CHROMIUM = (
-    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt install chromium")
-PATIENCE = 120_000  # milliseconds: machines that run tests are busy
-READY = "#ages button:nth-child(8) img[src]"
-
-
-@pytest.fixture(scope="module")
-def address(editor: Editor) -> Iterator[str]:
-    """A running server."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(editor, ServerSettings()), log_level="error")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join(30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    """A new visitor's page; an error in its scripts or a request to another host fails a test."""
-    context = browser.new_context(locale="en-US", accept_downloads=True)
-    page, wrong = context.new_page(), []
-    page.set_default_timeout(PATIENCE)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on(
-        "request",
-        lambda request: (
-            None
-            if request.url.startswith((address, "blob:", "data:"))
-            else wrong.append(request.url)
-        ),
-    )
-    page.goto(address)
-    page.wait_for_selector("body[data-ready]")
-    yield page
-    context.close()
-    assert not wrong
-
-
-@pytest.fixture(scope="module")
-def photo(astronaut: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from PIL import Image
-
-    path = tmp_path_factory.mktemp("photos") / "ada.png"
-    Image.fromarray(astronaut).save(path)
-    return path
-
-
-def open_photo(page: Any, photo: Path) -> None:
-    page.locator("#quality").evaluate("e => e.value = 'fast'")
-    page.set_input_files("#file", str(photo))
-    page.wait_for_selector(READY)
-
-
-def jobs(page: Any) -> list[dict[str, Any]]:
-    """All jobs of a page's session."""
-    return page.evaluate("async () => (await fetch('/api/v1/jobs')).json()")
-
-
-def drop(page: Any, path: Path, kind: str) -> None:
-    """Drop a file on the page."""
-    page.evaluate(
-        """([data, name, type]) => {
-          const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-          const dataTransfer = new DataTransfer();
-          dataTransfer.items.add(new File([bytes], name, { type }));
-          document.querySelector("main").dispatchEvent(
-            new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
-        }""",
-        [base64.b64encode(path.read_bytes()).decode(), path.name, kind],
-    )
-
-
-def set_slider(page: Any, selector: str, value: int) -> None:
-    page.locator(selector).evaluate(
-        "(e, value) => { e.value = value; e.dispatchEvent(new Event('input'));"
-        " e.dispatchEvent(new Event('change')); }",
-        value,
-    )
+from page_client import PATIENCE, READY, drop, jobs, open_photo, set_slider
 
 
 def test_from_upload_to_download(page: Any, photo: Path, tmp_path: Path) -> None:
@@ -162,7 +55,7 @@ def test_what_needs_a_code_is_learnt_and_then_shown(page: Any, photo: Path) -> N
     page.wait_for_selector("#busy:not([hidden])")
     page.wait_for_selector("#busy", state="hidden")
     page.wait_for_selector(f"#after:not([src='{before}'])")
-    page.wait_for_function("document.querySelector('#after').naturalWidth === 128")
+    page.wait_for_function("() => document.querySelector('#after').naturalWidth === 128")
     with page.expect_download() as saved:
         page.click("#get-photo")
     from PIL import Image

@@ -4,7 +4,9 @@ import { attempt } from "../notice.js";
 import { $, chosen, here, on, state, tell } from "../state.js";
 import { text } from "../texts.js";
 import { photoPoint } from "./closeup.js";
+import { firstAge, remember } from "./history.js";
 import { adopt } from "./learning.js";
+import { forgetLooks } from "./looks.js";
 
 const POINTS = ["leftEye", "rightEye", "noseTip", "leftMouth", "rightMouth"];
 let points = [], corner = null;
@@ -55,6 +57,14 @@ async function toggle(face) {
   if (!faces.length) { look(face); return; }  // somebody is in the edit
   if (!adopt(await attempt(() => send("PUT", here("/faces"), { faces }), "faces"))) return;
   state.focus = face.chosen ? faces[0] : face.number;
+  changed(face.chosen ? null : face);
+}
+
+// Who is new in the edit is shown older at once.
+function changed(face) {
+  forgetLooks();  // a picture of the made faces alone shows all that are chosen
+  if (face) state.edits.ages[face.number] ??= firstAge(face.age);
+  remember();
   tell("faces");
 }
 
@@ -84,8 +94,9 @@ async function mark(asked) {
   endMarking();
   const photo = await attempt(() => send("POST", here("/faces"), asked), "faces");
   if (!adopt(photo)) return;
-  state.focus = Math.max(...photo.faces.map((face) => face.number));
-  tell("faces");
+  const face = photo.faces.at(-1);
+  state.focus = face.number;
+  changed(face);
 }
 
 function listenMarking() {

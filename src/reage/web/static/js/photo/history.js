@@ -9,7 +9,7 @@ const PLAIN = { ages: {}, paste: "delta", direction: "", strength: 0 };
 let keeping = 0;
 
 // Thirty years older, as far as most faces reach; old people younger.
-const firstAge = (age) => 5 * Math.round((age <= 60 ? Math.min(age + 30, 80) : age - 30) / 5);
+export const firstAge = (age) => 5 * Math.round((age <= 60 ? Math.min(age + 30, 80) : age - 30) / 5);
 
 // What an opened photo brings along; else the photo as it is and a first aged look.
 export function beginHistory(photo) {

@@ -1,0 +1,50 @@
+"""What the tests of the page do again and again in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CHROMIUM", "PATIENCE", "READY", "drop", "jobs", "open_photo", "set_slider"]
+
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
+PATIENCE = 120_000  # milliseconds: machines that run tests are busy
+READY = "#ages button:nth-child(8) img[src]"
+
+
+def open_photo(page: Any, photo: Path) -> None:
+    page.locator("#quality").evaluate("e => e.value = 'fast'")
+    page.set_input_files("#file", str(photo))
+    page.wait_for_selector(READY)
+
+
+def jobs(page: Any) -> list[dict[str, Any]]:
+    """All jobs of a page's session."""
+    return page.evaluate("async () => (await fetch('/api/v1/jobs')).json()")
+
+
+def drop(page: Any, path: Path, kind: str) -> None:
+    """Drop a file on the page."""
+    page.evaluate(
+        """([data, name, type]) => {
+          const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([bytes], name, { type }));
+          document.querySelector("main").dispatchEvent(
+            new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }""",
+        [base64.b64encode(path.read_bytes()).decode(), path.name, kind],
+    )
+
+
+def set_slider(page: Any, selector: str, value: int) -> None:
+    page.locator(selector).evaluate(
+        "(e, value) => { e.value = value; e.dispatchEvent(new Event('input'));"
+        " e.dispatchEvent(new Event('change')); }",
+        value,
+    )

@@ -1,0 +1,103 @@
+"""Parts at full size, collages, marked faces, what a session keeps: asked without a browser."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+from fastapi.testclient import TestClient
+from PIL import Image
+from web_client import API, MARKED, opened, pixels
+
+LOOK = {"ages": "1:60"}
+
+
+def test_a_close_look_shows_what_is_saved(real_client: TestClient, portrait: bytes) -> None:
+    photo = opened(real_client, portrait)
+    path = f"{API}/photos/{photo['id']}"
+    part = {"x": 60, "y": 40, "width": 120, "height": 130}
+    seen = real_client.get(f"{path}/detail", params=LOOK | part).content
+    saved = pixels(real_client.get(f"{path}/download", params=LOOK | {"suffix": ".png"}).content)
+    assert pixels(seen).shape == (130, 120, 3) and MARKED in seen
+    assert np.abs(pixels(seen) - saved[40:170, 60:180]).mean() < 4.5  # a JPEG of half the colours
+    own = real_client.get(f"{path}/detail", params=part).content
+    assert MARKED not in own
+    outside = real_client.get(f"{path}/detail", params=LOOK | part | {"x": 9000})
+    assert outside.status_code == 400 and "outside" in outside.json()["detail"]
+
+
+def test_collages_are_marked_and_square_enough(real_client: TestClient, portrait: bytes) -> None:
+    photo = opened(real_client, portrait)
+    path = f"{API}/photos/{photo['id']}/collage"
+    pair = real_client.get(path, params=LOOK)
+    assert pair.headers["content-disposition"].endswith("ada-pair.jpg")
+    wanted = {"layout": "grid", "to": [20, 60, 80]}
+    grid = real_client.get(path, params=LOOK | wanted | {"words": False})
+    for made, ratio in ((pair, 1.75), (grid, 0.85)):
+        assert MARKED in made.content
+        width, height = Image.open(io.BytesIO(made.content)).size
+        assert ratio < width / height < ratio * 1.2
+    assert real_client.get(path).status_code == 400
+
+
+def test_less_of_a_part_changes_less(real_client: TestClient, portrait: bytes) -> None:
+    photo = opened(real_client, portrait)
+    path = f"{API}/photos/{photo['id']}/edited"
+    before = pixels(real_client.get(f"{API}/photos/{photo['id']}/view").content)
+
+    def change(**amounts: float) -> float:
+        shown = real_client.get(path, params=LOOK | amounts).content
+        return float(np.abs(pixels(shown) - before).mean())
+
+    whole = change()
+    assert change(skin=0.2, shape=0.2) < 0.9 * whole
+    assert change(hair=0) < whole
+
+
+def test_a_face_is_marked_by_a_box_or_points(real_client: TestClient, portrait: bytes) -> None:
+    photo = opened(real_client, portrait)
+    path = f"{API}/photos/{photo['id']}/faces"
+    (face,) = photo["faces"]
+    marked = real_client.post(path, json={"box": face["box"]}).json()
+    assert [one["chosen"] for one in marked["faces"]] == [True, True]
+    assert np.abs(np.subtract(marked["faces"][1]["box"], face["box"])).max() < 12
+    points = [[100, 100], [150, 100], [125, 130], [108, 155], [142, 155]]
+    assert len(real_client.post(path, json={"points": points}).json()["faces"]) == 3
+    for asked, said in (({"box": [1, 1, 5, 5]}, "too small"), ({}, "box or")):
+        refused = real_client.post(path, json=asked)
+        assert refused.status_code == 400 and said in refused.json()["detail"]
+
+
+def test_a_session_lists_its_photos_with_their_edits(client: TestClient, portrait: bytes) -> None:
+    one, _ = opened(client, portrait), opened(client, portrait, "eve.png")
+    edits = {"history": [{"ages": {"1": 70}}], "now": 0}
+    assert client.put(f"{API}/photos/{one['id']}/edits", json=edits).status_code == 204
+    listed = client.get(f"{API}/photos").json()
+    assert [photo["name"] for photo in listed] == ["ada.png", "eve.png"]
+    assert listed[0]["edits"] == edits
+    assert listed[0]["faces"][0]["give_or_take"] == 6
+
+
+def test_a_session_stays_while_one_of_its_tabs_is_open(
+    client: TestClient, server: Any, portrait: bytes
+) -> None:
+    opened(client, portrait)
+    for tab in ("a", "b"):
+        client.post(f"{API}/session/enter", params={"tab": tab})
+    session = server.state.studio.sessions.find(client.cookies["reage_session"])
+    client.post(f"{API}/session/leave", params={"tab": "a"})
+    stays = session.used
+    client.post(f"{API}/session/leave", params={"tab": "b"})
+    assert session.used < stays - 1000  # forgotten soon
+
+
+def test_the_page_asks_for_the_fields_of_a_poster(client: TestClient) -> None:
+    names = {}
+    for language in ("en", "es", "xx"):
+        answer = client.get(f"{API}/poster/fields", params={"language": language})
+        names[language] = {one["name"]: one["label"] for one in answer.json()}
+    assert names["en"] == names["xx"] and names["en"].keys() == names["es"].keys()
+    assert names["es"]["contacts"] == "Llame al" and "logo" not in names["en"]
+    assert json.dumps(names["en"])
