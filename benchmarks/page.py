@@ -16,7 +16,7 @@ from serving import served
 
 PATIENCE = 180_000  # milliseconds
 SHOTS = {  # name: width, height, language, dark, age
-    "page.jpg": (1180, 1060, "en", False, 75),
+    "page.jpg": (1180, 1060, "en", False, 70),
     "page-phone.jpg": (390, 844, "zh", True, 25),
 }
 
