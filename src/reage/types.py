@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from PIL import Image
 
 from reage.agers.base import PreparedFace
 from reage.compositing.change import Amounts
+from reage.compositing.render import FaceLayer
 from reage.errors import UsageError
 from reage.faces.readings import AgeReading
 from reage.files import write_together
@@ -106,6 +107,7 @@ class Edit:
     photo: Photo
     faces: tuple[AgedFace, ...]
     notices: tuple[str, ...] = ()  # what could not be done, one line each: "NAME: what"
+    pasted: Sequence[FaceLayer] = ()  # what was rendered into the photo
 
     def __repr__(self) -> str:
         height, width = self.photo.pixels.shape[:2]

@@ -21,6 +21,7 @@ __all__ = [
     "add_layer",
     "multiply_region",
     "region_rgb",
+    "region_values",
     "region_ycc",
     "rgb_to_ycc",
     "sample_inside",
@@ -192,8 +193,12 @@ def sample_rgb(planes: Planes, quad: np.ndarray, side: int) -> np.ndarray:
 
 def region_rgb(planes: Planes, box: tuple[int, int, int, int]) -> np.ndarray:
     """Return the colours of pixels x0, y0, x1, y1 `[h, w, 3]` uint8; chroma is not interpolated."""
-    values = region_ycc(planes, box) / planes.unit
-    return np.rint(np.clip(values @ _rgb_matrix(planes).T, 0, 255)).astype(np.uint8)
+    return np.rint(np.clip(region_values(planes, box), 0, 255)).astype(np.uint8)
+
+
+def region_values(planes: Planes, box: tuple[int, int, int, int]) -> np.ndarray:
+    """Return R'G'B' of pixels `[h, w, 3]` float32, 0..255 and beyond where samples are."""
+    return (region_ycc(planes, box) / planes.unit) @ _rgb_matrix(planes).T
 
 
 def region_ycc(planes: Planes, box: tuple[int, int, int, int]) -> np.ndarray:
@@ -217,7 +222,7 @@ def multiply_region(
     if x0 >= x1 or y0 >= y1:
         return
     gains = gains[y0 - box[1] : y1 - box[1], x0 - box[0] : x1 - box[0]]
-    rgb = (region_ycc(planes, (x0, y0, x1, y1)) / planes.unit) @ _rgb_matrix(planes).T
+    rgb = region_values(planes, (x0, y0, x1, y1))
     added = np.clip((rgb + np.float32(offset)) * gains - np.float32(offset), 0, 255) - rgb
     added[gains == 1] = 0  # samples outside R'G'B' stay as they are
     change = rgb_to_ycc(added, planes.matrix, planes.full_range) * planes.unit

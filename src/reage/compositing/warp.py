@@ -13,7 +13,7 @@ from reage.compositing.cover import Cover
 from reage.compositing.smoothing import gaussian, smoothstep
 from reage.faces.squares import from_unit, outline_of, pixels_within, to_unit
 
-__all__ = ["Warp", "affine_of", "warp_in_place"]
+__all__ = ["LEAST", "Warp", "affine_of", "moves_in", "warp_in_place"]
 
 BAND = 512  # rows worked on at a time, so that a large face costs little memory
 FINER = 4  # times that the moves are refined (bicubic) before they are read in between (linear)
@@ -118,11 +118,7 @@ def _sample_moved(
     """
     size = [1, 1, box[3] - box[1], box[2] - box[0]]
     outer = outline_of(box)
-    wide = (to_unit(outer, quad) + margin) / (1 + 2 * margin)
-    seen = F.affine_grid(affine_of(wide)[None], size, align_corners=False)
-    moved = F.grid_sample(moves, seen, "bilinear", "zeros", align_corners=False)
-    axes = torch.from_numpy(np.stack([quad[3] - quad[0], quad[1] - quad[0]])).to(moved)
-    shift = moved[0].permute(1, 2, 0) @ axes  # [h, w, 2] pixels
+    shift = _shift(box, moves, margin, quad)
     planes = _as_planes(source)
     if opacity is not None:
         opaque = _as_planes(opacity) / float(np.iinfo(opacity.dtype).max)
@@ -140,6 +136,30 @@ def _sample_moved(
     found = found[0].permute(1, 2, 0).round_().clamp_(0, float(np.iinfo(source.dtype).max))
     values = found.reshape(size[2], size[3], *source.shape[2:]).numpy().astype(source.dtype)
     return values, (shift.abs().amax(2) > LEAST).numpy()
+
+
+def moves_in(shape: tuple[int, ...], warp: Warp, quad: np.ndarray) -> np.ndarray:
+    """Return by how far each pixel of a picture moves, `[H, W, 2]` right and down, pixels."""
+    quad = np.asarray(quad, np.float64)
+    moves = warp.moves.float().cpu()
+    whole = np.zeros((*shape[:2], 2), np.float32)
+    x0, y0, x1, y1 = _region(shape, moves, warp.margin, quad)
+    if x0 < x1 and y0 < y1:
+        moves = F.interpolate(moves, scale_factor=float(FINER), mode="bicubic")
+        shift = _shift((x0, y0, x1, y1), moves, warp.margin, quad).numpy()
+        still = np.abs(shift).max(2, keepdims=True) <= LEAST
+        whole[y0:y1, x0:x1] = np.where(still, 0, shift)
+    return whole
+
+
+def _shift(box: Box, moves: Tensor, margin: float, quad: np.ndarray) -> Tensor:
+    """Return the moves `[1, 2, S, S]` of a box's pixels, `[h, w, 2]` pixels."""
+    wide = (to_unit(outline_of(box), quad) + margin) / (1 + 2 * margin)
+    size = [1, 1, box[3] - box[1], box[2] - box[0]]
+    seen = F.affine_grid(affine_of(wide)[None], size, align_corners=False)
+    moved = F.grid_sample(moves, seen, "bilinear", "zeros", align_corners=False)
+    axes = torch.from_numpy(np.stack([quad[3] - quad[0], quad[1] - quad[0]])).to(moved)
+    return moved[0].permute(1, 2, 0) @ axes
 
 
 def _as_planes(layer: np.ndarray) -> Tensor:

@@ -65,7 +65,7 @@ class PhotoSearch:
     @torch.no_grad()
     def apply(self, goals: Sequence[tuple[PreparedFace, Reached]]) -> Edit:
         """Paste every face at its strength, then read the resulting photo."""
-        photo = self.photo
+        photo, layers = self.photo, []
         changes = [self.change(face, torch.tensor([goal.strength])) for face, goal in goals]
         pairs = [(face, change) for (face, _), change in zip(goals, changes, strict=True)]
         if self.paste == "none":
@@ -82,7 +82,7 @@ class PhotoSearch:
             crops = [crop_for_age(photo.pixels, face.view.face).image for face, _ in pairs]
             shown = [to_tensor(crop).to(self._device) for crop in crops]
         reports = [self._report(f, goal, s) for (f, goal), s in zip(goals, shown, strict=True)]
-        return Edit(photo, tuple(reports), self._notices(goals))
+        return Edit(photo, tuple(reports), self._notices(goals), tuple(layers))
 
     @torch.no_grad()
     def frames(self, paths: Sequence[tuple[PreparedFace, Tensor]]) -> Iterator[np.ndarray]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from reage.compositing.layer_files import LayerFormat
 from reage.errors import UsageError
 from reage.inputs import Target
 from reage.numbers import read_real
@@ -40,6 +42,9 @@ class VideoConfig:
     preset: str = "veryfast"  # of x264 and x265
     codec: Literal["auto", "h264", "hevc", "prores"] = "auto"  # auto: what keeps the input's depth
     seed: int = 0
+    rate: Fraction = Fraction(24)  # frames a second of numbered pictures
+    layers: Path | None = None  # folder for the layers of every frame
+    layer_format: LayerFormat = "exr"
     strength: KeyFrames = ALWAYS  # how much of the change shows, 0..1
     span: tuple[float, float] = (0.0, math.inf)  # seconds between which the change shows
 

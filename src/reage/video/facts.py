@@ -40,6 +40,7 @@ class Facts:
     fields: str = ""  # "top" or "bottom" field first; "": whole frames
     display: str = ""  # x265's words for the mastering display
     light: str = ""  # ... and for the content's light levels
+    sounds: int = 0  # streams of sound and subtitles
     lost: Sequence[str] = ()  # kinds of data and streams that are left out
 
 
@@ -60,6 +61,7 @@ def read_facts(container: Any, stream: Any, frame: Any) -> Facts:
         fields=_fields(stream, frame),
         display=_display(data.get("MASTERING_DISPLAY_METADATA", b"")),
         light=_light(data.get("CONTENT_LIGHT_LEVEL", b"")),
+        sounds=sum(other.type in ("audio", "subtitle") for other in container.streams),
         lost=_lost(container, stream, data),
     )
 

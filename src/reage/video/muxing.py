@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,7 @@ from reage.errors import ImageError
 from reage.ffmpeg import H264, add_stream, av_module, local, open_input
 from reage.files import publish
 from reage.video.journal import CHUNK, Journal
+from reage.video.sequence import SequenceSource
 from reage.video.source import VideoSource, report_write_errors, video_stream
 from reage.video.storage import CONTAINERS
 
@@ -21,6 +23,8 @@ __all__ = ["check_output", "join_segments"]
 def check_output(source: VideoSource, output: Path, how: H264) -> None:
     """Check before the work that the output can hold the input's streams; ImageError if not."""
     av = av_module()
+    if isinstance(source, SequenceSource):
+        return
     with open_input(source.path) as input_, TemporaryDirectory(prefix="reage-") as place:
         trial = Path(place) / f"trial{output.suffix}"
         kept = _other_streams(input_)
@@ -56,7 +60,7 @@ def join_segments(
     if format != "matroska" and source.time_base.numerator == 1:
         options["movie_timescale"] = str(max(1000, source.time_base.denominator))
     try:
-        with report_write_errors(output), open_input(source.path) as input_:
+        with report_write_errors(output), _opened(source) as input_:
             out = av_module().open(local(partial), "w", format=format, options=options)
             try:
                 _write_all(out, input_, segments, source, journal, span, mark)
@@ -65,6 +69,11 @@ def join_segments(
             publish(partial, output)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _opened(source: VideoSource) -> AbstractContextManager[Any]:
+    """Open the file for its other streams; numbered pictures have none."""
+    return nullcontext() if isinstance(source, SequenceSource) else open_input(source.path)
 
 
 def _write_all(
@@ -79,6 +88,14 @@ def _write_all(
     with open_input(segments[0]) as first:
         video = out.add_stream_from_template(first.streams.video[0])
         video.time_base = source.time_base
+    begin = span[0] if span else 0
+    if mark is not None:
+        out.metadata["comment"] = mark
+    if input_ is None:
+        begin = span[0] if span else source.first_pts
+        for _, packet in _video_packets(segments, video, source, journal, begin):
+            out.mux_one(packet)
+        return
     original = video_stream(input_, source.path)
     pairs = [(original, video)]
     others = {}
@@ -93,7 +110,6 @@ def _write_all(
         out.metadata["comment"] = mark
     if span is None and hasattr(out, "set_chapters"):
         out.set_chapters(input_.chapters())
-    begin = span[0] if span else 0
     ours = _video_packets(segments, video, source, journal, begin)
     theirs = _other_packets(input_, others, span, source)
     for _, packet in heapq.merge(ours, theirs, key=lambda item: item[0]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -13,13 +14,15 @@ import numpy as np
 import torch
 
 from reage.compositing.frame_canvas import FrameCanvas
+from reage.compositing.layer_files import write_layers
+from reage.compositing.layers import record_layers
 from reage.compositing.planes import Planes, sample_luma
-from reage.compositing.render import render
+from reage.compositing.render import FaceLayer, render
 from reage.compositing.view import crop_for_age, read_age
 from reage.errors import ImageError
 from reage.faces.face import Face
 from reage.faces.squares import face_mask
-from reage.ffmpeg import Writer, h264_file
+from reage.ffmpeg import h264_file
 from reage.files import new_file
 from reage.images import to_tensor
 from reage.video.config import Progress, VideoConfig
@@ -27,6 +30,7 @@ from reage.video.journal import Journal
 from reage.video.metrics import Tally
 from reage.video.painter import Painter
 from reage.video.samples import frame_rgb, to_frame
+from reage.video.sequence import PictureFrame, frame_path, picture_of, rgb16, write_picture
 from reage.video.source import KEPT, Frame, VideoSource, report_write_errors
 from reage.video.storage import Storage
 from reage.video.track_edit import TrackEdit
@@ -55,8 +59,14 @@ class Segment:
         return self.video.with_suffix(".json")
 
     @property
+    def pictures(self) -> Path:
+        """The folder of finished pictures, of all segments."""
+        return self.video.parent / "pictures"
+
+    @property
     def done(self) -> bool:
-        return self.video.is_file() and self.tally.is_file()
+        made = self.video.is_file() or not self.video.suffix
+        return made and self.tally.is_file()
 
 
 def segments_of(
@@ -81,6 +91,7 @@ def render_segments(
     segments: Sequence[Segment],
     storage: Storage,
     config: VideoConfig,
+    mark: str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Tally, int]:
     """Write the missing segments; return the sums of all, and the number of new frames."""
@@ -93,8 +104,7 @@ def render_segments(
             pts = int(journal.read_frames(segment.start, segment.start + 1)["pts"][0])
             frames = source.frames(pts)
         part = islice(frames, segment.stop - segment.start)
-        how = storage.encoder(source, config.crf, config.preset)
-        with h264_file(segment.video, how, kept=KEPT) as write:
+        with _opened(segment, source, storage, config, mark) as write:
             sums = _render(
                 editor, source, journal, edits, segment, part, storage, config, write, on_progress
             )
@@ -118,7 +128,7 @@ def _render(
     frames: Iterator[Frame],
     storage: Storage,
     config: VideoConfig,
-    write: Writer,
+    write: Write,
     on_progress: Callable[[Progress], None] | None,
 ) -> Tally:
     start, stop = segment.start, segment.stop
@@ -129,19 +139,22 @@ def _render(
     ]
     stamps = journal.read_frames(start, stop)["pts"].tolist()
     watch = _Watch(editor, source)
-    deep = storage.bits > 8
     for number, pts in enumerate(stamps, start):
         frame = next(frames, None)
         if frame is None or frame.pts != pts:
             raise ImageError(f"{source.path} was changed while it was read; start again")
-        before = frame.planes(deep=deep, subsampling=storage.subsampling, alpha=storage.alpha)
+        before = frame.planes(**storage.working)
         after = before.copy()
         here = [painter for painter in painters if painter.covers(number)]
         layers = [layer for layer in (p.layer(before, number) for p in here) if layer]
-        render(FrameCanvas(after, before), layers)
+        canvas = FrameCanvas(after, before)
+        if config.layers is None:
+            render(canvas, layers)
+        else:
+            _render_layers(canvas, layers, config, _number(frame, number))
         watch.tally.edited += len(layers)
         watch.see(number, before, after, painters)
-        write(to_frame(after, storage.pix_fmt), pts - stamps[0])
+        write(frame, number, before, after)
         watch.tally.frames += 1
         if on_progress is not None:
             on_progress(Progress("frames", number + 1, journal.frames))
@@ -150,6 +163,53 @@ def _render(
         smooth = painter.motion.points[inside, :5]
         watch.tally.add_jitter(painter.motion.raw[inside], smooth)
     return watch.tally
+
+
+Write = Callable[[Frame, int, Planes, Planes], None]  # frame, its place, planes before and after
+
+
+@contextmanager
+def _opened(
+    segment: Segment, source: VideoSource, storage: Storage, config: VideoConfig, mark: str | None
+) -> Iterator[Write]:
+    """Open a segment for writing: an encoded file, or a folder of pictures."""
+    if storage.codec != "pictures":
+        how = storage.encoder(source, config.crf, config.preset)
+        with h264_file(segment.video, how, kept=KEPT) as add:
+            first: list[int] = []
+
+            def encode(frame: Frame, number: int, before: Planes, after: Planes) -> None:
+                first.append(frame.pts)
+                add(to_frame(after, storage.pix_fmt), frame.pts - first[0])
+
+            yield encode
+        return
+    folder = segment.pictures
+    folder.mkdir(exist_ok=True)
+
+    def draw(frame: Frame, number: int, before: Planes, after: Planes) -> None:
+        assert storage.pattern is not None
+        name = frame_path(storage.pattern, _number(frame, number)).name
+        with report_write_errors(folder):
+            write_picture(folder / name, picture_of(frame, before, after), mark)
+
+    yield draw
+
+
+def _number(frame: Frame, place: int) -> int:
+    """Return the number of a frame's picture: its own, or counted from 1."""
+    return frame.pts if isinstance(frame, PictureFrame) else place + 1
+
+
+def _render_layers(
+    canvas: FrameCanvas, layers: Sequence[FaceLayer], config: VideoConfig, number: int
+) -> None:
+    """Render a frame and write what was done to it."""
+    assert config.layers is not None
+    seen = rgb16(canvas.seen) / np.float32(65535)
+    made = record_layers(canvas, layers, lambda: rgb16(canvas.planes) / np.float32(65535))
+    with report_write_errors(config.layers):
+        write_layers(made, seen, config.layers, f"{number:06d}", config.layer_format, None)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import sys
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from reage.compositing.layer_files import check_layer_format
 from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
 from reage.files import new_file, sweep
@@ -24,6 +26,13 @@ from reage.video.metrics import VideoMetrics
 from reage.video.muxing import check_output, join_segments
 from reage.video.render import render_segments, segments_of
 from reage.video.scan import scan_video
+from reage.video.sequence import (
+    SequenceSource,
+    check_pictures,
+    is_sequence,
+    open_source,
+    place_pictures,
+)
 from reage.video.source import VideoSource, report_write_errors
 from reage.video.storage import choose_storage, frame_notices
 from reage.video.track_edit import Key, TrackEdit, key_views, prepare_track
@@ -81,11 +90,13 @@ def edit_video(
     path, output = Path(path), Path(output)
     config = _checked(config)
     editor.required_ager()  # fail before the work if something is missing
-    source = VideoSource.open(path)
+    source = open_source(path, config.rate)
     _check_place(path, output, overwrite)
     folder = work_folder(output)
-    storage = choose_storage(source, output, config.codec)
-    check_output(source, output, storage.encoder(source, config.crf, config.preset))
+    storage = choose_storage(source, output, config.codec, exact=config.layers is not None)
+    if storage.pattern is None:
+        check_output(source, output, storage.encoder(source, config.crf, config.preset))
+    _check_layers(config, overwrite)
     _prepare(folder, _job(editor, source, config))
     with Journal(folder, code_size(editor)) as journal:
         scan_video(editor, source, journal, config.preview, on_progress)
@@ -99,19 +110,22 @@ def edit_video(
         edits = _edits(editor, source, journal, tracks, ages, config, on_progress)
         segments = segments_of(journal, source, folder, storage)
         tally, made = render_segments(
-            editor, source, journal, edits, segments, storage, config, on_progress
+            editor, source, journal, edits, segments, storage, config, mark, on_progress
         )
         if on_progress is not None:
             on_progress(Progress("joining", 0, 0))
-        join_segments(
-            [segment.video for segment in segments],
-            source,
-            journal,
-            output,
-            partial=folder / f"whole{output.suffix}",
-            span=_span(source, journal, config.preview),
-            mark=mark,
-        )
+        if storage.pattern is not None:
+            place_pictures(segments[0].pictures, output, overwrite=overwrite)
+        else:
+            join_segments(
+                [segment.video for segment in segments],
+                source,
+                journal,
+                output,
+                partial=folder / f"whole{output.suffix}",
+                span=_span(source, journal, config.preview),
+                mark=mark,
+            )
     shutil.rmtree(folder)
     metrics = VideoMetrics.of(tally, time.perf_counter() - began, made, peak_memory())
     notices = (*storage.notices, *frame_notices(len(source.broken)), *brief_notices(brief))
@@ -125,7 +139,7 @@ def list_tracks(
     on_progress: Report | None = None,
 ) -> list[ListedTrack]:
     """Find the people of a video, without changing it. Raises FaceError if there are none."""
-    source = VideoSource.open(Path(path))
+    source = open_source(Path(path))
     with (
         tempfile.TemporaryDirectory(prefix="reage-") as place,
         Journal(Path(place), code_size(editor)) as journal,
@@ -221,10 +235,22 @@ def _check_place(path: Path, output: Path, overwrite: bool) -> None:
         raise ImageError(f"{output} is a folder: name a file in it")
     if not output.parent.is_dir():
         raise ImageError(f"the folder {output.parent} does not exist: create it first")
+    if is_sequence(output):
+        check_pictures(output, overwrite=overwrite)
     if output.resolve() == path.resolve():
         raise UsageError(f"{output} is the input; choose another name")
     if output.exists() and not overwrite:
         raise ImageError(f"{output} exists already: choose another name, or use --overwrite")
+
+
+def _check_layers(config: VideoConfig, overwrite: bool) -> None:
+    """Make the folder of layers; an error if it holds something."""
+    folder = config.layers
+    if folder is None:
+        return
+    check_layer_format(config.layer_format)
+    with report_write_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _prepare(folder: Path, job: Mapping[str, object]) -> None:
@@ -243,14 +269,19 @@ def _prepare(folder: Path, job: Mapping[str, object]) -> None:
 
 def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, object]:
     """Return everything on which the result depends."""
-    stat = source.path.stat()
+    files = (
+        [file for _, file in source.files] if isinstance(source, SequenceSource) else [source.path]
+    )
+    stats = [file.stat() for file in files]
+    digest = hashlib.sha256(repr([(s.st_size, s.st_mtime_ns) for s in stats]).encode())
     to = sorted(config.to.items()) if isinstance(config.to, Mapping) else str(config.to)
     if isinstance(config.to, KeyFrames):
         to = config.to.keys
     return {
         "format": FORMAT,
-        "input": [str(source.path.resolve()), stat.st_size, stat.st_mtime_ns],
-        "config": asdict(replace(config, to=0.0)) | {"to": to},
+        "input": [str(source.path.resolve()), digest.hexdigest()],
+        "config": asdict(replace(config, to=0.0, layers=None))
+        | {"to": to, "layers": str(config.layers), "rate": str(config.rate)},
         "fingerprint": editor.fingerprint(),
         "precision": str(editor.dtype),
         "grey_hair": editor.grey_hair,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from reage.errors import UsageError
 from reage.ffmpeg import FULL, H264, LIMITED
 from reage.video.facts import HDR_TRANSFERS
+from reage.video.sequence import is_sequence, pattern_prefix
 from reage.video.source import VideoSource
 
 __all__ = ["CODECS", "CONTAINERS", "Codec", "Storage", "choose_storage", "frame_notices"]
@@ -26,12 +27,25 @@ THREADS = 2  # of the encoders: a fixed number, since x264's result depends on i
 class Storage:
     """How one video is stored, and what of the input it cannot hold."""
 
-    codec: Codec
-    bits: int  # 8 or 10
+    codec: Codec | Literal["pictures"]
+    bits: int  # 8 or 10; 16 for pictures
     subsampling: tuple[int, int]
     alpha: bool
     fields: str  # kept: "top", "bottom" or ""
     notices: tuple[str, ...] = ()  # one line each
+    pattern: Path | None = None  # of the pictures
+    exact: bool = False  # composited in 4:4:4 at 16 bits, whatever is stored
+
+    @property
+    def working(self) -> dict[str, Any]:
+        """How frames are composited: the arguments of `Frame.planes`."""
+        exact = self.exact or self.codec == "pictures"
+        subsampling = (1, 1) if exact else self.subsampling
+        return {
+            "deep": exact or self.bits > 8,
+            "subsampling": subsampling,
+            "alpha": self.alpha,
+        }
 
     @property
     def pix_fmt(self) -> str:
@@ -43,6 +57,8 @@ class Storage:
     @property
     def suffix(self) -> str:
         """The suffix of a segment."""
+        if self.codec == "pictures":
+            return ""
         return ".mov" if self.codec == "prores" else ".mp4"
 
     def encoder(self, source: VideoSource, crf: int, preset: str) -> H264:
@@ -88,9 +104,15 @@ class Storage:
         return "libx265", "hvc1", {"preset": preset, "x265-params": ":".join(words)}
 
 
-def choose_storage(source: VideoSource, output: Path, asked: Codec = "auto") -> Storage:
+def choose_storage(
+    source: VideoSource, output: Path, asked: Codec = "auto", *, exact: bool = False
+) -> Storage:
     """Choose what keeps most of the input in a file of this suffix; UsageError if there is none."""
     suffix = output.suffix.lower()
+    if is_sequence(output):
+        alpha = source.facts.alpha and suffix != ".dpx"
+        made = Storage("pictures", 32, (1, 1), alpha, "", pattern=output)
+        return replace(made, notices=tuple(_notices(source, made, output)))
     if suffix not in CONTAINERS:
         raise UsageError(f"{output} has no suffix of a video: choose {', '.join(CONTAINERS)}")
     facts = source.facts
@@ -109,15 +131,16 @@ def choose_storage(source: VideoSource, output: Path, asked: Codec = "auto") -> 
     else:
         subsampling = (2, 2)
     alpha = facts.alpha and codec == "prores"
-    notices = _notices(source, Storage(codec, bits, subsampling, alpha, fields), output)
-    return Storage(codec, bits, subsampling, alpha, fields, tuple(notices))
+    made = Storage(codec, bits, subsampling, alpha, fields, exact=exact)
+    return replace(made, notices=tuple(_notices(source, made, output)))
 
 
 def _notices(source: VideoSource, storage: Storage, output: Path) -> list[str]:
     """Say in one line each what the output lacks."""
     facts, lines = source.facts, []
     if (facts.alpha and not storage.alpha) or facts.hidden_alpha:
-        keep = "" if facts.hidden_alpha else f"; write {output.stem}.mov to keep it"
+        other = f"{pattern_prefix(output) if is_sequence(output) else output.stem}.mov"
+        keep = "" if facts.hidden_alpha else f"; write {other} to keep it"
         lines.append(f"the transparency (alpha) is left out: the video is opaque{keep}")
     if facts.bits > storage.bits:
         how = " (--codec hevc or prores keep 10)" if storage.bits == 8 else ""
@@ -134,6 +157,8 @@ def _notices(source: VideoSource, storage: Storage, output: Path) -> list[str]:
     if storage.subsampling != (1, 1) and (source.width % 2 or source.height % 2):
         width, height = source.even_size
         lines.append(f"{source.width}x{source.height} becomes {width}x{height}: sides must be even")
+    if storage.codec == "pictures" and facts.sounds:
+        lines.append(f"left out: {facts.sounds} sound and subtitle streams, which pictures lack")
     if facts.lost:
         lines.append(f"left out: {', '.join(facts.lost)}")
     return lines

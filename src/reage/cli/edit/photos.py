@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from reage.cli.edit.latents import edit_latent
+from reage.cli.edit.layers import layer_options
 from reage.cli.edit.task import EditTask
 from reage.cli.shared.console import json_option
 from reage.cli.shared.options import (
@@ -64,6 +65,7 @@ from reage.errors import UsageError
 )
 @click.option("--overwrite", is_flag=True, help="Replace earlier outputs.")
 @no_mark_option
+@layer_options
 @json_option
 @dry_run_option
 def edit(photos: tuple[Path, ...], **options: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reage.cli.edit.layers import check_layers, write_edit_layers
 from reage.cli.edit.places import Outputs
 from reage.cli.shared.console import detail, emit, say
 from reage.cli.shared.options import parse_face, parse_range, parse_targets
@@ -38,6 +39,7 @@ class EditTask:
             self.strengths = parse_range(options["strength"], "--strength")
         else:
             self.targets = parse_targets(options["to"], options["ages"])
+        check_layers(options)
         self.face = parse_face(options["face"])
         self.points = parse_points(options["points"]) if options["points"] else None
         if self.points is not None and len(photos) > 1:
@@ -67,6 +69,8 @@ class EditTask:
             for stage, seconds in result.seconds.items():
                 detail(f"{name_of(path)}: {stage} {seconds:.2f} s")
             outputs.write(result, editor)
+            if self.options.get("layers"):
+                write_edit_layers(result, outputs.pictures, self.options)
 
     def plan(self, path: Path) -> None:
         """Tell what would be read and written for one photo, and find what would go wrong."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from reage.cli.edit.layers import layer_options
 from reage.cli.shared.options import (
     direction_option,
     hair_color_option,
@@ -75,6 +77,8 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
     metavar="SHARE",
     help="How much of the change shows, 0 to 1, or over time: 0s=0,2s=1.",
 )
+@click.option("--rate", default="24", metavar="FPS", help="Frames a second of numbered pictures.")
+@layer_options
 @click.option("--from", "begin", default="0s", metavar="TIME", help="Change nothing before it.")
 @click.option("--until", metavar="TIME", help="Change nothing after it.")
 @click.option(
@@ -98,13 +102,14 @@ def video(video: Path, **options: Any) -> None:
     reage video clip.mp4 --to 70
     reage video clip.mp4 --list              who is in it, by number
     reage video clip.mp4 --to 1=70 2=12 --preview 3s
+    reage video shot.%04d.exr --to 70 -o old.%04d.exr
     reage video clip.mp4 --to 0s=40,3s=60    getting older as it plays
 
     The same command resumes a run that was stopped.
     """
     from reage.video.config import parse_preview
     from reage.video.keyframes import parse_keys
-    from reage.video.source import VideoSource
+    from reage.video.sequence import open_source
 
     preview = parse_preview(options["preview"]) if options["preview"] else None
     to: Any = None
@@ -120,7 +125,9 @@ def video(video: Path, **options: Any) -> None:
             raise UsageError("give one --to AGE, or one age a person: --to 1=70 2=12")
         to = targets[0]
     face = parse_face(options["face"])
-    VideoSource.open(video)  # what cannot be read is said before the model is loaded
+    open_source(
+        video, parse_rate(options["rate"])
+    )  # what cannot be read is said before the model is loaded
     editor = open_editor(options)
     if options["listing"]:
         _list(editor, video, preview, options)
@@ -148,6 +155,9 @@ def _edit(
         preview=preview,
         crf=options["crf"],
         codec=options["codec"],
+        rate=parse_rate(options["rate"]),
+        layers=options["layers"],
+        layer_format=options["layer_format"],
         strength=_strength(options["strength"]),
         span=_span(options["begin"], options["until"]),
         seed=options["seed"],
@@ -210,6 +220,17 @@ def _strength(text: str) -> KeyFrames:
         ) from None
 
 
+def parse_rate(text: str) -> Fraction:
+    """Read frames a second: 24, 23.976 or 24000/1001."""
+    try:
+        rate = Fraction(text) if len(text) < 20 else Fraction(0)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 1 <= rate <= 1000:
+        raise UsageError(f"--rate {text[:40]!r} is not understood; give 1 to 1000, or 24000/1001")
+    return rate
+
+
 def _span(begin: str, until: str | None) -> tuple[float, float]:
     from reage.video.keyframes import parse_seconds
 
@@ -218,10 +239,13 @@ def _span(begin: str, until: str | None) -> tuple[float, float]:
 
 
 def _default_output(path: Path, to: Any, preview: Preview | None) -> Path:
+    from reage.video.sequence import is_sequence
     from reage.video.storage import CONTAINERS
 
     ages = "-".join(f"{n}={a:g}" for n, a in sorted(to.items())) if isinstance(to, dict) else to
     label = str(ages) if not isinstance(ages, float) else f"{ages:g}"
+    if is_sequence(path):
+        return path.with_name(path.name.replace("%", f"age{label}.%", 1))
     suffix = path.suffix.lower() if path.suffix.lower() in CONTAINERS else ".mkv"
     return path.with_name(f"{path.stem}-age{label}{'-preview' if preview else ''}{suffix}")
 

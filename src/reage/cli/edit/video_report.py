@@ -20,8 +20,10 @@ __all__ = ["report_place", "video_report", "write_report"]
 def report_place(output: Path, *, overwrite: bool) -> Path:
     """Return where the report of a video goes; ImageError if it cannot be written there."""
     from reage.files import check_place
+    from reage.video.sequence import is_sequence, pattern_prefix
 
-    place = output.with_name(f"{output.stem}-reage.json")
+    stem = pattern_prefix(output) if is_sequence(output) else output.stem
+    place = output.with_name(f"{stem}-reage.json")
     if output.parent.is_dir():  # else the video's own error says so
         check_place(place, overwrite)
     return place
@@ -40,6 +42,8 @@ def video_report(
     from reage import __version__
 
     settings = {key: value for key, value in asdict(config).items() if key not in ("to", "span")}
+    settings["rate"] = str(config.rate)
+    settings["layers"] = None if config.layers is None else config.layers.name
     settings["span"] = [time if math.isfinite(time) else None for time in config.span]
     return {
         "video": source.name,

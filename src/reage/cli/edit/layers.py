@@ -1,0 +1,69 @@
+"""The layers of an edit, beside its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+import numpy as np
+
+from reage.errors import UsageError
+
+if TYPE_CHECKING:
+    from reage.types import Result
+
+__all__ = ["check_layers", "layer_options", "write_edit_layers"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def layer_options(command: Command) -> Command:
+    """Add --layers and --layer-format."""
+    command = click.option(
+        "--layer-format",
+        type=click.Choice(["exr", "tiff"]),
+        default="exr",
+        show_default=True,
+        help="OpenEXR (float, linear) or TIFF (16 bits).",
+    )(command)
+    return click.option(
+        "--layers",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help="Write change, hair, mattes and warp there, for compositing programs.",
+    )(command)
+
+
+def check_layers(options: Mapping[str, Any]) -> None:
+    """Raise UsageError before the work if layers cannot be written."""
+    from reage.compositing.layer_files import check_layer_format
+
+    if options.get("layers") is None:
+        return
+    if options["latent"] is not None or options["paste"] == "none":
+        raise UsageError("--layers describes the change of a photo; give one, without --paste none")
+    check_layer_format(options["layer_format"])
+
+
+def write_edit_layers(
+    result: Result, pictures: Sequence[Path], options: Mapping[str, Any]
+) -> list[Path]:
+    """Write the layers of each edit of a photo, named after its picture."""
+    from reage.compositing.layer_files import write_layers
+    from reage.compositing.layers import record_layers
+    from reage.compositing.render import PhotoCanvas
+
+    folder, files = options["layers"], []
+    folder.mkdir(parents=True, exist_ok=True)
+    photo = result.photo
+    full = np.float32(np.iinfo(photo.pixels.dtype).max)
+    for edit, picture in zip(result.edits, pictures, strict=True):
+        alpha = None if photo.alpha is None else photo.alpha.copy()
+        canvas = PhotoCanvas(photo.pixels, alpha)
+        made = record_layers(canvas, edit.pasted, lambda c=canvas: c.pixels / full)
+        mark = None if options["no_mark"] else edit.mark
+        original = photo.pixels / full
+        files += write_layers(made, original, folder, picture.stem, options["layer_format"], mark)
+    return files
