@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import numpy as np
 
 from reage.errors import UsageError
 
@@ -51,6 +50,8 @@ def write_edit_layers(
     result: Result, pictures: Sequence[Path], options: Mapping[str, Any]
 ) -> list[Path]:
     """Write the layers of each edit of a photo, named after its picture."""
+    import numpy as np
+
     from reage.compositing.layer_files import write_layers
     from reage.compositing.layers import record_layers
     from reage.compositing.render import PhotoCanvas
