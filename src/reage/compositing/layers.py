@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from reage.compositing.bands import enlarge_rows, rotate_layer
 from reage.compositing.change import SkinDetail
-from reage.compositing.hair.greying import turned_grey
+from reage.compositing.hair.greying import turned
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.render import Canvas, FaceLayer, render
 from reage.compositing.tone import Tone
@@ -136,14 +136,14 @@ def _grey_matte(light: np.ndarray, hair: Hair, share: float) -> np.ndarray:
     """Return how much of each pixel turns grey, by the light `[H, W]` before."""
     whole = np.zeros(light.shape, np.float32)
     x0, y0, x1, y1 = region = hair.region(light.shape)
-    if share > 0 and x0 < x1 and y0 < y1:
+    if share != 0 and x0 < x1 and y0 < y1:
         size = x1 - x0, y1 - y0
         layers = [
             enlarge_rows(rotate_layer(layer, hair.quad, region), (0, size[1]), *size)
             for layer in hair.layers
         ]
         part = light[y0:y1, x0:x1]
-        whole[y0:y1, x0:x1] = turned_grey(part, hair, layers, share)[0]
+        whole[y0:y1, x0:x1] = turned(part, hair, layers, share)[0]
     return whole
 
 

@@ -67,7 +67,7 @@ class Painter:
         self.knots = knots_of(run, self.start, self.stop, knot_stride(source))
         self.motion: Motion = load_motion(journal, source, run, self.knots[0], self.knots[-1] + 1)
         self.config = config
-        greys = any(stage.grey > 0 for stage in edit.stages)
+        greys = any(stage.grey != 0 for stage in edit.stages)
         self.hair = HairFollower(editor, edit.hair) if greys else None
         if edit.codes is not None:
             self.codes = edit.codes.at(journal, source, run, self.knots)

@@ -52,7 +52,7 @@ class Stage:
 
     seconds: float
     reached: Reached
-    grey: float  # share of the hair that turns grey, 0..1
+    grey: float  # share of the hair that turns grey, or below 0 gets its colour back
 
 
 @dataclass(frozen=True, eq=False)
