@@ -52,7 +52,7 @@ NEARBY = 9  # places on each side, over which the light of hair is evened
 INNER, EDGE_COUNTS = 0.8, 0.02  # share around of what is well within hair; what others count
 BESIDE = 5  # places on each side, over which what lies beside hair is looked at
 CONTRAST = 0.06, 0.16  # of light, between which hair is told from that by its light
-RIM, RIM_HAIR = 2.2, 0.5  # see `_at_rim`: how far it reaches, and what may be hair at all
+RIM, RIM_HAIR, RIM_REACH = 2.2, 0.25, 2  # see `_at_rim`: its width, what may be hair at all
 SHADING = 0.45  # power of the hair's own shading that is left when it is white
 LEAST_PART = 8.0  # places
 TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
@@ -286,7 +286,8 @@ def _at_rim(
     known = np.clip((np.abs(contrast) - CONTRAST[0]) / (CONTRAST[1] - CONTRAST[0]), 0, 1)
     known = known * np.clip(RIM * (1 - box_mean(head.share, SMOOTH)), 0, 1)
     known = known * (box_mean(beside, BESIDE) > 1e-2)
-    there = np.clip(head.share / RIM_HAIR, 0, 1)
+    # The network's edge lies within the hair: single strands are beyond it.
+    there = np.clip(box_mean(head.share, RIM_REACH) / RIM_HAIR, 0, 1)
     steep = there / np.where(known > 0, contrast, 1)
     return slope + known * (steep - slope), offset + known * (-steep * other - offset)
 
