@@ -10,7 +10,15 @@ from PIL import Image, ImageFilter
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.regions import CHIN, SKIN, TOP, box_mean, filled
 
-__all__ = ["Matte", "beard_in", "beard_of", "brows_in", "cheeks_light", "side_light"]
+__all__ = [
+    "Matte",
+    "beard_in",
+    "beard_of",
+    "brows_in",
+    "cheeks_light",
+    "pale_brows_in",
+    "side_light",
+]
 
 # Of MediaPipe's mesh: around each brow, and its upper edge.
 BROW_OUTLINES = (
@@ -21,6 +29,7 @@ UPPER = 5  # points of the outline that are its upper edge
 WIDER = 1.15  # the hairs reach a little beyond it
 BROW_BARE, BROW_DENSE = 0.06, 0.3  # see Matte
 BROW_SHADE = 0.45  # of the skin's light above the brows, that of skin beside them at least
+PALE, ANY_LIGHT = 0.3, 1e4  # share of a pale brow that is hair; light by the skin's
 LEAST = 0.12  # by which brows have to be darker than the skin, of its light
 ABOVE = 0.5  # heights of a brow above it, where the skin is looked at
 # Between the brows, and down the bridge of the nose, where glasses sit; half the width looked at,
@@ -93,6 +102,20 @@ def brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
     )
     weight = np.maximum(first.weight, second.weight)
     return Matte(weight, skin, around, BROW_BARE, BROW_DENSE)
+
+
+def pale_brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
+    """Brows no darker than the skin, in a square `[S, S]`: half of each pixel, whatever its light.
+
+    None where brows are dark, and where frames of glasses lie over them.
+    """
+    dark = brows_in(light, mesh)
+    weight = np.zeros_like(light)
+    if not dark.weight.any() and _dip(light, mesh) >= GLASSES:
+        side = len(light)
+        within = np.any([filled(mesh[outline], side) for outline in BROW_OUTLINES], axis=0)
+        weight = PALE * box_mean(within, max(side // 128, 1))
+    return Matte(weight, dark.skin, dark.open, -ANY_LIGHT, ANY_LIGHT)
 
 
 def _dip(light: np.ndarray, mesh: np.ndarray) -> float:

@@ -25,14 +25,14 @@ __all__ = [
     "turned",
 ]
 
-RECIPE = "hair-4"  # of all in this folder: another one where hair turns grey otherwise
+RECIPE = "hair-6"  # of all in this folder: another one where hair turns grey otherwise
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
 AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
 GREY_AT = 0.0, 0.06, 0.18, 0.37, 0.59, 0.80, 0.95
 GREY_BY = 60.0  # years
 PALE = 42.0, 55.0  # years between which pale hair is ever less ash blond and more grey
-LIKELY = 0.2, 0.7  # the same of what gets its colour back
+LIKELY = 0.05, 0.65  # the same of what gets its colour back
 LOCKS, GLOSS = 0.6, 1.4  # powers of the light of grey hair in that of coloured hair
 WHITE = 0.78  # light of white hair, of the brighter skin's, within
 WHITES = 0.35, 0.66

@@ -9,7 +9,7 @@ import numpy as np
 
 from reage.compositing.cover import Cover
 from reage.compositing.hair.colours import young_colour
-from reage.compositing.hair.facial import Matte, beard_of, brows_in, side_light
+from reage.compositing.hair.facial import Matte, beard_of, brows_in, pale_brows_in, side_light
 from reage.compositing.hair.mask import (
     PERSON_SIDE,
     HairFinders,
@@ -59,6 +59,7 @@ TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
 FAR = 0.8  # heights of the face from there, where hair turns grey last
 BEARD_LATE, BEARD_WHITE = 0.1, 1.05
 BROWS_LATE, BROWS_WHITE = 0.95, 0.85
+BROWS_FADED = 0.35  # of grey hair's colour, that dark brows get
 HALF_GREY = 4.0  # by how far hair is grey: from a fourth on all of it can get its colour back
 ALREADY = 6.0  # when hair that is grey turns grey: beyond all that is asked
 
@@ -233,27 +234,28 @@ def _hair_on_head(head: Head, around: np.ndarray, beside: np.ndarray) -> _Part:
     shading = (np.maximum(around, 0.02) / max(mean, 0.02)) ** SHADING
     # White hair in the shadow is no lighter than skin there.
     shading = shading * side_light(head.light, head.mesh)
-    grey, late = greyness(head), _late_from_temples(head)
-    late = ALREADY if grey == 1 else late
-    faded = min(HALF_GREY * grey, 1.0)
-    return _Part(head.share, head.share * beside, shading, late, 1.0, faded)
+    late = ALREADY if greyness(head) == 1 else _late_from_temples(head)
+    return _Part(head.share, head.share * beside, shading, late, 1.0, _faded(head))
+
+
+def _faded(head: Head) -> float:
+    """How much of a head's hair can get its colour back, 0..1."""
+    return min(HALF_GREY * greyness(head), 1.0)
 
 
 def _facial_hair(head: Head, skin: float) -> Iterator[tuple[Matte, _Part]]:
     """Brows and beard, by the light of the brighter `skin`."""
-    free = (1 - head.share) * head.person
-    brows = brows_in(head.light, head.mesh)
-    found = [(replace(brows, weight=brows.weight * free), BROWS_WHITE, BROWS_LATE)]
+    free, faded = (1 - head.share) * head.person, _faded(head)
+    found = [(brows_in(head.light, head.mesh), 1.0, BROWS_WHITE, BROWS_LATE, BROWS_FADED * faded)]
+    if faded > 0:  # brows turn grey after the hair: of somebody with dark hair, none is white
+        pale = pale_brows_in(head.light, head.mesh)
+        found.append((pale, faded, BROWS_WHITE, ALREADY, 1.0))
     if head.beard > 0:
-        beard = beard_of(head.light, head.mesh)
-        found += [
-            (replace(beard, weight=beard.weight * free * head.beard), BEARD_WHITE, BEARD_LATE)
-        ]
-    for matte, white, late in found:
-        yield (
-            matte,
-            _Part(matte.share(head.light), matte.weight, white * matte.open / skin, late, 0.0),
-        )
+        found.append((beard_of(head.light, head.mesh), head.beard, BEARD_WHITE, BEARD_LATE, 0.0))
+    for whole, certain, white, late, coloured in found:
+        matte = replace(whole, weight=whole.weight * free * certain)
+        share, shading = matte.share(head.light), white * matte.open / skin
+        yield matte, _Part(share, matte.weight, shading, late, 0.0, coloured)
 
 
 def _mixed(parts: Sequence[_Part], values: Sequence[np.ndarray | float]) -> np.ndarray:
