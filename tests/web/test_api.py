@@ -141,7 +141,7 @@ def test_project_of_another_model_or_damaged_is_refused(
     assert answer.status_code == 422 and "was made with the model" in answer.json()["detail"]
     assert post(photo=portrait[:-30]).status_code == 422
     assert post(**{"faces.safetensors": b"xx"}).status_code == 400
-    assert post(**{"project.json": b"[]"}).status_code == 400
+    assert post(**{"project.json": b"[]"}).status_code == 422
     assert client.post(f"{API}/projects", content=b"PK", headers=RAW).status_code == 400
 
 

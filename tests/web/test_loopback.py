@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,3 +180,41 @@ def test_a_connection_without_a_request_ends(
     with listening(app) as port, socket.create_connection(("127.0.0.1", port), 10) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: ")  # and no more
         assert client.recv(100) == b""
+
+
+async def endless(scope: Any, receive: Any, send: Any) -> None:
+    """Send 50 MB in parts, or in one."""
+    if scope["type"] != "http":
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    parts = 800 if scope["path"] == "/parts" else 1
+    for _ in range(parts):
+        body = b"a" * ((50 << 20) // parts)
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def taken_of(client: socket.socket, pause: float) -> int:
+    """Bytes that come until the server ends the connection."""
+    taken = 0
+    while part := client.recv(1 << 20):
+        taken += len(part)
+        time.sleep(pause)
+    return taken
+
+
+@pytest.mark.parametrize("path", ["/parts", "/whole"])
+def test_an_answer_that_nobody_takes_ends_and_a_slow_one_does_not(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rooms, "STALLED", 0.5)
+    with listening(endless, lifespan="off") as port:
+        with socket.create_connection(("127.0.0.1", port), 10) as client:
+            client.sendall(request("GET", path, port))
+            time.sleep(4)
+            assert taken_of(client, pause=0) < 45 << 20  # what the system held
+        with socket.create_connection(("127.0.0.1", port), 10) as client:
+            client.sendall(request("GET", path, port))
+            assert (
+                taken_of(client, pause=0.02) > 50 << 20
+            )  # in more than the time in which something has to be taken

@@ -44,6 +44,7 @@ class BoundedConnection(H11Protocol):
     """A connection that makes room when there are too many and it has nothing to do."""
 
     waiting: asyncio.TimerHandle | None = None  # ends it, should nothing be asked by then
+    stalling: asyncio.TimerHandle | None = None  # ends it, should nothing be taken by then
     idle_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -61,13 +62,19 @@ class BoundedConnection(H11Protocol):
         self._wait(KEEP_ALIVE + FIRST_REQUEST)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self.waiting is not None:
-            self.waiting.cancel()
+        for timer in (self.waiting, self.stalling):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self.loop.call_later(STALLED, self._end_stalled, self.transport.get_write_buffer_size())
+        self._watch_writing()
+
+    def resume_writing(self) -> None:
+        if self.stalling is not None:
+            self.stalling.cancel()
+        super().resume_writing()
 
     @property
     def is_idle(self) -> bool:
@@ -89,15 +96,16 @@ class BoundedConnection(H11Protocol):
         idle = [c for c in among if c.is_idle and not c.transport.is_closing()]
         min(idle, key=lambda c: c.idle_since, default=self).transport.abort()
 
+    def _watch_writing(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self.stalling = self.loop.call_later(STALLED, self._end_stalled, left)
+
     def _end_stalled(self, left: int) -> None:
         """End a connection whose client does not take its answer, which stays in memory."""
-        now = self.transport.get_write_buffer_size()
-        if not now or self.transport.is_closing():
-            return
-        if now > left - LEAST_TAKEN:
+        if self.transport.get_write_buffer_size() > left - LEAST_TAKEN:
             self.transport.abort()
-        else:
-            self.loop.call_later(STALLED, self._end_stalled, now)
+        else:  # nothing is added until writing resumes
+            self._watch_writing()
 
 
 def _is_here(peer: str) -> bool:
