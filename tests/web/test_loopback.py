@@ -145,7 +145,7 @@ def test_a_stalled_upload_ends(port: int, monkeypatch: pytest.MonkeyPatch) -> No
 def test_uploads_at_once_are_bounded(
     small_editor: Editor, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    settings = ServerSettings(uploads_each=2)
+    settings = ServerSettings(uploads_at_once=2)
     with listening(create_app(small_editor, settings)) as port:
         head = request("POST", f"{API}/photos", port, "Content-Length: 1000")
         held = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(2)]
@@ -215,6 +215,4 @@ def test_an_answer_that_nobody_takes_ends_and_a_slow_one_does_not(
             assert taken_of(client, pause=0) < 45 << 20  # what the system held
         with socket.create_connection(("127.0.0.1", port), 10) as client:
             client.sendall(request("GET", path, port))
-            assert (
-                taken_of(client, pause=0.02) > 50 << 20
-            )  # in more than the time in which something has to be taken
+            assert taken_of(client, pause=0.02) > 50 << 20  # in more than STALLED seconds

@@ -32,8 +32,8 @@ class ServerSettings:
     idle_minutes: float = 60.0  # until a session that nobody uses is closed
     requests_a_minute: int = 1200  # of one session or address; a slider makes ten a second
     uploads_a_minute: int = 40
-    uploads_each: int = 8  # under way at once, of one session or address
-    uploads_at_once: int = 32  # of all
+    uploads_each: int = 8  # under way at once, of one address of the network
+    uploads_at_once: int = 64  # of all
 
     @property
     def is_local(self) -> bool:
