@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 __all__ = ["LARGEST", "is_real", "is_whole", "read_json", "read_real", "read_whole"]
 
@@ -34,14 +34,16 @@ def read_real(text: str, low: float = -LARGEST, high: float = LARGEST) -> float 
     return value if low <= value <= high else None
 
 
-def is_whole(value: object, low: int = 0, high: int = LAST) -> bool:
+def is_whole(value: object, low: int = 0, high: int = LAST) -> TypeGuard[int]:
     """Whether a value of JSON or a pickle is a whole number from `low` to `high`."""
     return type(value) is int and low <= value <= high
 
 
-def is_real(value: object, low: float = -LARGEST, high: float = LARGEST) -> bool:
+def is_real(value: object, low: float = -LARGEST, high: float = LARGEST) -> TypeGuard[int | float]:
     """Whether a value of JSON or a pickle is a finite number from `low` to `high`."""
-    return type(value) in (int, float) and low <= value <= high  # type: ignore[operator]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return low <= value <= high
 
 
 def read_json(text: str | bytes) -> Any:

@@ -85,7 +85,7 @@ class ModelConfig:
     def kimg(self, of: str = "kimg") -> float:
         """Thousands of pictures that a network has learnt from, where `metrics` say so; else 0."""
         found = self.metrics.get(of)  # somebody else's config.json may say anything
-        return float(found) if is_real(found, 0) else 0.0  # type: ignore[arg-type]
+        return float(found) if is_real(found, 0) else 0.0
 
 
 @dataclass(frozen=True, eq=False)

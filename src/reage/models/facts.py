@@ -48,8 +48,12 @@ class Facts:
     ) -> tuple[float, float]:
         """Two finite numbers, the smaller one first."""
         value = self.known.get(name)
-        fits = isinstance(value, list) and len(value) == 2
-        if not (fits and all(is_real(v, least, most) for v in value) and value[0] < value[1]):
+        if not (
+            isinstance(value, list)
+            and len(value) == 2
+            and all(is_real(v, least, most) for v in value)
+            and value[0] < value[1]
+        ):
             self._refuse(name, f"two rising numbers from {least:g} to {most:g}")
         return float(value[0]), float(value[1])
 
