@@ -83,7 +83,7 @@ def _png(width: int, height: int, depth: int = 8, kind: int = 2, rows: bytes = b
 
 def _zeros(count: int) -> bytes:
     packer = zlib.compressobj(9)
-    parts = [packer.compress(bytes(1 << 20)) for _ in range(count >> 20)]
+    parts = [packer.compress(bytes(1 << 20)) for _ in range((count >> 20) + 1)]
     return b"".join([*parts, packer.flush()])
 
 

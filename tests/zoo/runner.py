@@ -21,7 +21,7 @@ CANARY = "canary"  # what harmful files would make in the folder above
 SECONDS = 30  # of the processor; waiting counts with PATIENCE, as the machine may be busy
 PATIENCE = 90
 MEMORY = 4 << 30
-FULL = "memory is full"  # refused only because this runner limits it
+FULL = ("memory is full", "more memory than there is")  # refused only because this runner limits it
 SIGNS = ("reage: ", "note: ", "Usage: ")
 
 
@@ -134,11 +134,11 @@ def _judge(
         faults.append(f"{len(complaints)} lines of complaint")
     if any(not line.startswith(SIGNS) for line in lines):
         faults.append("noise on stderr")
-    if FULL in said:
+    if any(text in said for text in FULL):
         faults.append("memory")
     if usage.ru_maxrss > MEMORY >> 10:
         faults.append(f"{usage.ru_maxrss >> 10} MB")
-    if spent > PATIENCE or usage.ru_utime + usage.ru_stime > SECONDS:
+    if usage.ru_utime + usage.ru_stime > SECONDS:
         faults.append(f"{spent:.0f} s")
     if (place.parent / CANARY).exists():
         faults.append("code of the file ran")
