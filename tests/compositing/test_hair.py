@@ -486,7 +486,7 @@ class TestLight:
         one = np.ones_like(light)
         around = box_mean(light, 9).astype(np.float32)
         shading = (around / around.mean()) ** 0.45
-        layers = 0 * one, one, around, shading, 0.5 * one, one, 0 * one
+        layers = 0 * one, one, around, shading, 0.5 * one, one, 0 * one, one
         spread = float((light - around).std())
         hair = Hair(
             np.zeros((4, 2)), WINDOWS[0], *layers, np.ones(3), 0.1, spread, 0.6, np.ones(3), 0.1

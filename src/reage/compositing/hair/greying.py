@@ -25,13 +25,16 @@ __all__ = [
     "turned",
 ]
 
-RECIPE = "hair-6"  # of all in this folder: another one where hair turns grey otherwise
+RECIPE = "hair-7"  # of all in this folder: another one where hair turns grey otherwise
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
 AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
 GREY_AT = 0.0, 0.06, 0.18, 0.37, 0.59, 0.80, 0.95
 GREY_BY = 60.0  # years
 PALE = 42.0, 55.0  # years between which pale hair is ever less ash blond and more grey
+# Light between hair and the skin from which a pixel at hair's edge is more and more skin.
+ROOTS = 0.45  # of how grey hair turns well within, that it turns at its edge
+THIN, LEAST_OPEN = (0.12, 0.5), 0.08
 LIKELY = 0.05, 0.65  # the same of what gets its colour back
 LOCKS, GLOSS = 0.6, 1.4  # powers of the light of grey hair in that of coloured hair
 WHITE = 0.78  # light of white hair, of the brighter skin's, within
@@ -109,7 +112,7 @@ def _coloured(
     light: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The share of each pixel that gets its colour back, and the light that it gets."""
-    slope, offset, around, _, _, _, faded = layers
+    slope, offset, around, _, _, _, faded, _ = layers
     # What hair is left grey at the edges shows more than skin that is too dark there.
     share = np.clip((slope * light + offset - LIKELY[0]) / (LIKELY[1] - LIKELY[0]), 0, 1)
     base = np.maximum(around, 0.02)
@@ -123,7 +126,7 @@ def _turned_grey(
     light: np.ndarray, hair: Hair, layers: Sequence[np.ndarray], amount: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The share of each pixel that turns grey, and the light that it gets."""
-    slope, offset, around, shading, late, strands_first, _ = layers
+    slope, offset, around, shading, late, strands_first, _, inner = layers
     share = np.clip((slope * light + offset - CERTAIN[0]) / (CERTAIN[1] - CERTAIN[0]), 0, 1)
     shown = light.copy()
     at = share > 0  # a tenth of the square around a head
@@ -132,6 +135,11 @@ def _turned_grey(
     lighter = np.tanh((light - base) / (2 * max(hair.spread, 1e-3)))
     turn = 0.5 + BY_PLACE * (late[at] - 0.5) - BY_LIGHT / 2 * lighter * strands_first[at]
     share[at] *= np.clip((amount * (1 + SOFT) - np.clip(turn, 0, None)) / SOFT, 0, 1)
+    # What is lighter near the edge is the skin or the sky between the strands, which stays.
+    open_to = np.maximum(hair.skin - base, LEAST_OPEN)
+    between = np.clip(((light - base) / open_to - THIN[0]) / (THIN[1] - THIN[0]), 0, 1)
+    # At its edge hair is short or its roots show, without strands of light: it stays darker.
+    share[at] *= (1 - (1 - inner[at]) * between) * (ROOTS + (1 - ROOTS) * inner[at])
     # A face in front of a bright sky is dark in all its skin, and so is its hair.
     least = min(WHITES[0], BACKLIT * hair.skin)
     white = float(np.clip(WHITE * hair.skin, least, WHITES[1]))

@@ -48,6 +48,7 @@ FACE = 0.6, 0.46  # scale and shift of the square of a face in which its tone is
 LEAST_HAIR = 0.003  # of the square
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 SMOOTH, EDGE = 3, 2e-4  # places and squared light: of the guided filter
+HAIRLINE = 4  # places of 256 on each side of hair's edge that are near it
 NEARBY = 9  # places on each side, over which the light of hair is evened
 INNER, EDGE_COUNTS = 0.8, 0.02  # share around of what is well within hair; what others count
 BESIDE = 5  # places on each side, over which what lies beside hair is looked at
@@ -94,6 +95,7 @@ class Hair:
     late: np.ndarray  # when it turns grey: what is 0 first
     strands: np.ndarray  # how much sooner lighter strands do, 0..1
     faded: np.ndarray  # how grey it is already, 0..1
+    inner: np.ndarray  # how far within hair a place is, 0 at its edge, 1 well within
     white: np.ndarray  # [3] colour by light of what is white
     light: float  # of all of it, the mean
     spread: float  # how far strands are from what is around them
@@ -105,7 +107,7 @@ class Hair:
     def layers(self) -> tuple[np.ndarray, ...]:
         return (
             *(self.slope, self.offset, self.around, self.shading),
-            *(self.late, self.strands, self.faded),
+            *(self.late, self.strands, self.faded, self.inner),
         )
 
     def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -209,7 +211,9 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
     late = _mixed(parts, [part.late for part in parts])
     strands = _mixed(parts, [part.strands for part in parts])
     faded = _mixed(parts, [part.faded for part in parts])
-    layers = slope, offset, around, shading, late, strands, faded
+    within = np.clip(2 * box_mean(head.share, HAIRLINE * len(light) // 256) - 1, 0, 1)
+    inner = _mixed(parts, [within, *(1.0 for _ in facial)])
+    layers = slope, offset, around, shading, late, strands, faded, inner
     return Hair(
         *(quad, window, *(one.astype(np.float32) for one in layers)),
         *(head.white, mean, spread, brighter, *young_colour(head, brighter, colour)),
