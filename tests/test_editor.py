@@ -360,8 +360,8 @@ def test_device_and_precision():
     assert choose_dtype("float32", cpu) == torch.float32
     assert choose_dtype("bfloat16", cpu) == torch.bfloat16
     assert choose_dtype("auto", cpu) in (torch.float32, torch.bfloat16)
-    for name in ("abacus", "cuda:99"):
-        with pytest.raises(UsageError, match=rf"^the device '{name}' cannot be used: [^\n]*$"):
+    for name, why in (("abacus", "is not known; give"), ("cuda:99", "cannot be used:")):
+        with pytest.raises(UsageError, match=rf"^the device '{name}' {why} [^\n]*$"):
             choose_device(name)
     with pytest.raises(UsageError, match="precision 'int4' is not known"):
         choose_dtype("int4", cpu)

@@ -212,7 +212,7 @@ class TestEdit:
     def test_less_skin_and_less_shape(self, any_age: Editor, astronaut: np.ndarray):
         photo = as_photo(astronaut)
         whole, some, bent, none = (
-            any_age.edit(photo, 60, skin=skin, shape=shape).edits[0]
+            any_age.edit(photo, 20, skin=skin, shape=shape).edits[0]
             for skin, shape in ((1, 1), (0.5, 0), (0, 1), (0, 0))
         )
 

@@ -213,7 +213,7 @@ def test_a_replaced_face_without_an_edit_is_the_reconstruction(
 
     ager = small_editor.required_ager()
     assert isinstance(ager, DirectionAger)
-    still = replace(ager.direction, vector=ager.direction.vector * 0)
+    still = replace(ager.direction, vector=ager.direction.vector * 0, reach=1.0)
     editor = replace(small_editor, ager=replace(ager, direction=still))
     row = FaceRow("a", "val", None, "", "", {})
     config = replace(CONFIG, paste="replace", targets=(60.0,))

@@ -589,7 +589,8 @@ def test_two_processes_train_as_one(
     logs = []
     for processes in (1, 2):
         folder = tmp_path / str(processes)
-        open_run(folder, settings(recipe=recipe, batch=32))
+        with open_run(folder, settings(recipe=recipe, batch=32)):
+            pass
         script = tmp_path / "train.py"
         script.write_text(SCRIPT)
         if processes == 1:
@@ -640,11 +641,15 @@ def torchrun(script: Path, *arguments: Path) -> subprocess.CompletedProcess[str]
 
 def test_settings_are_kept_and_a_run_is_not_overwritten(settings: Settings, tmp_path: Path):
     made = settings(stages=((1.0, 16),))
-    open_run(tmp_path / "run", made)
-    assert read_settings(tmp_path / "run") == made
-    assert open_run(tmp_path / "run", None) == made
-    with pytest.raises(UsageError, match="add --resume to continue it"):
-        open_run(tmp_path / "run", made)
+    with open_run(tmp_path / "run", made) as opened:
+        assert opened == read_settings(tmp_path / "run") == made
+    with open_run(tmp_path / "run", None) as opened:
+        assert opened == made
+    with (
+        pytest.raises(UsageError, match="add --resume to continue it"),
+        open_run(tmp_path / "run", made),
+    ):
+        pass
     with pytest.raises(ModelError, match="is not a run folder"):
         read_settings(tmp_path)
     (tmp_path / "run" / "config.json").write_text('{"kind": "generator", "config": {"x": 1}}')

@@ -17,9 +17,8 @@ from PIL import Image
 from safetensors.torch import load, save
 
 pytest.importorskip("fastapi")
+from test_work_files import many_entries
 from web_client import API, RAW, TestClient, inverted, opened
-
-from test_files import many_entries
 
 Members = dict[str, bytes]
 KNOWN, TENSORS = "project.json", "faces.safetensors"

@@ -60,9 +60,9 @@ class Progress:
 
 def parse_preview(text: str) -> Preview:
     """Read `3s`, `3` or `3s@12s`: length and start."""
-    length, _, begin = text.partition("@")
+    length, at, begin = text.partition("@")
     seconds = read_real(length.removesuffix("s"), 0, LONGEST)
-    start = read_real(begin.removesuffix("s") or "0", 0, LONGEST)
+    start = read_real(begin.removesuffix("s") if at else "0", 0, LONGEST)
     if not seconds or start is None:
         raise UsageError(
             f"--preview {text!r:.60} is not understood; give 3s, or 3s@12s from 12 s on"

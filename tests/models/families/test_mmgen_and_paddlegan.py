@@ -181,7 +181,7 @@ def put(key: str, value: Any) -> Callable[[dict[str, Any]], object]:
         (put("style.1.bias", np.full(12, np.nan, np.float32)), "not finite"),
         (
             put("convs.1.conv.weight", np.ones((1, 20000, 1, 1, 1), np.float32)),
-            "config and weights",
+            "its config asks for more than its weights hold",
         ),
     ],
 )

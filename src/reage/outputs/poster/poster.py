@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -100,4 +100,4 @@ def poster_report(poster: Poster) -> dict[str, Any]:
 
 
 def _rounded(reading: AgeReading) -> dict[str, float]:
-    return {name: round(value, 1) for name, value in asdict(reading).items()}
+    return {"age": round(reading.age, 1), "spread": round(reading.spread, 1)}
