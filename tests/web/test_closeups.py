@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from fastapi.testclient import TestClient
 from PIL import Image
-from web_client import API, MARKED, opened, pixels
+from web_client import API, MARKED, finished, opened, pixels
 
 LOOK = {"ages": "1:60"}
 
@@ -101,3 +101,17 @@ def test_the_page_asks_for_the_fields_of_a_poster(client: TestClient) -> None:
     assert names["en"] == names["xx"] and names["en"].keys() == names["es"].keys()
     assert names["es"]["contacts"] == "Llame al" and "logo" not in names["en"]
     assert json.dumps(names["en"])
+
+
+def test_a_poster_is_made_as_a_pdf(real_client: TestClient, portrait: bytes) -> None:
+    photo = opened(real_client, portrait)
+    path = f"{API}/photos/{photo['id']}/poster"
+    fields = {"name": "Ada Example", "photo_taken": "2014-05", "contacts": ["+44 20 7946 0000"]}
+    asked = real_client.post(path, json=fields)
+    assert asked.status_code == 202, asked.json()
+    done = finished(real_client, asked.json()["id"])
+    assert done["state"] == "done", done
+    made = real_client.get(f"{API}/jobs/{done['id']}/file")
+    assert made.content.startswith(b"%PDF")
+    refused = real_client.post(path, json=fields | {"logo": "/etc/passwd"})
+    assert refused.status_code == 400 and "logo" in refused.json()["detail"]

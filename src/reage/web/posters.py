@@ -25,6 +25,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["poster"])
 UNASKED = ("logo",)  # a path on the server means nothing to a browser
+LOOKS = 3  # beside the photo, as the command makes
 
 
 @router.get("/poster/fields")
@@ -58,7 +59,7 @@ async def poster(
         raise UsageError("a logo cannot be sent to the page; add it with: reage sheet --logo")
     filled = fill_fields(values)
     times_of(filled)  # contradictions are said before the work
-    check_inputs(filled, None)
+    check_inputs(filled, LOOKS, None)
     number = face if face in photo.faces else photo.chosen[0]
     work = partial(_make, studio=studio, photo=photo, session=session, number=number, fields=filled)
     job = studio.jobs.submit("poster", session.id, work)
@@ -77,7 +78,7 @@ def _make(
 ) -> None:
     editor = studio.editor
     (prepared,) = editor.prepare(photo.photo, {number: photo.faces[number]})
-    made = make_poster(editor, photo.photo, prepared, fields, on_step=job.report)
+    made = make_poster(editor, photo.photo, prepared, fields, count=LOOKS, on_step=job.report)
     job.report("pages", 0, 1)
     path = session.new_folder() / "poster.pdf"
     with open_page(made) as page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,8 @@ BROWS_FADED = 0.35  # of grey hair's colour, that dark brows get
 HALF_GREY = 4.0  # by how far hair is grey: from a fourth on all of it can get its colour back
 ALREADY = 6.0  # when hair that is grey turns grey: beyond all that is asked
 
+LAYERS = ("slope", "offset", "around", "shading", "late", "strands", "faded", "inner")
+
 
 @dataclass(frozen=True)
 class Window:
@@ -105,10 +108,7 @@ class Hair:
 
     @property
     def layers(self) -> tuple[np.ndarray, ...]:
-        return (
-            *(self.slope, self.offset, self.around, self.shading),
-            *(self.late, self.strands, self.faded, self.inner),
-        )
+        return tuple(getattr(self, name) for name in LAYERS)
 
     def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 (exclusive) of the pixels of a picture, height first, that it covers."""
@@ -214,9 +214,20 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
     within = np.clip(2 * box_mean(head.share, HAIRLINE * len(light) // 256) - 1, 0, 1)
     inner = _mixed(parts, [within, *(1.0 for _ in facial)])
     layers = slope, offset, around, shading, late, strands, faded, inner
+    places: dict[str, Any] = {
+        name: one.astype(np.float32) for name, one in zip(LAYERS, layers, strict=True)
+    }
+    young, young_light = young_colour(head, brighter, colour)
     return Hair(
-        *(quad, window, *(one.astype(np.float32) for one in layers)),
-        *(head.white, mean, spread, brighter, *young_colour(head, brighter, colour)),
+        **places,
+        quad=quad,
+        window=window,
+        white=head.white,
+        light=mean,
+        spread=spread,
+        skin=brighter,
+        young=young,
+        young_light=young_light,
     )
 
 

@@ -30,6 +30,10 @@ class AgeReader(nn.Module):
     """
 
     ages: Tensor
+    raw: Tensor
+    meant: Tensor
+    read_at: Tensor
+    error_at: Tensor
 
     def __init__(self, first: AgeNetwork, features: EfficientNetLite0, second: AgeFeatures):
         super().__init__()
