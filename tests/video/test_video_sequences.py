@@ -173,6 +173,21 @@ def test_a_rate_that_is_none(rate: str, shot: Path, capsys: Any):
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
+def test_layers_that_are_there_are_not_overwritten(
+    people: Any, small_folder: Path, tmp_path: Path, capsys: Any
+):
+    Image.fromarray(people[0]).save(tmp_path / "a.png")
+    (tmp_path / "layers").mkdir()
+    there = tmp_path / "layers" / "a-age70.matte.tiff"
+    there.write_bytes(b"mine")
+    with pytest.raises(SystemExit) as caught:
+        main(["edit", str(tmp_path / "a.png"), "--to", "70", "-o", str(tmp_path / "out"),
+              "--layers", str(tmp_path / "layers"), "--layer-format", "tiff",
+              "--model", str(small_folder)])  # fmt: skip
+    assert caught.value.code == 1 and "exists already" in capsys.readouterr().err
+    assert there.read_bytes() == b"mine" and not (tmp_path / "out").exists()
+
+
 def test_layers_of_a_photo(people: Any, small_folder: Path, tmp_path: Path, capsys: Any):
     Image.fromarray(people[0]).save(tmp_path / "a.png")
     with pytest.raises(SystemExit) as caught:

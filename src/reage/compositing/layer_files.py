@@ -10,12 +10,14 @@ import numpy as np
 import tifffile
 
 from reage.compositing.layers import Layers
+from reage.errors import ImageError
 from reage.files import new_file
 from reage.images.exr import exr_module, from_linear, read_exr, to_linear, write_exr
 
-__all__ = ["LayerFormat", "check_layer_format", "read_layers", "write_layers"]
+__all__ = ["LayerFormat", "check_layer_format", "check_layer_places", "read_layers", "write_layers"]
 
 LayerFormat = Literal["exr", "tiff"]
+LAYERS = ("change", "matte", "hair", "hair_matte", "warp", "finish")
 SIGNED = ("change", "hair", "finish")
 
 
@@ -23,6 +25,18 @@ def check_layer_format(format: LayerFormat) -> None:
     """Raise UsageError before the work if a format's library is not installed."""
     if format == "exr":
         exr_module()
+
+
+def check_layer_places(
+    folder: Path, stem: str, format: LayerFormat, *, overwrite: bool = False
+) -> None:
+    """Raise ImageError before the work if the layers of a picture are there already."""
+    names = [f"{stem}.exr"] if format == "exr" else [f"{stem}.{name}.tiff" for name in LAYERS]
+    for name in names:
+        if (folder / name).exists() and not overwrite:
+            raise ImageError(
+                f"{folder / name} exists already: choose another name, or use --overwrite"
+            )
 
 
 def write_layers(

@@ -96,7 +96,7 @@ def edit_video(
     storage = choose_storage(source, output, config.codec, exact=config.layers is not None)
     if storage.pattern is None:
         check_output(source, output, storage.encoder(source, config.crf, config.preset))
-    _check_layers(config, overwrite)
+    _check_layers(config, overwrite, resumed=folder.is_dir())
     _prepare(folder, _job(editor, source, config))
     with Journal(folder, code_size(editor)) as journal:
         scan_video(editor, source, journal, config.preview, on_progress)
@@ -243,14 +243,16 @@ def _check_place(path: Path, output: Path, overwrite: bool) -> None:
         raise ImageError(f"{output} exists already: choose another name, or use --overwrite")
 
 
-def _check_layers(config: VideoConfig, overwrite: bool) -> None:
-    """Make the folder of layers; an error if it holds something."""
+def _check_layers(config: VideoConfig, overwrite: bool, resumed: bool) -> None:
+    """Make the folder of layers; an error if others wrote there."""
     folder = config.layers
     if folder is None:
         return
     check_layer_format(config.layer_format)
     with report_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        if not (overwrite or resumed) and any(folder.iterdir()):
+            raise UsageError(f"{folder} holds files already: name another, or use --overwrite")
 
 
 def _prepare(folder: Path, job: Mapping[str, object]) -> None:

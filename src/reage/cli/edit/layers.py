@@ -13,7 +13,7 @@ from reage.errors import UsageError
 if TYPE_CHECKING:
     from reage.types import Result
 
-__all__ = ["check_layers", "layer_options", "write_edit_layers"]
+__all__ = ["check_edit_layers", "check_layers", "layer_options", "write_edit_layers"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -44,6 +44,15 @@ def check_layers(options: Mapping[str, Any]) -> None:
     if options["latent"] is not None or options["paste"] == "none":
         raise UsageError("--layers describes the change of a photo; give one, without --paste none")
     check_layer_format(options["layer_format"])
+
+
+def check_edit_layers(pictures: Sequence[Path], options: Mapping[str, Any]) -> None:
+    """Raise ImageError before the work if layers of a photo's pictures are there already."""
+    from reage.compositing.layer_files import check_layer_places
+
+    folder, format = options.get("layers"), options.get("layer_format")
+    for picture in pictures if folder is not None else ():
+        check_layer_places(folder, picture.stem, format, overwrite=options["overwrite"])
 
 
 def write_edit_layers(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reage.cli.edit.layers import check_layers, write_edit_layers
+from reage.cli.edit.layers import check_edit_layers, check_layers, write_edit_layers
 from reage.cli.edit.places import Outputs
 from reage.cli.shared.console import detail, emit, say
 from reage.cli.shared.options import parse_face, parse_range, parse_targets
@@ -65,6 +65,7 @@ class EditTask:
         outputs = self.outputs(path)
         with outputs.ready():
             outputs.check()
+            check_edit_layers(outputs.pictures, self.options)
             result = self.edit(editor, photo, name_of(path))
             for stage, seconds in result.seconds.items():
                 detail(f"{name_of(path)}: {stage} {seconds:.2f} s")
