@@ -93,7 +93,7 @@ class Looker:
     @torch.no_grad()
     def changes(self, strengths: Tensor) -> list[Change]:
         """Return the change of each face at strengths `[N]`, including hair."""
-        return self._read(strengths)[0]
+        return self._changes(strengths)[0]
 
     def describe(self, index: int, strength: float) -> tuple[list[Tensor], list[Tensor]]:
         """Return the likeness features of a face as it is and at a strength, not warped."""
@@ -120,11 +120,16 @@ class Looker:
 
     def _read(self, strengths: Tensor) -> tuple[list[Change], list[Tensor], Tensor]:
         """Return the changes at strengths, each face's flat previews, and the mean ages `[N]`."""
+        changes, flats, read = self._changes(strengths)
+        return changes, flats, self._ages(changes, flats) if read is None else read
+
+    def _changes(self, strengths: Tensor) -> tuple[list[Change], list[Tensor], Tensor | None]:
+        """Return the same; ages only if they are read without another preview, which hair needs."""
         changes = [change_by(self.ager, face, strengths) for face in self.faces]
         flats = [_flat(face, change) for face, change in zip(self.faces, changes, strict=True)]
-        read = self._ages(changes, flats)
         if not any(self._hair):
-            return changes, flats, read
+            return changes, flats, None
+        read = self._ages(changes, flats)
         # Half by the age read without that, half by the age that the ager was asked for. The first
         # alone keeps hair dark on faces that read too young, and they read young for it; the
         # second alone whitens faces that had to be asked for twenty years to look ten older.
@@ -134,7 +139,7 @@ class Looker:
             change if hair is None else replace(change, greying=Greying(hair, shares))
             for change, hair in zip(changes, self._hair, strict=True)
         ]
-        return changes, flats, self._ages(changes, flats) if any(shares) else read
+        return changes, flats, None if any(shares) else read
 
     def _ages(self, changes: Sequence[Change], flats: Sequence[Tensor]) -> Tensor:
         """Return the mean estimated ages, `[N]`."""
