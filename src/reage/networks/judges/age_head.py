@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reage.networks.judges.age_features import pool_features
+
 __all__ = ["AgeJudge"]
 
 
@@ -26,8 +28,7 @@ class AgeJudge(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Logits of the bins, `[N, bins]`."""
-        pooled = [pool for f in features for pool in (f.mean((2, 3)), f.amax((2, 3)))]
-        return self.out(F.silu(self.hidden(self.norm(torch.cat(pooled, 1).float()))))
+        return self.out(F.silu(self.hidden(self.norm(pool_features(features).float()))))
 
     def read(self, features: Sequence[Tensor]) -> Tensor:
         """Expected age in years, `[N]`."""
