@@ -22,10 +22,10 @@ from reage.outputs.animation import Timing, time_ages
 from reage.outputs.animation_files import write_moving
 from reage.outputs.framing import frame_photo
 from reage.outputs.grid import draw_grid, page_dpi
-from reage.outputs.labels import fitting_size, font, plain
+from reage.outputs.labels import draw_text, fitting_size, plain, text_length
 from reage.outputs.mixing import level_numbers
 from reage.outputs.page_files import save_page
-from reage.outputs.strip import Panel
+from reage.outputs.strip import Panel, draw_strip
 from reage.search.age_search import AgeCurve
 from reage.search.paced_curve import pace_curve
 
@@ -118,18 +118,40 @@ class TestVariation:
         assert torch.equal(moved[:, rest], one[:, rest])
 
 
+def ink_of(text: str) -> np.ndarray:
+    """Which pixels a text of 40 pixels covers."""
+    image = Image.new("RGB", (400, 70), "white")
+    draw_text(image, 10, 50, text, (0, 0, 0), 40)
+    return np.asarray(image).min(2) < 128
+
+
 class TestLettering:
     def test_labels_fit(self):
-        assert plain("José Łódź Ελένη Дмитрий — 中") == "José Łódź Ελένη Дмитрий — ?"
-        for text in ("a", "a rather long label"):
-            assert font(fitting_size([text], 200, 40)).getlength(text) <= 200
+        assert plain("José Łódź Ελένη Дмитрий — \U00017000") == "José Łódź Ελένη Дмитрий — ?"
+        for text in ("a", "a rather long label", "ملصق طويل جدًا هنا"):
+            assert text_length(text, fitting_size([text], 200, 40)) <= 200
 
     def test_the_font_has_what_is_drawn(self):
-        assert font(40).getmask("→").getbbox() is None
-        assert plain("→") == "?"
         for letter in "éßŁøœđıĂășțạẩñΩώЖжЁїӀ§°±×÷¿¡–—‘’“”…€₽₹":
             assert plain(letter) == letter
-            assert font(40).getmask(letter).getbbox(), letter
+            assert ink_of(letter).any(), letter
+
+    def test_other_scripts_are_shaped_and_no_box_stands_for_a_letter(self):
+        pytest.importorskip("typst")
+        for text in ("يبدو", "दिखता"):
+            assert plain(text) == text and ink_of(text).any()
+        alone = sum(text_length(letter, 40) for letter in "يبدو")
+        assert text_length("يبدو", 40) < 0.95 * alone  # its letters are joined
+        assert plain("\U00017000") == "?"
+
+    def test_notes_in_arabic_stand_left_of_the_number(self):
+        pytest.importorskip("typst")
+        sides = []
+        for note in ("looks 68", "يبدو في 68"):
+            band = draw_strip([Panel(RED, "70", note)], 300)[300:].astype(int)
+            black = np.flatnonzero((band.max(2) < 60).any(0))  # the number's ink; notes are grey
+            sides.append(black.mean())
+        assert sides[0] < 150 < sides[1]
 
     def test_grids_have_rows(self):
         grid = draw_grid([[Panel(RED, "a"), Panel(RED, "b")], [Panel(RED, "long " * 30)]], 100)

@@ -307,7 +307,10 @@ class TestPages:
         Image.new("LA", (90, 30), 0).save(tmp_path / "logo.png")
         self.pdf(poster_of(logo=tmp_path / "logo.png"))
         (tmp_path / "bad.png").write_bytes(b"no picture")
-        for name, said in (("bad.png", "not a picture"), ("none.png", "does not exist")):
+        for name, said in (
+            ("bad.png", "bad.png is a text file"),
+            ("none.png", "none.png does not exist"),
+        ):
             with pytest.raises(ImageError, match=said):
                 self.pdf(poster_of(logo=tmp_path / name))
 

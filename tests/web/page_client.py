@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CHROMIUM", "PATIENCE", "READY", "drop", "jobs", "open_photo", "set_slider"]
+__all__ = ["CHROMIUM", "PATIENCE", "READY", "drop", "jobs", "open_photo", "save_of", "set_slider"]
 
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
@@ -40,6 +40,16 @@ def drop(page: Any, path: Path, kind: str) -> None:
         }""",
         [base64.b64encode(path.read_bytes()).decode(), path.name, kind],
     )
+
+
+def save_of(page: Any, button: str, folder: Path) -> Path:
+    """Click a button that saves a file, and return the file under the name that it gets."""
+    page.wait_for_selector(button)
+    with page.expect_download() as saved:
+        page.locator(button).first.click()
+    path = folder / saved.value.suggested_filename
+    saved.value.save_as(path)
+    return path
 
 
 def set_slider(page: Any, selector: str, value: int) -> None:

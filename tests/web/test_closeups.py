@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from typing import Any
 
 import numpy as np
+import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 from web_client import API, MARKED, finished, opened, pixels
@@ -34,12 +36,32 @@ def test_collages_are_marked_and_square_enough(real_client: TestClient, portrait
     pair = real_client.get(path, params=LOOK)
     assert pair.headers["content-disposition"].endswith("ada-pair.jpg")
     wanted = {"layout": "grid", "to": [20, 60, 80]}
-    grid = real_client.get(path, params=LOOK | wanted | {"words": False})
+    grid = real_client.get(path, params=LOOK | wanted)
     for made, ratio in ((pair, 1.75), (grid, 0.85)):
         assert MARKED in made.content
         width, height = Image.open(io.BytesIO(made.content)).size
         assert ratio < width / height < ratio * 1.2
     assert real_client.get(path).status_code == 400
+
+
+def test_words_in_pictures_are_the_readers(real_client: TestClient, portrait: bytes) -> None:
+    pytest.importorskip("typst")
+    photo = opened(real_client, portrait)
+    path = f"{API}/photos/{photo['id']}/strip"
+    ink = {}
+    for words in (
+        ("photo", "looks {age}"),
+        ("الصورة", "يبدو في {age}"),
+        ("\U00017000", "\U00017000 {age}"),
+    ):
+        asked = {"to": [70], "photo": words[0], "looks": words[1]}
+        strip = pixels(real_client.get(path, params=LOOK | asked).content)
+        ink[words[0]] = strip[-40:].min(2) < 200
+    english, arabic, unknown = ink.values()
+    assert (english != arabic).sum() > 500
+    assert unknown.sum() < 0.5 * english.sum()  # numbers alone, and no boxes
+    refused = real_client.get(path, params=LOOK | {"to": 70, "looks": "two\nlines"})
+    assert refused.status_code == 422
 
 
 def test_less_of_a_part_changes_less(real_client: TestClient, portrait: bytes) -> None:
@@ -99,7 +121,7 @@ def test_the_page_asks_for_the_fields_of_a_poster(client: TestClient) -> None:
         answer = client.get(f"{API}/poster/fields", params={"language": language})
         names[language] = {one["name"]: one["label"] for one in answer.json()}
     assert names["en"] == names["xx"] and names["en"].keys() == names["es"].keys()
-    assert names["es"]["contacts"] == "Llame al" and "logo" not in names["en"]
+    assert names["es"]["contacts"] == "Llame al" and names["es"]["logo"] == "Logotipo"
     assert json.dumps(names["en"])
 
 
@@ -113,5 +135,14 @@ def test_a_poster_is_made_as_a_pdf(real_client: TestClient, portrait: bytes) -> 
     assert done["state"] == "done", done
     made = real_client.get(f"{API}/jobs/{done['id']}/file")
     assert made.content.startswith(b"%PDF")
-    refused = real_client.post(path, json=fields | {"logo": "/etc/passwd"})
-    assert refused.status_code == 400 and "logo" in refused.json()["detail"]
+    logo = io.BytesIO()
+    Image.new("RGBA", (60, 30), (250, 0, 250, 255)).save(logo, "PNG")
+    sent = base64.b64encode(logo.getvalue()).decode()
+    asked = real_client.post(path, json=fields | {"logo": sent})
+    done = finished(real_client, asked.json()["id"])
+    page = Image.open(io.BytesIO(real_client.get(f"{API}/jobs/{done['id']}/picture").content))
+    purple = (np.abs(np.asarray(page).astype(int) - (250, 0, 250)) < 40).all(2)
+    assert 500 < purple.sum() < purple.size / 20
+    for wrong in ("/etc/passwd", base64.b64encode(b"no picture").decode()):
+        refused = real_client.post(path, json=fields | {"logo": wrong})
+        assert refused.status_code in (400, 422) and "logo" in refused.json()["detail"]

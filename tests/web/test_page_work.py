@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -158,6 +159,11 @@ def test_a_small_phone_from_right_to_left(phone: Any, photo: Path) -> None:
         .filter((e) => e.getBoundingClientRect().height < 43.5).map((e) => e.outerHTML)"""
     )
     assert small == []
+    phone.click("#tab-photo")
+    with phone.expect_request("**/strip?*") as asked:  # in the words of the page
+        phone.click("#get-strip")
+    assert "يبدو في {age}" in unquote(asked.value.url)
+    phone.wait_for_selector("#saving-text:text-is('تم الحفظ.')")
 
 
 def test_what_was_seen_comes_without_a_request(page: Any, photo: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from reage.agers.base import PreparedFace
 from reage.errors import FaceError
-from reage.outputs.labels import fitting_size, font, plain
+from reage.outputs.labels import draw_text, fitting_size, plain, text_length
 from reage.search.paced_curve import PacedCurve
 from reage.search.photo_search import PhotoSearch, TracedFaces, pace_faces
 
@@ -40,7 +40,8 @@ class AnimationPlan:
     curves: Mapping[int, PacedCurve]  # by face number
     ages: np.ndarray  # [N] years (or strengths of a direction), of one way
     timing: Timing
-    words: str = "looks {:.0f}"  # of the label
+    words: str = "looks {age}"  # of the label
+    digits: str = ".0f"  # how a number is written there
 
     @property
     def frames(self) -> int:
@@ -85,7 +86,7 @@ def plan_strengths(
     ends = np.array(sorted((first, last)))
     curves = {face.view.number: PacedCurve(ends, ends) for face in faces}
     strengths = time_ages(first, last, timing)
-    return AnimationPlan(search, faces, curves, strengths, timing, words="strength {:+.1f}")
+    return AnimationPlan(search, faces, curves, strengths, timing, "strength {age}", "+.1f")
 
 
 def time_ages(start: float, end: float, timing: Timing) -> np.ndarray:
@@ -112,7 +113,7 @@ def play(plan: AnimationPlan, *, label: bool = False) -> Iterator[np.ndarray]:
 def _frames(plan: AnimationPlan, order: list[int], label: bool) -> Iterator[np.ndarray]:
     ages = plan.ages[order]
     paths = [(face, plan.curves[face.view.number].at(ages)) for face in plan.faces]
-    texts = [plan.words.format(age) for age in ages]
+    texts = [plain(plan.words.replace("{age}", f"{age:{plan.digits}}")) for age in ages]
     widest = max(texts, key=len).translate(AS_ZEROS)
     for text, frame in zip(texts, plan.search.frames(paths), strict=True):
         yield _draw_label(frame, text, widest) if label else frame
@@ -121,13 +122,11 @@ def _frames(plan: AnimationPlan, order: list[int], label: bool) -> Iterator[np.n
 def _draw_label(frame: np.ndarray, text: str, widest: str) -> np.ndarray:
     """Write on a dark band in the lower left corner, with the same width for all texts."""
     image = Image.fromarray(frame)
-    draw = ImageDraw.Draw(image, "RGBA")
     size = fitting_size([widest], image.width * 0.9, max(image.height * 0.055, 11))
-    width = font(size).getlength(plain(widest))
     pad = size * 0.45
-    top = image.height - size - 2 * pad
-    draw.rectangle((0, top, width + 2 * pad, image.height), fill=(0, 0, 0, 150))
-    draw.text((pad, top + pad + size * 0.8), plain(text), (255, 255, 255), font(size), anchor="ls")
+    top, right = image.height - size - 2 * pad, text_length(widest, size) + 2 * pad
+    ImageDraw.Draw(image, "RGBA").rectangle((0, top, right, image.height), fill=(0, 0, 0, 150))
+    draw_text(image, pad, top + pad + size * 0.8, text, (255, 255, 255), size)
     return np.asarray(image)
 
 

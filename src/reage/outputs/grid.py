@@ -27,12 +27,12 @@ def face_rows(result: Result, name: str) -> list[list[Panel]]:
     for index, face in enumerate(result.prepared):
         square = face.view.face
         label = name if len(result.prepared) == 1 else f"{name}, face {face.view.number}"
-        reads = f"reads {face.view.reading.age:.0f}"
+        reads = f"looks {face.view.reading.age:.0f}"
         row = [Panel(_cut(result.photo, square), plain(label), reads)]
         for edit in result.edits:
             aged = edit.faces[index]
             asked = "" if aged.asked is None else f"{aged.asked:g}"
-            reads = f"reads {aged.after.age:.0f}"
+            reads = f"looks {aged.after.age:.0f}"
             row.append(Panel(_cut(edit.photo, square), asked, reads))
         rows.append(row)
     return rows

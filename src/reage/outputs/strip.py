@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from reage.faces.face import Face
 from reage.images import Photo, as_srgb
-from reage.outputs.labels import PAPER, font
+from reage.outputs.labels import PAPER, draw_text, is_rtl, plain, text_length
 from reage.types import Result
 
 __all__ = ["Panel", "draw_strip", "result_strip"]
@@ -35,14 +35,14 @@ def result_strip(result: Result, source: str = "photo") -> np.ndarray:
     readings = [face.view.reading.age for face in result.prepared]
     before = ", ".join(f"{age:.0f}" for age in readings)
     box = _around(result.prepared[0].view.face) if len(result.prepared) == 1 else None
-    panels = [Panel(_cut(result.photo, box), source, f"reads {before}")]
+    panels = [Panel(_cut(result.photo, box), source, f"looks {before}")]
     for edit in result.edits:
         same = edit.photo.pixels.shape == result.photo.pixels.shape
         goals = [_target_label(face.asked, face.strength) for face in edit.faces]
         asked = goals[0] if len(set(goals)) == 1 else ", ".join(goals)
         read = ", ".join(f"{face.after.age:.0f}" for face in edit.faces)
         picture = _cut(edit.photo, box if same else None)
-        panels.append(Panel(picture, asked, f"reads {read}"))
+        panels.append(Panel(picture, asked, f"looks {read}"))
     return draw_strip(panels)
 
 
@@ -62,18 +62,19 @@ def draw_strip(panels: Sequence[Panel], height: int = PANEL) -> np.ndarray:
 
 def _label(panel: Panel, width: int, band: int) -> Image.Image:
     label = Image.new("RGB", (width, band), PAPER)
-    draw = ImageDraw.Draw(label)
+    parts = [(plain(panel.label), INK, 1.0), (plain(panel.note), FAINT, 0.72)]
+    if is_rtl(panel.label + panel.note):
+        parts.reverse()
     size = band * 0.62
     while True:
-        big, small = font(size), font(size * 0.72)
-        spare = size * 0.4
-        total = big.getlength(panel.label) + spare + small.getlength(panel.note)
+        lengths = [text_length(text, size * share) for text, _, share in parts]
+        total = sum(lengths) + size * 0.4
         if total <= width * 0.96 or size < 7:
             break
         size *= 0.92
     left, base = max((width - total) / 2, 0), band * 0.72
-    draw.text((left, base), panel.label, INK, big, anchor="ls")
-    draw.text((left + total, base), panel.note, FAINT, small, anchor="rs")
+    for (text, ink, share), x in zip(parts, (left, left + total - lengths[1]), strict=True):
+        draw_text(label, x, base, text, ink, size * share)
     return label
 
 

@@ -18,7 +18,7 @@ from reage.web.downloads import Row, amounts_of, full_size
 from reage.web.files import attachment, named_after
 from reage.web.photos import JPEG
 from reage.web.pictures import as_file, as_shown, made_by
-from reage.web.requests import AskedLook, Focus, Look, OpenedPhoto, StudioOf
+from reage.web.requests import AskedLook, AskedWords, Focus, Look, OpenedPhoto, StudioOf, Words
 from reage.web.sessions import OpenPhoto
 from reage.web.studio import Studio
 
@@ -70,9 +70,9 @@ async def collage(
     studio: StudioOf,
     look: AskedLook,
     to: Row,
+    words: AskedWords,
     layout: Literal["pair", "grid"] = "pair",
     face: Focus = 0,
-    words: bool = True,
 ) -> Response:
     """Before and after side by side, or a grid of the ages `to`, to share: a JPEG."""
     if look.direction is not None or (layout == "pair" and not look.ages):
@@ -90,14 +90,14 @@ def _collage(
     to: list[float],
     focus: int,
     layout: str,
-    words: bool,
+    words: Words,
 ) -> bytes:
     photo.check_chosen(look.ages)
     live = studio.live(photo, look.paste, "near", focus, amounts_of(studio, look))
     face = live.traced.faces[0]
-    number, own = face.view.number, f"{face.view.reading.age:.0f}"
+    number, own = face.view.number, words.of_photo(face.view.reading.age)
     asked = to if layout == "grid" else [look.ages.get(number, next(iter(look.ages.values())))]
-    panels = [Panel(live.traced.search.photo.rgb8, "photo" if words else own)]
+    panels = [Panel(live.traced.search.photo.rgb8, own)]
     for age in asked:
         panels.append(Panel(live.at({number: age})[0], f"{age:g}"))
     across = 2 if len(panels) in (2, 4) else ACROSS

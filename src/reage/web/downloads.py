@@ -34,6 +34,7 @@ from reage.web.jobs import Job
 from reage.web.pictures import SUFFIXES, as_file, as_moving
 from reage.web.requests import (
     AskedLook,
+    AskedWords,
     Focus,
     Look,
     OpenedPhoto,
@@ -41,6 +42,7 @@ from reage.web.requests import (
     Paste,
     StudioOf,
     Suffix,
+    Words,
     received,
     upload_body,
 )
@@ -116,8 +118,8 @@ async def strip(
     studio: StudioOf,
     look: AskedLook,
     to: Row,
+    words: AskedWords,
     face: Focus = 0,
-    words: bool = True,
 ) -> Response:
     """One chosen face at a row of ages, or of strengths of a direction, labelled: a PNG."""
     if look.direction is None and not to:
@@ -130,36 +132,32 @@ async def strip(
 
 
 def _strip(
-    studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int, words: bool
+    studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int, words: Words
 ) -> bytes:
     if look.direction is None:
-        panels = _panels_of_ages(studio, photo, look, to, focus)
+        panels = _panels_of_ages(studio, photo, look, to, focus, words)
     else:
-        panels = _panels_of_strengths(studio, photo, look.paste, look.direction, focus)
-    if not words:  # numbers alone, for languages whose letters are not in the font
-        panels = [
-            replace(panel, label=panel.label.replace("photo", "·"), note="") for panel in panels
-        ]
+        panels = _panels_of_strengths(studio, photo, look.paste, look.direction, focus, words)
     mark = "Made by reage: synthetic " + ("ages" if look.direction is None else "faces")
     return as_file(photo_from_array(draw_strip(panels)), ".png", mark)
 
 
 def _panels_of_ages(
-    studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int
+    studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int, words: Words
 ) -> list[Panel]:
     live = studio.live(photo, look.paste, "face", focus, amounts_of(studio, look))
     face = live.traced.faces[0]
     own = face.view.reading.age
-    panels = [Panel(live.traced.search.photo.rgb8, "photo", f"reads {own:.0f}")]
+    panels = [Panel(live.traced.search.photo.rgb8, words.of_photo(own), words.looking(own))]
     for age in to:
         pixels, glances = live.at({face.view.number: age})
         read = glances[face.view.number].reading.age
-        panels.append(Panel(pixels, f"{age:g}", f"reads {read:.0f}"))
+        panels.append(Panel(pixels, f"{age:g}", words.looking(read)))
     return panels
 
 
 def _panels_of_strengths(
-    studio: Studio, photo: OpenPhoto, paste: str, direction: str, focus: int
+    studio: Studio, photo: OpenPhoto, paste: str, direction: str, focus: int, words: Words
 ) -> list[Panel]:
     low, high = studio.directions.span(direction)
     small, faces = studio.framed(photo, paste, "face", focus, coded=True)
@@ -167,7 +165,7 @@ def _panels_of_strengths(
     ager = studio.directions.ager(direction)
     edits = studio.editor.move(small, faces[:1], ager, strengths)
     return [
-        Panel(edit.photo.rgb8, f"{strength:+.1f}", f"reads {edit.faces[0].after.age:.0f}")
+        Panel(edit.photo.rgb8, f"{strength:+.1f}", words.looking(edit.faces[0].after.age))
         for strength, edit in zip(strengths, edits, strict=True)
     ]
 
@@ -178,6 +176,7 @@ async def animation(
     session: OwnSession,
     studio: StudioOf,
     look: AskedLook,
+    words: AskedWords,
     first: Annotated[float, Query(ge=0, le=120, description="years")] = 5.0,
     last: Annotated[float, Query(ge=0, le=120)] = 80.0,
     suffix: Moving = ".mp4",
@@ -198,6 +197,7 @@ async def animation(
         path=place / f"animation{suffix}",
         ages=(first, last),
         timing=Timing(FPS[suffix], seconds),
+        words=words.of_age,
         label=label,
     )
     job = studio.jobs.submit("animation", session.id, work, place)
@@ -215,9 +215,10 @@ def _animate(
     path: Path,
     ages: tuple[float, float],
     timing: Timing,
+    words: str,
     label: bool,
 ) -> None:
-    plan = _plan(studio, photo, look, path.suffix, ages, timing)
+    plan = replace(_plan(studio, photo, look, path.suffix, ages, timing), words=words)
 
     def frames():
         for number, frame in enumerate(play(plan, label=label)):

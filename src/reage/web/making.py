@@ -18,6 +18,7 @@ from reage.inputs import as_targets
 from reage.jobs.batch.run import run_batch
 from reage.jobs.batch.task import BatchTask, Done
 from reage.video.config import Preview, Progress, VideoConfig
+from reage.video.keyframes import KeyFrames, parse_keys
 from reage.video.run import edit_video
 from reage.web.answers import AgeAnswer, JobAnswer, about_job
 from reage.web.files import attachment, named_after
@@ -123,14 +124,19 @@ async def video(
     request: Request,
     session: OwnSession,
     studio: StudioOf,
-    to: Annotated[str, Query(max_length=200, description="70, or FACE:AGE,... by person")],
+    to: Annotated[
+        str,
+        Query(max_length=200, description="70, FACE:AGE,... by person, or over time: 0s=40,3s=60"),
+    ],
     name: Name = "video.mp4",
     which: Annotated[str, Query(pattern="^(largest|all|[1-9][0-9]?)$")] = "largest",
     preview: Annotated[float, Query(ge=0, le=3600, description="seconds; 0: all")] = 0.0,
     start: Annotated[float, Query(ge=0, description="seconds, of a preview")] = 0.0,
 ) -> JobAnswer:
     """People of a video at other ages: a job (the body is the file)."""
-    ages = ages_of(to) if ":" in to else _years(to)
+    ages = ages_of(to) if ":" in to else parse_keys(to, "to") or _years(to)
+    if isinstance(ages, KeyFrames):
+        as_targets(ages.values)
     # Who is in a video is known when it has been looked through: its job says who there is.
     suffix = PurePath(name).suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
@@ -157,7 +163,7 @@ def _film(job: Job, *, editor: Editor, source: Path, output: Path, config: Video
         job.report(progress.stage, progress.done, progress.total)
 
     result = edit_video(editor, source, output, config, mark=MARK, on_progress=tell)
-    job.result = {**job.result, "people": len(result.tracks)}
+    job.result = {**job.result, "people": len(result.tracks), "notices": list(result.notices)}
     job.file = output
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,6 @@ from reage.web.studio import Studio
 __all__ = ["router"]
 
 router = APIRouter(tags=["poster"])
-UNASKED = ("logo",)  # a path on the server means nothing to a browser
 LOOKS = 3  # beside the photo, as the command makes
 
 
@@ -42,7 +42,6 @@ async def fields(language: str = "en") -> list[dict[str, Any]]:
             "choices": rule.choices,
         }
         for rule in FIELDS
-        if rule.name not in UNASKED
     ]
 
 
@@ -54,17 +53,28 @@ async def poster(
     studio: StudioOf,
     face: Focus = 0,
 ) -> JobAnswer:
-    """Make a poster of one face of the photo, as a PDF: a job whose picture is the page."""
-    if any(values.get(name) for name in UNASKED):
-        raise UsageError("a logo cannot be sent to the page; add it with: reage sheet --logo")
-    filled = fill_fields(values)
+    """Make a poster of one face of the photo, as a PDF: a job whose picture is the page.
+
+    `logo` is the bytes of a picture file in base64.
+    """
+    filled = fill_fields({**values, "logo": _logo_bytes(values.get("logo"))})
     times_of(filled)  # contradictions are said before the work
-    check_inputs(filled, LOOKS, None)
+    await studio.do_large(check_inputs, filled, LOOKS, None)
     number = face if face in photo.faces else photo.chosen[0]
     work = partial(_make, studio=studio, photo=photo, session=session, number=number, fields=filled)
     job = studio.jobs.submit("poster", session.id, work)
     job.result = {"name": named_after(photo.name, "poster", ".pdf")}
     return about_job(job, studio.jobs)
+
+
+def _logo_bytes(sent: object) -> bytes | None:
+    """Return a logo's bytes: a path, which names a file of the server, is never read."""
+    if sent in (None, ""):
+        return None
+    try:
+        return base64.b64decode(str(sent), validate=True)
+    except ValueError:
+        raise UsageError("the logo is not the bytes of a picture file in base64") from None
 
 
 def _make(

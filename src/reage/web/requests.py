@@ -18,6 +18,7 @@ from pydantic import AfterValidator
 from reage.compositing.change import PasteMode
 from reage.errors import ImageError, UsageError
 from reage.inputs import as_targets
+from reage.outputs.labels import can_draw
 from reage.web.gate import SESSION_COOKIE
 from reage.web.jobs import Job
 from reage.web.pictures import SUFFIXES, made_by
@@ -26,6 +27,7 @@ from reage.web.studio import Studio
 
 __all__ = [
     "AskedLook",
+    "AskedWords",
     "Focus",
     "Look",
     "Name",
@@ -36,6 +38,7 @@ __all__ = [
     "StudioOf",
     "Suffix",
     "View",
+    "Words",
     "ages_of",
     "received",
     "removing",
@@ -169,6 +172,37 @@ def _look(
     return Look(ages_of(ages), paste, direction or None, strength, skin, shape, hair)
 
 
+@dataclass(frozen=True)
+class Words:
+    """What is written into pictures, in the language of who asks."""
+
+    photo: str  # of the photo as it is
+    looks: str  # with {age}
+
+    @property
+    def of_age(self) -> str:
+        """How an age is said, with {age}: the number alone where the words cannot be drawn."""
+        return self.looks if can_draw(self.looks) else "{age}"
+
+    def looking(self, age: float) -> str:
+        """Say what an age network reads; "" where the words cannot be drawn."""
+        return self.looks.replace("{age}", f"{age:.0f}") if can_draw(self.looks) else ""
+
+    def of_photo(self, age: float) -> str:
+        """Name the photo, or its age alone."""
+        return self.photo if can_draw(self.photo) else f"{age:.0f}"
+
+
+Said = Annotated[
+    str, Query(max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$", description="drawn into the picture")
+]
+
+
+def _words(photo: Said = "photo", looks: Said = "looks {age}") -> Words:
+    return Words(photo, looks)
+
+
+AskedWords = Annotated[Words, Depends(_words)]
 AskedLook = Annotated[Look, Depends(_look)]
 
 

@@ -124,7 +124,7 @@ def _check_files(
 ) -> None:
     from reage.outputs.page_files import check_page
 
-    inputs = [photo, *([] if fields.logo is None else [fields.logo])]
+    inputs = [photo, *([fields.logo] if isinstance(fields.logo, Path) else [])]
     for file in files:
         keep_inputs(file, inputs)
         check_page(file, overwrite=overwrite)

@@ -24,7 +24,7 @@ INVISIBLE: dict[int, None] = dict.fromkeys((0x200B, 0x200E, 0x200F, 0xFEFF, 0x20
 LARGEST_FILE = 1 << 16  # bytes of a TOML file
 Day: TypeAlias = PosterDate | None
 Years: TypeAlias = float | None
-Picture: TypeAlias = Path | None
+Picture: TypeAlias = Path | bytes | None  # a file, or its bytes
 Texts: TypeAlias = tuple[str, ...]
 Kind = Literal["text", "lines", "list", "date", "age", "file", "url", "choice"]
 
@@ -135,9 +135,9 @@ def _checked(rule: Rule, value: object, where: str) -> Any:
         case "age":
             return _checked_age(name, value)
         case "file":
-            if not isinstance(value, str | Path):
+            if not isinstance(value, str | Path | bytes):
                 raise UsageError(f"{name} must be the path of a picture file, not {value!r}")
-            return Path(value)
+            return value if isinstance(value, bytes) else Path(value)
         case "choice":
             if value not in rule.choices:
                 raise UsageError(f"{name} {value!r} is unknown; choose {', '.join(rule.choices)}")

@@ -15,11 +15,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from reage.errors import ImageError, ReageError, UsageError
+from reage.errors import ReageError, UsageError
 from reage.extras import how_to_install
 from reage.files import read_file
+from reage.images import as_srgb, decode_photo, read_photo, to_depth
 from reage.images.metadata import add_mark_to_xmp
 from reage.outputs.poster.content import poster_content
 from reage.outputs.poster.fields import PosterFields
@@ -129,19 +130,15 @@ def _pictures(folder: Path, poster: Poster) -> dict[str, object]:
     }
 
 
-def _read_logo(path: Path) -> Image.Image:
+def _read_logo(logo: Path | bytes) -> Image.Image:
     """Read an organisation's logo, with its transparency. Raises ImageError."""
-    try:
-        with Image.open(io.BytesIO(read_file(path))) as image:
-            if image.width * image.height > LARGEST_LOGO:
-                raise ImageError(f"the logo {path} is too large: {image.width}x{image.height}")
-            logo = image.convert("RGBA")
-    except FileNotFoundError:
-        raise ImageError(f"the logo {path} does not exist") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        raise ImageError(f"the logo {path} is not a picture that can be read: use PNG") from None
-    logo.thumbnail((LOGO_SIDE, LOGO_SIDE), Image.Resampling.LANCZOS)
-    return logo
+    is_file = isinstance(logo, Path)  # else sent to the page
+    photo = read_photo(logo, LARGEST_LOGO) if is_file else decode_photo(logo, "logo", LARGEST_LOGO)
+    picture = Image.fromarray(as_srgb(photo.rgb8, photo.icc_profile)).convert("RGBA")
+    if photo.alpha is not None:
+        picture.putalpha(Image.fromarray(to_depth(photo.alpha, np.uint8)))
+    picture.thumbnail((LOGO_SIDE, LOGO_SIDE), Image.Resampling.LANCZOS)
+    return picture
 
 
 def _add_font(folder: Path, font: Path | None) -> list[str]:

@@ -48,8 +48,20 @@ function startTheme() {
   };
 }
 
+// For a start without the server: the worker sees only what is loaded after it, so not a first visit.
+async function keepPage() {
+  if (!("serviceWorker" in navigator)) return;
+  const used = performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname);
+  try {
+    await navigator.serviceWorker.register("/sw.js");
+    const cache = await caches.open("reage-page");
+    await cache.addAll(["/", ...new Set(used.filter((path) => path.startsWith("/static/")))]);
+    document.body.dataset.kept = "yes";
+  } catch { /* without https, in a private window or without room: the page needs its server */ }
+}
+
 async function startLanguages() {
-  const codes = state.about?.languages ?? ["en"];
+  const codes = state.about?.languages ?? [localStorage.getItem("language") ?? "en"];
   $("language").replaceChildren(...codes.map((code) => new Option(nameOf(code), code)));
   $("language").onchange = () => choose($("language").value);
   const own = navigator.languages.map((one) => one.split("-")[0]).find((one) => codes.includes(one));
@@ -61,12 +73,14 @@ async function start() {
   startNotice();
   for (const part of [startTabs, startStage, startCloseup, startHistory, startFaces, startSliders, startRow, startLearning, startSaving, startOpening, startMix, startVideo, startFolder, startPoster, startParts]) part();
   startInputs({ photo: ([file]) => openDropped(file), mix: openDroppedOther, video: dropVideo, folder: dropFolder });
+  if (localStorage.getItem("language")) await setLanguage(localStorage.getItem("language"));  // for what goes wrong
   state.about = await attempt(() => get("/about"), "about");
+  document.addEventListener("reage-online", () => state.about || location.reload());
   await startLanguages();
   startAbout();
   await tellTabs();
   await startLab();
-  if ("serviceWorker" in navigator) navigator.serviceWorker.register("/sw.js").catch(() => {});
+  keepPage();
   restore();
   document.body.dataset.ready = "yes";
 }

@@ -5,7 +5,6 @@ import { tell } from "./state.js";
 let language = english;
 let code = "en";
 
-export const isEnglish = () => code === "en";
 export const languageCode = () => code;
 
 export function text(key, values = {}) {

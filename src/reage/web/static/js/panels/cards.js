@@ -16,12 +16,16 @@ export function labelled(label, action) {
 function card(place, title) {
   const box = document.createElement("div");
   box.className = "card job";
-  box.innerHTML = '<strong></strong><span role="status"></span><progress max="1" value="0"></progress><div class="result"></div><div class="row"></div>';
+  box.innerHTML = '<strong></strong><span role="status"></span><progress max="1" value="0"></progress><ul class="quiet notes" hidden></ul><div class="result"></div><div class="row"></div>';
   box.querySelector("strong").textContent = title;
   $(place).prepend(box);
   return {
     result: box.querySelector(".result"),
     say: (line, share) => { box.querySelector("span").textContent = line; if (share !== undefined) box.querySelector("progress").value = share; },
+    notes: (lines) => {
+      box.querySelector(".notes").hidden = !lines.length;
+      box.querySelector(".notes").replaceChildren(...lines.map((line) => Object.assign(document.createElement("li"), { textContent: translated(line) })));
+    },
     buttons: (...all) => box.querySelector(".row").replaceChildren(...all),
   };
 }
@@ -41,6 +45,7 @@ export async function submit(place, file, path, onDone) {
     if (last.state === "failed") throw new Error(last.error);
     if (last.state === "cancelled") { shown.say(text("cancelled"), 0); return; }
     shown.say(text("done"), 1);
+    shown.notes(last.result.notices ?? []);
     await onDone(last, shown);
   } catch (error) {
     shown.buttons();

@@ -2,10 +2,13 @@
 import { download, follow, get, send } from "../api.js";
 import { attempt } from "../notice.js";
 import { waitingText } from "../photo/learning.js";
+import { isTooLarge } from "../photo/opening.js";
 import { $, focused, on, percent, state } from "../state.js";
-import { languageCode, text, translated } from "../texts.js";
+import { languageCode, nameOf, text, translated } from "../texts.js";
 
-const INPUTS = { date: "text", age: "number", url: "url" };
+const INPUTS = { date: "text", age: "number", url: "url", file: "file" };
+const CHOICES = { language: nameOf, paper: (one) => one[0].toUpperCase() + one.slice(1) };
+const LARGEST_LOGO = 700 * 1024;  // bytes: with the other fields in one request
 let fields = [];
 
 function input(field) {
@@ -15,30 +18,43 @@ function input(field) {
   words.textContent = field.label;
   entry.id = `poster-${field.name}`;
   entry.title = field.help;
-  if (choice) entry.append(...field.choices.map((one) => new Option(one, one)));
+  if (choice) entry.append(...field.choices.map((one) => new Option(CHOICES[field.name]?.(one) ?? one, one)));
   else if (!many) entry.type = INPUTS[field.kind] ?? "text";
   if (field.kind === "date") { entry.placeholder = "2015-03-17"; entry.pattern = "\\d{4}-\\d{1,2}(-\\d{1,2})?"; }
   if (field.kind === "list") entry.placeholder = text("onePerLine");
+  if (field.kind === "file") { entry.accept = "image/*,.tif,.tiff,.heic,.avif"; entry.onchange = () => { if (entry.files[0] && isTooLarge(entry.files[0], LARGEST_LOGO)) entry.value = ""; }; }
   if (field.most && !many) entry.maxLength = field.most;
   label.append(words, entry);
   return label;
 }
 
 async function draw() {
-  const values = Object.fromEntries(fields.map((field) => [field.name, $(`poster-${field.name}`).value]));
+  const old = Object.fromEntries(fields.map((field) => [field.name, $(`poster-${field.name}`)]));
   fields = (await attempt(() => get(`/poster/fields?language=${languageCode()}`), "poster")) ?? [];
   $("poster-fields").replaceChildren(...fields.map(input));
   const own = $("poster-language");
   if (own && [...own.options].some((one) => one.value === languageCode())) own.value = languageCode();
-  for (const [name, value] of Object.entries(values)) if (value && name !== "language" && $(`poster-${name}`)) $(`poster-${name}`).value = value;
+  for (const [name, entry] of Object.entries(old)) {
+    const now = $(`poster-${name}`);
+    if (!now || name === "language") continue;
+    if (entry.type === "file") now.files = entry.files; else if (entry.value) now.value = entry.value;
+  }
 }
 
-function filled() {
-  return Object.fromEntries(fields.map(({ name, kind }) => {
+// A file's bytes in base64, as JSON can hold them.
+async function encoded(file) {
+  if (!file) return "";
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+}
+
+async function filled() {
+  return Object.fromEntries(await Promise.all(fields.map(async ({ name, kind }) => {
+    if (kind === "file") return [name, await encoded($(`poster-${name}`).files[0])];
     const value = $(`poster-${name}`).value.trim();
     if (kind === "list") return [name, value.split("\n").map((line) => line.trim()).filter(Boolean)];
     return [name, kind === "age" && value ? Number(value) : value];
-  }));
+  })));
 }
 
 async function make(event) {
@@ -48,7 +64,7 @@ async function make(event) {
   button.disabled = true;
   $("poster-save").hidden = true;
   try {
-    const job = await send("POST", `/photos/${state.photo.id}/poster?face=${focused().number}`, filled());
+    const job = await send("POST", `/photos/${state.photo.id}/poster?face=${focused().number}`, await filled());
     const last = await follow(job.id, (now) => {
       $("poster-state").textContent = waitingText(now, text("working2", { percent: percent(now.total ? now.done / now.total : 0) }));
       if (now.picture) { $("poster-page").src = now.picture; $("poster-page").hidden = false; }

@@ -32,9 +32,12 @@ function showSource() {
   };
 }
 
+const isWhole = () => $("video-whole").value === "all";
+const startOf = () => (isWhole() ? 0 : Number($("video-start").value) || 0);
+
 // The frame in which the part begins: people are numbered as they stand there, from the left.
 async function firstFrame() {
-  const player = $("video-source"), at = Number($("video-start").value) || 0;
+  const player = $("video-source"), at = startOf();
   if (Math.abs(player.currentTime - at) > 0.01 || player.readyState < 2) {
     await new Promise((resolve) => { player.onseeked = resolve; player.currentTime = at + 0.001; });
   }
@@ -50,6 +53,7 @@ async function findPeople() {
     const blob = await new Promise((resolve) => { frame.toBlob(resolve, "image/jpeg", 0.95); });
     const people = await upload("/ages?name=frame.jpg", blob);
     $("people").replaceChildren(...people.map((person) => portrait(frame, person)));
+    check();
   }, "video");
 }
 
@@ -64,12 +68,29 @@ function portrait(frame, { number, box, age }) {
   return label;
 }
 
+// An age, or ages over time: 0s=40, 3s=60.
+const isOverTime = (age) => age.includes("=");
+const picked = () => [...$("people").querySelectorAll("input:checked")].map((one) => one.value);
+
+function check() {
+  const parts = $("video-age").value.split(","), years = parts.map((part) => Number(part.split("=").at(-1)));
+  const isGood = years.every((age) => age >= 0 && age <= 120) && (/^\s*[\d.]+\s*$/.test($("video-age").value) || parts.every((part) => /^\s*[\d.]+s\s*=\s*[\d.]+\s*$/.test(part)));
+  // Ages over time hold for one person or for everybody.
+  const isPossible = !isOverTime($("video-age").value) || picked().length < 2;
+  $("video-age").setCustomValidity(isGood && isPossible ? "" : text(isGood ? "ageKeysWho" : "ageKeys"));
+}
+
+function asked() {
+  const age = $("video-age").value.replaceAll(" ", ""), people = picked();
+  if (!people.length) return `to=${encodeURIComponent(age)}&which=${$("video-which").value}`;
+  return isOverTime(age) ? `to=${encodeURIComponent(age)}&which=${people[0]}` : `to=${people.map((one) => `${one}:${age}`).join(",")}`;
+}
+
 function query(file) {
-  const age = $("video-age").value, picked = [...$("people").querySelectorAll("input:checked")].map((one) => `${one.value}:${age}`);
-  const isTrimmed = !$("video-trim").hidden && $("video-whole").value !== "all";
-  const start = Number($("video-start").value) || 0, length = isTrimmed ? Math.max(0.1, Number($("video-end").value) - start) : 0;
-  const trim = isTrimmed ? `&preview=${length}&start=${start}` : $("video-trim").hidden && $("video-whole").value !== "all" ? "&preview=3" : "";
-  return `/videos?to=${picked.length ? picked.join(",") : age}&which=${$("video-which").value}${trim}&name=${encodeURIComponent(file.name)}`;
+  // What the browser cannot play has no known length: its first seconds.
+  const start = startOf(), length = $("video-trim").hidden ? 3 : Math.max(0.1, Number($("video-end").value) - start);
+  const trim = isWhole() ? "" : `&preview=${length}&start=${start}`;
+  return `/videos?${asked()}${trim}&name=${encodeURIComponent(file.name)}`;
 }
 
 function showResult(job, shown, original, start) {
@@ -90,12 +111,15 @@ function showResult(job, shown, original, start) {
 export function startVideo() {
   $("video-file").onchange = showSource;
   $("find-people").onclick = findPeople;
-  $("video-start").onchange = () => $("people").replaceChildren();
-  $("video-whole").onchange = () => { $("trim-fields").hidden = $("video-whole").value === "all"; };
+  $("video-age").oninput = $("people").onchange = check;
+  // Others may be there where another part begins.
+  const begin = () => $("people").childElementCount && findPeople();
+  $("video-start").onchange = begin;
+  $("video-whole").onchange = () => { $("trim-fields").hidden = isWhole(); begin(); };
   $("video-form").onsubmit = (event) => {
     event.preventDefault();
     const file = $("video-file").files[0], original = URL.createObjectURL(file);
-    const start = $("video-whole").value === "all" ? 0 : Number($("video-start").value) || 0;
+    const start = startOf();
     submit("video-jobs", file, query(file), (job, shown) => showResult(job, shown, original, start));
   };
 }

@@ -1,7 +1,8 @@
 // A close look: wheel, pinch and buttons scale the picture, a drag moves it, the photo's own pixels
 // come from the server for the part that is seen.
 import { picture } from "../api.js";
-import { $, focused, here, isChanged, lookOf, on, state } from "../state.js";
+import { $, focused, here, isChanged, lookOf, on, percent, state } from "../state.js";
+import { text } from "../texts.js";
 import { frame } from "./stage.js";
 
 const MOST = 12;  // screen pixels for one of the photo
@@ -33,7 +34,9 @@ function place() {
   y = hold(y, height, box.height);
   for (const layer of layers()) layer.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
   $("stage").classList.toggle("scaled", scale > 1);
-  $("scale").textContent = `${Math.round((100 * fit.width * scale * devicePixelRatio) / frame().width)} %`;
+  $("own-size").textContent = percent((fit.width * scale * devicePixelRatio) / frame().width);
+  $("own-size").title = text("ownSize");
+  $("own-size").setAttribute("aria-label", `${$("own-size").textContent}: ${text("ownSize")}`);
   if (scale <= 1) clear();
   wait();
 }
@@ -153,7 +156,7 @@ export function startCloseup() {
   $("farther").onclick = () => scaleTo(scale / 1.5);
   $("own-size").onclick = own;
   on("photo near", reset);
-  on("framed", layOut);
+  on("framed language", layOut);
   on("edits readings", () => { const image = $("detail-after"); image.hidden = true; wait(); });
   new ResizeObserver(layOut).observe($("stage"));
 }

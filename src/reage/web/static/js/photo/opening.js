@@ -10,7 +10,8 @@ import { showOriginal, wantShow } from "./stage.js";
 
 export function isTooLarge(file, limit = state.about?.max_photo ?? Infinity) {
   if (file.size <= limit) return false;
-  notify(text("tooLarge", { size: Math.round(file.size / 2 ** 20), limit: limit / 2 ** 20 }), "open");
+  const megabytes = (bytes) => Number((bytes / 2 ** 20).toFixed(1));
+  notify(text("tooLarge", { size: megabytes(file.size), limit: megabytes(limit) }), "open");
   return true;
 }
 

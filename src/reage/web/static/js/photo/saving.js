@@ -2,13 +2,13 @@
 import { download, fetched, follow, send } from "../api.js";
 import { attempt } from "../notice.js";
 import { $, focused, here, isChanged, lookOf, on, percent, state } from "../state.js";
-import { isEnglish, text } from "../texts.js";
+import { text } from "../texts.js";
 import { waitingText } from "./learning.js";
 import { rowAges } from "./row.js";
 
 let job = null;
 
-const words = () => (isEnglish() ? "" : "&words=false");  // the pictures' font has Latin letters only
+const words = (looks = text("pictureLooks")) => `&photo=${encodeURIComponent(text("picturePhoto"))}&looks=${encodeURIComponent(looks)}`;
 const row = () => rowAges.map((age) => `to=${age}`).join("&");
 const photoPath = (suffix = $("format").value) => here(`/download?${lookOf()}&suffix=${suffix}`);
 const FILES = {
@@ -19,14 +19,14 @@ const FILES = {
 };
 
 // Say beside the button what goes on, and hold the button meanwhile.
-async function whileBusy(button, line, work) {
+async function whileBusy(button, work, done = text("saved")) {
   button.disabled = true;
-  say(line);
+  say(text("making"));
   const made = await attempt(async () => { await work(); return true; }, "save");
   const held = document.activeElement === document.body;
   button.disabled = false;
   if (held) button.focus();
-  say(made ? text("saved") : "");
+  say(made ? done : "");
   draw();
 }
 
@@ -40,7 +40,7 @@ function say(line, share) {
 
 async function makeMoving(suffix) {
   try {
-    job = await send("POST", here(`/animation?first=5&last=80&suffix=${suffix}&${lookOf()}${isEnglish() ? "" : "&label=false"}`));
+    job = await send("POST", here(`/animation?first=5&last=80&suffix=${suffix}&${lookOf()}${words(state.edits.direction ? `${text("strength")} {age}` : undefined)}`));
     const last = await follow(job.id, (state) => {
       const share = state.total ? state.done / state.total : 0;
       say(waitingText(state, text("frames", { percent: percent(share) })), share);
@@ -69,14 +69,14 @@ function draw() {
 const canShare = () => Boolean(navigator.canShare?.({ files: [new File(["x"], "x.jpg", { type: "image/jpeg" })] }));
 
 export function startSaving() {
-  for (const [id, path] of Object.entries(FILES)) $(id).onclick = () => whileBusy($(id), text("making"), () => download(path()));
+  for (const [id, path] of Object.entries(FILES)) $(id).onclick = () => whileBusy($(id), () => download(path()));
   for (const button of document.querySelectorAll(".get-moving")) {
-    button.onclick = () => whileBusy(button, text("making"), () => makeMoving(button.dataset.suffix));
+    button.onclick = () => whileBusy(button, () => makeMoving(button.dataset.suffix));
   }
   $("saving-cancel").onclick = () => job && attempt(() => send("DELETE", `/jobs/${job.id}`));
   $("share").hidden = !canShare();
-  $("share").onclick = () => whileBusy($("share"), text("making"), share);
+  $("share").onclick = () => whileBusy($("share"), share, "");  // the system says what came of it
   $("copy").hidden = !(navigator.clipboard?.write && window.ClipboardItem);
-  $("copy").onclick = () => whileBusy($("copy"), text("making"), copy);
+  $("copy").onclick = () => whileBusy($("copy"), copy, text("copied"));
   on("photo history edits faces", () => { draw(); if (!job) say(""); });
 }

@@ -90,6 +90,7 @@ function drawCurtain() {
   const share = Number($("curtain").value);
   $("pane-before").style.clipPath = isSide() ? "none" : `inset(0 ${100 - share}% 0 0)`;
   $("handle").style.left = `${share}%`;
+  $("handle").style.setProperty("--share", share);
   drawTags();
 }
 
