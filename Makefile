@@ -96,7 +96,7 @@ portraits: $(VENV)/.installed  ## docs/reference/portraits.md: all portraits in 
 outputs: $(VENV)/.installed  ## The recordings in docs/guides/animations.md, from the synthetic portraits.
 	$(BIN)/python benchmarks/outputs.py ../shared/portraits/synthetic docs
 
-page: $(VENV)/.installed  ## The pictures of the page in docs/guides/page.md (needs Chromium).
+page: $(VENV)/.installed  ## The pictures and the recording of the page in docs/guides/page.md (needs Chromium).
 	$(BIN)/python benchmarks/page.py ../shared/portraits/synthetic/female-54.jpg docs
 
 $(VENV)/.installed: requirements.lock pyproject.toml

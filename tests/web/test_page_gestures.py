@@ -31,7 +31,8 @@ BYTES_OF = """async (blob) => {
 }"""
 
 
-def test_what_is_shared_is_a_marked_file(page: Any, photo: Path) -> None:
+def test_the_picture_is_shared_with_its_mark_and_copied(page: Any, photo: Path) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.context.add_init_script(
         """navigator.canShare = () => true;
         navigator.share = async (what) => { window.shared = what; };"""
@@ -49,6 +50,7 @@ def test_what_is_shared_is_a_marked_file(page: Any, photo: Path) -> None:
     assert Image.open(io.BytesIO(data)).size == (256, 256) and b"rainedAlgorithmicMedia" in data
     assert "reage" in words and "plausible" in words
     page.wait_for_selector("#saving", state="hidden")
+    check_copied(page)
 
 
 @pytest.mark.slow
@@ -66,9 +68,8 @@ def test_sharing_that_is_called_off_is_no_failure(page: Any, photo: Path) -> Non
     assert page.locator("#notice").is_hidden()
 
 
-def test_the_picture_is_copied(page: Any, photo: Path) -> None:
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    open_photo(page, photo)
+def check_copied(page: Any) -> None:
+    """Copy, and find in the clipboard what is shown."""
     shown = page.evaluate(
         """() => {
           const image = document.querySelector("#after"), canvas = document.createElement("canvas");
