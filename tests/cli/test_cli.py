@@ -24,7 +24,7 @@ from reage.agers.direction_files import load_direction
 from reage.agers.finder import AGE_DIRECTION
 from reage.cli.main import spread_values
 from reage.cli.research.models import parse_alignment
-from reage.cli.shared.options import (
+from reage.cli.shared.parsing import (
     parse_ages,
     parse_face,
     parse_levels,

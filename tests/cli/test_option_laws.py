@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reage.cli.edit.task import _distinct_names
 from reage.cli.research.models import parse_alignment
-from reage.cli.shared.options import (
+from reage.cli.shared.parsing import (
     MAX_AGES,
     parse_ages,
     parse_face,

@@ -18,13 +18,12 @@ from reage.cli.shared.options import (
     hair_option,
     model_options,
     no_mark_option,
-    parse_face,
-    parse_same_ages,
     quality_option,
     ray_option,
     seed_option,
     workers_option,
 )
+from reage.cli.shared.parsing import parse_face, parse_same_ages
 from reage.cli.shared.progress import StageBar, note, say
 from reage.errors import ReageError
 from reage.extras import how_to_install

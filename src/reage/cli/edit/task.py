@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reage.cli.edit.layers import check_edit_layers, check_layers, write_edit_layers
 from reage.cli.edit.places import Outputs
 from reage.cli.shared.console import detail, emit, say
-from reage.cli.shared.options import parse_face, parse_range, parse_targets
+from reage.cli.shared.parsing import parse_face, parse_range, parse_targets
 from reage.cli.shared.pictures import PIPE, name_of, open_photo
 from reage.errors import UsageError
 from reage.files import real_path

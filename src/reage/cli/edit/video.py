@@ -18,10 +18,9 @@ from reage.cli.shared.options import (
     model_options,
     no_mark_option,
     open_editor,
-    parse_face,
-    parse_targets,
     seed_option,
 )
+from reage.cli.shared.parsing import parse_face, parse_targets
 from reage.cli.shared.progress import StageBar, note
 from reage.errors import UsageError
 

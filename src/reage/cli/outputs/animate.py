@@ -17,14 +17,13 @@ from reage.cli.shared.options import (
     model_options,
     open_editor,
     output_options,
-    parse_face,
-    parse_range,
     paste_option,
     plan_files,
     points_option,
     quality_option,
     seed_option,
 )
+from reage.cli.shared.parsing import parse_face, parse_range
 from reage.cli.shared.pictures import name_of, open_photo
 from reage.cli.shared.progress import EditBar, StageBar, waiting
 from reage.errors import UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reage.cli.shared.options import parse_face
+from reage.cli.shared.parsing import parse_face
 from reage.cli.shared.pictures import name_of, open_photo
 from reage.cli.shared.progress import EditBar
 from reage.errors import UsageError

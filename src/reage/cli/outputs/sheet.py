@@ -17,10 +17,10 @@ from reage.cli.shared.options import (
     model_options,
     no_mark_option,
     open_editor,
-    parse_face,
     quality_option,
     seed_option,
 )
+from reage.cli.shared.parsing import parse_face
 from reage.cli.shared.progress import StageBar, note, note_each, say
 from reage.errors import UsageError
 from reage.files import check_place, write_file

@@ -18,14 +18,13 @@ from reage.cli.shared.options import (
     model_options,
     open_editor,
     output_options,
-    parse_face,
-    parse_same_ages,
     paste_option,
     photos_argument,
     plan_files,
     quality_option,
     seed_option,
 )
+from reage.cli.shared.parsing import parse_face, parse_same_ages
 from reage.cli.shared.pictures import PIPE, name_of, open_photo
 from reage.cli.shared.progress import EditBar
 from reage.errors import ReageError, UsageError

@@ -11,13 +11,13 @@ from reage.cli.shared.options import (
     device_option,
     direction_option,
     model_option,
-    parse_ages,
     precision_option,
     ray_option,
     seed_option,
     shard_option,
     workers_option,
 )
+from reage.cli.shared.parsing import parse_ages
 from reage.cli.shared.progress import StageBar, note
 from reage.errors import UsageError
 

@@ -13,11 +13,11 @@ from reage.cli.shared.options import (
     hair_option,
     lpips_option,
     open_editor,
-    parse_range,
     paste_option,
     precision_option,
     seed_option,
 )
+from reage.cli.shared.parsing import parse_range
 from reage.cli.shared.progress import StageBar
 from reage.errors import UsageError
 

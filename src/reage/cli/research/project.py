@@ -14,11 +14,10 @@ from reage.cli.shared.options import (
     face_option,
     model_options,
     open_editor,
-    parse_face,
-    parse_levels,
     points_option,
     seed_option,
 )
+from reage.cli.shared.parsing import parse_face, parse_levels
 from reage.cli.shared.progress import EditBar, note, note_each, say
 from reage.errors import ImageError, UsageError
 from reage.files import check_place
