@@ -126,3 +126,28 @@ def test_a_whole_video(editor: Editor, astronaut: np.ndarray, tmp_path: Path):
     colour = [np.ptp(p[changed], axis=-1).mean() for p in (before, grey, kept)]
     assert colour[1] < 0.6 * colour[0] and colour[2] > 0.8 * colour[0]
     assert (grey[changed] @ LUMA).mean() > (before[changed] @ LUMA).mean() + 10
+
+
+def test_what_comes_before_the_hair_between_two_looks_stays(
+    editor: Editor, astronaut: np.ndarray, face: Face
+):
+    follower = HairFollower(editor)
+    paint(follower, as_planes(astronaut), face)
+    held = astronaut.copy()
+    held[20:60, 100:150] = (205, 150, 125)  # a hand in the hair
+    planes = as_planes(held)
+    before = planes.layers[0].astype(int)
+    paint(follower, planes, face)
+    assert np.abs(planes.layers[0] - before)[ABOVE].mean() < 3
+
+
+def test_samples_below_black_get_a_colour_back_too(
+    editor: Editor, astronaut: np.ndarray, face: Face
+):
+    planes = as_planes(astronaut)
+    hair = HairFollower(editor).at(planes, face.points)
+    assert hair is not None
+    planes.layers[0][36:44, 120:140] = 4  # black is 16
+    with np.errstate(invalid="raise"):
+        grey_planes(planes, replace(hair, faded=np.ones_like(hair.faded)), -1.0)
+    assert planes.layers[0][ABOVE].max() <= 16

@@ -18,7 +18,7 @@ from reage.faces.squares import crop_face, face_quad, pixels_within, to_unit
 from reage.images import to_tensor
 from reage.networks.occlusion import OCCLUSION_INPUT, OcclusionNetwork
 
-__all__ = ["Cover", "find_cover"]
+__all__ = ["LEAST", "SQUARE", "Cover", "find_cover", "read_cover"]
 
 SQUARE = 0.75, 0.22  # scale and shift of the square that the network was trained on
 # Probabilities: a thing is where some are above the first; it reaches as far as the second.
@@ -37,10 +37,10 @@ class Cover:
     layer: np.ndarray  # [S, S] how much of each place is covered, 0..1
     share: float  # of the face that is
 
-    def within(self, quad: np.ndarray, side: int) -> np.ndarray:
-        """Return how much of each place of another square is covered, `[side, side]`."""
+    def within(self, quad: np.ndarray, width: int, height: int | None = None) -> np.ndarray:
+        """Return how much of each place of another square or rectangle is covered, `[h, w]`."""
         places = to_unit(quad, self.quad) * len(self.layer) - 0.5
-        return np.clip(interpolate(self.layer, places, (side, side)), 0, 1)
+        return np.clip(interpolate(self.layer, places, (width, height or width)), 0, 1)
 
     def over(self, shape: tuple[int, ...]) -> np.ndarray:
         """Return how much of each pixel of a picture is covered, `[H, W]`; `shape` is its."""
@@ -53,21 +53,35 @@ class Cover:
         return out
 
 
-@torch.no_grad()
 def find_cover(network: OcclusionNetwork, rgb: np.ndarray, face: Face) -> Cover | None:
     """Find what covers a face in a photo `[H, W, 3]`; None: nothing, or there is no mesh."""
     if face.landmarks is None:
         return None
     quad = face_quad(face, *SQUARE)
-    image = crop_face(rgb, quad, OCCLUSION_INPUT).image
+    return read_cover(network, crop_face(rgb, quad, OCCLUSION_INPUT).image, quad, face.landmarks)
+
+
+@torch.no_grad()
+def read_cover(
+    network: OcclusionNetwork,
+    image: np.ndarray,
+    quad: np.ndarray,
+    mesh: np.ndarray,
+    least: float = LEAST,
+) -> Cover | None:
+    """Find what covers the face with a mesh `[468 or more, 2 or 3]` in the picture of a square.
+
+    `image` shows the face's `SQUARE` `quad` at `OCCLUSION_INPUT` pixels. None: nothing, or less
+    than `least` of the face.
+    """
     if has_one_tone(image) > 0:  # the network has seen few prints, and those in grey
         image = np.rint(image @ LUMA).astype(np.uint8)[..., None].repeat(3, axis=2)
     device = next(network.parameters()).device
     seen = network(to_tensor(image).to(device))[0, 0].cpu().numpy()
     side = len(seen)
-    inside = filled(to_unit(face.landmarks[OUTLINE, :2], quad) * side - 0.5, side)
+    inside = filled(to_unit(mesh[OUTLINE, :2], quad) * side - 0.5, side)
     sure = inside & (seen > SURE)
-    if sure.sum() < LEAST * inside.sum():
+    if sure.sum() < least * inside.sum():
         return None
     found = _fill_holes(_grow(sure, seen > REACH))
     share = float(found[inside].mean())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from reage.compositing.cover import Cover
 from reage.compositing.hair.mask import HEAD_SIDE, PERSON_SIDE
 from reage.compositing.hair.segmentation import WINDOWS, Hair, blended, find_hair, others_in
 from reage.compositing.planes import Planes, sample_inside, sample_rgb
+from reage.compositing.smoothing import resize_plane
 from reage.editor import Editor
 from reage.faces.face import Face
 from reage.faces.squares import FaceCrop, face_quad, from_unit, quad_side, to_unit
@@ -14,10 +16,16 @@ from reage.faces.squares import FaceCrop, face_quad, from_unit, quad_side, to_un
 __all__ = ["HairFollower"]
 
 EVERY = 6  # frames between two hair segmentations, and of the blend from one to the next
+# Something that came before the hair, or left it: places of a small picture of the head that change
+# by so many levels, and the share of the hair in which they do.
+SMALL, LEVELS, MOVED = 48, 40.0, 0.02
 
 
 class HairFollower:
-    """Follows the hair of one person through the frames of one segment, in order."""
+    """Follows the hair of one person through the frames of one segment, in order.
+
+    Hair is found in every sixth frame, and at once where a hand or another thing comes before it.
+    """
 
     def __init__(self, editor: Editor, known: Hair | None = None):
         self.editor = editor
@@ -25,21 +33,41 @@ class HairFollower:
         self._seen = 0  # frames until now
         self._before: Hair | None = None
         self._latest: Hair | None = None
+        self._head: np.ndarray | None = None  # [S, S, 3] the head when it was found
 
-    def at(self, seen: Planes, points: np.ndarray) -> Hair | None:
-        """Return the hair of the face with `points` `[5, 2]` in the next frame `seen`."""
+    def at(self, seen: Planes, points: np.ndarray, cover: Cover | None = None) -> Hair | None:
+        """Return the hair of the face with `points` `[5, 2]` in the next frame `seen`.
+
+        What is in the `cover` is no hair.
+        """
         at = self._seen % EVERY
         self._seen += 1
-        if at == 0 or self._latest is None:
-            found = self._find(seen, points) or self._latest or self.known
-            self._before, self._latest = self._latest or found, found
+        changed = self._changed(seen, points)
+        if at == 0 or changed or self._latest is None:
+            found = self._find(seen, points, cover) or self._latest or self.known
+            self._before = found if changed else self._latest or found
+            self._latest = found
+            self._head = None if found is None else self._picture(seen, points, found)
         if self._before is None or self._latest is None:
             return None
-        window = self._latest.window
-        quad = face_quad(points, window.scale, window.shift)
-        return blended(self._before, self._latest, (at + 1) / EVERY, quad)
+        quad = _square(points, self._latest)
+        hair = blended(self._before, self._latest, (at + 1) / EVERY, quad)
+        return hair if cover is None else hair.without(cover)
 
-    def _find(self, planes: Planes, points: np.ndarray) -> Hair | None:
+    def _changed(self, seen: Planes, points: np.ndarray) -> bool:
+        """Return whether the hair looks otherwise than when it was found."""
+        hair = self._latest
+        if hair is None or self._head is None:
+            return False
+        share = np.clip(hair.slope * hair.around + hair.offset, 0, 1)
+        there = resize_plane(share, (SMALL, SMALL)) > 0.5
+        change = np.abs(self._picture(seen, points, hair) - self._head).mean(-1)
+        return bool((change[there] > LEVELS).sum() > MOVED * there.sum())
+
+    def _picture(self, seen: Planes, points: np.ndarray, hair: Hair) -> np.ndarray:
+        return sample_rgb(seen, _square(points, hair), SMALL).astype(np.float32)
+
+    def _find(self, planes: Planes, points: np.ndarray, cover: Cover | None) -> Hair | None:
         face = self._face(planes, points)
         if face is None:
             return None
@@ -54,7 +82,7 @@ class HairFollower:
         # One window for a segment: between two of them hair could not be blended.
         known = self._latest or self.known
         windows = WINDOWS if known is None else (known.window,)
-        return find_hair(cut, face, self.editor.hair_finders, others, windows)
+        return find_hair(cut, face, self.editor.hair_finders, others, windows, cover)
 
     def _face(self, planes: Planes, points: np.ndarray) -> Face | None:
         """Read the mesh of the face with these points in a small square around it."""
@@ -69,3 +97,8 @@ class HairFollower:
         mesh = face.landmarks * (quad_side(quad) / PERSON_SIDE)
         mesh[:, :2] = from_unit((face.landmarks[:, :2] + 0.5) / PERSON_SIDE, quad)
         return Face.from_landmarks(mesh, face.score)
+
+
+def _square(points: np.ndarray, hair: Hair) -> np.ndarray:
+    """Return the square of the hair's window around a face with these points, `[4, 2]`."""
+    return face_quad(points, hair.window.scale, hair.window.shift)

@@ -47,6 +47,7 @@ class Tally:
 
     frames: int = 0
     edited: int = 0  # faces in frames that were changed
+    covered: int = 0  # frames in which something is before such a face
     flickers: int = 0  # triples of frames
     flicker_in: float = 0.0  # sums of levels of 0..255
     flicker_out: float = 0.0

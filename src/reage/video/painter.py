@@ -14,6 +14,7 @@ import torch
 from reage.agers.latent import CodeAger
 from reage.agers.skin import LAID
 from reage.compositing.change import Change, Greying
+from reage.compositing.cover import Cover
 from reage.compositing.planes import Planes, sample_rgb
 from reage.compositing.render import FaceLayer
 from reage.compositing.view import FEATHER, FaceView
@@ -22,6 +23,7 @@ from reage.faces.face import Face
 from reage.faces.squares import FaceCrop, face_mask
 from reage.search.looker import change_by
 from reage.video.config import VideoConfig
+from reage.video.cover_follower import CoverFollower
 from reage.video.hair_follower import HairFollower
 from reage.video.journal import Journal
 from reage.video.scan import knot_stride
@@ -72,6 +74,7 @@ class Painter:
         if edit.codes is not None:
             self.codes = edit.codes.at(journal, source, run, self.knots)
         self.skin = None if edit.skin is None else SkinFollower(edit.skin)
+        self.cover = CoverFollower(editor.device)
         self._added: dict[int, np.ndarray] = {}  # by knot; only those still needed
 
     def covers(self, frame: int) -> bool:
@@ -103,17 +106,19 @@ class Painter:
         weight = self.weight(frame)
         if weight <= 0:
             return None
+        points = self.points(frame)[:5]
+        cover = self.cover.at(seen, points, self.motion.mesh[self.motion.at(frame)])
         if self.edit.codes is not None:
-            layer = self._between_knots(frame)
+            layer = self._between_knots(frame, cover)
         else:
-            layer = self._change_frame(seen, frame)
-        hair = None if self.hair is None else self.hair.at(seen, self.points(frame)[:5])
+            layer = self._change_frame(seen, frame, cover)
+        hair = None if self.hair is None else self.hair.at(seen, points, cover)
         if hair is not None:
             greying = Greying(hair, (self.edit.at(self.seconds(frame)).grey,))
             layer = replace(layer, change=replace(layer.change, greying=greying))
         return replace(layer, weight=weight, tone=self.edit.tone)
 
-    def _change_frame(self, seen: Planes, frame: int) -> FaceLayer:
+    def _change_frame(self, seen: Planes, frame: int, cover: Cover | None) -> FaceLayer:
         """Compute the ager's change of the face in a frame."""
         points = self.points(frame)
         quad, side = view_points(self.editor, points)
@@ -121,15 +126,16 @@ class Painter:
         crop = FaceCrop(rgb, np.ones((side, side), np.float32), quad, side)
         mask = face_mask(points, quad, side, feather=FEATHER)
         face = Face.from_points(points[:5])
-        view = FaceView(self.edit.track.number, face, crop, mask, crop, self.edit.own)
+        number, own = self.edit.track.number, self.edit.own
+        view = FaceView(number, face, crop, mask, crop, own, cover=cover)
         strength = torch.tensor([self.edit.at(self.seconds(frame)).reached.strength])
         prepared = self.editor.prepare_view(view)
         if self.skin is not None:
             mesh = self.motion.mesh[self.motion.at(frame)]
-            prepared.notes[LAID] = self.skin.at(seen, mesh)
+            prepared.notes[LAID] = self.skin.at(seen, mesh, cover)
         return prepared.layer(change_by(self.ager, prepared, strength))
 
-    def _between_knots(self, frame: int) -> FaceLayer:
+    def _between_knots(self, frame: int, cover: Cover | None) -> FaceLayer:
         """Interpolate the change of codes at a frame between its knots."""
         after = min(bisect_right(self.knots, frame), len(self.knots) - 1)
         before = max(after - 1, 0)
@@ -140,8 +146,10 @@ class Painter:
             share = np.float32(np.clip((frame - low) / (high - low), 0, 1))
             added = added * (1 - share) + self._added[after] * share
         whole = np.ones(added.shape[:2], np.float32)  # the masks are in the knots' changes
+        quad = self.quad(frame)
+        free = whole if cover is None else 1 - cover.within(quad, len(whole))
         change = Change(torch.from_numpy(added).permute(2, 0, 1)[None])
-        return FaceLayer(self.quad(frame), whole, whole, change)
+        return FaceLayer(quad, free, free, change)
 
     @torch.no_grad()
     def _make(self, before: int, after: int) -> None:

@@ -153,6 +153,7 @@ def _render(
         else:
             _render_layers(canvas, layers, config, _number(frame, number))
         watch.tally.edited += len(layers)
+        watch.tally.covered += any(p.weight(number) > 0 and p.cover.found for p in here)
         watch.see(number, before, after, painters)
         write(frame, number, before, after)
         watch.tally.frames += 1

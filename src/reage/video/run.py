@@ -47,7 +47,7 @@ from reage.video.tracks import (
 
 __all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]
 
-FORMAT = 3  # of the work folder
+FORMAT = 4  # of the work folder
 Report = Callable[[Progress], None]
 
 
@@ -128,7 +128,8 @@ def edit_video(
             )
     shutil.rmtree(folder)
     metrics = VideoMetrics.of(tally, time.perf_counter() - began, made, peak_memory())
-    notices = (*storage.notices, *frame_notices(len(source.broken)), *brief_notices(brief))
+    found = frame_notices(len(source.broken), tally.covered, tally.frames)
+    notices = (*storage.notices, *found, *brief_notices(brief))
     return VideoResult(output, tuple(tracks), tuple(edits), metrics, notices)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from reage.agers.base import Ager, PreparedFace
 from reage.agers.skin import SkinAger
+from reage.compositing.cover import Cover
 from reage.compositing.detail_bank import DetailBank, Sex
 from reage.compositing.detail_removal import REMOVAL_LIMITS, lay_removal
 from reage.compositing.detail_transfer import (
@@ -25,6 +26,7 @@ from reage.compositing.detail_transfer import (
 from reage.compositing.mesh_warp import FRAME, carry_to_frame, warp_from_frame
 from reage.compositing.planes import Planes, region_rgb
 from reage.compositing.smoothing import resize_plane
+from reage.faces.squares import outline_of
 
 __all__ = ["SkinFollower", "TrackSkin", "choose_skin"]
 
@@ -76,8 +78,13 @@ class SkinFollower:
         self._before: _Look | None = None
         self._latest: _Look | None = None
 
-    def at(self, seen: Planes, mesh: np.ndarray) -> tuple[LaidSkin, LaidSkin] | None:
-        """Return the detail to add and to remove over the mesh `[468, 2]` in the next frame."""
+    def at(
+        self, seen: Planes, mesh: np.ndarray, cover: Cover | None = None
+    ) -> tuple[LaidSkin, LaidSkin] | None:
+        """Return the detail to add and to remove over the mesh `[468, 2]` in the next frame.
+
+        None of it lies on what is in the `cover`.
+        """
         at = self._seen % EVERY
         self._seen += 1
         box = box_around(mesh, seen.layers[0].shape)
@@ -85,13 +92,13 @@ class SkinFollower:
         if box[0] >= box[2] or box[1] >= box[3] or not share:
             return None
         if at == 0 or self._latest is None:
-            found = self._look(seen, mesh, box)
+            found = self._look(seen, mesh, box, cover)
             self._before, self._latest = self._latest or found, found
         assert self._before is not None
         look = self._before.blend(self._latest, np.float32((at + 1) / EVERY))
-        return self._lay(look, mesh, box, np.float32(share))
+        return self._lay(look, mesh, box, np.float32(share), cover)
 
-    def _look(self, seen: Planes, mesh: np.ndarray, box: Box) -> _Look:
+    def _look(self, seen: Planes, mesh: np.ndarray, box: Box, cover: Cover | None) -> _Look:
         skin, local = self.skin, mesh - [box[0], box[1]]
         rgb = region_rgb(seen, box)
         canonical = skin.aged.canonical
@@ -102,7 +109,8 @@ class SkinFollower:
         (face,) = warp_from_frame(mask, canonical, local, (0, 0, width, height), size)
         visible = visible_skin(rgb, face)
         (shown,) = carry_to_frame(visible[None], canonical, _scaled(local, factor), SMALL)
-        removal = lay_removal(rgb, local, skin.bank, skin.sex) if skin.loses else None
+        hidden = None if cover is None else cover.within(outline_of(box), width, height)
+        removal = lay_removal(rgb, local, skin.bank, skin.sex, hidden) if skin.loses else None
         if removal is None:
             return _Look(shown, None)
         laid = removal.wrinkles + removal.folds
@@ -110,7 +118,12 @@ class SkinFollower:
         return _Look(shown, carry_to_frame(laid[None], canonical, at_laid, OWN_SMALL)[0])
 
     def _lay(
-        self, look: _Look, mesh: np.ndarray, box: Box, share: np.float32
+        self,
+        look: _Look,
+        mesh: np.ndarray,
+        box: Box,
+        share: np.float32,
+        cover: Cover | None,
     ) -> tuple[LaidSkin, LaidSkin]:
         """Lay what is known on the canonical face over a frame."""
         canonical, size = self.skin.aged.canonical, laid_size(box)
@@ -122,6 +135,9 @@ class SkinFollower:
         if look.own is not None:
             small = _scaled(canonical, OWN_SMALL)
             (own,) = warp_from_frame(look.own[None], small, mesh, box, size)
+        if cover is not None:
+            free = 1 - cover.within(outline_of(box), *size)
+            old, own = old * free, own * free
         return LaidSkin(box, old, none), LaidSkin(box, own, none, REMOVAL_LIMITS)
 
 

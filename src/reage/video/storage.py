@@ -179,8 +179,14 @@ def _named(subsampling: tuple[int, int]) -> str:
     return {(2, 2): "4:2:0", (2, 1): "4:2:2", (1, 1): "4:4:4"}.get(subsampling, "of another kind")
 
 
-def frame_notices(broken: int) -> list[str]:
-    """Say what was found while the frames were read."""
-    if not broken:
-        return []
-    return [f"{broken} damaged packet{'s' if broken > 1 else ''} could not be decoded: left out"]
+def frame_notices(broken: int, covered: int, frames: int) -> list[str]:
+    """Say what was found in the frames: damaged packets, and those with a `covered` face."""
+    lines = []
+    if broken:
+        packets = f"{broken} damaged packet{'s' if broken > 1 else ''}"
+        lines.append(f"{packets} could not be decoded: left out")
+    if covered:
+        lines.append(
+            f"part of the face is covered in {covered} of {frames} frames; nothing is changed there"
+        )
+    return lines

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from reage.agers.base import StillAger
 from reage.agers.latent import CodeAger
+from reage.compositing.cover import Cover, find_cover
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.tone import Tone
 from reage.compositing.view import FEATHER, FaceView, crop_for_age, fit_tone, read_age
@@ -19,6 +20,7 @@ from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.faces.squares import crop_face, face_mask, face_quad, quad_side
 from reage.images import photo_from_array, to_tensor
+from reage.models.pretrained import load_occlusion
 from reage.search.age_search import Reached, reach_age
 from reage.search.looker import Looker
 from reage.video.codes import CodePath, find_codes
@@ -191,12 +193,12 @@ def key_views(
         run = next(run for run in track.runs if run.start <= frame < run.stop)
         motion = load_motion(journal, source, run, frame, frame + 1)
         view = _read_view(editor, rgb, motion, track.number)
-        found_hair = _hair(editor, rgb, motion.points[0]) if hair else None
+        found_hair = _hair(editor, rgb, motion.points[0], view.cover) if hair else None
         keys.append(Key(source.seconds(pts), worth, view, found_hair, rgb))
     return keys
 
 
-def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray) -> Hair | None:
+def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray, cover: Cover | None) -> Hair | None:
     """Find the hair of the face with these points, if it should turn grey."""
     if not editor.grey_hair or not editor.required_ager().greys_hair:
         return None
@@ -205,7 +207,7 @@ def _hair(editor: Editor, rgb: np.ndarray, points: np.ndarray) -> Hair | None:
     if not away or min(away) > 1 / 8:
         return None
     face = faces[int(np.argmin(away))]
-    return editor.find_hair(photo_from_array(rgb), face)
+    return editor.find_hair(photo_from_array(rgb), face, cover)
 
 
 def frames_at(source: VideoSource, stamps: Sequence[int]) -> Iterator[np.ndarray]:
@@ -231,7 +233,8 @@ def _read_view(editor: Editor, rgb: np.ndarray, motion: Motion, number: int) -> 
     age_crop = crop_for_age(rgb, face)
     mask = face_mask(points, quad, side, feather=FEATHER)
     reading = read_age(editor.age_network, to_tensor(age_crop.image).to(editor.device))
-    return FaceView(number, face, crop, mask, age_crop, reading, fit_tone(rgb, face))
+    cover = find_cover(load_occlusion().to(editor.device), rgb, face)
+    return FaceView(number, face, crop, mask, age_crop, reading, fit_tone(rgb, face), cover)
 
 
 def _mean_reading(readings: Sequence[AgeReading]) -> AgeReading:

@@ -118,7 +118,8 @@ def _coloured(
     base = np.maximum(around, 0.02)
     # Locks keep half of how they differ in light, strands all of it, and gleams a little more.
     goal = hair.young_light * (base / max(hair.light, 0.02)) ** LOCKS
-    shown = np.minimum(goal * (light / base) ** GLOSS, light)
+    lit = np.maximum(light, 0)  # film has samples below black
+    shown = np.minimum(goal * (lit / base) ** GLOSS, light)
     return share * faded * amount, shown
 
 

@@ -110,6 +110,11 @@ class Hair:
     def layers(self) -> tuple[np.ndarray, ...]:
         return tuple(getattr(self, name) for name in LAYERS)
 
+    def without(self, cover: Cover) -> Hair:
+        """Return the same hair where nothing covers it; `cover` is of the same picture."""
+        free = 1 - cover.within(self.quad, len(self.slope))
+        return replace(self, slope=self.slope * free, offset=self.offset * free)
+
     def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 (exclusive) of the pixels of a picture, height first, that it covers."""
         return pixels_within(self.quad, UNIT_SQUARE, shape)
