@@ -38,7 +38,8 @@ def page(photos: list[Path], reports: dict[Path, dict], status: int) -> str:
         f"status {status}, measured by `make portraits`. Ages are read from the finished photo by "
         "the two networks that also steer the edit. An age counts as reached within 2 years, if "
         "the two agree; *difference* is the mean error of the reached ones. *Moved* is how far "
-        "the estimated age moved in the requested direction, where the target was ten years or more away.",
+        "the estimated age moved in the requested direction, where the target was ten years or "
+        "more away.",
         "",
         "| set | photos done | asked | reached | difference, years | moved, years "
         "| likeness | seconds a photo |",
