@@ -68,7 +68,7 @@ class H264:
 class Writer(Protocol):
     """Adds a picture, an array or a frame; what `h264_file` yields."""
 
-    def __call__(self, pixels: Any, pts: int, layout: str = "rgb24") -> None: ...
+    def __call__(self, pixels: Any, pts: int) -> None: ...
 
 
 def av_module(instead: str = "") -> Any:
@@ -138,10 +138,10 @@ def h264_file(
             stack.callback(_close, container)
             stream = add_stream(container, how)
 
-        def add(pixels: Any, pts: int, layout: str = "rgb24") -> None:
+        def add(pixels: Any, pts: int) -> None:
             frame = pixels
             if isinstance(pixels, np.ndarray):
-                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format=layout)
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             frame.pts, frame.color_range = pts, how.color_range
             frame.colorspace, frame.color_primaries = how.colorspace, how.color_primaries
             frame.color_trc = how.color_trc

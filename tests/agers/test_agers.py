@@ -40,7 +40,8 @@ from reage.networks.agers.latent_ager import Ager, AgerConfig
 from reage.networks.agers.photo_ager import PhotoAger as PhotoNetwork
 from reage.networks.agers.photo_ager import PhotoAgerConfig
 from reage.networks.encoders.encoder import Encoder, EncoderConfig
-from reage.outputs.live import live_faces
+from reage.outputs.framing import frame_prepared
+from reage.outputs.live import look_along
 from reage.search.looker import Looker
 
 CPU = torch.device("cpu")
@@ -357,7 +358,7 @@ def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
     editor = editor_with(growing, small_folder)
     large = as_photo(astronaut.repeat(3, 0).repeat(3, 1))
     faces = editor.prepare(large, editor.choose_faces(large))
-    live = live_faces(editor, large, faces, size=400)
+    live = look_along(editor, *frame_prepared(large, faces, 400, whole=True))
     (face,) = live.traced.faces
     search = live.traced.search
     change = search.change(face, torch.tensor([2.0]))

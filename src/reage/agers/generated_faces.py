@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from reage.agers.base import PreparedFace
-from reage.compositing.change import PasteMode
 from reage.compositing.view import FaceView, crop_for_age, read_age, whole_quad
 from reage.faces.face import Face
 from reage.faces.squares import FaceCrop
@@ -25,7 +24,6 @@ def face_of_code(
     image: Tensor,
     face: Face,
     age_network: AgeReader,
-    paste: PasteMode = "none",
 ) -> PreparedFace:
     """Prepare the face of a code `[1, num_ws, w_dim]`, which is its picture's exact inversion.
 
@@ -39,4 +37,4 @@ def face_of_code(
     crop = FaceCrop(rgb, whole, whole_quad(side), side)
     view = FaceView(1, face, crop, whole, age_crop, reading)
     found = Inversion(ws, torch.zeros(1), torch.full((1,), 100.0), 0, "steps", 0.0, "none")
-    return PreparedFace(view, paste, image, latents, found, ws)
+    return PreparedFace(view, "none", image, latents, found, ws)

@@ -32,7 +32,6 @@ KIND = "reage-detail-bank"
 FORMAT = 1
 INDEX = "bank.json"
 REGIONS = ("forehead", "eyes", "cheeks", "mouth")
-Region = Literal["forehead", "eyes", "cheeks", "mouth"]
 STEP = 1 / 240  # log-luminance that one level of a stored layer stands for; 128 is none
 QUALITY = 95  # of WebP: errors below half a percent of the light
 

@@ -98,10 +98,8 @@ def _warp(image: Image.Image, quad: np.ndarray, size: tuple[int, int]) -> Image.
     return image.transform(size, Image.Transform.AFFINE, coefficients, BILINEAR)
 
 
-def sample_quad(
-    rgb: np.ndarray, quad: np.ndarray, resolution: int, outside: Literal["black", "edge"] = "black"
-) -> np.ndarray:
+def sample_quad(rgb: np.ndarray, quad: np.ndarray, resolution: int) -> np.ndarray:
     """Sample the square cheaply (triangle filter, bilinear): what the networks read, uint8."""
-    patch = cut_patch(rgb, quad, resolution, outside, BILINEAR)
+    patch = cut_patch(rgb, quad, resolution, "black", BILINEAR)
     image = Image.fromarray(np.ascontiguousarray(patch.pixels))
     return np.asarray(_warp(image, patch.from_photo(quad), (resolution, resolution)))

@@ -38,16 +38,14 @@ def from_linear(light: np.ndarray) -> np.ndarray:
     return np.copysign(values, light).astype(np.float32)
 
 
-def write_exr(
-    path: Path, channels: Mapping[str, np.ndarray], comment: str | None, *, overwrite: bool = True
-) -> None:
+def write_exr(path: Path, channels: Mapping[str, np.ndarray], comment: str | None) -> None:
     """Write channels `[H, W]` or groups of them `[H, W, C]` float32, ZIP-packed, in one piece."""
     exr = exr_module()
     header: dict[str, Any] = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
     if comment is not None:
         header["comments"] = comment
     plain = {name: np.ascontiguousarray(values) for name, values in channels.items()}
-    with new_file(path, overwrite=overwrite) as place, exr.File(header, plain) as file:
+    with new_file(path) as place, exr.File(header, plain) as file:
         file.write(str(place.absolute()))
 
 

@@ -25,7 +25,6 @@ from reage.numbers import read_whole
 __all__ = [
     "Latents",
     "Picture",
-    "read_array",
     "read_content",
     "read_latents",
     "split_choice",
@@ -193,11 +192,6 @@ def as_ws(array: np.ndarray, num_ws: int, w_dim: int, name: str) -> Tensor:
     return ws.expand(-1, num_ws, -1).clone()
 
 
-def read_array(path: Path) -> np.ndarray:
-    """Read the one array of a .npy, .npz, .pt, .pth, .pd or .pdparams file; no code of it runs."""
-    return _numbers(read_content(path), path)
-
-
 def _numbers(content: Any, path: Path) -> np.ndarray:
     array = _single(content, path)
     if not array.ndim or array.dtype.kind not in "fiu" or array.size > MAX_VALUES:
@@ -206,7 +200,7 @@ def _numbers(content: Any, path: Path) -> np.ndarray:
 
 
 def read_content(path: Path) -> Any:
-    """Read all arrays of such a file, as they are nested in it."""
+    """Read all arrays of a .npy, .npz, .pt, .pth, .pd or .pdparams file; no code of it runs."""
     try:
         if path.suffix == ".npz":
             return read_npz(path)

@@ -35,17 +35,14 @@ SILENT = 4  # its log says again, in many lines, what its errors say
 FILES = {"onnx": ".onnx", "openvino": ".xml"}
 
 
-def open_graph(path: Path, layout: GraphFormat, *, bfloat16: bool = False) -> Graph:
-    """Load a graph; it takes and gives float32 tensors of the CPU.
-
-    It computes in float32, or with `bfloat16` in that where the runtime can (OpenVINO).
-    """
+def open_graph(path: Path, layout: GraphFormat) -> Graph:
+    """Load a graph; it takes and gives float32 tensors of the CPU, and computes in float32."""
     if not path.is_file():
         raise ModelError(
             f"{path} does not exist; create it with: reage export MODEL --{layout} FOLDER"
         )
     open_one = _open_onnx if layout == "onnx" else _open_openvino
-    return open_one(path, bfloat16)
+    return open_one(path)
 
 
 def graph_files(path: Path) -> list[Path]:
@@ -92,7 +89,7 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def _open_onnx(path: Path, bfloat16: bool) -> Graph:
+def _open_onnx(path: Path) -> Graph:
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
@@ -128,11 +125,11 @@ def _open_onnx(path: Path, bfloat16: bool) -> Graph:
     return run
 
 
-def _open_openvino(path: Path, bfloat16: bool) -> Graph:
+def _open_openvino(path: Path) -> Graph:
     openvino = import_openvino()
     settings = {
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32",
+        "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY",
     }
     try:

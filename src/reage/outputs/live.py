@@ -16,13 +16,12 @@ from reage.compositing.view import read_age
 from reage.editor import Editor
 from reage.faces.readings import AgeReading
 from reage.images import Photo
-from reage.outputs.framing import frame_prepared
 from reage.search.age_search import AgeCurve, reach_age
 from reage.search.looker import Looker
 from reage.search.paced_curve import PacedCurve, pace_curve
 from reage.search.photo_search import TracedFaces
 
-__all__ = ["FaceCurve", "Glance", "LiveFaces", "live_faces", "look_along"]
+__all__ = ["FaceCurve", "Glance", "LiveFaces", "look_along"]
 
 
 @dataclass(frozen=True)
@@ -102,19 +101,6 @@ class LiveFaces:
                 reading = read_age(search.age_network, shown)
                 glances[number] = Glance(asked, reading, curve.reach)
         return search.show(pairs), glances
-
-
-def live_faces(
-    editor: Editor,
-    photo: Photo,
-    faces: Sequence[PreparedFace],
-    *,
-    size: int = 1024,
-    whole: bool = True,
-) -> LiveFaces:
-    """Trace faces over their reach, in a photo of at most `size` pixels a side."""
-    small, framed = frame_prepared(photo, faces, size, whole=whole)
-    return look_along(editor, small, framed)
 
 
 def look_along(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reage.datasets.prepare.card import dataset_card
 from reage.datasets.prepare.options import PrepareOptions
-from reage.datasets.prepare.records import REASONS, record_from, record_to
+from reage.datasets.prepare.records import REASONS, record_from
 from reage.datasets.prepare.selection import Labeller, LeftOut, Selection, exclusions, select
 from reage.datasets.prepare.shards import (
     disk_errors,
@@ -71,7 +71,7 @@ def prepare(
             examined = examine_all(todo, options, processes or cores())
             for done, result in enumerate(examined, taken_up + 1):
                 record = records[result.record.key] = result.record
-                journal.write(record.key, record_to(record), result.crops_by_number)
+                journal.write(record.key, asdict(record), result.crops_by_number)
                 for left_out in exclusions(by_key[record.key], record) if on_left_out else ():
                     on_left_out(left_out)  # type: ignore[misc]
                 if on_picture is not None:

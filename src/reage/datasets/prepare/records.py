@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from reage.datasets.prepare.labels import Labels
 
-__all__ = ["REASONS", "Examined", "FaceRecord", "Record", "record_from", "record_to"]
+__all__ = ["REASONS", "Examined", "FaceRecord", "Record", "record_from"]
 
 NO_LABELS = Labels()
 # Reasons to leave out a picture or face, in the order of the checks.
@@ -59,12 +59,7 @@ class Examined:
         return dict(zip(numbers, self.crops, strict=True))
 
 
-def record_to(record: Record) -> dict[str, Any]:
-    """Plain data for JSON."""
-    return asdict(record)
-
-
 def record_from(values: dict[str, Any]) -> Record:
-    """The inverse of `record_to`; KeyError or TypeError where something is missing."""
+    """The inverse of `asdict`; KeyError or TypeError where something is missing."""
     faces = tuple(FaceRecord(**face) for face in values["faces"])
     return Record(**{**values, "labels": Labels(**values["labels"]), "faces": faces})
