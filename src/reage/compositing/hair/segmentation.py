@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -10,19 +10,18 @@ import numpy as np
 
 from reage.compositing.cover import Cover
 from reage.compositing.hair.colours import young_colour
-from reage.compositing.hair.facial import Matte, beard_of, brows_in, pale_brows_in, side_light
 from reage.compositing.hair.mask import (
     PERSON_SIDE,
     HairFinders,
     Head,
-    greyness,
     is_bald_or_covered,
     is_cut_off,
     look_at_head,
     without_cover,
     without_hair,
 )
-from reage.compositing.hair.regions import CHIN, TOP, box_mean
+from reage.compositing.hair.parts import SMOOTH, facial_hair, hair_on_head, mixed
+from reage.compositing.hair.regions import box_mean
 from reage.compositing.tone import has_one_tone
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
@@ -48,22 +47,14 @@ __all__ = [
 FACE = 0.6, 0.46  # scale and shift of the square of a face in which its tone is looked for
 LEAST_HAIR = 0.003  # of the square
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
-SMOOTH, EDGE = 3, 2e-4  # places and squared light: of the guided filter
+EDGE = 2e-4  # squared light: of the guided filter
 HAIRLINE = 4  # places of 256 on each side of hair's edge that are near it
 NEARBY = 9  # places on each side, over which the light of hair is evened
 INNER, EDGE_COUNTS = 0.8, 0.02  # share around of what is well within hair; what others count
 BESIDE = 5  # places on each side, over which what lies beside hair is looked at
 CONTRAST = 0.06, 0.16  # of light, between which hair is told from that by its light
 RIM, RIM_HAIR, RIM_REACH = 2.2, 0.25, 2  # see `_at_rim`: its width, what may be hair at all
-SHADING = 0.45  # power of the hair's own shading that is left when it is white
 LEAST_PART = 8.0  # places
-TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
-FAR = 0.8  # heights of the face from there, where hair turns grey last
-BEARD_LATE, BEARD_WHITE = 0.1, 1.05
-BROWS_LATE, BROWS_WHITE = 0.95, 0.85
-BROWS_FADED = 0.35  # of grey hair's colour, that dark brows get
-HALF_GREY = 4.0  # by how far hair is grey: from a fourth on all of it can get its colour back
-ALREADY = 6.0  # when hair that is grey turns grey: beyond all that is asked
 
 LAYERS = ("slope", "offset", "around", "shading", "late", "strands", "faded", "inner")
 
@@ -195,7 +186,7 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
     light, shown = head.light, np.maximum(head.shown, 1e-3)
     skin = light[head.places.near] if head.places.near.any() else light
     brighter = max(float(np.percentile(skin, 90)), 0.02)
-    facial = list(_facial_hair(head, brighter))
+    facial = list(facial_hair(head, brighter))
     share = np.max([head.share, *(part.share for _, part in facial)], axis=0)
     weights = share * shown
     if weights.sum() < LEAST_PART:
@@ -211,13 +202,13 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
     for matte, _ in facial:
         slope, offset = slope + matte.slope, offset + matte.offset
     beside = np.prod([1 - part.weight for _, part in facial], axis=0)
-    parts = [_hair_on_head(head, around, beside), *(part for _, part in facial)]
-    shading = _mixed(parts, [part.shading for part in parts])
-    late = _mixed(parts, [part.late for part in parts])
-    strands = _mixed(parts, [part.strands for part in parts])
-    faded = _mixed(parts, [part.faded for part in parts])
+    parts = [hair_on_head(head, around, beside), *(part for _, part in facial)]
+    shading = mixed(parts, [part.shading for part in parts])
+    late = mixed(parts, [part.late for part in parts])
+    strands = mixed(parts, [part.strands for part in parts])
+    faded = mixed(parts, [part.faded for part in parts])
     within = np.clip(2 * box_mean(head.share, HAIRLINE * len(light) // 256) - 1, 0, 1)
-    inner = _mixed(parts, [within, *(1.0 for _ in facial)])
+    inner = mixed(parts, [within, *(1.0 for _ in facial)])
     layers = slope, offset, around, shading, late, strands, faded, inner
     places: dict[str, Any] = {
         name: one.astype(np.float32) for name, one in zip(LAYERS, layers, strict=True)
@@ -234,64 +225,6 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
         young=young,
         young_light=young_light,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Hair of one kind; see `Hair`."""
-
-    share: np.ndarray  # [S, S] how much of each pixel it is
-    weight: np.ndarray  # [S, S] where there may be some
-    shading: np.ndarray
-    late: np.ndarray | float
-    strands: float
-    faded: float = 0.0
-
-
-def _hair_on_head(head: Head, around: np.ndarray, beside: np.ndarray) -> _Part:
-    """Hair on the head; `beside` `[S, S]` is how far a pixel is from facial hair, 0..1."""
-    mean = float((head.light * head.share).sum() / max(head.share.sum(), 1e-6))
-    shading = (np.maximum(around, 0.02) / max(mean, 0.02)) ** SHADING
-    # White hair in the shadow is no lighter than skin there.
-    shading = shading * side_light(head.light, head.mesh)
-    late = ALREADY if greyness(head) == 1 else _late_from_temples(head)
-    return _Part(head.share, head.share * beside, shading, late, 1.0, _faded(head))
-
-
-def _faded(head: Head) -> float:
-    """How much of a head's hair can get its colour back, 0..1."""
-    return min(HALF_GREY * greyness(head), 1.0)
-
-
-def _facial_hair(head: Head, skin: float) -> Iterator[tuple[Matte, _Part]]:
-    """Brows and beard, by the light of the brighter `skin`."""
-    free, faded = (1 - head.share) * head.person, _faded(head)
-    found = [(brows_in(head.light, head.mesh), 1.0, BROWS_WHITE, BROWS_LATE, BROWS_FADED * faded)]
-    if faded > 0:  # brows turn grey after the hair: of somebody with dark hair, none is white
-        pale = pale_brows_in(head.light, head.mesh)
-        found.append((pale, faded, BROWS_WHITE, ALREADY, 1.0))
-    if head.beard > 0:
-        found.append((beard_of(head.light, head.mesh), head.beard, BEARD_WHITE, BEARD_LATE, 0.0))
-    for whole, certain, white, late, coloured in found:
-        matte = replace(whole, weight=whole.weight * free * certain)
-        share, shading = matte.share(head.light), white * matte.open / skin
-        yield matte, _Part(share, matte.weight, shading, late, 0.0, coloured)
-
-
-def _mixed(parts: Sequence[_Part], values: Sequence[np.ndarray | float]) -> np.ndarray:
-    """Values `[S, S]` of the parts where they are, and between them."""
-    weights = [box_mean(part.weight, SMOOTH) + 1e-4 for part in parts]
-    total = np.sum([w * v for w, v in zip(weights, values, strict=True)], axis=0)
-    return total / np.sum(weights, axis=0)
-
-
-def _late_from_temples(head: Head) -> np.ndarray:
-    """Hair turns grey at the temples first, 0, and on the crown and at its ends last, 1."""
-    side = len(head.light)
-    y, x = np.mgrid[:side, :side]
-    height = np.hypot(*(head.mesh[TOP] - head.mesh[CHIN]))
-    away = np.min([np.hypot(x - at[0], y - at[1]) for at in head.mesh[TEMPLES]], axis=0)
-    return np.clip(away / (FAR * height), 0, 1)
 
 
 def _at_rim(
