@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reage import files
+from reage import files, parts
 from reage.errors import ImageError, ModelError
 from reage.files import (
     absence,
@@ -179,6 +179,24 @@ def test_others_files_are_not_swept(tmp_path: Path):
         (tmp_path / name).write_bytes(b"")
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
+def test_a_later_write_sweeps_what_no_living_process_owns(tmp_path: Path):
+    ended = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path)
+    assert ended.returncode == -9
+    assert len(list(tmp_path.glob(".*.part"))) == 2
+    waits = KILLED.replace("os.kill(os.getpid(), 9)", "print('at work', flush=True); input()")
+    with subprocess.Popen(
+        [sys.executable, "-c", waits], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline()
+        assert len(list(tmp_path.glob(".*.part"))) == 2  # it has swept, and is at work itself
+        parts.sweep_unowned.cache_clear()
+        write_file(tmp_path / "another", b"new")
+        assert len(list(tmp_path.glob(".*.part"))) == 2
+        other.communicate(b"\n")
+    assert other.returncode == 0
+    assert sorted(tree(tmp_path)) == ["another", "file", "folder/a"]
 
 
 def test_why_there_is_no_file(tmp_path: Path):

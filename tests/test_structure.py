@@ -28,6 +28,7 @@ assert len(FILES) > 100, f"{SOURCE} is not the package"
 # number of its own.
 RANKS = {
     "errors": -1,
+    "parts": -1,
     "extras": 0,
     "files": 0,
     "memory": 0,

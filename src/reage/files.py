@@ -8,16 +8,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import re
-import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol
-from uuid import uuid4
 
 from reage.errors import ImageError, ReageError
+from reage.parts import beside, is_part, new_part, remove
 
 __all__ = [
     "Writer",
@@ -36,7 +34,6 @@ __all__ = [
     "write_together",
 ]
 
-PART = re.compile(r"\.[0-9a-f]{32}\.part")  # names of what is not finished
 Kind = type[ReageError]
 
 
@@ -122,18 +119,17 @@ def new_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     Raises OSError; FileExistsError if, without `overwrite`, the file is there by then.
     """
     place = _resolve(path)
-    temporary = _beside(place)
-    try:
-        temporary.open("xb").close()
-        yield temporary
-        _sync(temporary)
-        if place.exists():
-            temporary.chmod(stat.S_IMODE(place.stat().st_mode))
-        _refuse_existing(path, overwrite)
-        os.replace(temporary, place)
-    except BaseException:  # an interrupt leaves nothing behind either
-        _remove(temporary)
-        raise
+    with new_part(place, _create) as temporary:
+        try:
+            yield temporary
+            _sync(temporary)
+            if place.exists():
+                temporary.chmod(stat.S_IMODE(place.stat().st_mode))
+            _refuse_existing(path, overwrite)
+            os.replace(temporary, place)
+        except BaseException:  # an interrupt leaves nothing behind either
+            remove(temporary)
+            raise
     _sync_folder(place.parent)
 
 
@@ -145,17 +141,16 @@ def new_folder(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     without `overwrite`, the folder is there by then.
     """
     place = _resolve(path)
-    temporary = _beside(place)
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        for file in temporary.rglob("*"):
-            (_sync_folder if file.is_dir() else _sync)(file)
-        _sync_folder(temporary)
-        _refuse_existing(path, overwrite)
-        _swap(temporary, place)
-    finally:
-        _remove(temporary)
+    with new_part(place, lambda part: part.mkdir(parents=True)) as temporary:
+        try:
+            yield temporary
+            for file in temporary.rglob("*"):
+                (_sync_folder if file.is_dir() else _sync)(file)
+            _sync_folder(temporary)
+            _refuse_existing(path, overwrite)
+            _swap(temporary, place)
+        finally:
+            remove(temporary)
     _sync_folder(place.parent)
 
 
@@ -193,8 +188,8 @@ def publish(file: Path, place: Path) -> Path:
 def sweep(folder: Path) -> None:
     """Remove what a killed process left unfinished in a tree; no other may be writing there."""
     for part in sorted(folder.rglob(".*.part")):
-        if PART.fullmatch(part.name):
-            _remove(part)
+        if is_part(part.name):
+            remove(part)
 
 
 @contextmanager
@@ -236,8 +231,8 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
 
 
-def _beside(place: Path) -> Path:
-    return place.with_name(f".{uuid4().hex}.part")  # short, however long the name is
+def _create(path: Path) -> None:
+    path.open("xb").close()
 
 
 def _swap(made: Path, place: Path) -> None:
@@ -245,14 +240,14 @@ def _swap(made: Path, place: Path) -> None:
     if not place.exists():
         os.rename(made, place)
     elif not _exchange(made, place):
-        old = _beside(place)
+        old = beside(place)
         os.rename(place, old)
         try:
             os.rename(made, place)
         except OSError:
             os.rename(old, place)
             raise
-        _remove(old)
+        remove(old)
 
 
 def _exchange(one: Path, other: Path) -> bool:
@@ -263,14 +258,6 @@ def _exchange(one: Path, other: Path) -> bool:
     except (OSError, AttributeError, TypeError):
         return False
     return renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange) == 0
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def _sync(file: Path) -> None:
