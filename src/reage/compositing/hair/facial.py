@@ -70,7 +70,7 @@ class Matte:
 
     weight: np.ndarray  # [S, S] 0..1: where there may be some
     skin: np.ndarray  # [S, S] light of the skin below, in the shade of hairs
-    open: np.ndarray  # [S, S] light of the skin around
+    lit: np.ndarray  # [S, S] light of the skin by which white hair is as light as it is
     bare: float  # of it, by which skin may be darker
     dense: float  # of it, by which what is all hair is darker
 
@@ -98,7 +98,7 @@ def brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
     first, second = (_brow(light, mesh[outline]) for outline in BROW_OUTLINES)
     left = first.weight >= second.weight
     skin, around = (
-        np.where(left, *pair) for pair in ((first.skin, second.skin), (first.open, second.open))
+        np.where(left, *pair) for pair in ((first.skin, second.skin), (first.lit, second.lit))
     )
     weight = np.maximum(first.weight, second.weight)
     return Matte(weight, skin, around, BROW_BARE, BROW_DENSE)
@@ -115,7 +115,7 @@ def pale_brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
         side = len(light)
         within = np.any([filled(mesh[outline], side) for outline in BROW_OUTLINES], axis=0)
         weight = PALE * box_mean(within, max(side // 128, 1))
-    return Matte(weight, dark.skin, dark.open, -ANY_LIGHT, ANY_LIGHT)
+    return Matte(weight, dark.skin, dark.lit, -ANY_LIGHT, ANY_LIGHT)
 
 
 def _dip(light: np.ndarray, mesh: np.ndarray) -> float:
@@ -147,7 +147,8 @@ def _brow(light: np.ndarray, outline: np.ndarray) -> Matte:
     if not seen or float(np.percentile(light[within], 25)) > (1 - LEAST) * skin:
         within = np.zeros_like(within)
     weight = box_mean(within, max(side // 256, 1))
-    return Matte(weight, near, np.full_like(light, skin), BROW_BARE, BROW_DENSE)
+    # By the skin beside: by that of the forehead, thin ends in the shade get a pale rim.
+    return Matte(weight, near, near, BROW_BARE, BROW_DENSE)
 
 
 def beard_in(image: np.ndarray, mesh: np.ndarray) -> float:

@@ -25,7 +25,7 @@ __all__ = [
     "turned",
 ]
 
-RECIPE = "hair-7"  # of all in this folder: another one where hair turns grey otherwise
+RECIPE = "hair-8"  # of all in this folder: another one where hair turns grey otherwise
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
 AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
@@ -33,7 +33,7 @@ GREY_AT = 0.0, 0.06, 0.18, 0.37, 0.59, 0.80, 0.95
 GREY_BY = 60.0  # years
 PALE = 42.0, 55.0  # years between which pale hair is ever less ash blond and more grey
 # Light between hair and the skin from which a pixel at hair's edge is more and more skin.
-ROOTS = 0.45  # of how grey hair turns well within, that it turns at its edge
+ROOTS = 0.5  # of how grey hair turns well within, that it turns at its edge
 THIN, LEAST_OPEN = (0.12, 0.5), 0.08
 LIKELY = 0.05, 0.65  # the same of what gets its colour back
 LOCKS, GLOSS = 0.6, 1.4  # powers of the light of grey hair in that of coloured hair
@@ -47,7 +47,7 @@ COLOUR = 0.12  # of the hair's colour that is left
 CERTAIN = 0.4, 0.9  # of a pixel that is hair: below the first nothing turns grey, above it all
 # When a pixel turns grey, of all: half way, by its place and by its light, and the time it takes.
 # Where light decides more, or the turn is faster, dark hair half grey falls into white blotches.
-BY_PLACE, BY_LIGHT, SOFT = 0.55, 1.2, 1.25
+BY_PLACE, BY_LIGHT, SOFT = 0.55, 0.7, 1.25
 
 
 def grey_share(own: float, wanted: float) -> float:

@@ -18,7 +18,7 @@ SHADING = 0.45  # power of the hair's own shading that is left when it is white
 TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
 FAR = 0.8  # heights of the face from there, where hair turns grey last
 BEARD_LATE, BEARD_WHITE = 0.1, 1.05
-BROWS_LATE, BROWS_WHITE = 0.95, 0.85
+BROWS_LATE, BROWS_WHITE = 1.6, 0.75
 BROWS_FADED = 0.35  # of grey hair's colour, that dark brows get
 HALF_GREY = 4.0  # by how far hair is grey: from a fourth on all of it can get its colour back
 ALREADY = 6.0  # when hair that is grey turns grey: beyond all that is asked
@@ -62,7 +62,7 @@ def facial_hair(head: Head, skin: float) -> Iterator[tuple[Matte, Part]]:
         found.append((beard_of(head.light, head.mesh), head.beard, BEARD_WHITE, BEARD_LATE, 0.0))
     for whole, certain, white, late, coloured in found:
         matte = replace(whole, weight=whole.weight * free * certain)
-        share, shading = matte.share(head.light), white * matte.open / skin
+        share, shading = matte.share(head.light), white * matte.lit / skin
         yield matte, Part(share, matte.weight, shading, late, 0.0, coloured)
 
 

@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
-__all__ = ["BROWS", "CHIN", "OUTLINE", "SKIN", "TOP", "HeadPlaces", "box_mean", "filled", "sized"]
+__all__ = [
+    "BROWS",
+    "CHIN",
+    "OUTLINE",
+    "SKIN",
+    "TOP",
+    "HeadPlaces",
+    "box_mean",
+    "filled",
+    "sized",
+    "within_hair",
+]
 
 # Of MediaPipe's mesh: the face's outline, places that show skin (cheeks and nose), brows, the
 # bridge of the nose, the outline's highest point and its lowest.
@@ -20,6 +31,7 @@ SKIN = (
 )
 BROWS = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
 BRIDGE, TOP, CHIN = 168, 10, 152
+HAIRLINE = 8  # places of 256 on each side of hair's edge that are near it
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,3 +84,15 @@ def sized(layer: np.ndarray, side: int) -> np.ndarray:
     how = Image.Resampling.BOX if side <= len(layer) else Image.Resampling.BILINEAR
     image = Image.fromarray(np.ascontiguousarray(layer, dtype=np.float32))
     return np.asarray(image.resize((side, side), how))
+
+
+def within_hair(share: np.ndarray) -> np.ndarray:
+    """How far within the hair each place is, `[S, S]`: 0 at its edge, 1 well within.
+
+    By the densest nearby, so that short or thin hair has an inside too.
+    """
+    reach = HAIRLINE * len(share) // 256
+    dense = box_mean(share, reach)
+    levels = Image.fromarray(np.rint(255 * dense).astype(np.uint8))
+    densest = np.asarray(levels.filter(ImageFilter.MaxFilter(2 * reach + 1))) / 255
+    return np.clip(2 * dense / np.maximum(densest, 1e-3) - 1, 0, 1)

@@ -21,7 +21,7 @@ from reage.compositing.hair.mask import (
     without_hair,
 )
 from reage.compositing.hair.parts import SMOOTH, facial_hair, hair_on_head, mixed
-from reage.compositing.hair.regions import box_mean
+from reage.compositing.hair.regions import box_mean, within_hair
 from reage.compositing.tone import has_one_tone
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
@@ -48,7 +48,6 @@ FACE = 0.6, 0.46  # scale and shift of the square of a face in which its tone is
 LEAST_HAIR = 0.003  # of the square
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 EDGE = 2e-4  # squared light: of the guided filter
-HAIRLINE = 4  # places of 256 on each side of hair's edge that are near it
 NEARBY = 9  # places on each side, over which the light of hair is evened
 INNER, EDGE_COUNTS = 0.8, 0.02  # share around of what is well within hair; what others count
 BESIDE = 5  # places on each side, over which what lies beside hair is looked at
@@ -207,8 +206,7 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
     late = mixed(parts, [part.late for part in parts])
     strands = mixed(parts, [part.strands for part in parts])
     faded = mixed(parts, [part.faded for part in parts])
-    within = np.clip(2 * box_mean(head.share, HAIRLINE * len(light) // 256) - 1, 0, 1)
-    inner = mixed(parts, [within, *(1.0 for _ in facial)])
+    inner = mixed(parts, [within_hair(head.share), *(1.0 for _ in facial)])
     layers = slope, offset, around, shading, late, strands, faded, inner
     places: dict[str, Any] = {
         name: one.astype(np.float32) for name, one in zip(LAYERS, layers, strict=True)
