@@ -29,7 +29,7 @@ __all__ = [
     "shading",
 ]
 
-RECIPE = "photo-2"  # of all below: another number where other pictures come of the same weights
+RECIPE = "photo-3"  # of all below: another number where other pictures come of the same weights
 # Share of the colour that a photo ager changes, where a face grows younger. More of it, and cheeks
 # get orange, noses purple; older cheeks get orange with any.
 PHOTO_COLOUR = 0.1
@@ -45,7 +45,7 @@ LINE_WIDTH = 0.02  # of a crop's side: of the Gaussian that parts the two
 DETAIL_A_YEAR = 0.0125
 TINT_ROUNDS = 4  # in which pixels of other colours than the skin's come to count less
 LEAST_SPREAD = 1e-4  # squared light: a face of one colour gets grey light
-BEYOND = 10.0  # years past the trained ages that may be asked of the network
+YOUNGER, BEYOND = 10.0, 25.0  # years past the trained ages that may be asked of the network
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class PhotoAger(Ager):
     def reach(self, face: PreparedFace) -> tuple[float, float]:
         """Extend slightly past the training ages."""
         low, high = self.span
-        return min(low - BEYOND, face.own_age), max(high + BEYOND, face.own_age)
+        return min(low - YOUNGER, face.own_age), max(high + BEYOND, face.own_age)
 
     def change(self, face: PreparedFace, ages: Tensor) -> Change:
         return self.change_picture(face.picture, face, ages)

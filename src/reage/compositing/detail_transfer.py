@@ -171,12 +171,11 @@ def shading_age(own: float, wanted: float) -> float:
 
 # Chosen by eye on 12 studio portraits, and by the skin's distance to real old people's.
 OLDER, YOUNGER = 0.75, 1.6
-# Share of the way that shading goes. Beyond 80 years, which the search asks for where a face reads
-# too young, detail hardly grows any more. Of 12 studio portraits sent to 80, a share that ends at
-# 0.6, 0.7 and 0.8 makes a second network read 70, 74 and 77 years, at a recogniser's distance of
-# 0.57, 0.60 and 0.62.
-FARTHEST, SHADING = (80.0, 92.0), (0.6, 0.7)
-WRINKLING = ((25.0, 35.0, 50.0, 60.0, 70.0, 80.0, 95.0), (0.0, 0.05, 0.28, 0.5, 0.75, 1.0, 1.2))
+# Share of the way that shading goes: more of it beyond 80 years, which the search asks for where a
+# face reads too young.
+FARTHEST, SHADING = (80.0, 107.0), (0.6, 1.4)
+WRINKLED_AT = (25.0, 35.0, 50.0, 60.0, 70.0, 80.0, 95.0, 110.0)
+WRINKLING = (WRINKLED_AT, (0.0, 0.05, 0.28, 0.5, 0.75, 1.0, 1.2, 1.5))
 
 
 @dataclass(frozen=True, eq=False)
