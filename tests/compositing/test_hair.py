@@ -317,7 +317,7 @@ class TestGreying:
             assert all(unchanged)
         assert (np.diff(lights) > 0.01).all()
         assert (np.diff(colours) < -0.01).all()
-        assert colours[-1] < 0.27 * colours[0]  # the light's own warmth, and skin between hairs
+        assert colours[-1] < 0.25 * colours[0]  # the light's own warmth, and skin between hairs
 
     def test_nothing_turns_grey_by_nothing(self, astronaut: np.ndarray, hair: Hair):
         photo = astronaut.copy()
@@ -407,7 +407,7 @@ class TestGreying:
             change = np.abs(photo.astype(int) - made_up).mean(-1)
             changes.append((change[brows].mean(), change[head].mean()))
         assert changes[0][0] < 0.15 * changes[1][0]
-        assert changes[0][1] > 0.28 * changes[1][1]
+        assert changes[0][1] > 0.3 * changes[1][1]
         assert changes[1][0] > 20
 
     @pytest.mark.parametrize(

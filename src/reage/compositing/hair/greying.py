@@ -25,7 +25,7 @@ __all__ = [
     "turned",
 ]
 
-RECIPE = "hair-8"  # of all in this folder: another one where hair turns grey otherwise
+RECIPE = "hair-9"  # of all in this folder: another one where hair turns grey otherwise
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
 AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
@@ -47,7 +47,7 @@ COLOUR = 0.12  # of the hair's colour that is left
 CERTAIN = 0.4, 0.9  # of a pixel that is hair: below the first nothing turns grey, above it all
 # When a pixel turns grey, of all: half way, by its place and by its light, and the time it takes.
 # Where light decides more, or the turn is faster, dark hair half grey falls into white blotches.
-BY_PLACE, BY_LIGHT, SOFT = 0.55, 0.7, 1.25
+BY_PLACE, BY_LIGHT, SOFT = 0.55, 0.95, 1.25
 
 
 def grey_share(own: float, wanted: float) -> float:

@@ -31,7 +31,7 @@ SKIN = (
 )
 BROWS = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
 BRIDGE, TOP, CHIN = 168, 10, 152
-HAIRLINE = 8  # places of 256 on each side of hair's edge that are near it
+HAIRLINE = 6  # places of 256 on each side of hair's edge that are near it
 
 
 @dataclass(frozen=True, eq=False)
