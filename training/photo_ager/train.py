@@ -23,23 +23,26 @@ from face_features import FaceFeatures
 from safetensors.torch import load_file
 from torch import Tensor
 
-from reage.agers.photo import SPINS, add_photo_change, changes_under_shifts, photo_mask
+from reage.agers.photo import SPINS, add_photo_change, changes_under_shifts, photo_mask, shading
 from reage.agers.skin import SkinAger
 from reage.compositing.change import luma
-from reage.compositing.detail_transfer import TONE, detail_gains, shading_age
-from reage.compositing.skin_mask import LOG_OFFSET
+from reage.compositing.detail_transfer import detail_gains, shading_age
+from reage.compositing.preview import relight_by_detail
 from reage.compositing.view import age_square
 from reage.editor import load
+from reage.files import new_file
 from reage.networks.agers.growth import warp_images
 from reage.networks.agers.photo_ager import PhotoAger
+from reage.training.loop.ema import update_average
+from reage.training.agers.photo_ager import PEAK
 
 BATCH, RATE, KEPT_OUT, LOG_EVERY, SAVE_EVERY = 8, 1e-4, 48, 50, 100
 YOUNGEST, OLDEST, OLD_SHARE, OLD_FROM = 6.0, 88.0, 0.35, 62.0  # ages asked for, years
-WIDTHS = (1.0, 2.2, 4.5, 9.0)  # pixels of the crop: deviations that part the bands
+SIDE = 128  # pixels of the crop
+WIDTHS = (1.0, 2.2, 4.5, 9.0)  # pixels of it: deviations that part the bands
 SPREAD_OVER = 3.0  # pixels, over which allowances are evened
 YOUNG, OLD = 38.0, 58.0  # years, of the heads that the allowances are measured on
 WHOLE_AFTER, LEAST_ALLOWED = 50.0, 0.25  # years of ageing to the whole allowance; share of it
-PEAK = 0.15
 AGE, THIRD_AGE, EXCESS = 2.0, 0.5, 10_000.0
 PEAKS, SIZE, GRID, LIGHT = 2500.0, 4.0, 3000.0, 40.0
 
@@ -62,17 +65,9 @@ class Faces:
         return Faces(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
 
-def gaussian(light: Tensor, sigma: float) -> Tensor:
-    reach = int(3 * sigma + 0.5)
-    taps = torch.exp(-torch.arange(-reach, reach + 1).float().square() / (2 * sigma**2))
-    taps = taps / taps.sum()
-    padded = F.pad(light, (reach,) * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
-
-
 def bands(light: Tensor) -> list[Tensor]:
     """Part light `[N, 1, R, R]` by width, fine first; what is broadest of all is left out."""
-    smooth = [light, *(gaussian(light, sigma) for sigma in WIDTHS)]
+    smooth = [light, *(shading(light, width / SIDE) for width in WIDTHS)]
     return [fine - broad for fine, broad in pairwise(smooth)]
 
 
@@ -84,7 +79,7 @@ def allowances(faces: Faces) -> list[Tensor]:
         sizes.append([band.abs().mean(0, keepdim=True) for band in bands(light)])
     found = []
     for old, young in zip(*sizes, strict=True):
-        more = gaussian((old.square() - young.square()).clamp_min(0).sqrt(), SPREAD_OVER)
+        more = shading((old.square() - young.square()).clamp_min(0).sqrt(), SPREAD_OVER / SIDE)
         found.append((more + more.flip(-1)) / 2)
     return found
 
@@ -113,27 +108,22 @@ class Trainer:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return photos, the same aged as an edit previews it, the change and its shifts."""
         pairs = list(zip(faces.ages.tolist(), wanted.tolist(), strict=True))
-        gains, losses = torch.tensor([detail_gains(*pair) for pair in pairs])[
-            ..., None, None
-        ].unbind(1)
+        shares = torch.tensor([detail_gains(*pair) for pair in pairs])[..., None, None]
+        gains, losses = shares.unbind(1)
         shaded = torch.tensor([shading_age(*pair) for pair in pairs])
         photos = faces.images.float() / 127.5 - 1
         lost, old = losses * faces.own.float(), gains * faces.old.float()
-        seen, older = lit(photos, lost), wanted > faces.ages
+        seen, older = relight_by_detail(photos, lost.numpy()), wanted > faces.ages
         found = changes_under_shifts(
             network, seen, faces.ages, shaded, SPINS[spins], dtype=torch.bfloat16
         )
         change = add_photo_change(seen, found.mean(0), older)
         change = change * self.oval * (1 - faces.eyes.float()[:, None])
-        aged = lit(photos + change, old + lost).clamp(-1, 1)
+        aged = relight_by_detail(photos + change, (old + lost).numpy()).clamp(-1, 1)
         assert self.growth is not None
         moves = self.growth(faces.ages, wanted)
-        return (
-            photos,
-            warp_images(aged, moves, self.growth.config.margin).clamp(-1, 1),
-            change,
-            found,
-        )
+        aged = warp_images(aged, moves, self.growth.config.margin).clamp(-1, 1)
+        return photos, aged, change, found
 
     def read(self, pictures: Tensor) -> Tensor:
         with torch.autocast("cpu", torch.bfloat16):
@@ -172,10 +162,7 @@ class Trainer:
         self.steps += 1
         share = min(0.995, (1 + self.steps) / (10 + self.steps))
         with torch.no_grad():
-            for mean, value in zip(
-                self.average.parameters(), self.network.parameters(), strict=True
-            ):
-                mean.lerp_(value, 1 - share)
+            update_average(self.average, self.network, share)
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     @torch.no_grad()
@@ -203,20 +190,14 @@ class Trainer:
             "rng": self.rng.bit_generator.state,
             "steps": self.steps,
         }
-        torch.save(state, folder / "state.tmp")
-        (folder / "state.tmp").replace(folder / "state.pt")
+        with new_file(folder / "state.pt") as file:
+            torch.save(state, file)
 
     def resume(self, folder: Path) -> None:
         state = torch.load(folder / "state.pt", weights_only=False)
         for name in ("network", "average", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
         self.rng.bit_generator.state, self.steps = state["rng"], state["steps"]
-
-
-def lit(pictures: Tensor, detail: Tensor) -> Tensor:
-    """Add log-luminance `[N, R, R]` to pictures `[N, 3, R, R]` in -1..1, as previews do."""
-    tones, offset = torch.tensor(TONE)[:, None, None], 1 + 2 * LOG_OFFSET
-    return (pictures + offset) * torch.exp(tones * detail[:, None]) - offset
 
 
 def main() -> None:

@@ -138,9 +138,9 @@ def changes_under_shifts(
     return torch.stack([change.roll((-down, -right), (2, 3)) for change, (down, right) in parts])
 
 
-def shading(light: Tensor) -> Tensor:
-    """Return the part of a crop's light `[N, 1, R, R]` that is broader than lines."""
-    sigma = LINE_WIDTH * light.shape[-1]
+def shading(light: Tensor, width: float = LINE_WIDTH) -> Tensor:
+    """Return the part of a crop's light `[N, 1, R, R]` that is broader than `width` of its side."""
+    sigma = width * light.shape[-1]
     reach = max(1, round(3 * sigma))
     places = torch.arange(-reach, reach + 1).to(light)
     taps = torch.exp(-places.square() / (2 * sigma**2))
