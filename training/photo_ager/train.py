@@ -33,8 +33,8 @@ from reage.editor import load
 from reage.files import new_file
 from reage.networks.agers.growth import warp_images
 from reage.networks.agers.photo_ager import PhotoAger
-from reage.training.loop.ema import update_average
 from reage.training.agers.photo_ager import PEAK
+from reage.training.loop.ema import update_average
 
 BATCH, RATE, KEPT_OUT, LOG_EVERY, SAVE_EVERY = 8, 1e-4, 48, 50, 100
 YOUNGEST, OLDEST, OLD_SHARE, OLD_FROM = 6.0, 88.0, 0.35, 62.0  # ages asked for, years
