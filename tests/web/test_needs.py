@@ -197,3 +197,14 @@ def test_a_project_without_codes_opens_to_the_same_pixels(
     assert again["notices"] == []
     after = other.get(f"{API}/photos/{again['id']}/download", params=want).content
     assert before == after
+
+
+def test_a_draft_is_small_and_marked_too(real_client: TestClient, portrait: bytes) -> None:
+    path = f"{API}/photos/{opened(real_client, portrait)['id']}"
+    asked = {"ages": "1:60"}
+    whole = real_client.get(f"{path}/edited", params=asked)
+    draft = real_client.get(f"{path}/edited", params={**asked, "draft": "true"})
+    assert draft.headers["content-type"] == "image/webp" and MARKED in draft.content
+    small, large = (Image.open(io.BytesIO(one.content)) for one in (draft, whole))
+    assert small.format == "WEBP" and large.size == (2 * small.width, 2 * small.height)
+    assert len(draft.content) < len(whole.content) / 4

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_client import PATIENCE, READY, open_photo
+from page_client import PATIENCE, READY, open_photo, set_slider
 from PIL import Image
 
 from reage.editor import Editor
@@ -66,6 +66,22 @@ def test_sharing_that_is_called_off_is_no_failure(page: Any, photo: Path) -> Non
     page.wait_for_selector("#share:enabled")
     page.wait_for_selector("#saving", state="hidden")  # nothing was shared, and nothing is wrong
     assert page.locator("#notice").is_hidden()
+
+
+@pytest.mark.slow
+def test_a_drag_on_a_slow_line_shows_drafts_and_then_the_whole(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": 8000, "uploadThroughput": -1}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "edited" in request.url else 0)
+    for age in (50, 51, 52, 53):
+        set_slider(page, "[id^=age-]", age)
+        page.wait_for_timeout(400)
+    page.wait_for_function("() => document.querySelector('#after').alt.startsWith('53')")
+    page.wait_for_timeout(3000)
+    assert any("draft=true" in url for url in asked)
+    assert "ages=1:53" in asked[-1].replace("%3A", ":") and "draft" not in asked[-1]
 
 
 def check_copied(page: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,6 +66,10 @@ class Greying:
         """Return one of the N."""
         return Greying(self.hair, self.shares[index : index + 1])
 
+    def between(self, other: Greying, share: float) -> Greying:
+        """Interpolate to another change of the same hair."""
+        return Greying(self.hair, _between(self.shares, other.shares, share))
+
     def scale(self, amount: float) -> Greying:
         """Return the same with less hair that turns grey."""
         return Greying(self.hair, tuple(amount * share for share in self.shares))
@@ -83,6 +88,11 @@ class SkinDetail:
         """Return the detail at one of the ages."""
         part = slice(index, index + 1)
         return SkinDetail(self.old, self.own, self.gains[part], self.losses[part])
+
+    def between(self, other: SkinDetail, share: float) -> SkinDetail:
+        """Interpolate to another change of the same skin."""
+        pairs = ((self.gains, other.gains), (self.losses, other.losses))
+        return SkinDetail(self.old, self.own, *(_between(*pair, share) for pair in pairs))
 
     def scale(self, amount: float) -> SkinDetail:
         """Return the same with less that is added and removed."""
@@ -130,6 +140,21 @@ class Change:
             self.greying and self.greying.one(index),
         )
 
+    def between(self, other: Change, share: float) -> Change:
+        """Interpolate to the same face's change at other ages: 0 is this one, 1 the other."""
+
+        def lerp(one: Tensor | None, two: Tensor | None) -> Tensor | None:
+            return None if one is None or two is None else torch.lerp(one, two, share)
+
+        return Change(
+            torch.lerp(self.added, other.added, share),
+            self.warp and other.warp and self.warp.between(other.warp, share),
+            lerp(self.detail, other.detail),
+            lerp(self.relief, other.relief),
+            self.skin and other.skin and self.skin.between(other.skin, share),
+            self.greying and other.greying and self.greying.between(other.greying, share),
+        )
+
     def scale(self, amounts: Amounts) -> Change:
         """Return the change with less of its skin, its shape or its grey hair."""
         if amounts == Amounts():
@@ -143,6 +168,10 @@ class Change:
             self.skin and self.skin.scale(skin),
             self.greying and self.greying.scale(hair),
         )
+
+
+def _between(one: Sequence[float], two: Sequence[float], share: float) -> tuple[float, ...]:
+    return tuple((1 - share) * a + share * b for a, b in zip(one, two, strict=True))
 
 
 def check_finite(change: Change, picture: Tensor, name: str) -> Change:

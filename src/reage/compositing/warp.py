@@ -47,6 +47,10 @@ class Warp:
         still = 1 - smoothstep(HOLD * gaussian(cover.within(wide, side), HELD * side))
         return Warp(self.moves * torch.from_numpy(still).to(self.moves), self.margin)
 
+    def between(self, other: Warp, share: float) -> Warp:
+        """Interpolate to another warp of the same face."""
+        return Warp(torch.lerp(self.moves, other.moves, share), self.margin)
+
     def scale(self, share: float) -> Warp:
         """Return the warp with all moves multiplied by `share`."""
         return Warp(self.moves * share, self.margin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +146,12 @@ class Editor(FacePreparer):
         *,
         amounts: Amounts | None = None,
         on_face: Callable[[int], None] | None = None,
+        remember: bool = False,
     ) -> TracedFaces:
         """Trace the estimated ages of faces over their reach; then any age can be shown fast.
 
-        `on_face` hears how many faces are done.
+        `on_face` hears how many faces are done. With `remember`, changes that were computed are
+        kept, for a slider (some megabytes a face).
         """
         ager = self.required_ager()
         if any(face.latents and face.latents.alignment != ager.alignment for face in faces):
@@ -157,7 +160,7 @@ class Editor(FacePreparer):
                 f"{self.name}; edit, batch, strip and animate can use it"
             )
         search = self.search(photo, ager, _paste_of(faces), amounts=amounts)
-        return TracedFaces.of(search, faces, on_face)
+        return TracedFaces.of(replace(search, remember=remember), faces, on_face)
 
     def search(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from reage.agers.base import PreparedFace
-from reage.compositing.change import Amounts
+from reage.compositing.change import Amounts, Change
 from reage.compositing.preview import preview
 from reage.compositing.view import read_age
 from reage.editor import Editor
@@ -53,6 +53,11 @@ class FaceCurve:
             return self.paced_curve.reach
         return float(self.traced.ages.min()), float(self.traced.ages.max())
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that its changes take, roughly."""
+        return 0 if self.looker.table is None else self.looker.table.nbytes
+
     def strength(self, age: float) -> float:
         """Return the strength at which an age is read.
 
@@ -88,19 +93,33 @@ class LiveFaces:
         search = self.traced.search
         glances, pairs = {}, []
         for face in self.traced.faces:
-            number, view = face.view.number, face.view
-            asked = ages.get(number)
-            if asked is None and search.paste != "none":
+            asked = ages.get(face.view.number)
+            if asked is None:
+                if search.paste == "none":
+                    pairs.append((face, search.change(face, torch.zeros(1))))
                 continue
-            curve = self.curves[number]
-            strength = 0.0 if asked is None else curve.strength(asked)
-            change = search.change(face, torch.tensor([strength]))
+            change, reading = self._look(face, asked)
             pairs.append((face, change))
-            if asked is not None:
-                shown = preview(view, face.picture, change, search.paste)
-                reading = read_age(search.age_network, shown)
-                glances[number] = Glance(asked, reading, curve.reach)
+            reach = self.curves[face.view.number].reach
+            glances[face.view.number] = Glance(asked, reading, reach)
         return search.show(pairs), glances
+
+    def _look(self, face: PreparedFace, asked: float) -> tuple[Change, AgeReading]:
+        """Return a face's change at an age, and what is read then."""
+        search, curve = self.traced.search, self.curves[face.view.number]
+        strength = curve.strength(asked)
+        table = curve.looker.table
+        known = None if table is None else table.at(strength)
+        if known is not None and search.amounts.whole:
+            change, age = known
+            error = float(search.age_network.error(torch.tensor([age])))
+            return change.scale(search.amounts), AgeReading(age, error)
+        if known is not None:
+            change = known[0].scale(search.amounts)
+        else:
+            change = search.change(face, torch.tensor([strength]))
+        shown = preview(face.view, face.picture, change, search.paste)
+        return change, read_age(search.age_network, shown)
 
 
 def look_along(
@@ -119,7 +138,7 @@ def look_along(
     new = [face for face in framed if face.view.number not in known]
     search = editor.search(small, editor.required_ager(), framed[0].paste, amounts=amounts)
     if new:
-        found = editor.trace(small, new, amounts=amounts)
+        found = editor.trace(small, new, amounts=amounts, remember=True)
         search = found.search if len(new) == len(framed) else search  # it knows their hair
         for face in new:
             number = face.view.number

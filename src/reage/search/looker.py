@@ -19,6 +19,7 @@ from reage.compositing.view import read_ages
 from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import AgeCurve, trace_curve
+from reage.search.change_table import ChangeTable
 
 __all__ = ["BATCH", "LEAST_LIKENESS", "Looker", "change_by"]
 
@@ -36,6 +37,7 @@ class Looker:
     likeness: FeatureLikeness
     faces: Sequence[PreparedFace]
     find_hair: Callable[[], Sequence[Hair | None]]  # of each face, where it is to turn grey
+    table: ChangeTable | None = None  # keeps the changes of a single face
 
     @property
     def own_age(self) -> float:
@@ -121,7 +123,10 @@ class Looker:
     def _read(self, strengths: Tensor) -> tuple[list[Change], list[Tensor], Tensor]:
         """Return the changes at strengths, each face's flat previews, and the mean ages `[N]`."""
         changes, flats, read = self._changes(strengths)
-        return changes, flats, self._ages(changes, flats) if read is None else read
+        read = self._ages(changes, flats) if read is None else read
+        if self.table is not None:
+            self.table.add(strengths, changes[0], read)
+        return changes, flats, read
 
     def _changes(self, strengths: Tensor) -> tuple[list[Change], list[Tensor], Tensor | None]:
         """Return the same; ages only if they are read without another preview, which hair needs."""

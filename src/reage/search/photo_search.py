@@ -19,6 +19,7 @@ from reage.images import Photo, photo_from_array, to_array, to_tensor
 from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import AgeCurve, Reached, limit_in, reach_age
+from reage.search.change_table import ChangeTable
 from reage.search.looker import BATCH, Looker, change_by
 from reage.search.paced_curve import PacedCurve, pace_curve
 from reage.types import AgedFace, Edit, Target
@@ -42,6 +43,7 @@ class PhotoSearch:
     find_hair: Callable[[PreparedFace], Hair | None]  # finds the hair to turn grey
     of_age: bool = True  # strengths are decades; else a direction's own
     amounts: Amounts = ALL  # what is shown of a change; ages are searched with all of it
+    remember: bool = False  # whether changes are kept, for a slider
     _lookers: dict[int, Looker] = field(default_factory=dict, repr=False)  # by face number
     # What the likeness sees in the photo's own faces, by number: the same for every age.
     _own_descriptions: dict[int, list[Tensor]] = field(default_factory=dict, repr=False)
@@ -50,9 +52,13 @@ class PhotoSearch:
         """Return the looker of one of the faces."""
         number = face.view.number
         if number not in self._lookers:
-            networks = (self.age_network, self.likeness)
             self._lookers[number] = Looker(
-                self.ager, *networks, [face], lambda: [self.find_hair(face)]
+                self.ager,
+                self.age_network,
+                self.likeness,
+                [face],
+                lambda: [self.find_hair(face)],
+                ChangeTable() if self.remember else None,
             )
         return self._lookers[number]
 

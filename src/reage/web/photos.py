@@ -45,6 +45,9 @@ router = APIRouter(tags=["photos"])
 JPEG: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}}, "description": "A picture"}
 }
+SHOWN: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/jpeg": {}, "image/webp": {}}, "description": "A picture; drafts: WebP"}
+}
 Quality = Literal["fast", "normal", "best"]
 Faces = Annotated[list[int], Field(max_length=64)]
 
@@ -191,7 +194,7 @@ def _invert(
     job.result = {"photo": studio.about(photo).model_dump()}
 
 
-@router.get("/photos/{photo_id}/edited", response_class=Response, responses=JPEG)
+@router.get("/photos/{photo_id}/edited", response_class=Response, responses=SHOWN)
 async def edited(
     photo: OpenedPhoto,
     studio: StudioOf,
@@ -208,7 +211,8 @@ async def edited(
     if look.direction is not None:
         return await moved(photo, studio, look, view, face)
     data, glances = await studio.do(_glance, studio, photo, look, view, face, draft)
-    return Response(data, media_type="image/jpeg", headers={"x-reage": json.dumps(glances)})
+    media = "image/webp" if draft else "image/jpeg"
+    return Response(data, media_type=media, headers={"x-reage": json.dumps(glances)})
 
 
 def _glance(

@@ -135,9 +135,10 @@ class Kept:
 
     @property
     def size(self) -> int:
-        """Bytes of the photos that are kept."""
+        """Bytes of the photos and changes that are kept."""
         photos = [photo for photo, _ in list(self.framed.values())] + list(self.full.values())
-        return sum(photo.pixels.nbytes for photo in photos)
+        curves = [curve for known in list(self.curves.values()) for curve in list(known.values())]
+        return sum(photo.pixels.nbytes for photo in photos) + sum(c.nbytes for c in curves)
 
 
 @dataclass(eq=False)

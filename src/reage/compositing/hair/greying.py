@@ -179,7 +179,9 @@ def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:
         return
     width, height = x1 - x0, y1 - y0
     full = np.float32(255) * units_of(picture)
-    grids = [rotate_layer(layer, hair.quad, region) for layer in hair.layers]  # 0 beyond the square
+    if region not in hair.rotated:
+        hair.rotated[region] = [rotate_layer(layer, hair.quad, region) for layer in hair.layers]
+    grids = hair.rotated[region]  # 0 beyond the square
 
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from reage.compositing.cover import Cover
 from reage.compositing.hair.colours import young_colour
@@ -99,6 +101,11 @@ class Hair:
     @property
     def layers(self) -> tuple[np.ndarray, ...]:
         return tuple(getattr(self, name) for name in LAYERS)
+
+    @cached_property
+    def rotated(self) -> dict[tuple[int, int, int, int], list[Image.Image]]:
+        """Layers on the photo's axes, by region of it: other ages of the face take them again."""
+        return {}
 
     def without(self, cover: Cover) -> Hair:
         """Return the same hair where nothing covers it; `cover` is of the same picture."""

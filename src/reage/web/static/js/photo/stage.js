@@ -7,7 +7,8 @@ import { fetchAhead, pathOf, recalled, seen, stopAhead } from "./looks.js";
 import { ready } from "./learning.js";
 
 const AHEAD = [1, 2, 3, -1, -2];  // years from the shown age, in the direction of the slider
-let showing = false, wanted = false, last = 0, settling = 0, original = 0;
+const SETTLE = 300;  // ms without a drag, after which a draft gives way to the whole picture
+let showing = false, wanted = false, last = 0, settling = 0, original = 0, coming = null;
 
 export const view = () => (state.near ? "near" : "whole");
 const face = () => (state.near ? focused().number : 0);
@@ -39,7 +40,7 @@ export async function wantShow({ dragging = false } = {}) {
   stopAhead();
   wanted = true;
   clearTimeout(settling);
-  if (dragging && state.slow) settling = setTimeout(() => wantShow(), 300);
+  if (dragging) coming?.abort();  // a whole picture that would hold up a slow line
   tell("readings");
   const known = recalled(pathOf(state.edits, view(), face()));
   if (known) { put(pathOf(state.edits, view(), face()), known); wanted = false; ahead(); return; }
@@ -57,8 +58,11 @@ export async function wantShow({ dragging = false } = {}) {
 async function show(draft) {
   if (!state.photo || !(await ready())) return;
   const photo = state.photo.id, path = pathOf(state.edits, view(), face());
-  const shown = await seen(path, { draft });
+  coming = draft || !state.slow ? null : new AbortController();
+  const shown = await seen(path, { draft, signal: coming?.signal });
+  coming = null;
   if (state.photo?.id === photo) put(path, shown);
+  if (draft) settling = setTimeout(() => wantShow(), SETTLE);
 }
 
 function put(path, shown) {

@@ -1,0 +1,77 @@
+"""Changes kept for a slider: between two of them, and as exact as the eye can tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from reage.compositing.change import Amounts, Change
+from reage.compositing.warp import Warp
+from reage.editor import Editor
+from reage.inputs import as_photo
+from reage.outputs.live import LiveFaces, look_along
+from reage.search.change_table import ChangeTable
+
+
+@pytest.fixture(scope="module")
+def live(editor: Editor, astronaut: np.ndarray) -> LiveFaces:
+    photo = as_photo(astronaut)
+    return look_along(editor, photo, editor.prepare(photo, editor.choose_faces(photo)))
+
+
+def changes(values: list[float]) -> Change:
+    added = torch.tensor(values)[:, None, None, None].expand(-1, 3, 8, 8)
+    return Change(added, Warp(added[:, :2] * 0.1, 0.2), detail=added[:, 0, 0, 0])
+
+
+def test_between_two_changes_all_parts_are_interpolated():
+    table = ChangeTable()
+    table.add(torch.tensor([0.0, 0.8]), changes([0.0, 0.4]), torch.tensor([30.0, 38.0]))
+    assert table.nbytes == 2 * 3 * 8 * 8 * 2
+    found = table.at(0.2)
+    assert found is not None
+    change, age = found
+    assert age == pytest.approx(32.0)
+    assert change.warp is not None and change.detail is not None
+    assert change.added[0, 1, 3, 3] == pytest.approx(0.1, abs=1e-3)
+    assert change.warp.moves[0, 0, 3, 3] == pytest.approx(0.01, abs=1e-4)
+    assert change.detail[0] == pytest.approx(0.1, abs=1e-3)
+
+
+def test_what_is_not_known_well_enough_is_not_guessed():
+    table = ChangeTable()
+    table.add(torch.tensor([0.0, 2.0]), changes([0.0, 0.4]), torch.tensor([30.0, 50.0]))
+    assert table.at(2.0) is not None
+    assert table.at(1.0) is None and table.at(2.1) is None and table.at(-0.1) is None
+    large = Change(torch.zeros(1, 3, 512, 512))
+    table.add(torch.tensor([1.0]), large, torch.tensor([40.0]))
+    assert table.at(1.0) is None
+
+
+def test_the_slider_shows_what_an_edit_computes(live: LiveFaces, monkeypatch: pytest.MonkeyPatch):
+    live.at({1: 50.0})  # the first age is searched
+    for age in (15.0, 43.0, 61.0, 74.0):
+        shown, told = live.at({1: age})
+        with monkeypatch.context() as patched:
+            patched.setattr(ChangeTable, "at", lambda *_: None)
+            exact, read = live.at({1: age})
+        off = np.abs(shown.astype(int) - exact)
+        assert off.mean() < 0.1 and np.percentile(off, 99.9) <= 3
+        assert told[1].reading.age == pytest.approx(read[1].reading.age, abs=1.5)
+        assert told[1].reading.spread == pytest.approx(read[1].reading.spread, abs=0.3)
+
+
+def test_dragging_asks_no_network(live: LiveFaces, monkeypatch: pytest.MonkeyPatch):
+    live.at({1: 50.0}), live.at({1: 51.0})
+    monkeypatch.setattr(type(live.traced.search.ager), "change", None)
+    monkeypatch.setattr(type(live.traced.search.age_network), "read_each", None)
+    pixels, _ = live.at({1: 66.0})
+    less, _ = live.at({1: 20.0})
+    assert np.abs(pixels.astype(int) - less).max() > 20
+
+
+def test_less_of_a_part_is_read_in_what_is_shown(live: LiveFaces):
+    (whole,) = live.at({1: 70.0})[1].values()
+    (less,) = live.showing(Amounts(skin=0.3, shape=0.3)).at({1: 70.0})[1].values()
+    assert less.reading.age < whole.reading.age - 3
