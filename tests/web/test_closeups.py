@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
 from PIL import Image
-from web_client import API, MARKED, finished, opened, pixels
+from web_client import API, MARKED, TestClient, finished, opened, pixels
+
+from reage.web import gate, sessions
+from reage.web.settings import ServerSettings
 
 LOOK = {"ages": "1:60"}
 
@@ -113,6 +115,29 @@ def test_a_session_stays_while_one_of_its_tabs_is_open(
     stays = session.used
     client.post(f"{API}/session/leave", params={"tab": "b"})
     assert session.used < stays - 1000  # forgotten soon
+
+
+def test_what_a_client_makes_up_takes_bounded_room(
+    client: TestClient, server: Any, portrait: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(client, portrait)
+    all_sessions, key = server.state.studio.sessions, client.cookies["reage_session"]
+    for number in range(sessions.MOST_TABS + 10):
+        client.post(f"{API}/session/enter", params={"tab": str(number)})
+    tabs = all_sessions.find(key).tabs
+    assert len(tabs) == sessions.MOST_TABS and "9" not in tabs and "10" in tabs
+    monkeypatch.setattr(sessions, "MOST_SESSIONS", len(all_sessions.all) + 2)
+    for number in range(5):
+        TestClient(server).post(f"{API}/session/enter", params={"tab": str(number)})
+    assert len(all_sessions.all) == sessions.MOST_SESSIONS
+    assert all_sessions.find(key).photos  # who holds a photo is not the one to go
+
+
+def test_cookies_for_the_password_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "MOST_ADDRESSES", 3)
+    door = gate.Door(ServerSettings(password="secret"))
+    given = [door.try_password("secret", "somebody") for _ in range(5)]
+    assert list(door.tokens) == given[-3:]
 
 
 def test_the_page_asks_for_the_fields_of_a_poster(client: TestClient) -> None:

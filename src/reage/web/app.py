@@ -152,7 +152,7 @@ def _server_routes() -> APIRouter:
     @router.post("/session/enter", status_code=204)
     async def enter(session: OwnSession, tab: Tab) -> None:
         """A tab shows the page: the session stays while one does."""
-        session.tabs.add(tab)
+        session.enter(tab)
 
     @router.post("/session/leave", status_code=204)
     async def leave(request: Request, studio: StudioOf, tab: Tab = "") -> None:
@@ -160,7 +160,7 @@ def _server_routes() -> APIRouter:
         session = studio.sessions.find(request.cookies.get(SESSION_COOKIE))
         if session is None:
             return
-        session.tabs.discard(tab)
+        session.tabs.pop(tab, None)
         if not session.tabs:
             session.used -= max(studio.settings.idle_minutes * 60 - 90, 0)
 

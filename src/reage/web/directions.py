@@ -48,6 +48,8 @@ class Directions:
             if one.name == name:
                 return one.span[0], one.span[1]
         names = ", ".join(one.name for one in self.known) or "none: this model has none"
+        if not name:
+            raise UsageError(f"no direction is asked for; give direction=NAME: one of {names}")
         raise UsageError(f"there is no direction {name}; take one of {names}")
 
     def ager(self, name: str) -> DirectionAger:

@@ -88,8 +88,7 @@ def full_size(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
 
 def _aged(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
     """The whole photo, with the search for the exact age."""
-    if not look.ages and look.paste != "none":
-        raise UsageError("no age is asked for; give ages=FACE:AGE,... such as ages=1:70")
+    look.check_asked()
     photo.check_chosen(look.ages)
     faces = studio.faces(photo, look.paste)
     if look.paste != "none":  # where faces are alone, all are shown

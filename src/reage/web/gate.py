@@ -36,7 +36,7 @@ OPEN_PATHS = ("/login", "/static/", "/api/v1/health")  # without a password
 FREE_TRIES = 3  # wrong passwords of an address until it has to wait: 1 s, 2, 4, ...
 MOST_WAIT = 60.0  # seconds
 FORGIVEN_AFTER = 900.0  # seconds without a wrong password
-MOST_ADDRESSES = 10_000  # whose wrong passwords are remembered
+MOST_ADDRESSES = 10_000  # whose wrong passwords are remembered; as many right ones
 MAX_BODY = 1 << 20  # of anything that is no upload, bytes
 MAX_LOGIN = 4096
 # What takes a file, and the setting that bounds it: no header of the client's can widen it.
@@ -104,7 +104,7 @@ class Door:
 
     def __init__(self, settings: ServerSettings):
         self.settings = settings
-        self.tokens: set[str] = set()  # of browsers that gave the password
+        self.tokens: dict[str, None] = {}  # of browsers that gave the password, the oldest first
         self.tries = WrongTries()
         self.times: dict[tuple[str, str], deque[float]] = {}  # by (who, what), of a minute
         self.uploading: Counter[str] = Counter()  # bodies that are coming in, by who sends them
@@ -161,7 +161,9 @@ class Door:
         if not self._is_password(given.encode("utf-8", "replace"), who):
             return None
         token = secrets.token_urlsafe(24)
-        self.tokens.add(token)
+        self.tokens[token] = None
+        if len(self.tokens) > MOST_ADDRESSES:
+            del self.tokens[next(iter(self.tokens))]
         return token
 
     def _refused_password(self, scope: Scope, headers: Headers) -> Response | None:

@@ -37,7 +37,7 @@ from reage.web.requests import (
     upload_body,
 )
 from reage.web.studio import Studio
-from reage.web.uploads import check_video, check_zip
+from reage.web.uploads import check_people, check_video, check_zip
 
 __all__ = ["router"]
 
@@ -137,7 +137,6 @@ async def video(
     ages = ages_of(to) if ":" in to else parse_keys(to, "to") or _years(to)
     if isinstance(ages, KeyFrames):
         as_targets(ages.values)
-    # Who is in a video is known when it has been looked through: its job says who there is.
     suffix = PurePath(name).suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
         raise ImageError(f"{name} is no video; choose one of {' '.join(VIDEO_SUFFIXES)}")
@@ -146,12 +145,14 @@ async def video(
     async with removing(place):
         await store_body(request, source)
         await studio.do_large(check_video, source, studio.settings.max_pixels)
-    config = VideoConfig(
-        to=ages,
-        which=int(which) if which.isdecimal() else which,
-        preview=Preview(preview, start) if preview else None,
-    )
-    output = place / "aged.mp4"
+        config = VideoConfig(
+            to=ages,
+            which=int(which) if which.isdecimal() else which,
+            preview=Preview(preview, start) if preview else None,
+        )
+        output = place / "aged.mp4"
+        if isinstance(config.to, dict) or isinstance(config.which, int):
+            await studio.do_large(check_people, studio.editor, source, output, config)
     work = partial(_film, editor=studio.editor, source=source, output=output, config=config)
     job = studio.jobs.submit("video", session.id, work, place)
     job.result = {"name": named_after(name, "aged", ".mp4")}

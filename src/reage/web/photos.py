@@ -208,6 +208,7 @@ async def edited(
     The header X-Reage holds JSON: for each face the read age, its usual error and the ages in
     reach.
     """
+    look.check_asked()
     if look.direction is not None:
         return await moved(photo, studio, look, view, face)
     data, glances = await studio.do(_glance, studio, photo, look, view, face, draft)
@@ -231,8 +232,7 @@ def _glance(
         }
         for number, glance in glances.items()
     }
-    made = bool(glances) or look.paste == "none"  # else it is the photo
-    return as_shown(pixels, look.mark if made else None, draft=draft), told
+    return as_shown(pixels, look.mark, draft=draft), told
 
 
 @router.get("/directions")

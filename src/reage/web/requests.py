@@ -139,6 +139,11 @@ class Look:
     shape: float = 1.0
     hair: float | None = None  # None: as the server was told
 
+    def check_asked(self) -> None:
+        """Raise UsageError where nothing is asked for that could be shown."""
+        if self.direction is None and not self.ages and self.paste != "none":
+            raise UsageError("no age is asked for; give ages=FACE:AGE,... such as ages=1:70")
+
     @property
     def name(self) -> str:
         """For the names of files."""

@@ -24,6 +24,8 @@ from reage.web.places import ServerFolder
 __all__ = ["OpenPhoto", "ServerFull", "Session", "Sessions"]
 
 BUSY = 60.0  # seconds after its last use in which a session is not closed for its memory
+MOST_SESSIONS = 5000  # who keeps no cookie gets one with each request
+MOST_TABS = 100  # of a session; a browser that dies takes none back
 OVERHEAD = 4 << 20  # bytes of a photo's faces, codes and curves, roughly
 
 
@@ -150,7 +152,14 @@ class Session:
     used: float = field(default_factory=time.monotonic)
     place: Path | None = None  # where its files are, until it is closed
     make_place: Callable[[], Path] = field(default=lambda: Path(tempfile.mkdtemp()), repr=False)
-    tabs: set[str] = field(default_factory=set)  # of a browser, that are open
+    tabs: OrderedDict[str, None] = field(default_factory=OrderedDict)  # open, of a browser
+
+    def enter(self, tab: str) -> None:
+        """Count a tab as open; beyond the bound the longest unheard is forgotten."""
+        self.tabs[tab] = None
+        self.tabs.move_to_end(tab)
+        if len(self.tabs) > MOST_TABS:
+            self.tabs.popitem(last=False)
 
     def new_folder(self) -> Path:
         """Make a folder for the files of one piece of work."""
@@ -186,9 +195,16 @@ class Sessions:
     def begin(self) -> Session:
         """A new session."""
         with self.lock:
+            if len(self.all) >= MOST_SESSIONS:
+                self.close(self._idlest())
             session = Session(make_place=self._new_folder)
             self.all[session.id] = session
             return session
+
+    def _idlest(self) -> Session:
+        """The longest unused session, of those that hold nothing if there is one."""
+        sessions = list(self.all.values())
+        return next((s for s in sessions if not s.photos and s.place is None), sessions[0])
 
     def _new_folder(self) -> Path:
         with self.lock:

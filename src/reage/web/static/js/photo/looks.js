@@ -1,13 +1,17 @@
 // Pictures of looks: what was seen before comes from memory, what is likely next is fetched ahead.
 import { picture } from "../api.js";
-import { lookOf, state } from "../state.js";
+import { isChanged, lookOf, state } from "../state.js";
 
 const KEPT = 160;  // pictures, of some 100 kB
 const SLOW = 150;  // ms that a picture's bytes may take, before smaller ones are asked for
 const kept = new Map();  // by address, the longest unused first
 let ahead = null;
 
-export const pathOf = (edits, view, face = 0) => `/photos/${state.photo.id}/edited?${lookOf(edits)}&view=${view}${face ? `&face=${face}` : ""}`;
+// A photo in which nobody is changed is shown as it is.
+export function pathOf(edits, view, face = 0) {
+  const what = isChanged(edits) || edits.paste === "none" ? `edited?${lookOf(edits)}` : "view?";
+  return `/photos/${state.photo.id}/${what}&view=${view}${face ? `&face=${face}` : ""}`;
+}
 
 export function recalled(path) {
   const found = kept.get(path);
