@@ -165,6 +165,20 @@ def test_tensors_of_odd_numbers(client: TestClient, saved: Members, name: str, c
             assert shown.status_code < 500, shown.text
 
 
+@pytest.mark.parametrize("place", [(9e5, 9e5, 0), (-9e5, 0, 0), (-3000, 9, 0), (9, 9, 1e6)])
+@pytest.mark.parametrize("point", [10, 356, 470], ids=["forehead", "outline", "iris"])
+def test_a_mesh_with_one_point_far_away(
+    client: TestClient, saved: Members, point: int, place: tuple[float, float, float]
+) -> None:
+    def move(mesh: torch.Tensor) -> torch.Tensor:
+        moved = mesh.reshape(478, 3).clone()
+        moved[point] = torch.tensor(place)
+        return moved
+
+    answer = posted(client, changed_tensor(saved, "landmarks", move))
+    assert answer.status_code == 422 and "landmarks make no face" in answer.json()["detail"]
+
+
 SHORT_EXIF = [b"", b"MM", b"II*\0\x08\0\0\0\xff\xff", b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03"]
 
 

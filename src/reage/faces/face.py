@@ -11,7 +11,15 @@ import numpy as np
 from reage.errors import FaceError, UsageError
 from reage.numbers import read_real
 
-__all__ = ["Face", "check_points", "left_to_right", "parse_points", "select_faces", "square_axes"]
+__all__ = [
+    "Face",
+    "check_face",
+    "check_points",
+    "left_to_right",
+    "parse_points",
+    "select_faces",
+    "square_axes",
+]
 
 # Indices into MediaPipe's 478-point mesh, named as seen in the picture of an upright head.
 LEFT_EYE = [33, 160, 158, 133, 153, 144]
@@ -20,6 +28,7 @@ NOSE_TIP, LEFT_MOUTH, RIGHT_MOUTH = 1, 61, 291
 LARGEST = 1e6  # pixels: no photo that is read has such a side
 FARTHEST, WIDEST = 1.5, 3.0  # a point from the photo's middle, the face's square: in longest sides
 SMALLEST = 4.0  # pixels of that square
+REACH = 2.0  # of a mesh's points from the eyes, in sides of that square; found faces have 0.5
 LEFT_EYE_CORNER, RIGHT_EYE_CORNER, FOREHEAD, CHIN = 33, 263, 10, 152
 
 
@@ -134,12 +143,34 @@ def check_points(points: np.ndarray, width: int, height: int) -> None:
     work and memory grow with it.
     """
     side = max(width, height)
-    near = (np.abs(points - (width / 2, height / 2)) <= FARTHEST * side).all()
-    if not near or not SMALLEST <= Face.from_points(points).size <= WIDEST * side:
+    if (
+        not _near(points, width, height)
+        or not SMALLEST <= Face.from_points(points).size <= WIDEST * side
+    ):
         raise FaceError(
             f"the points lie far outside the photo of {width} x {height} px, or upon each other; "
             "give pixels of it, the upper left one is 0,0"
         )
+
+
+def check_face(face: Face, width: int, height: int) -> None:
+    """Raise FaceError unless a face of a file is one of a photo of that size.
+
+    As `check_points`, and the mesh stays near the eyes: what is warped and relit grows with it.
+    """
+    check_points(face.points, width, height)
+    if face.landmarks is None:
+        return
+    eyes = [*square_axes(face.points)[0], 0.0]
+    near = _near(face.landmarks[:, :2], width, height)
+    near = near and np.abs(face.landmarks - eyes).max() <= REACH * face.size
+    if not near or not np.isfinite(face.pose).all():
+        raise FaceError("the landmarks make no face; find the face in the photo again")
+
+
+def _near(points: np.ndarray, width: int, height: int) -> bool:
+    """Whether points `[N, 2]` lie in a photo or not far outside it."""
+    return bool((np.abs(points - (width / 2, height / 2)) <= FARTHEST * max(width, height)).all())
 
 
 def _is_face(points: np.ndarray) -> bool:

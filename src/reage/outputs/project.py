@@ -28,7 +28,7 @@ from reage.compositing.change import PasteMode
 from reage.compositing.view import view_face
 from reage.editor import Editor
 from reage.errors import ImageError, LatentError, UsageError
-from reage.faces.face import Face, check_points
+from reage.faces.face import Face, check_face
 from reage.images import Photo, decode_photo
 from reage.images.reading import MAX_PIXELS
 from reage.inversion.projection import Inversion
@@ -211,9 +211,7 @@ def _face(facts: FaceFacts, tensors: Mapping[str, Tensor], photo: Photo) -> Face
         else:
             face = Face.from_landmarks(marks.reshape(478, 3), facts.score)
         height, width = photo.pixels.shape[:2]
-        check_points(face.points, width, height)
-        if not np.isfinite(face.pose).all():
-            raise LatentError(f"the project's landmarks of face {facts.number} make no face")
+        check_face(face, width, height)
     return face
 
 
