@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 pytest.importorskip("fastapi")
@@ -208,3 +209,14 @@ def test_a_draft_is_small_and_marked_too(real_client: TestClient, portrait: byte
     small, large = (Image.open(io.BytesIO(one.content)) for one in (draft, whole))
     assert small.format == "WEBP" and large.size == (2 * small.width, 2 * small.height)
     assert len(draft.content) < len(whole.content) / 4
+
+
+def test_what_a_download_loses_is_said(real_client: TestClient, portrait: bytes) -> None:
+    deep = np.repeat(pixels(portrait).astype(np.uint16)[..., :1] * 257, 3, 2)
+    file = io.BytesIO()
+    tifffile.imwrite(file, deep, photometric="rgb")
+    path = f"{API}/photos/{opened(real_client, file.getvalue())['id']}"
+    for suffix, lost in ((".jpg", True), (".tif", False)):
+        asked = {"ages": "1:60", "suffix": suffix}
+        told = real_client.get(f"{path}/download", params=asked).headers.get("x-reage-notices")
+        assert ("8 bit" in json.loads(told)[0]) if lost else not told

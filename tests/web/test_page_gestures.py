@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_client import PATIENCE, READY, open_photo, set_slider
+import tifffile
+from page_client import PATIENCE, READY, open_photo, save_of, set_slider
 from PIL import Image
 
 from reage.editor import Editor
@@ -82,6 +83,17 @@ def test_a_drag_on_a_slow_line_shows_drafts_and_then_the_whole(page: Any, photo:
     page.wait_for_timeout(3000)
     assert any("draft=true" in url for url in asked)
     assert "ages=1:53" in asked[-1].replace("%3A", ":") and "draft" not in asked[-1]
+
+
+@pytest.mark.slow
+def test_what_a_saved_file_loses_is_said_on_the_page(page: Any, photo: Path, tmp_path: Path):
+    deep = tmp_path / "deep.tif"
+    tifffile.imwrite(deep, np.asarray(Image.open(photo).convert("RGB")).astype(np.uint16) * 257)
+    open_photo(page, deep)
+    save_of(page, "#get-photo", tmp_path)
+    page.wait_for_function(
+        "() => document.querySelector('#notice-text').textContent.includes('8 bit')"
+    )
 
 
 def check_copied(page: Any) -> None:

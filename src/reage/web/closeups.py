@@ -17,7 +17,7 @@ from reage.outputs.strip import Panel
 from reage.web.downloads import Row, amounts_of, full_size
 from reage.web.files import attachment, named_after
 from reage.web.photos import JPEG
-from reage.web.pictures import as_file, as_shown, made_by
+from reage.web.pictures import MadeFile, as_file, as_shown, made_by
 from reage.web.requests import AskedLook, AskedWords, Focus, Look, OpenedPhoto, StudioOf, Words
 from reage.web.sessions import OpenPhoto
 from reage.web.studio import Studio
@@ -54,7 +54,7 @@ def _detail(
     if look.paste == "none":
         raise UsageError("a made face alone has no more detail than what is shown")
     changed = bool(look.ages) or look.direction is not None
-    pixels = (full_size(studio, photo, look) if changed else photo.photo).rgb8
+    pixels = (full_size(studio, photo, look).photo if changed else photo.photo).rgb8
     x, y, width, height = box
     part = pixels[y : y + height, x : x + width]
     if not part.size:
@@ -91,7 +91,7 @@ def _collage(
     focus: int,
     layout: str,
     words: Words,
-) -> bytes:
+) -> MadeFile:
     photo.check_chosen(look.ages)
     live = studio.live(photo, look.paste, "near", focus, amounts_of(studio, look))
     face = live.traced.faces[0]

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 
 from reage.compositing.change import Amounts
 from reage.errors import UsageError
-from reage.images import Photo, photo_from_array
+from reage.images import photo_from_array
 from reage.inputs import as_targets
 from reage.outputs.animation import (
     AnimationPlan,
@@ -28,10 +28,11 @@ from reage.outputs.live import look_along
 from reage.outputs.project import Project, pack_project
 from reage.outputs.project_facts import read_edits
 from reage.outputs.strip import Panel, draw_strip
+from reage.types import Edit
 from reage.web.answers import JobAnswer, PhotoAnswer, about_job
 from reage.web.files import attachment, named_after
 from reage.web.jobs import Job
-from reage.web.pictures import SUFFIXES, as_file, as_moving
+from reage.web.pictures import SUFFIXES, MadeFile, as_file, as_moving
 from reage.web.requests import (
     AskedLook,
     AskedWords,
@@ -71,22 +72,23 @@ async def download(
     return attachment(data, named_after(photo.name, look.name, suffix), SUFFIXES[suffix])
 
 
-def _download(studio: Studio, photo: OpenPhoto, look: Look, suffix: str) -> bytes:
-    return as_file(full_size(studio, photo, look), suffix, look.mark)
+def _download(studio: Studio, photo: OpenPhoto, look: Look, suffix: str) -> MadeFile:
+    edit = full_size(studio, photo, look)
+    return as_file(edit.photo, suffix, look.mark, edit.notices)
 
 
-def full_size(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
+def full_size(studio: Studio, photo: OpenPhoto, look: Look) -> Edit:
     """The photo at full size with a look; the newest is kept, for what is looked at closely."""
     kept = photo.kept  # before the work, meanwhile faces may be chosen
     key = repr(look)
     if key not in kept.full:
         made = _moved if look.direction is not None else _aged
-        kept.full = {key: made(studio, photo, look)}
+        kept.full = {key: replace(made(studio, photo, look), pasted=())}
         studio.sessions.trim(photo)
     return kept.full[key]
 
 
-def _aged(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
+def _aged(studio: Studio, photo: OpenPhoto, look: Look) -> Edit:
     """The whole photo, with the search for the exact age."""
     look.check_asked()
     photo.check_chosen(look.ages)
@@ -94,7 +96,7 @@ def _aged(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
     if look.paste != "none":  # where faces are alone, all are shown
         faces = [face for face in faces if face.view.number in look.ages]
     traced = studio.editor.trace(photo.photo, faces, amounts=amounts_of(studio, look))
-    return traced.edit(look.ages).photo
+    return traced.edit(look.ages)
 
 
 def amounts_of(studio: Studio, look: Look) -> Amounts:
@@ -102,13 +104,13 @@ def amounts_of(studio: Studio, look: Look) -> Amounts:
     return studio.editor.amounts(look.hair, look.skin, look.shape)
 
 
-def _moved(studio: Studio, photo: OpenPhoto, look: Look) -> Photo:
+def _moved(studio: Studio, photo: OpenPhoto, look: Look) -> Edit:
     direction = look.direction or ""
     studio.directions.span(direction)  # a name that is none is said before a missing code
     faces = studio.faces(photo, look.paste, coded=True)
     ager = studio.directions.ager(direction)
     (edit,) = studio.editor.move(photo.photo, faces, ager, [look.strength])
-    return edit.photo
+    return edit
 
 
 @router.get("/photos/{photo_id}/strip", response_class=Response)
@@ -132,7 +134,7 @@ async def strip(
 
 def _strip(
     studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int, words: Words
-) -> bytes:
+) -> MadeFile:
     if look.direction is None:
         panels = _panels_of_ages(studio, photo, look, to, focus, words)
     else:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
 from fastapi.responses import FileResponse, Response
+
+from reage.web.pictures import MadeFile
 
 __all__ = ["attachment", "file_answer", "named_after"]
 
@@ -15,9 +18,13 @@ def named_after(photo: str, what: str, suffix: str) -> str:
     return f"{PurePath(photo).stem}-{what}{suffix}"
 
 
-def attachment(data: bytes, name: str, kind: str) -> Response:
-    """Bytes to save."""
-    return Response(data, media_type=kind, headers=_headers(name))
+def attachment(made: bytes | MadeFile, name: str, kind: str) -> Response:
+    """Something to save; what it lost is JSON in the header X-Reage-Notices."""
+    made = made if isinstance(made, MadeFile) else MadeFile(made)
+    answer = Response(made.data, media_type=kind, headers=_headers(name))
+    if made.notices:
+        answer.headers["x-reage-notices"] = json.dumps(made.notices)
+    return answer
 
 
 def file_answer(path: Path, name: str) -> FileResponse:

@@ -83,10 +83,11 @@ async def edit(
         )
         made["faces"] = "; ".join(face.summary for face in result.edits[0].faces)
         mark = made_by(f"face at {to:g} years")
-        made["data"] = as_file(result.edits[0].photo, suffix, mark)
+        edit = result.edits[0]
+        made["file"] = as_file(edit.photo, suffix, mark, edit.notices)
 
     await _finished(request, studio, studio.jobs.submit("edit", session.id, work, place))
-    answer = attachment(made["data"], named_after(name, f"age{to:g}", suffix), SUFFIXES[suffix])
+    answer = attachment(made["file"], named_after(name, f"age{to:g}", suffix), SUFFIXES[suffix])
     answer.headers["x-reage-faces"] = made["faces"]
     return answer
 

@@ -16,7 +16,7 @@ from reage.inversion.variation import step_towards
 from reage.outputs.framing import frame_prepared
 from reage.web.files import attachment
 from reage.web.photos import JPEG
-from reage.web.pictures import SUFFIXES, as_file, as_shown
+from reage.web.pictures import SUFFIXES, MadeFile, as_file, as_shown
 from reage.web.requests import OpenedPhoto, OwnSession, Paste, StudioOf, Suffix, View
 from reage.web.sessions import OpenPhoto
 from reage.web.studio import VIEWS, Studio
@@ -97,10 +97,10 @@ def _file(
     weights: dict[str, float],
     paste: PasteMode,
     suffix: str,
-) -> bytes:
+) -> MadeFile:
     face = replace(_mixed_face(photo, other, weights), paste=paste)
     edit = studio.editor.show(photo.photo, [face])
-    return as_file(edit.photo, suffix, _mark(photo, other))
+    return as_file(edit.photo, suffix, _mark(photo, other), edit.notices)
 
 
 def _mixed_face(photo: OpenPhoto, other: OpenPhoto, weights: dict[str, float]) -> PreparedFace:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -19,6 +20,7 @@ from reage.outputs.animation_files import write_moving
 __all__ = [
     "MARK",
     "SUFFIXES",
+    "MadeFile",
     "as_file",
     "as_moving",
     "as_shown",
@@ -36,6 +38,14 @@ SUFFIXES = {
 MARK = "Edited by reage, partly synthetic"
 THUMBNAIL = 320  # pixels, the longer side
 JPEG_QUALITY, DRAFT_QUALITY = 88, 60  # of what is only looked at
+
+
+@dataclass(frozen=True)
+class MadeFile:
+    """A file to save, and what could not be done or kept, one line each."""
+
+    data: bytes
+    notices: tuple[str, ...] = ()
 
 
 def made_by(what: str = "") -> str:
@@ -60,11 +70,12 @@ def as_shown(pixels: np.ndarray, mark: str | None = MARK, *, draft: bool = False
     return file.getvalue()
 
 
-def as_file(photo: Photo, suffix: str, mark: str) -> bytes:
-    """A made photo as a file's bytes; UsageError for a suffix that is not offered."""
+def as_file(photo: Photo, suffix: str, mark: str, notices: Sequence[str] = ()) -> MadeFile:
+    """A made photo as a file, `notices` first; UsageError for a suffix that is not offered."""
     if suffix not in SUFFIXES:
         raise UsageError(f"{suffix} is not offered here; take one of {' '.join(SUFFIXES)}")
-    return encode_photo(photo, FORMATS[suffix], mark)[0]
+    data, lost = encode_photo(photo, FORMATS[suffix], mark)
+    return MadeFile(data, (*notices, *lost))
 
 
 def as_moving(frames: Iterable[np.ndarray], path: Path, fps: int, mark: str) -> None:

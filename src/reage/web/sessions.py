@@ -19,6 +19,7 @@ from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.outputs.live import FaceCurve, LiveFaces
+from reage.types import Edit
 from reage.web.places import ServerFolder
 
 __all__ = ["OpenPhoto", "ServerFull", "Session", "Sessions"]
@@ -122,9 +123,7 @@ class Kept:
     plain: dict[int, PreparedFace] = field(default_factory=dict)  # faces without a code
     # By whether faces have codes, paste mode, view and whether hair greys; by face.
     curves: dict[tuple[bool, str, str, bool], dict[int, FaceCurve]] = field(default_factory=dict)
-    full: dict[str, Photo] = field(
-        default_factory=dict
-    )  # the newest look at full size, by its name
+    full: dict[str, Edit] = field(default_factory=dict)  # the newest look at full size, by name
 
     def for_others(self) -> Kept:
         """What stays true where other faces are chosen."""
@@ -138,7 +137,8 @@ class Kept:
     @property
     def size(self) -> int:
         """Bytes of the photos and changes that are kept."""
-        photos = [photo for photo, _ in list(self.framed.values())] + list(self.full.values())
+        photos = [photo for photo, _ in list(self.framed.values())]
+        photos += [edit.photo for edit in list(self.full.values())]
         curves = [curve for known in list(self.curves.values()) for curve in list(known.values())]
         return sum(photo.pixels.nbytes for photo in photos) + sum(c.nbytes for c in curves)
 

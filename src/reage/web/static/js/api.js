@@ -1,5 +1,6 @@
 // Calls of the server's API. Every failure is an Error with one line for the user.
-import { text } from "./texts.js";
+import { notify } from "./notice.js";
+import { text, translated } from "./texts.js";
 
 const BASE = "/api/v1";
 
@@ -69,12 +70,14 @@ export function follow(id, onChange) {
   });
 }
 
-// What is to be saved, as a File of the name that the server gives it.
+// What is to be saved, as a File of the name that the server gives it; what it lost is said.
 export async function fetched(path) {
   // Fetched first, so that an error becomes a line on the page and not a file.
   const response = await answer(fetch(BASE + path));
   const name = /filename\*=UTF-8''([^;]+)/.exec(response.headers.get("content-disposition") ?? "");
   const blob = await response.blob();
+  const notices = JSON.parse(response.headers.get("x-reage-notices") ?? "[]");
+  if (notices.length) notify(notices.map(translated).join("\n"), "kept");
   return new File([blob], name ? decodeURIComponent(name[1]) : "reage", { type: blob.type });
 }
 
