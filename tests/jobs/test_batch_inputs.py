@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import struct
@@ -145,11 +146,38 @@ def test_a_damaged_member_is_that_photos_error_only(
     assert done.error == "b.jpg cannot be read from the ZIP: it is damaged"
 
 
-def test_a_zip_whose_names_are_no_text_is_one_line(tmp_path: Path):
-    archive = packed(tmp_path / "in.zip", **{"é.jpg": b"x"})
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"\0a", b"\xc3\0", b"\xed\xa0"])
+def test_one_name_of_a_zip_that_is_no_text_leaves_the_others(tmp_path: Path, name: bytes):
+    members = {"a.jpg": photo_bytes(), "é.jpg": photo_bytes(), "ü.jpg": photo_bytes()}
+    archive = packed(tmp_path / "in.zip", **members)
+    archive.write_bytes(archive.read_bytes().replace("é".encode(), name))
+    found = find_items(str(archive))
+    assert [item.key for item in found.items] == ["a.jpg", "ü.jpg"]
+    assert found.notice == "1 file left out: 1 without a readable name"
+    made = worker(tmp_path)
+    photos: list[object] = []
+
+    def edit(photo: object, *_: object, **__: object) -> None:
+        photos.append(photo)
+        raise ImageError("seen")
+
+    made.editor = SimpleNamespace(edit=edit)  # type: ignore[assignment]
+    for item in with_outputs(found.items, ["age30"]):
+        assert made.do(item).error == "seen"
+    assert len(photos) == 2
+
+
+def test_a_zip_of_names_that_are_no_text_is_one_line(tmp_path: Path):
+    archive = packed(tmp_path / "in.zip", **{"é.jpg": photo_bytes()})
     archive.write_bytes(archive.read_bytes().replace("é".encode(), b"\xff\xfe"))
-    with pytest.raises(ImageError, match="damaged ZIP"):
+    with pytest.raises(ImageError, match=r"no photos in it.*1 without a readable name"):
         find_items(str(archive))
+
+
+def photo_bytes() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "JPEG")
+    return file.getvalue()
 
 
 def worker(output: Path) -> Worker:

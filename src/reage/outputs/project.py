@@ -32,7 +32,7 @@ from reage.faces.face import Face, check_face
 from reage.images import Photo, decode_photo
 from reage.images.reading import MAX_PIXELS
 from reage.inversion.projection import Inversion
-from reage.outputs.bounded_zip import open_zip
+from reage.jobs.zips import open_zip
 from reage.outputs.project_facts import FORMAT, CodeFacts, FaceFacts, ProjectFacts, read_facts
 
 __all__ = ["Project", "open_project", "pack_project"]

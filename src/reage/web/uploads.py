@@ -11,7 +11,7 @@ from pathlib import Path
 from reage.editor import Editor
 from reage.errors import ImageError, ReageError
 from reage.ffmpeg import open_input
-from reage.outputs.bounded_zip import open_zip
+from reage.jobs.zips import open_zip
 from reage.video.config import Progress, VideoConfig
 from reage.video.run import edit_video
 from reage.video.source import VideoSource, video_stream

@@ -26,6 +26,7 @@ from reage.images.sources import HEAD, other_kind, picture_format
 from reage.images.writing import FORMATS, USUAL_SUFFIX
 from reage.jobs.batch.journal import FOLDER
 from reage.jobs.batch.task import Item
+from reage.jobs.zips import open_zip
 
 __all__ = ["DAMAGED_ZIP", "MAX_MEMBER", "Found", "find_items", "with_outputs"]
 
@@ -37,6 +38,7 @@ MAX_MEMBER = 1 << 30  # bytes of one photo in a ZIP
 DAMAGED_ZIP = (OSError, ValueError, KeyError, IndexError, EOFError, RuntimeError,
                zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)  # fmt: skip
 VIDEOS, ZIPS = "videos (see reage video)", "ZIPs in it (extract first)"
+UNNAMED = "without a readable name"
 HIDDEN, LINKS, LOCKED = "hidden", "linked folders", "folders that may not be read"
 MADE, BATCHES = "made by reage", "folders of other batches"
 _PLURAL = re.compile(r"(?:(?<=file)|(?<=video)|(?<=ZIP)|(?<=folder)|(?<=one))s\b")
@@ -215,13 +217,15 @@ def _in_glob(pattern: str, leave_out: Path | None) -> Iterator[Item]:
 def _in_zip(path: Path, found: Found) -> Iterator[Item]:
     seen: set[str] = set()
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, open_zip(file) as archive:
             for member in archive.infolist():
                 place = PurePosixPath(member.filename)
                 hidden = any(part.startswith((".", "__MACOSX")) for part in place.parts)
-                if member.is_dir() or not place.parts:
+                if not place.parts:
+                    found.left_out[UNNAMED] += 1
+                elif member.is_dir():
                     continue
-                if hidden or place.is_absolute():  # ".." is hidden, too
+                elif hidden or place.is_absolute():  # ".." is hidden, too
                     found.left_out[HIDDEN] += 1
                 elif str(place) in seen:
                     found.left_out[TWINS] += 1

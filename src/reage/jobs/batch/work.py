@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from reage.files import name_errors, write_together
 from reage.images import Photo, check_target, decode_photo, read_photo, write_photo
 from reage.jobs.batch.inputs import DAMAGED_ZIP, MAX_MEMBER
 from reage.jobs.batch.task import BatchTask, Done, Item
+from reage.jobs.zips import open_zip
 from reage.notices import merge_notices
 from reage.types import AgedFace, Edit, Result
 
@@ -125,7 +125,7 @@ def _read(item: Item) -> Photo:
     if item.member is None:
         return read_photo(item.file)
     try:
-        with zipfile.ZipFile(item.file) as archive:
+        with open(item.file, "rb") as file, open_zip(file) as archive:
             if archive.getinfo(item.member).file_size > MAX_MEMBER:
                 raise ImageError(f"{item.key} is too large to read from the ZIP: extract it first")
             data = archive.read(item.member)
