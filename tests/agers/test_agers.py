@@ -368,6 +368,19 @@ def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
     assert (composed - there).abs().mean() < 0.5 * (before - there).abs().mean()
 
 
+def test_a_turned_face_is_painted_less_and_says_so(growing: StoredAger):
+    ager, wanted = on_photos(growing), torch.tensor([70.0])
+    front = face_at(30.0, torch.zeros(1, 3, 32, 32))
+    changes = []
+    for yaw in (0.0, -25.0, 35.0, 80.0, float("nan")):
+        view = replace(front.view, face=replace(front.view.face, pose=(yaw, 0.0, 0.0)))
+        changes.append(ager.change(replace(front, view=view), wanted).added)
+        said = [notice for notice in view.notices if "turned by" in notice]
+        assert said == (["face 1 is turned by 80 degrees; its skin is aged less"] * (yaw == 80))
+    shares = [float(change.abs().sum() / changes[0].abs().sum()) for change in changes]
+    assert shares == pytest.approx([1.0, 1.0, 0.75, 0.5, 1.0], abs=1e-3)
+
+
 def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: StoredAger):
     red = PhotoNetwork(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
     red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels

@@ -29,7 +29,7 @@ __all__ = [
     "shading",
 ]
 
-RECIPE = "photo-3"  # of all below: another number where other pictures come of the same weights
+RECIPE = "photo-4"  # of all below: another number where other pictures come of the same weights
 # Share of the colour that a photo ager changes, where a face grows younger. More of it, and cheeks
 # get orange, noses purple; older cheeks get orange with any.
 PHOTO_COLOUR = 0.1
@@ -86,7 +86,7 @@ class PhotoAger(Ager):
         made = face.paste != "delta"
         crop = picture.clamp(-1, 1) if made else picture
         eyes = torch.from_numpy(face.view.eyes).to(crop)
-        added = self._confine_change(crop, eyes, ages.to(crop), own)
+        added = face.view.frontal * self._confine_change(crop, eyes, ages.to(crop), own)
         # A generated face shows the generator's detail, not the skin's.
         detail = None if made else torch.exp(DETAIL_A_YEAR * (ages - own))
         return Change(added, self._warp(ages, own), detail)

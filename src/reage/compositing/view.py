@@ -48,6 +48,9 @@ __all__ = [
 AGE_ALIGNMENT = Alignment(scale=0.60, shift=0.46)
 EYES_TO_MOUTH = 0.515  # in half-sides of FFHQ's square, the mean of 32 people
 FEATHER = 0.06  # width of the mask's edge, fraction of the square
+# Degrees of yaw between which a face is ever less like those that photo agers learn from (at most
+# 30): what they paint on cheeks seen from the side are dark patches.
+TURNED, LEAST_FRONTAL = (25.0, 45.0), 0.5
 DIM = 0.7  # of a face that can change: what is less is said
 AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
@@ -83,6 +86,12 @@ class FaceView:
         return self.uncovered * exposure(self.crop.image, self.mask)
 
     @property
+    def frontal(self) -> float:
+        """How far the face is seen as agers know faces: 1, and `LEAST_FRONTAL` where turned far."""
+        turned = float(np.nan_to_num(abs(self.face.pose[0])))
+        return float(np.interp(turned, TURNED, (1.0, LEAST_FRONTAL)))
+
+    @property
     def notices(self) -> list[str]:
         """What of the face an edit has to leave, one line each."""
         found = []
@@ -92,6 +101,11 @@ class FaceView:
         if face.any() and self.open[face].mean() < DIM * self.uncovered[face].mean():
             found.append(
                 f"much of face {self.number} is burnt out or black; what has no detail is left"
+            )
+        if self.frontal < 0.5 + LEAST_FRONTAL / 2:
+            found.append(
+                f"face {self.number} is turned by {abs(self.face.pose[0]):.0f} degrees; its skin "
+                "is aged less"
             )
         return found
 
