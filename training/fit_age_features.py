@@ -88,10 +88,9 @@ def faces_of(folder: Path, split: str) -> Iterator[tuple[np.ndarray, float, floa
 
 def heads_of(table: Path, *, held_out: bool) -> Iterator[tuple[np.ndarray, float, float]]:
     rows = [row for i, row in enumerate(read_heads(table)) if (i % 4 == 0) == held_out]
-    pictures = read_pictures(table, rows)
-    for row in rows:
+    for row, picture in read_pictures(table, rows):
         if np.isfinite(row.age) and "SA" not in row.licence:  # share-alike stays out
-            yield pictures[row.file], row.age - UNKNOWN, row.age + UNKNOWN
+            yield picture, row.age - UNKNOWN, row.age + UNKNOWN
 
 
 def loss_of(logs: Tensor, low: Tensor, high: Tensor) -> Tensor:

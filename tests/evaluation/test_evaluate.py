@@ -32,7 +32,14 @@ from reage.images import read_mark
 
 FILES = {"report.md", "report.json", "samples-psi1.jpg", "inversion.jpg", "ageing.jpg", "pairs.jpg"}
 CONFIG = EvaluationConfig(
-    *(2, 4, 2), quality="fast", targets=(20.0, 40.0, 60.0, 80.0), psis=(1.0,), rows=2
+    *(2, 4, 2),
+    quality="fast",
+    targets=(20.0, 40.0, 60.0, 80.0),
+    psis=(1.0,),
+    rows=2,
+    heads=5,
+    head_targets=(20.0, 80.0),
+    real_heads=4,
 )
 
 
@@ -71,12 +78,25 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
             # The faceless ones are of one age range, so that `balanced` takes one of either.
             label = "0-2" if i >= 6 else "40-49"
             rows.writerow([f"val/{i}.png", "val", label, "female", "White"])
+    save_heads(folder / "heads", photo)
     people = folder / "people"
     people.mkdir()
     Image.fromarray(photo).save(people / "older.png")
     Image.fromarray(photo[:, ::-1]).save(people / "newer.png")
     (people / "pairs.csv").write_text("id,older,newer\nE,older.png,newer.png\n", "utf-8")
     return folder
+
+
+def save_heads(folder: Path, photo: np.ndarray) -> None:
+    """Save a table of one head, lighter and darker: 5 of age 45 (one faceless), 9 of age 15."""
+    folder.mkdir()
+    lines = ["file,source,sex,age,ita,yaw,sharp_to"]
+    for i in range(14):
+        picture = (photo * (1 - i / 40)).astype(np.uint8) if i != 1 else np.zeros_like(photo)
+        Image.fromarray(picture).save(folder / f"{i:02}.png")
+        lines.append(f"{i:02}.png,made,f,{45 if i < 5 else 15},50,0,512")
+    (folder / "heads.csv").write_text("\n".join(lines) + "\n")
+    (folder / "known.txt").write_text("13  # of the training\n")
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +114,14 @@ def judges(small_editor: Editor) -> Judges:
 def found(small_editor: Editor, judges: Judges, crops: Path) -> Evaluation:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(QUALITIES, "fast", replace(QUALITIES["fast"], step=2))  # type: ignore[arg-type]
-        return evaluate(small_editor, judges, CONFIG, data=crops, portraits=crops)
+        table, known = crops / "heads" / "heads.csv", crops / "heads" / "known.txt"
+        return evaluate(
+            *(small_editor, judges, CONFIG),
+            data=crops,
+            portraits=crops,
+            heads=table,
+            exclude=known,
+        )
 
 
 def test_every_section_has_figures(found: Evaluation):
@@ -111,6 +138,16 @@ def test_every_section_has_figures(found: Evaluation):
     assert figures["ageing"]["psnr_outside"] > 60
     assert figures["pairs"]["pairs"] == 1
     assert figures["pairs"]["gap"]["mean"] == CONFIG.gap
+    heads = figures["heads"]
+    assert (heads["heads"], heads["missed"]) == (4, 1)
+    skin = heads["skin"]["20"]
+    assert skin["heads"] == {"aged": 4, "nothing done": 4, "other real heads, the floor": 4}
+    assert skin["kid"].keys() == skin["energy"].keys() == skin["heads"].keys()
+    assert skin["real"] == 4
+    assert heads["skin"]["80"]["kid"] == {}  # no real heads of that age
+    assert heads["by"]["all"]["identity_distance"]["mean"] > 0
+    assert set(heads["by"]) == {"all", "female", "35 to 60, lighter skin"}
+    assert "13" not in {record["head"] for record in heads["records"]}
     assert all(seconds > 0 for seconds in figures["seconds"].values())
     assert figures["peak_memory_mb"] is None or figures["peak_memory_mb"] > 50
 
@@ -124,9 +161,10 @@ def test_the_report_s_files(found: Evaluation, tmp_path: Path):
     assert again["config"]["targets"] == [20, 40, 60, 80]
     words = (folder / "report.md").read_text()
     headings = [line for line in words.splitlines() if line.startswith("## ")]
-    assert len(headings) == 6
+    assert len(headings) == 7
     assert "**Missing**: no second age network" in words
     assert "the model has no encoder" in words
+    assert "Too few heads for a figure of 'aged' at 80: 4, and 0 real ones" in words
     assert "![ageing.jpg](ageing.jpg)" in words
     assert "\n\n\n" not in words
     assert "None" not in words
@@ -142,13 +180,15 @@ def test_what_is_missing_is_said(small_editor: Editor, judges: Judges, tmp_path:
     editor = replace(small_editor, ager=None)
     alone = replace(judges, recogniser=None)
     figures = evaluate(editor, alone, replace(CONFIG, samples=2)).figures
-    assert figures["samples"]["spaces"] == {}
     assert "--data" in figures["samples"]["note"]
     assert "no age direction" in figures["ageing"]["note"]
     assert "no age direction" in figures["pairs"]["note"]
+    assert "no age direction" in figures["heads"]["note"]
     assert "--data" in figures["inversion"]["note"]
     write_report(evaluate(small_editor, alone, replace(CONFIG, samples=2)), tmp_path / "r")
-    assert "--portraits" in (tmp_path / "r" / "report.md").read_text()
+    words = (tmp_path / "r" / "report.md").read_text()
+    assert "--portraits" in words
+    assert "--heads" in words
 
 
 def test_wrong_inputs(small_editor: Editor, judges: Judges, crops: Path, tmp_path: Path):
@@ -268,6 +308,8 @@ def test_the_command(
         (("--data", "/nowhere"), 1, "index tables"),
         (("--data", "/nowhere", "--second-age", "/nowhere/x.bin"), 1, "npm pack"),
         (("--portraits", "/nowhere"), 1, "pairs.csv"),
+        (("--heads", "/nowhere.csv"), 2, "not a table of heads"),
+        (("--data", "/nowhere", "--exclude", __file__), 2, "--heads"),
         (("no-such-model", "--data", "x"), 1, "no-such-model"),
     ],
 )

@@ -127,10 +127,15 @@ def test_records_hold_every_look(faces: Ageing):
 
 def test_marks(faces: Ageing):
     ways = {"100 steps": {"psnr": {"mean": 25.0}, "seconds": {"mean": 9.0}}}
-    sections = {"inversion": {"ways": ways}, "ageing": ageing_figures(faces, THRESHOLD)}
+    worst = {"mae_second": {"group": "male", "beyond": 1.6}, "same_person": None}
+    sections = {
+        "inversion": {"ways": ways},
+        "ageing": ageing_figures(faces, THRESHOLD),
+        "heads": {"worst": worst},
+    }
     met = [mark.met for mark in marks(sections)]
-    assert met == [None, True, False, True, True, False]
-    assert [mark.met for mark in marks({})] == [None] * 6
+    assert met == [None, True, False, True, True, False, False, None]
+    assert [mark.met for mark in marks({})] == [None] * 8
 
 
 def test_numbers_and_tables():

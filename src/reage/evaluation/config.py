@@ -25,3 +25,6 @@ class EvaluationConfig:
     older_year: float = 2011.0  # when undated older photos of the pairs are taken to be of
     gap: float = 11.0  # years between the photos of a pair whose newer one has no date either
     rows: int = 24  # faces on the ageing sheet
+    heads: int = 64  # whole heads to age, evenly over sexes, ages and skin tones
+    head_targets: tuple[float, ...] = (20.0, 60.0, 80.0)  # years
+    real_heads: int = 40  # near each target, twice: what is compared with, and the floor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 import numpy as np
@@ -10,35 +10,38 @@ from PIL import Image, ImageDraw, ImageFont
 
 from reage.fitting.heads import HeadRow
 
-__all__ = ["AGES", "GROUPS", "choose_heads", "head_row"]
+__all__ = ["AGES", "GROUPS", "choose_heads", "group_of", "head_row"]
 
 AGES = (8, 20, 40, 60, 80)  # years
 SIDE = 512  # pixels of a head
 TITLE = 24  # pixels above it
-# Years and skin tones (individual typology angle) of the groups, for each sex.
+# Name, years and skin tones (individual typology angle) of the groups, for each sex.
 GROUPS = tuple(
-    (youngest, oldest, darkest, lightest)
-    for youngest, oldest in ((18, 35), (35, 60), (60, 120))
-    for darkest, lightest in ((-90, 20), (20, 90))
+    (f"{years}, {tone} skin", youngest, oldest, darkest, lightest)
+    for years, youngest, oldest in (
+        ("18 to 35", 18, 35),
+        ("35 to 60", 35, 60),
+        ("over 60", 60, 120),
+    )
+    for tone, darkest, lightest in (("darker", -90, 20), ("lighter", 20, 90))
 )
 
 
-def choose_heads(
-    rows: Iterable[HeadRow], excluded: Container[str], count: int = 24
-) -> list[HeadRow]:
-    """Choose heads evenly over sexes and groups, the sharpest first; always the same.
+def group_of(row: HeadRow) -> str | None:
+    """Return a head's group of age and skin tone; None for children."""
+    for name, low, high, dark, light in GROUPS:
+        if low <= row.age < high and dark <= row.ita < light:
+            return name
+    return None
 
-    `excluded` names heads that took part in making what is judged.
-    """
-    able = [row for row in rows if row.name not in excluded and not row.grey]
+
+def choose_heads(rows: Iterable[HeadRow], count: int = 24) -> list[HeadRow]:
+    """Choose heads evenly over sexes and groups, the sharpest first; always the same."""
+    able = [row for row in rows if not row.grey]
     able.sort(key=lambda row: (-row.sharp_to, abs(row.yaw) > 12, row.name))
     groups = [
-        [
-            row
-            for row in able
-            if row.sex == sex and low <= row.age < high and dark <= row.ita < light
-        ]
-        for low, high, dark, light in GROUPS
+        [row for row in able if (row.sex, group_of(row)) == (sex, name)]
+        for name, *_ in GROUPS
         for sex in ("female", "male")
     ]
     turns = [row for turn in zip_longest(*groups) for row in turn if row is not None]

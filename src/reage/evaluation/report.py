@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from reage.errors import ImageError
+from reage.evaluation.heads_report import heads_section
 from reage.evaluation.looks import ATTRIBUTES
 from reage.evaluation.marks import Mark
 from reage.evaluation.run import Evaluation
@@ -64,6 +65,7 @@ def markdown(figures: Mapping[str, Any], pictures: Sequence[str] = ()) -> str:
         _inversion(figures["inversion"]),
         _ageing(figures["ageing"], figures["config"]),
         _pairs(figures["pairs"], figures["config"]),
+        heads_section(figures["heads"]),
         _effort(figures),
     ]
     for at, section in ((2, "samples"), (3, "inversion"), (4, "ageing"), (5, "pairs")):
@@ -108,6 +110,8 @@ def _marks(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _samples(found: Mapping[str, Any]) -> list[str]:
+    if "spaces" not in found:
+        return ["## Samples", *_note(found)]
     rows = []
     for space, figures in found["spaces"].items():
         seen = "a loss uses it" if figures["used_by_losses"] else "no loss uses it"
@@ -129,7 +133,6 @@ def _samples(found: Mapping[str, Any]) -> list[str]:
         "other real crops. FID is biased for so few pictures: compare only reports of the same "
         "count. KID is 1000 x the mean of 100 blocks ± their standard deviation. Features are "
         "divided by the root of their mean square over the real crops.",
-        *_note(found),
         *(table(("features", "pictures", "FID", "KID x 1000"), rows) if rows else [""]),
     ]
 

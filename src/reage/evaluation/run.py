@@ -20,6 +20,7 @@ from reage.editor import Editor
 from reage.errors import ImageError, ModelError, UsageError
 from reage.evaluation.ageing import AgedRow, Ageing, measure_ageing
 from reage.evaluation.config import EvaluationConfig
+from reage.evaluation.heads import Heads, find_heads, measure_heads
 from reage.evaluation.inversion import Inversions, measure_inversion
 from reage.evaluation.judges import Judges
 from reage.evaluation.marks import marks
@@ -50,12 +51,15 @@ def evaluate(
     *,
     data: Path | None = None,
     portraits: Path | None = None,
+    heads: Path | None = None,
+    exclude: Path | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measure a model. A section whose input is missing says so instead of its figures.
 
     `data` is a folder that `reage prepare` made, of the model's alignment; `portraits` one with
-    pairs.csv. Raises ImageError, ModelError or UsageError where an input cannot be used.
+    pairs.csv; `heads` a table such as heads.csv, `exclude` a list of heads that the model was
+    made from. Raises ImageError, ModelError or UsageError where an input cannot be used.
     """
     if config.paste == "none":
         raise UsageError("an evaluation looks at pasted photos: give --paste delta or replace")
@@ -64,11 +68,13 @@ def evaluate(
     if dataset is not None and not rows:
         raise ImageError(f"{data} has no pictures of the split {config.split!r}; give another one")
     pairs = None if portraits is None else find_pairs(portraits)
+    chosen = None if heads is None else find_heads(heads, exclude, config)
     course = _Course(editor, judges, config, dataset, rows, progress or _silent)
     course.take("samples", course.samples)
     course.take("inversion", course.inversion)
     course.take("ageing", course.ageing)
     course.take("pairs", lambda: course.pairs(pairs))
+    course.take("heads", lambda: course.heads(chosen))
     return Evaluation(course.figures(), course.pictures)
 
 
@@ -103,11 +109,13 @@ class _Course:
         self.seconds[name] = time.perf_counter() - began
 
     def samples(self) -> dict[str, Any]:
+        if self.dataset is None:
+            return {"note": NO_DATA}
         found: Samples = measure_samples(
             self.editor, self.judges, self.dataset, self.rows, self.config, self.progress
         )
         self.pictures |= {f"{name}.jpg": grid(list(made), 8) for name, made in found.grids.items()}
-        return found.figures if self.dataset else found.figures | {"note": f"FID and KID {NO_DATA}"}
+        return found.figures
 
     def inversion(self) -> dict[str, Any]:
         if self.dataset is None:
@@ -149,6 +157,12 @@ class _Course:
         self._sheets("pairs", rows, ["older", "rebuilt", "aged", "newer"])
         figures = found.figures(self._threshold())
         return figures | {"records": [pair.record() for pair in found.outcomes]}
+
+    def heads(self, heads: Heads | None) -> dict[str, Any]:
+        missing = self._no_ageing()
+        if missing or heads is None:
+            return {"note": missing or "left out: no heads were given (--heads)"}
+        return measure_heads(self.editor, self.judges, heads, self.config, self.progress)
 
     def figures(self) -> dict[str, Any]:
         """Everything, as plain data."""

@@ -38,7 +38,7 @@ class Samples:
 def measure_samples(
     editor: Editor,
     judges: Judges,
-    dataset: FaceDataset | None,
+    dataset: FaceDataset,
     rows: Sequence[FaceRow],
     config: EvaluationConfig,
     progress: Progress,
@@ -47,12 +47,12 @@ def measure_samples(
 
     The floor is the same figure between two disjoint sets of real crops of that size.
     """
-    real = real_pictures(dataset, rows, 2 * config.samples, config.seed) if dataset else None
-    count = config.samples if real is None else min(config.samples, len(real) // 2)
+    real = real_pictures(dataset, rows, 2 * config.samples, config.seed)
+    count = min(config.samples, len(real) // 2)
     drawn = {psi: draw_samples(editor, count, psi, config.seed, progress) for psi in config.psis}
     grids = {f"samples-psi{psi:g}": pictures[:GRID] for psi, pictures in drawn.items()}
     figures: dict[str, Any] = {"count": count, "psis": list(config.psis), "spaces": {}}
-    if real is None or count < 2:
+    if count < 2:
         return Samples(figures, grids)
     side = min(real.shape[1], editor.model.config.generator.resolution)
     real, drawn = (

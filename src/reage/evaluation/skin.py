@@ -114,16 +114,19 @@ def standardise(
 def xception_features(network: XceptionAge) -> Callable[[np.ndarray], np.ndarray]:
     """Features of patches `[N, 64, 64, 3]` by the second age network's early blocks, `[N, D]`."""
 
+    place = next(network.parameters()).device
+
     @torch.no_grad()
     def describe(patches: np.ndarray) -> np.ndarray:
-        x = torch.nn.functional.interpolate(to_tensor(patches), scale_factor=2.0, mode="bilinear")
+        x = to_tensor(patches).to(place)
+        x = torch.nn.functional.interpolate(x, scale_factor=2.0, mode="bilinear")
         x = torch.relu(network.stem((x + 1) / 2 - 0.45))
         maps = [x]
         for block in network.entry:
             maps.append(block(maps[-1]))
         parts = [m.relu().mean((2, 3)) for m in maps] + [m.relu().std((2, 3)) for m in maps]
         found = torch.cat(parts, 1)
-        return (found / found.std(1, keepdim=True)).numpy()
+        return (found / found.std(1, keepdim=True)).cpu().numpy()
 
     return describe
 
@@ -161,12 +164,12 @@ def texture_features(patches: np.ndarray) -> np.ndarray:
     return np.stack(found, 1)
 
 
-def band_energies(rgb: np.ndarray, face: Face) -> Mapping[str, np.ndarray]:
+def band_energies(patches: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
     """RMS of the light's logarithm in `BANDS`' bands, fine first, by place: `[len(BANDS)]`."""
     energies = {}
-    for place, patches in skin_patches(rgb, face).items():
+    for place, part in patches.items():
         squares = []
-        for patch in patches:
+        for patch in part:
             light = np.log(patch.astype(np.float32) @ LUMA / 255 + LOG_OFFSET)
             smooth = [light, *(gaussian(light, sigma * SQUARE) for sigma in BANDS)]
             squares.append([np.mean((a - b) ** 2) for a, b in pairwise(smooth)])

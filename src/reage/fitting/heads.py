@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import csv
-import io
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from reage.compositing.detail_bank import REGIONS, Sex
 from reage.errors import ImageError, UsageError
 from reage.files import open_file, read_file
+from reage.images import decode_photo
 
-__all__ = ["HeadRow", "choose_old", "choose_young", "read_choice", "read_heads", "read_pictures"]
+__all__ = [
+    "LEAST_SHARP",
+    "HeadRow",
+    "choose_old",
+    "choose_young",
+    "read_choice",
+    "read_heads",
+    "read_pictures",
+]
 
 SEXES: Mapping[str, Sex] = {"f": "female", "m": "male", "female": "female", "male": "male"}
 FRONTAL = 9.0  # degrees of yaw, at most
@@ -43,13 +50,18 @@ class HeadRow:
         return Path(self.file).stem
 
 
-def read_heads(table: Path) -> list[HeadRow]:
-    """Read a table such as heads.csv. Raises UsageError where columns or values are missing."""
+def read_heads(table: Path, without: Path | None = None) -> list[HeadRow]:
+    """Read a table such as heads.csv, less the heads that the list `without` names.
+
+    Raises UsageError where columns or values are missing, and for unknown heads.
+    """
     try:
         with open_file(table, newline="", encoding="utf-8") as file:
-            return [_row(entry) for entry in csv.DictReader(file) if entry.get("sex") in SEXES]
-    except (OSError, KeyError, ValueError, TypeError) as error:
+            rows = [_row(entry) for entry in csv.DictReader(file) if entry.get("sex") in SEXES]
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise UsageError(f"{table} is not a table of heads: {error}") from error
+    left_out = set() if without is None else {row for row, _ in _read_list(without, rows)}
+    return [row for row in rows if row not in left_out]
 
 
 def choose_young(rows: Iterable[HeadRow]) -> list[HeadRow]:
@@ -69,42 +81,52 @@ def choose_old(rows: Iterable[HeadRow]) -> list[HeadRow]:
     ]
 
 
-def read_choice(file: Path, rows: Sequence[HeadRow]) -> list[tuple[HeadRow, tuple[str, ...]]]:
+def read_choice(file: Path, rows: Sequence[HeadRow]) -> list[tuple[HeadRow, Sequence[str]]]:
     """Read which heads to use, one name a line, and behind it the regions that are covered.
 
     A line such as `0699 forehead`. Raises UsageError for unknown heads and regions.
     """
-    known = {row.name: row for row in rows}
-    chosen = []
-    try:
-        lines = read_file(file).decode().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} is not a text file of heads: {error}") from error
-    for line in lines:
-        name, *covered = line.split("#")[0].split() or [""]
-        if not name:
-            continue
-        if name not in known:
-            raise UsageError(f"{file} names the head {name}, which the table does not have")
+    chosen = _read_list(file, rows)
+    for _, covered in chosen:
         unknown = [region for region in covered if region not in REGIONS]
         if unknown:
             raise UsageError(f"{file}: {unknown[0]} is not one of {', '.join(REGIONS)}")
-        chosen.append((known[name], tuple(covered)))
     return chosen
 
 
-def read_pictures(table: Path, rows: Iterable[HeadRow]) -> Mapping[str, np.ndarray]:
-    """Read heads' pictures `[H, W, 3]` uint8 by file, from the table's tar or its folder."""
+def read_pictures(table: Path, rows: Sequence[HeadRow]) -> Iterator[tuple[HeadRow, np.ndarray]]:
+    """Read heads' pictures `[H, W, 3]` uint8 from the table's tar or its folder, in their order.
+
+    The files are read at once, and each is decoded when it is taken. Raises ImageError.
+    """
     archive = table.with_suffix(".tar")
     wanted = {row.file for row in rows}
     try:
-        if not archive.is_file():
-            return {name: _picture(read_file(table.parent / name)) for name in wanted}
-        with tarfile.open(archive) as tar:
-            found = {m.name: tar.extractfile(m) for m in tar if m.name in wanted}
-            return {name: _picture(file.read()) for name, file in found.items() if file}
+        if archive.is_file():
+            with tarfile.open(archive) as tar:
+                found = {m.name: tar.extractfile(m) for m in tar if m.name in wanted}
+                data = {name: file.read() for name, file in found.items() if file}
+        else:
+            data = {name: read_file(table.parent / name) for name in wanted}
     except (OSError, tarfile.TarError) as error:
         raise ImageError(f"the pictures of {table} cannot be read: {error}") from error
+    for row in rows:
+        if row.file not in data:
+            raise ImageError(f"{archive} has no {row.file}, which {table} names")
+    return ((row, decode_photo(data[row.file], row.file).rgb8) for row in rows)
+
+
+def _read_list(file: Path, rows: Iterable[HeadRow]) -> list[tuple[HeadRow, Sequence[str]]]:
+    """Read the heads that a file names, one a line, and the words behind; `#` begins a comment."""
+    known = {row.name: row for row in rows}
+    try:
+        lines = [line.split("#")[0].split() for line in read_file(file).decode().splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not a text file of heads: {error}") from error
+    for name in (line[0] for line in lines if line):
+        if name not in known:
+            raise UsageError(f"{file} names the head {name}, which the table does not have")
+    return [(known[line[0]], tuple(line[1:])) for line in lines if line]
 
 
 def _row(entry: Mapping[str, str]) -> HeadRow:
@@ -120,8 +142,3 @@ def _row(entry: Mapping[str, str]) -> HeadRow:
         licence=entry.get("licence", ""),
         grey=entry.get("grey") == "1",
     )
-
-
-def _picture(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data)) as image:
-        return np.asarray(image.convert("RGB"))

@@ -38,7 +38,23 @@ from reage.errors import UsageError
 @click.option(
     "--portraits", type=click.Path(path_type=Path), help="Folder with pairs.csv: id, older, newer."
 )
-@click.option("--faces", default=64, show_default=True, type=click.IntRange(1))
+@click.option(
+    "--heads",
+    type=click.Path(path_type=Path),
+    help="Table of whole heads (such as heads.csv), beside its .tar or pictures.",
+)
+@click.option(
+    "--exclude",
+    type=click.Path(path_type=Path, exists=True),
+    help="List of heads the model was made from, one name per line; they are left out.",
+)
+@click.option(
+    "--faces",
+    default=64,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of faces of the dataset to age, and of whole heads.",
+)
 @click.option(
     "--samples",
     default=1000,
@@ -87,17 +103,20 @@ from reage.errors import UsageError
 )
 @click.option("--overwrite", is_flag=True, help="Replace an earlier report.")
 def evaluate(model: str, **options: Any) -> None:
-    """Measure MODEL: samples, inversion, ageing, and people photographed twice.
+    """Measure MODEL: samples, inversion, ageing, people photographed twice, skin at full size.
 
     \b
     reage evaluate --data faces --portraits portraits
+    reage evaluate --heads heads.csv --exclude exemplars.txt
     reage evaluate my-model --data faces --faces 200 --second-age age_gender_model.bin
 
     Writes report.md, report.json and pictures. The report names what is left out.
     """
     folder = options["output"] or Path(f"{Path(model).name}-evaluation")
-    if not (options["data"] or options["portraits"]):
-        raise UsageError("give --data DATASET, --portraits FOLDER, or both")
+    if not (options["data"] or options["portraits"] or options["heads"]):
+        raise UsageError("give --data DATASET, --portraits FOLDER or --heads FILE, or several")
+    if options["exclude"] and not options["heads"]:
+        raise UsageError("--exclude leaves heads out: give their table too (--heads FILE)")
     from reage.evaluation.report import MARKDOWN, check_output, write_report
 
     check_output(folder, overwrite=options["overwrite"])
@@ -120,7 +139,9 @@ def _evaluation(model: str, options: dict[str, Any]) -> Any:
         raise UsageError(f"--quality {options['quality']!r} is not known; choose {known}")
     names = ("faces", "samples", "steps", "quality", "paste", "split", "seed", "older_year")
     config = EvaluationConfig(
-        **{name: options[name] for name in names}, targets=parse_range(options["ages"], "--ages")
+        **{name: options[name] for name in names},
+        targets=parse_range(options["ages"], "--ages"),
+        heads=options["faces"],
     )
     judges = load_judges(editor, options["second_age"], options["identity"])
     with StageBar() as bar:
@@ -130,5 +151,7 @@ def _evaluation(model: str, options: dict[str, Any]) -> Any:
             config,
             data=options["data"],
             portraits=options["portraits"],
+            heads=options["heads"],
+            exclude=options["exclude"],
             progress=bar.update,
         )

@@ -57,11 +57,11 @@ def fit_detail(
     ):
         if len(sexes) < 2:
             raise UsageError(f"{heads} has {len(some)} {name} heads: both sexes are needed")
-    pictures = read_pictures(heads, [*young, *(row for row, _ in old)])
+    pictures = dict(read_pictures(heads, [*young, *(row for row, _ in old)]))
     detector = FaceDetector()
 
     def head(row, covered=()) -> Head:
-        rgb = pictures[row.file]
+        rgb = pictures[row]
         faces = detector.detect(rgb)
         if not faces:
             raise UsageError(f"no face was found in {row.file}")

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from reage.cli.shared.options import model_option
-from reage.files import read_file
 
 
 @click.command("head-sheet")
@@ -28,21 +27,17 @@ def head_sheet(heads: Path, model: str, output: Path, count: int, exclude: Path 
     \b
     reage head-sheet heads.csv -o sheets --exclude exemplars.txt
     """
-    import numpy as np
     from PIL import Image
 
     from reage.editor import load
     from reage.evaluation.head_sheet import AGES, choose_heads, head_row
     from reage.fitting.heads import read_heads, read_pictures
 
-    lines = read_file(exclude).decode().splitlines() if exclude else []
-    names = {line.split()[0] for line in lines if line.split()}
-    rows = choose_heads(read_heads(heads), names, count)
+    rows = choose_heads(read_heads(heads, exclude), count)
     pictures = read_pictures(heads, rows)
     editor = load(model)
     output.mkdir(parents=True, exist_ok=True)
-    for row in rows:
-        photo = np.ascontiguousarray(pictures[row.file])
+    for row, photo in pictures:
         result = editor.edit(photo, to=AGES)
         shown = [photo, *(edit.photo.rgb8 for edit in result.edits)]
         read = [edit.faces[0].after.age for edit in result.edits]
