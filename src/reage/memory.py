@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
+from traceback import clear_frames
+from typing import Any, TypeVar
 
-__all__ = ["keep_memory", "return_memory"]
+__all__ = ["do_and_return_memory", "keep_memory", "return_memory"]
+
+Answer = TypeVar("Answer")
 
 
 def keep_memory() -> bool:
@@ -30,3 +35,14 @@ def return_memory() -> bool:
         return bool(ctypes.CDLL("libc.so.6").malloc_trim(0))
     except (OSError, AttributeError):
         return False
+
+
+def do_and_return_memory(work: Callable[..., Answer], *args: Any) -> Answer:
+    """Do something with large pictures and give back their memory at once."""
+    try:
+        return work(*args)
+    except BaseException as error:
+        clear_frames(error.__traceback__)  # they hold the pictures as long as the error is kept
+        raise
+    finally:
+        return_memory()

@@ -19,6 +19,7 @@ from reage.images import (
     Photo,
     check_target,
     decode_photo,
+    decoding,
     encode_photo,
     photo_from_array,
     read_mark,
@@ -146,6 +147,7 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path):
 
 def test_more_than_pillows_own_limit_is_read_without_a_warning(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    monkeypatch.setattr(decoding, "_BAND", 100)  # as there, far below the limit
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         # Pillow's plugins of these check it themselves, that of WebP since Pillow 13.

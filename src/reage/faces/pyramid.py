@@ -16,6 +16,7 @@ __all__ = ["FINE", "TILE", "WHOLE", "Level", "Photo", "levels", "resize_to", "ti
 WHOLE = 128  # MediaPipe's own input: the whole photo
 TILE = 384  # second size, and the tiles of the third: one shape, so that nothing is reallocated
 FINE = 1248  # third size: four tiles
+_BAND = 64  # lines of the smaller copy that are made at once: Pillow holds a picture twice more
 OVERLAP = 96  # of the tiles: a face of up to this size is whole in one of them; a larger box there
 # is part of a face, which the coarser sizes see whole
 
@@ -33,12 +34,17 @@ class Photo:
         factor = max(1, max(rgb.shape[:2]) // FINE)
         if factor == 1:
             return cls(rgb, rgb, 1)
-        image = Image.fromarray(np.ascontiguousarray(rgb))
-        return cls(rgb, np.asarray(image.reduce(factor)), factor)
+        bands = [_reduced(rgb[top : top + _BAND * factor], factor)
+                 for top in range(0, len(rgb), _BAND * factor)]  # fmt: skip
+        return cls(rgb, np.concatenate(bands), factor)
 
     def at(self, pixel: float) -> tuple[np.ndarray, int]:
         """Return the copy to read where one pixel covers `pixel` of the photo's, and its factor."""
         return (self.small, self.factor) if pixel >= self.factor else (self.full, 1)
+
+
+def _reduced(rgb: np.ndarray, factor: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).reduce(factor))
 
 
 @dataclass(frozen=True)

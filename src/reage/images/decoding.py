@@ -8,6 +8,7 @@ ever tried on a user's file.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 from PIL import (
@@ -36,6 +37,7 @@ from reage.images.photo import JpegTables, Photo
 from reage.images.sources import Source
 from reage.images.tiff import (
     TIFF_XMP,
+    as_stored,
     decode_tiff,
     is_big_tiff,
     is_plain_tiff,
@@ -46,25 +48,27 @@ from reage.images.tiff import (
 
 __all__ = ["decode", "decode_mark"]
 
+
+class _WebP(WebPImagePlugin.WebPImageFile):
+    """One picture, whose decoder's canvases go before Pillow makes its own copy."""
+
+    def _get_next(self) -> tuple[bytes, int, int]:
+        found = super()._get_next()
+        del self._decoder
+        return found
+
+
 _PLUGINS: dict[str, type[ImageFile.ImageFile]] = {
     "JPEG": JpegImagePlugin.JpegImageFile,  # of an MPO this reads the first picture, as wanted
     "PNG": PngImagePlugin.PngImageFile,
     "GIF": GifImagePlugin.GifImageFile,
     "BMP": BmpImagePlugin.BmpImageFile,
     "TIFF": TiffImagePlugin.TiffImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
+    "WEBP": _WebP,
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
-_UPRIGHT = {  # EXIF orientation -> what makes the picture upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _PNG_BIT_DEPTH = 24  # where the header says it
+_BAND = 1 << 20  # pixels that are converted at once
 
 
 def decode(source: Source) -> Photo:
@@ -113,11 +117,10 @@ def _decode_with_pillow(source: Source, image: ImageFile.ImageFile) -> Photo:
     mode = image.mode
     notices = (*source.frame_notices(getattr(image, "n_frames", 1)), *_mode_notices(source, image))
     image.load()
+    _release_decoder(image)
     orientation, exif, xmp = make_upright(_exif(source, image), as_bytes(image.info.get("xmp")))
-    upright: Image.Image = image
-    if orientation != 1 and source.format != "TIFF":  # Pillow itself turns a TIFF
-        upright = image.transpose(_UPRIGHT[orientation])
-    pixels, alpha = _planes(upright)
+    # Pillow itself turns a TIFF.
+    pixels, alpha = _planes(image, 1 if source.format == "TIFF" else orientation)
     return Photo(
         pixels=pixels,
         alpha=alpha,
@@ -136,33 +139,59 @@ def _decode_with_pillow(source: Source, image: ImageFile.ImageFile) -> Photo:
     )
 
 
-def _planes(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return RGB [H, W, 3] and, where the picture has transparency, alpha [H, W]."""
-    if image.mode == "CMYK":
-        return np.asarray(_cmyk_to_rgb(image)), None
-    if not image.has_transparency_data:
-        return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    return np.asarray(rgba.convert("RGB")), np.asarray(rgba.getchannel("A"))
+def _release_decoder(image: ImageFile.ImageFile) -> None:
+    """Drop what a decoder keeps: that of AVIF has the picture once more, its file too."""
+    vars(image).pop("_decoder", None)
+    image.fp = None
 
 
-def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
+def _planes(image: Image.Image, orientation: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return upright RGB [H, W, 3] and, where the picture has transparency, alpha [H, W].
+
+    Band by band: Pillow's conversions of a whole picture hold it up to three times more.
+    """
+    width, height = image.size
+    shape = (width, height) if orientation > 4 else (height, width)
+    convert, rows = _converter(image), max(1, _BAND // width)
+    planes = np.empty((*shape, 3), np.uint8)
+    alpha = np.empty(shape, np.uint8) if _has_alpha(image) else None
+    for top in range(0, height, rows):
+        below = min(top + rows, height)
+        band = np.asarray(convert(image.crop((0, top, width, below))))
+        as_stored(planes, orientation)[top:below] = band[..., :3]
+        if alpha is not None:
+            as_stored(alpha, orientation)[top:below] = band[..., 3]
+    return planes, alpha
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    return image.mode != "CMYK" and image.has_transparency_data
+
+
+def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Return what turns bands of a picture into RGB or RGBA."""
+    profile = image.info.get("icc_profile") if image.mode == "CMYK" else None
     if profile:
         try:
-            converted = ImageCms.profileToProfile(
-                image,
+            transform = ImageCms.buildTransform(
                 ImageCms.ImageCmsProfile(io.BytesIO(profile)),
                 ImageCms.createProfile("sRGB"),
+                "CMYK",
+                "RGB",
                 renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                outputMode="RGB",
                 flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
             )
-            assert converted is not None  # not in place
-            return converted
+            return lambda band: _transformed(transform, band)
         except (ImageCms.PyCMSError, OSError):  # an unusable profile: the plain formula remains
             pass
-    return image.convert("RGB")
+    mode = "RGBA" if _has_alpha(image) else "RGB"
+    return lambda band: band if band.mode == mode else band.convert(mode)
+
+
+def _transformed(transform: ImageCms.ImageCmsTransform, band: Image.Image) -> Image.Image:
+    converted = ImageCms.applyTransform(band, transform)
+    assert converted is not None  # not in place
+    return converted
 
 
 def _decode_deep_png(source: Source, image: ImageFile.ImageFile) -> Photo:

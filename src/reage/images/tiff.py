@@ -25,6 +25,7 @@ from reage.terminal import quiet_stderr
 
 __all__ = [
     "TIFF_XMP",
+    "as_stored",
     "decode_tiff",
     "encode_tiff",
     "is_big_tiff",
@@ -120,13 +121,23 @@ def split_samples(
     samples = samples.reshape(*samples.shape[:2], -1)
     if orientation > 4:
         samples = samples.swapaxes(0, 1)
-    # After the exchange of axes: which of them still run backwards.
-    samples = samples[:: -1 if orientation in (3, 4, 7, 8) else 1]
-    samples = samples[:, :: -1 if orientation in (2, 3, 6, 7) else 1]
+    samples = _flipped(samples, orientation)
     channels = samples.shape[2]
     colours = samples[..., :3] if channels >= 3 else samples[..., [0, 0, 0]]
     alpha = np.ascontiguousarray(samples[..., -1]) if channels in (2, 4) else None
     return np.ascontiguousarray(colours), alpha, _MODES[samples.dtype][channels - 1]
+
+
+def as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
+    """Return a view of upright samples [H, W, ...] as a file of that orientation has them."""
+    samples = _flipped(upright, orientation)
+    return samples.swapaxes(0, 1) if orientation > 4 else samples
+
+
+def _flipped(samples: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn the axes around that run backwards once they are exchanged."""
+    samples = samples[:: -1 if orientation in (3, 4, 7, 8) else 1]
+    return samples[:, :: -1 if orientation in (2, 3, 6, 7) else 1]
 
 
 def tiff_tags(data: bytes) -> Image.Exif:

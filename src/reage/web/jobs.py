@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reage.errors import ReageError, UsageError
+from reage.memory import do_and_return_memory
 
 __all__ = ["Cancelled", "Job", "JobQueue", "OwnJobsFull", "QueueFull"]
 
@@ -177,7 +178,7 @@ def _run(job: Job, work: Callable[[Job], None]) -> None:
         raise Cancelled
     job.state, job.began = "running", time.monotonic()
     job.version += 1
-    work(job)
+    do_and_return_memory(work, job)
 
 
 def _finish(job: Job, done: Future[None]) -> None:

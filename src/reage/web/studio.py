@@ -21,6 +21,7 @@ from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.images import Photo, decode_photo, to_array, to_tensor
 from reage.inversion.projection import ProjectStep
+from reage.memory import do_and_return_memory
 from reage.outputs.framing import frame_prepared
 from reage.outputs.live import LiveFaces, look_along
 from reage.outputs.project import open_project
@@ -101,7 +102,8 @@ class Studio:
             raise QueueFull("too many large pictures wait; try again in a moment")
         self.waiting_large += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.large, work, *args)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self.large, do_and_return_memory, work, *args)
         finally:
             self.waiting_large -= 1
 
