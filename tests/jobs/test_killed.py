@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -9,24 +10,40 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 pytestmark = pytest.mark.slow
 
 KILLS = 10
 Content = dict[str, object]
+TIMES = ("seconds", "seconds_a_frame", "memory", "images_per_second")
+# Faces of tiny models are like nobody, short pieces and many saves: a kill meets all stages.
+SOONER = """
+from dataclasses import replace
+from reage.cli import main
+from reage.editor import QUALITIES
+from reage.search.looker import Looker
+from reage.video import render, scan
+render.SEGMENT, scan.SAVE_EVERY = 0.5, 0.0
+QUALITIES["fast"] = replace(QUALITIES["fast"], step=4)
+Looker.trace.__kwdefaults__["least"] = -2.0
+main()
+"""
 
 
 def command(*arguments: object) -> subprocess.Popen[bytes]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    program = ["-c", SOONER] if arguments[0] == "video" else ["-m", "reage"]
     return subprocess.Popen(
-        [sys.executable, "-m", "reage", *map(str, arguments)],
+        [sys.executable, *program, *map(str, arguments)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -47,35 +64,58 @@ def kill_after(seconds: float, *arguments: object) -> bool:
     """Kill a command and its workers after a time; whether it was still at work."""
     process = command(*arguments)
     try:
-        process.wait(seconds)
+        said, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return True
-    process.communicate()
+    assert process.returncode == 0, said.decode()
     return False
 
 
 def contents(folder: Path) -> Content:
-    """All files but the journal, without times and what a kill leaves."""
+    """All files but work folders and what a kill leaves, without times."""
     found: Content = {}
     for file in sorted(folder.rglob("*")):
-        if not file.is_file() or ".sqlite" in file.name or file.name.endswith(".part"):
+        place = file.relative_to(folder)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if not file.is_file() or hidden or ".sqlite" in file.name or file.suffix == ".part":
             continue
-        found[file.name] = file.read_bytes()
-        if file.name.endswith("-reage.json"):
-            found[file.name] = json.loads(file.read_bytes(), object_hook=without_times)
+        if file.name == "curves.png":  # of the speed, too
+            continue
+        found[str(place)] = file.read_bytes()
+        if file.suffix == ".pt":  # in whose bytes are its unfinished name and what is shared
+            found[str(place)] = plain(torch.load(file, weights_only=True))
+        if file.name.endswith(("-reage.json", ".jsonl")):
+            lines = file.read_text() if file.suffix == ".json" else f"[{','.join(file.open())}]"
+            found[str(place)] = json.loads(lines, object_hook=without_times)
     return found
 
 
+def plain(value: object) -> object:
+    """A training's state without its tensors' places."""
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    return value.tolist() if isinstance(value, torch.Tensor) else value
+
+
 def without_times(values: Content) -> Content:
-    return {name: value for name, value in values.items() if name != "seconds"}
+    return {name: value for name, value in values.items() if name not in TIMES}
 
 
-def kill_ten_times(whole: Content, seconds: float, out: Path, run: Callable[[], list[object]]):
+def kill_ten_times(
+    whole: Content,
+    seconds: float,
+    out: Path,
+    run: Callable[[], list[object]],
+    grows: tuple[str, ...] = (),
+):
     """Kill the command that `run` gives, at ten moments, and compare what it writes in the end.
 
-    A command that was faster than its moment has written all; then all begins again.
+    A command that was faster than its moment has written all; then all begins again. Files whose
+    names begin with one of `grows` are whole, but of an earlier state.
     """
     chance, killed = random.Random(24), 0
     while killed < KILLS:
@@ -83,7 +123,7 @@ def kill_ten_times(whole: Content, seconds: float, out: Path, run: Callable[[], 
             killed += 1
             known = contents(out) if out.exists() else {}
             for name, content in known.items():  # what is there is whole
-                assert name == "options.json" or content == whole[name], name
+                assert name.startswith(grows) or content == whole[name], name
         else:
             assert contents(out) == whole
             shutil.rmtree(out)
@@ -125,3 +165,94 @@ def test_batch(photos: Path, small_folder: Path, tmp_path: Path, workers: int):
     whole = contents(tmp_path / "whole")
     assert len(whole) >= 11
     kill_ten_times(whole, seconds, tmp_path / "out", lambda: run(tmp_path / "out"))
+
+
+def test_video(astronaut: np.ndarray, small_folder: Path, tmp_path: Path):
+    av = pytest.importorskip("av")
+    clip = tmp_path / "clip.mp4"
+    with av.open(clip, "w") as file:
+        stream = file.add_stream("libx264", rate=10)
+        stream.width = stream.height = 256
+        for step in range(20):
+            picture = np.ascontiguousarray(np.roll(astronaut, step, axis=1))
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        file.mux(stream.encode())
+
+    def run(out: Path) -> list[object]:
+        out.mkdir(exist_ok=True)
+        return ["video", clip, "-o", out / "aged.mp4", "--to", 60, "--model", small_folder,
+                "--precision", "float32", "--overwrite"]  # fmt: skip
+
+    seconds = finish(*run(tmp_path / "whole"))
+    whole = contents(tmp_path / "whole")
+    assert whole.keys() == {"aged.mp4", "aged-reage.json"}
+    kill_ten_times(whole, seconds, tmp_path / "out", lambda: run(tmp_path / "out"))
+
+
+def test_project(photos: Path, small_folder: Path, tmp_path: Path):
+    def run(out: Path) -> list[object]:
+        return ["project", photos / "0.jpg", photos / "1.jpg", "-o", out, "--step", 40, "--plateau",
+                0, "--tune", 10, "--also", "npz", "--overwrite", "--model", small_folder,
+                "--precision", "float32"]  # fmt: skip
+
+    seconds = finish(*run(tmp_path / "whole"))
+    whole = contents(tmp_path / "whole")
+    assert len(whole) == 10
+    kill_ten_times(whole, seconds, tmp_path / "out", lambda: run(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_synthesize(small_folder: Path, tmp_path: Path, workers: int):
+    def run(out: Path) -> list[object]:
+        return ["synthesize", "--people", 6, "--ages", "20:60:20", "--conditions", 2, "-o", out,
+                "--apart", 0, "--recogniser", "features", "--unseen", "--pairs", 5, "--workers",
+                workers, "--model", small_folder, "--precision", "float32"]  # fmt: skip
+
+    seconds = finish(*run(tmp_path / "whole" / "people"))
+    whole = contents(tmp_path / "whole" / "people")
+    assert len(whole) >= 5
+    out = tmp_path / "out" / "people"
+    kill_ten_times(whole, seconds, out, lambda: run(out))
+
+
+TRAINED = {"generator": ("resolution=32", "channels=(8,8,8,8)", "mapping_layers=2",
+                         "feature_side=64", "batch=8"),
+           "encoder": ("batch=4",)}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TRAINED)
+def test_train(small_folder: Path, tmp_path: Path, kind: str):
+    made_faces(tmp_path / "faces")
+
+    def run(out: Path) -> list[object]:
+        usual = ["--run", out, "--log-steps", 1, "--snapshot-minutes", 0]
+        if (out / "config.json").exists():
+            return ["train", kind, *usual, "--resume"]
+        model = [] if kind == "generator" else [small_folder]
+        sets = [part for setting in TRAINED[kind] for part in ("--set", setting)]
+        return ["train", kind, *model, *usual, "--data", tmp_path / "faces", "--kimg", 0.04,
+                "--threads", 1, "--precision", "float32", *sets]  # fmt: skip
+
+    seconds = finish(*run(tmp_path / "whole" / "run"))
+    whole = contents(tmp_path / "whole" / "run")
+    assert "model/config.json" in whole and "state.pt" in whole
+    out = tmp_path / "out" / "run"
+    grows = tuple(name for name in whole if name != "config.json")
+    kill_ten_times(whole, seconds, out, lambda: run(out), grows)
+
+
+def made_faces(folder: Path) -> None:
+    """A dataset of blurred blots with ages."""
+    folder.mkdir()
+    chance, rows = np.random.default_rng(0), ["file,split,age_bin"]
+    with tarfile.open(folder / "faces.tar", "w") as archive:
+        for number in range(24):
+            blot = Image.fromarray(chance.integers(0, 255, (4, 4, 3), np.uint8)).resize((32, 32))
+            file = io.BytesIO()
+            blot.save(file, "PNG")
+            entry = tarfile.TarInfo(f"{number:03}.png")
+            entry.size = file.tell()
+            file.seek(0)
+            archive.addfile(entry, file)
+            rows.append(f"{entry.name},train,{('0-2', '10-19', '30-39', '70+')[number % 4]}")
+    (folder / "faces.csv").write_text("\n".join(rows) + "\n")

@@ -71,6 +71,17 @@ def test_hash_sees_names_shapes_and_values_but_not_order():
     assert tensor_hash({"a": a, "b": b}) == hashlib.sha256(plain).hexdigest()
 
 
+def test_the_same_content_makes_the_same_bytes(tmp_path: Path):
+    tensors = {"a": torch.randn(3, 5), "é": torch.arange(7, dtype=torch.int16)}
+    metadata = {f"key {n}": f'"{n}"\n\u00e9\x01' for n in range(20)}
+    shuffled = dict(sorted(metadata.items(), key=lambda item: item[0][::-1]))
+    for name, known in (("one", metadata), ("two", shuffled), ("none", None)):
+        save_tensors(tmp_path / name, tensors, known)
+        found, said = load_tensors(tmp_path / name)
+        assert said == (known or {}) and all(torch.equal(found[n], tensors[n]) for n in tensors)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
 def test_hash_is_made_anew_when_the_file_does_not_say_it(folder: Path, tiny: Generator):
     save_file(load_file(folder / "generator.safetensors"), folder / "generator.safetensors")
     seal(folder)

@@ -20,6 +20,7 @@ from reage.cli.research.train import apply_settings
 from reage.errors import UsageError
 from reage.models.checkpoints import load_model
 from reage.training.configs import GeneratorTraining
+from reage.training.parts import Machine
 
 SMALL = ("--set", "batch=8", "--set", "resolution=32", "--set", "channels=(8,8,8,8)",
          "--set", "mapping_layers=2", "--set", "feature_side=64")  # fmt: skip
@@ -156,3 +157,21 @@ def test_no_pictures_at_all_still_make_a_model(
     assert "0.0 kimg, done" in capsys.readouterr().out
     assert load_model(tmp_path / "run" / "model").config.metrics["kimg"] == 0
     assert run("train", "generator", *options, "--kimg", -1, *SMALL) == 2
+
+
+def test_a_resumed_run_computes_as_it_began(
+    faces_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    options = ("train", "generator", "--run", tmp_path / "run")
+    made = ("--data", faces_folder, "--threads", 1, "--kimg", 0, "--precision", "bfloat16")
+    assert run(*options, *made, *SMALL) == 0
+    seen = []
+
+    def note(_: object, machine: Machine) -> None:
+        seen.append(machine.dtype)
+        raise UsageError("seen")
+
+    monkeypatch.setattr("reage.training.start.start", note)
+    for more in ((), ("--precision", "float32")):
+        assert run(*options, "--resume", *more) == 2
+    assert seen == [torch.bfloat16, torch.float32]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from io import BufferedReader
 from pathlib import Path
@@ -75,9 +76,20 @@ def file_sha256(path: Path) -> str:
 def save_tensors(
     path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write a safetensors file in one piece."""
+    """Write a safetensors file in one piece; the same content makes the same bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_file(path, to_safetensors(plain, dict(metadata) if metadata else None))
+    write_file(path, _in_order(to_safetensors(plain, dict(metadata) if metadata else None)))
+
+
+def _in_order(data: bytes) -> bytes:
+    """Sort the metadata of a safetensors file, which come in an order of chance."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + data[start:]
 
 
 def load_tensors(

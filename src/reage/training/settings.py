@@ -52,6 +52,7 @@ class RunSettings:
     # The data, in words; None: what the model learnt from before, then the data's folder.
     about: str | None = None
     threads: int | None = None  # of the CPU; None: torch's choice
+    precision: str = "auto"  # of the convolutions
     version: str = "unknown"  # of reage
 
 

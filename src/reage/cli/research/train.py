@@ -157,11 +157,14 @@ def _train(
 
 
 def _run(settings: RunSettings, machine: Machine, options: dict[str, Any]) -> None:
+    from reage.devices import choose_dtype
     from reage.training.export import export_model
     from reage.training.loop.run import RunOptions, run_training
     from reage.training.start import start
 
     _use_threads(options["threads"] or settings.threads)
+    if options["precision"] == "auto":  # a resumed run computes as it began
+        machine = replace(machine, dtype=choose_dtype(settings.precision, machine.device))
     trainer, folder, kind = start(settings, machine), options["run"], settings.kind
 
     def snapshot(step: int) -> dict[str, float]:
@@ -220,6 +223,7 @@ def _settings(
         licence=options["licence"],
         about=options["about"],
         threads=options["threads"],
+        precision=options["precision"],
         version=reage.__version__,
         **more,
     )
