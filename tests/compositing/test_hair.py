@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from reage.compositing.bands import LUMA
-from reage.compositing.hair.facial import LOWER, brows_in
+from reage.compositing.hair.beards import LOWER, UPPER_LIP, density
+from reage.compositing.hair.facial import brows_in
 from reage.compositing.hair.greying import (
     colour_share,
     grey_crop,
@@ -438,6 +439,18 @@ class TestGreying:
         changed = crop_face(change, quad, 256).image[chin].mean()
         assert changed > 4 if bearded else changed < 0.2
 
+    def test_grey_beards_get_their_colour_back(self, finders: HairFinders):
+        photo, face = shared_portrait("portraits/synthetic/male-11.jpg")
+        found = hair_in(photo, face, finders)
+        assert found is not None and face.landmarks is not None
+        dark = photo.copy()
+        grey_hair(dark, found, -1.0)
+        quad = face_quad(face)
+        mesh = to_unit(face.landmarks[:, :2], quad) * 256
+        lip = filled(mesh[UPPER_LIP], 256)
+        before, after = (crop_face(p, quad, 256).image[lip].mean() for p in (photo, dark))
+        assert after < 0.8 * before
+
     def test_glasses_keep_their_frames(self, finders: HairFinders):
         photo, face = shared_portrait("portraits/congress/B001257-newer.jpg")
         found = hair_in(photo, face, finders)
@@ -565,3 +578,16 @@ def test_short_hair_has_an_inside():
     inner = within_hair(share)
     assert inner[99, 128] < 0.2 < 0.99 < inner[60, 128]
     assert inner[183, 128] > 0.9
+
+
+def test_what_hardly_differs_from_skin_is_no_beard():
+    """Shade on a chin differs in light alone; hair differs in colour and grain, too."""
+    rng = np.random.default_rng(0)
+    signs = rng.normal(0, [0.08, 0.02, 0.02, 0.2], (64, 64, 4))
+    chin, cheeks = np.zeros((2, 64, 64), bool)
+    chin[40:], cheeks[:20] = True, True
+    assert density(signs, chin, cheeks).max() == 0
+    for sign in (1, -1):  # white hair and dark hair
+        hair = signs + chin[..., None] * np.array([0.5 * sign, -0.1, -0.05, 0.6])
+        found = density(hair, chin, cheeks)
+        assert found[chin].mean() > 0.6 and found[cheeks].mean() < 0.1

@@ -1,4 +1,4 @@
-"""Brows and beards in the square around a head: by MediaPipe's mesh, and darker than the skin."""
+"""Brows in the square around a head: by MediaPipe's mesh, and darker than the skin."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from reage.compositing.bands import LUMA
 from reage.compositing.hair.regions import CHIN, SKIN, TOP, box_mean, filled
 
 __all__ = [
     "Matte",
-    "beard_in",
-    "beard_of",
     "brows_in",
     "cheeks_light",
     "pale_brows_in",
@@ -36,32 +33,7 @@ ABOVE = 0.5  # heights of a brow above it, where the skin is looked at
 # in heights of the face; darker than this, of 1,046 heads with and without, are dark frames.
 GLABELLA, NOSE_RIDGE, BRIDGE_WIDTH, GLASSES = 9, 195, 0.03, 0.45
 
-LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
-LOWER = [18, 313, 406, 335, 273, 422, 430, 394, 379, 378, 400, 377, 152, 148, 176, 149, 150, 169]
-LOWER += [210, 202, 43, 106, 182, 83]  # the chin
-UPPER_LIP = [165, 92, 39, 37, 0, 267, 269, 322, 391, 327, 326, 2, 97, 98]
-JAWS = (
-    [215, 138, 135, 169, 150, 136, 172, 58, 132, 177],
-    [435, 367, 364, 394, 379, 365, 397, 288, 361, 401],
-)
-# What a beard may cover: along the jaw from ear to ear, and back below the cheeks and the nose.
-BEARD = [132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 401]
-BEARD += [435, 427, 426, 391, 327, 2, 98, 165, 206, 207, 215, 177]
-NOSE = slice(20, 27)  # of that
-NOSE_SHADE = 0.35  # of the way from the nose to the mouth
-CHINS = slice(5, 12)  # of that
-# Of the way from the mouth to the jaw: so far a beard reaches beyond it, and a full dark one.
-BELOW, LONG = 1.1, 1.4
-LONG_DARK, LONG_SHARE = 0.55, 0.5  # a full one: so dark by the cheeks, on so much of the chin
-FINE, COARSE = 0.012, 0.03  # heights of the face: grain of hairs, and of locks
-# What tells a beard from shade and make-up: a logistic regression on 1,046 heads, each at two
-# sizes (`_signs`). A certain one reads 1 or more: 77 % of 74 beards, of 303 women none, of 600
-# shaven men six, most of whom have stubble.
-WEIGHTS = np.array([6.35, -4.39, 1.59, -82.09, -2.86, -5.63, 69.77, 2.35, -2.03])
-DOUBTFUL, CERTAIN = 0.4, 1.0
-BARE, DENSE = 0.08, 0.48  # see Matte
 SEEN = 0.3  # of the nearer cheek's size: where the farther one shows less, it says nothing
-SHADE = 0.72  # of the cheeks' light, that of skin in the shade
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,79 +121,6 @@ def _brow(light: np.ndarray, outline: np.ndarray) -> Matte:
     weight = box_mean(within, max(side // 256, 1))
     # By the skin beside: by that of the forehead, thin ends in the shade get a pale rim.
     return Matte(weight, near, near, BROW_BARE, BROW_DENSE)
-
-
-def beard_in(image: np.ndarray, mesh: np.ndarray) -> float:
-    """How certain it is that a face in a picture `[S, S, 3]` has a beard, 0..1.
-
-    `mesh` `[478, 2]` is in its pixels. Moustaches alone and light stubble read 0.
-    """
-    low = np.clip(np.floor(mesh.min(0)).astype(int) - 4, 0, len(image) - 1)
-    high = np.clip(np.ceil(mesh.max(0)).astype(int) + 5, low + 1, len(image))
-    side = int((high - low).max())
-    part = image[low[1] : low[1] + side, low[0] : low[0] + side]
-    if min(part.shape[:2]) < side or side < 32:
-        return 0.0
-    score = float(_signs(part, mesh - low) @ WEIGHTS)
-    return float(np.clip((score - DOUBTFUL) / (CERTAIN - DOUBTFUL), 0, 1))
-
-
-def _signs(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """Grain, colour and light `[9]` of chin, upper lip and jaws, beside those of the cheeks."""
-    side, height = len(image), np.hypot(*(mesh[TOP] - mesh[CHIN]))
-    values = image.astype(np.float32) / 255
-    light = np.log(values @ LUMA + 0.04)
-    fine, coarse = max(1, round(FINE * height)), max(2, round(COARSE * height))
-    smooth = box_mean(box_mean(light, fine), fine)
-    grain, locks = light - smooth, smooth - box_mean(box_mean(light, coarse), coarse)
-    total = values.sum(-1) + 0.15
-    red, yellow = (
-        (values[..., 0] - values[..., 1]) / total,
-        (values[..., 1] - values[..., 2]) / total,
-    )
-    middle = mesh[LIPS].mean(0)
-    lips = filled(middle + 1.15 * (mesh[LIPS] - middle), side)
-    cheeks = filled(mesh[SKIN[0]], side) | filled(mesh[SKIN[1]], side)
-    chin, lip, *jaws = (filled(mesh[part], side) & ~lips for part in (LOWER, UPPER_LIP, *JAWS))
-    if not all(part.any() for part in (cheeks, chin, lip, *jaws)):
-        return np.zeros(len(WEIGHTS))
-
-    def spread(layer: np.ndarray, where: np.ndarray) -> float:
-        return float(np.sqrt(np.square(layer[where]).mean()))
-
-    skin = float(np.median(light[cheeks]))
-    shades = sorted(float(np.median(light[jaw])) - skin for jaw in jaws)
-    return np.array([
-        np.log(spread(grain, chin) + 0.005),
-        np.log(spread(locks, chin) + 0.005),
-        np.log((spread(locks, chin) + 0.003) / (spread(locks, cheeks) + 0.003)),
-        red[chin].mean() - red[cheeks].mean(),
-        np.percentile(light[chin], 15) - skin,
-        np.median(light[lip]) - skin,
-        yellow[lip].mean() - yellow[cheeks].mean(),
-        *shades,
-    ])  # fmt: skip
-
-
-def beard_of(light: np.ndarray, mesh: np.ndarray) -> Matte:
-    """The beard in a square `[S, S]`, if there is one."""
-    side = len(light)
-    middle = mesh[LIPS].mean(0)
-    outline = mesh[BEARD]
-    jaw = slice(1, 16)
-    dark = light[filled(mesh[LOWER], side)] < LONG_DARK * np.median(cheeks_light(light, mesh))
-    below = LONG if dark.size and dark.mean() > LONG_SHARE else BELOW
-    outline[jaw] = middle + BELOW * (outline[jaw] - middle)
-    outline[CHINS] = middle + below / BELOW * (outline[CHINS] - middle)
-    # Right below the nose lies its shade.
-    outline[NOSE] += NOSE_SHADE * (middle - outline[NOSE])
-    within = filled(outline, side) & ~filled(middle + 1.05 * (mesh[LIPS] - middle), side)
-    weight = box_mean(within, max(side // 128, 1))
-    skin = np.maximum(cheeks_light(light, mesh), 0.02)
-    # The lightest nearby is the skin between the hairs, in the shade as it is; a dense beard
-    # shows none.
-    between = np.clip(_lightest(light, max(side // 85, 1)), SHADE * skin, skin)
-    return Matte(weight, between, skin, BARE, DENSE)
 
 
 def _lightest(light: np.ndarray, reach: int) -> np.ndarray:

@@ -25,7 +25,7 @@ __all__ = [
     "turned",
 ]
 
-RECIPE = "hair-9"  # of all in this folder: another one where hair turns grey otherwise
+RECIPE = "hair-10"  # of all in this folder: another one where hair turns grey otherwise
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
 AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
@@ -35,6 +35,7 @@ PALE = 42.0, 55.0  # years between which pale hair is ever less ash blond and mo
 # Light between hair and the skin from which a pixel at hair's edge is more and more skin.
 ROOTS = 0.5  # of how grey hair turns well within, that it turns at its edge
 THIN, LEAST_OPEN = (0.12, 0.5), 0.08
+PALER = 0.4  # of the skin's light, by which hair has to be darker, so that light tells the two
 LIKELY = 0.05, 0.65  # the same of what gets its colour back
 LOCKS, GLOSS = 0.6, 1.4  # powers of the light of grey hair in that of coloured hair
 WHITE = 0.78  # light of white hair, of the brighter skin's, within
@@ -139,6 +140,8 @@ def _turned_grey(
     # What is lighter near the edge is the skin or the sky between the strands, which stays.
     open_to = np.maximum(hair.skin - base, LEAST_OPEN)
     between = np.clip(((light - base) / open_to - THIN[0]) / (THIN[1] - THIN[0]), 0, 1)
+    # Pale hair is as light as skin: there light does not tell the two.
+    between = between * np.clip((hair.skin - base) / (PALER * hair.skin), 0, 1)
     # At its edge hair is short or its roots show, without strands of light: it stays darker.
     share[at] *= (1 - (1 - inner[at]) * between) * (ROOTS + (1 - ROOTS) * inner[at])
     # A face in front of a bright sky is dark in all its skin, and so is its hair.

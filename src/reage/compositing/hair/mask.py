@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from reage.compositing.bands import LUMA
-from reage.compositing.hair.facial import beard_in
+from reage.compositing.hair.beards import beard_in
 from reage.compositing.hair.regions import HeadPlaces, box_mean, sized
 from reage.compositing.hair.white_balance import white_of_eyes
 from reage.faces.face import Face
@@ -98,7 +98,8 @@ class Head:
     mesh: np.ndarray  # [478, 2] MediaPipe's points in these pixels
     toned: bool  # whether the picture has a single tone
     white: np.ndarray  # [3] colour by light of what is white
-    beard: float  # how certain it is that there is one, 0..1
+    beard: np.ndarray  # [S, S] how much of each pixel is beard or moustache
+    grey_beard: bool
 
 
 def look_at_head(
@@ -118,8 +119,9 @@ def look_at_head(
     light = small.astype(np.float32) @ LUMA / 255
     fine = (mesh + 0.5) * len(crop.image) / side - 0.5
     white = white_of_eyes(crop.image, fine)
-    beard = 0.0 if toned else beard_in(crop.image, fine)  # colours tell it, too
-    return Head(small, light, shown, person, share, places, mesh, toned, white, beard)
+    beard, grey = beard_in(crop.image, fine)
+    beard = sized(beard, side) * person * (not toned)  # colours tell it, too
+    return Head(small, light, shown, person, share, places, mesh, toned, white, beard, grey)
 
 
 def without_hair(head: Head) -> Head:
@@ -130,7 +132,8 @@ def without_hair(head: Head) -> Head:
 def without_cover(head: Head, cover: np.ndarray) -> Head:
     """The same without what is covered `[S, S]`: neither hair, brows nor beard are seen there."""
     free = 1 - cover
-    return replace(head, share=head.share * free, person=head.person * free)
+    seen = {name: getattr(head, name) * free for name in ("share", "person", "beard")}
+    return replace(head, **seen)
 
 
 def _with_skins_colour(image: np.ndarray) -> np.ndarray:
@@ -191,13 +194,13 @@ def is_bald_or_covered(head: Head) -> bool:
     return found < COVERED or (found < PARTLY and sure < DOUBTFUL)
 
 
-def greyness(head: Head) -> float:
-    """How grey hair is already, 0..1; 1: it has no colour to lose."""
+def greyness(head: Head, share: np.ndarray) -> float:
+    """How grey a share `[S, S]` of the pixels is already, 0..1; 1: it has no colour to lose."""
     if head.toned:
         return 0.0
     red = head.rgb.astype(np.float32) / 255
     red = (red[..., 0] - red[..., 1]) / (red.sum(-1) + 0.15)
-    hair, skin = head.share * head.shown * (head.share > 0.5), head.places.skin
+    hair, skin = share * head.shown * (share > 0.5), head.places.skin
     if not skin.any() or not hair.any():
         return 0.0
     light = float(np.average(head.light, weights=hair))

@@ -7,19 +7,31 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reage.compositing.hair.facial import Matte, beard_of, brows_in, pale_brows_in, side_light
+from reage.compositing.hair.beards import like_hair
+from reage.compositing.hair.facial import Matte, brows_in, pale_brows_in, side_light
 from reage.compositing.hair.mask import Head, greyness
-from reage.compositing.hair.regions import CHIN, TOP, box_mean
+from reage.compositing.hair.regions import CHIN, TOP, box_mean, within_hair
 
-__all__ = ["SMOOTH", "Part", "facial_hair", "hair_on_head", "mixed"]
+__all__ = [
+    "SMOOTH",
+    "Part",
+    "beard_on_face",
+    "brows_on_face",
+    "hair_on_head",
+    "mixed",
+    "with_tufts",
+]
 
 SMOOTH = 3  # places: of the guided filter, and between two kinds of hair
 SHADING = 0.45  # power of the hair's own shading that is left when it is white
 TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
 FAR = 0.8  # heights of the face from there, where hair turns grey last
-BEARD_LATE, BEARD_WHITE = 0.1, 1.05
+BEARD_LATE, BEARD_INNER = 0.1, 0.4  # skin shows between its hairs
 BROWS_LATE, BROWS_WHITE = 1.6, 0.75
 BROWS_FADED = 0.35  # of grey hair's colour, that dark brows get
+TUFTS, NEAR, SURE = 0.06, 6.0, 0.9  # heights of the face around hair; where hair is certain
+BESIDE = 0.1, 0.2  # heights of the face above the eyes: foreheads gleam as grey hair does
+PALE = 0.5  # of the light of skin, from which hair counts as white or blond
 HALF_GREY = 4.0  # by how far hair is grey: from a fourth on all of it can get its colour back
 ALREADY = 6.0  # when hair that is grey turns grey: beyond all that is asked
 
@@ -34,35 +46,66 @@ class Part:
     late: np.ndarray | float
     strands: float
     faded: float = 0.0
+    inner: np.ndarray | float = 1.0
+
+
+def with_tufts(head: Head) -> Head:
+    """Return the same with grey hair beside the ears and at the edges that the network missed.
+
+    In a younger face it would stay white beside dark hair.
+    """
+    if greyness(head, head.share) == 0:
+        return head
+    reach = round(TUFTS * float(np.hypot(*(head.mesh[TOP] - head.mesh[CHIN]))))
+    near = np.clip(NEAR * box_mean(box_mean(head.share, reach), reach), 0, 1)
+    beside = np.clip((BESIDE[1] - head.places.up) / (BESIDE[1] - BESIDE[0]), 0, 1)
+    near = near * beside * head.person * ~head.places.face
+    found = near * like_hair(head.rgb, head.mesh, head.share > SURE)
+    return replace(head, share=np.maximum(head.share, found))
 
 
 def hair_on_head(head: Head, around: np.ndarray, beside: np.ndarray) -> Part:
-    """Hair on the head; `beside` `[S, S]` is how far a pixel is from facial hair, 0..1."""
-    mean = float((head.light * head.share).sum() / max(head.share.sum(), 1e-6))
+    """Hair on the skull; `beside` `[S, S]` is how far a pixel is from other hair, 0..1."""
+    grey = greyness(head, head.share)
+    late = ALREADY if grey == 1 else _late_from_temples(head)
+    weight, shading = head.share * beside, _shading(head, head.share, around)
+    return Part(head.share, weight, shading, late, 1.0, _faded(grey), within_hair(head.share))
+
+
+def beard_on_face(head: Head, around: np.ndarray) -> Part:
+    """Beard and moustache; they turn grey as the temples do."""
+    late = ALREADY if greyness(head, head.beard) == 1 else BEARD_LATE
+    shading = _shading(head, head.beard, around)
+    faded = float(head.grey_beard)
+    hair = head.share > SURE
+    # A brown beard below white hair that keeps its colour is nobody's.
+    if hair.any() and np.median(head.light[hair]) > PALE * np.median(head.light[head.places.skin]):
+        faded *= _faded(greyness(head, head.share))
+    return Part(head.beard, head.beard, shading, late, 1.0, faded, BEARD_INNER)
+
+
+def _shading(head: Head, share: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """Return how light white hair is `[S, S]` by its mean, where it has the light `around`."""
+    mean = float((head.light * share).sum() / max(share.sum(), 1e-6))
     shading = (np.maximum(around, 0.02) / max(mean, 0.02)) ** SHADING
     # White hair in the shadow is no lighter than skin there.
-    shading = shading * side_light(head.light, head.mesh)
-    late = ALREADY if greyness(head) == 1 else _late_from_temples(head)
-    return Part(head.share, head.share * beside, shading, late, 1.0, _faded(head))
+    return shading * side_light(head.light, head.mesh)
 
 
-def _faded(head: Head) -> float:
-    """How much of a head's hair can get its colour back, 0..1."""
-    return min(HALF_GREY * greyness(head), 1.0)
+def _faded(grey: float) -> float:
+    """How much of hair can get its colour back, 0..1, by how `grey` it is."""
+    return min(HALF_GREY * grey, 1.0)
 
 
-def facial_hair(head: Head, skin: float) -> Iterator[tuple[Matte, Part]]:
-    """Brows and beard, by the light of the brighter `skin`."""
-    free, faded = (1 - head.share) * head.person, _faded(head)
-    found = [(brows_in(head.light, head.mesh), 1.0, BROWS_WHITE, BROWS_LATE, BROWS_FADED * faded)]
+def brows_on_face(head: Head, skin: float) -> Iterator[tuple[Matte, Part]]:
+    """Brows, by the light of the brighter `skin`."""
+    free, faded = (1 - head.share) * head.person, _faded(greyness(head, head.share))
+    found = [(brows_in(head.light, head.mesh), 1.0, BROWS_LATE, BROWS_FADED * faded)]
     if faded > 0:  # brows turn grey after the hair: of somebody with dark hair, none is white
-        pale = pale_brows_in(head.light, head.mesh)
-        found.append((pale, faded, BROWS_WHITE, ALREADY, 1.0))
-    if head.beard > 0:
-        found.append((beard_of(head.light, head.mesh), head.beard, BEARD_WHITE, BEARD_LATE, 0.0))
-    for whole, certain, white, late, coloured in found:
+        found.append((pale_brows_in(head.light, head.mesh), faded, ALREADY, 1.0))
+    for whole, certain, late, coloured in found:
         matte = replace(whole, weight=whole.weight * free * certain)
-        share, shading = matte.share(head.light), white * matte.lit / skin
+        share, shading = matte.share(head.light), BROWS_WHITE * matte.lit / skin
         yield matte, Part(share, matte.weight, shading, late, 0.0, coloured)
 
 

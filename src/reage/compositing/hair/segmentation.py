@@ -22,8 +22,15 @@ from reage.compositing.hair.mask import (
     without_cover,
     without_hair,
 )
-from reage.compositing.hair.parts import SMOOTH, facial_hair, hair_on_head, mixed
-from reage.compositing.hair.regions import box_mean, within_hair
+from reage.compositing.hair.parts import (
+    SMOOTH,
+    beard_on_face,
+    brows_on_face,
+    hair_on_head,
+    mixed,
+    with_tufts,
+)
+from reage.compositing.hair.regions import box_mean
 from reage.compositing.tone import has_one_tone
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
@@ -189,31 +196,34 @@ def blended(first: Hair, second: Hair, share: float, quad: np.ndarray) -> Hair:
 
 def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -> Hair | None:
     """The layers that tell hair at any size; None where there is none."""
+    head = with_tufts(head)
     light, shown = head.light, np.maximum(head.shown, 1e-3)
     skin = light[head.places.near] if head.places.near.any() else light
     brighter = max(float(np.percentile(skin, 90)), 0.02)
-    facial = list(facial_hair(head, brighter))
-    share = np.max([head.share, *(part.share for _, part in facial)], axis=0)
+    brows = list(brows_on_face(head, brighter))
+    grown = np.maximum(head.share, head.beard)
+    share = np.max([grown, *(part.share for _, part in brows)], axis=0)
     weights = share * shown
     if weights.sum() < LEAST_PART:
         return None
     mean = float((light * weights).sum() / weights.sum())
     # Within it: its edge has light of the skin beside.
-    inner = np.clip((box_mean(head.share, SMOOTH) - INNER) / (1 - INNER), EDGE_COUNTS, 1)
+    inner = np.clip((box_mean(grown, SMOOTH) - INNER) / (1 - INNER), EDGE_COUNTS, 1)
     weight = box_mean(weights * inner, NEARBY)
     nearby = box_mean(light * weights * inner, NEARBY) / np.maximum(weight, 1e-5)
     around = np.where(weight > 0.01 * EDGE_COUNTS, nearby, mean)
     spread = float(np.sqrt((np.square(light - around) * weights).sum() / weights.sum()))
-    slope, offset = _at_rim(head, around, *_guided(light, head.share, shown))
-    for matte, _ in facial:
+    slope, offset = _at_rim(head, grown, around)
+    for matte, _ in brows:
         slope, offset = slope + matte.slope, offset + matte.offset
-    beside = np.prod([1 - part.weight for _, part in facial], axis=0)
-    parts = [hair_on_head(head, around, beside), *(part for _, part in facial)]
+    others = [*(part for _, part in brows), beard_on_face(head, around)]
+    beside = np.prod([1 - part.weight for part in others], axis=0)
+    parts = [hair_on_head(head, around, beside), *others]
     shading = mixed(parts, [part.shading for part in parts])
     late = mixed(parts, [part.late for part in parts])
     strands = mixed(parts, [part.strands for part in parts])
     faded = mixed(parts, [part.faded for part in parts])
-    inner = mixed(parts, [within_hair(head.share), *(1.0 for _ in facial)])
+    inner = mixed(parts, [part.inner for part in parts])
     layers = slope, offset, around, shading, late, strands, faded, inner
     places: dict[str, Any] = {
         name: one.astype(np.float32) for name, one in zip(LAYERS, layers, strict=True)
@@ -232,22 +242,21 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
     )
 
 
-def _at_rim(
-    head: Head, around: np.ndarray, slope: np.ndarray, offset: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _at_rim(head: Head, share: np.ndarray, around: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Tell hair from what lies beside it by light, along the edge of the hair `[S, S]`.
 
     Pixels there are partly skin or wall, in the share that their light says; all of them turned
     grey would be a pale band around the face.
     """
-    beside = (1 - head.share) ** 2 * head.shown
+    slope, offset = _guided(head.light, share, np.maximum(head.shown, 1e-3))
+    beside = (1 - share) ** 2 * head.shown
     other = box_mean(head.light * beside, BESIDE) / np.maximum(box_mean(beside, BESIDE), 1e-3)
     contrast = around - other
     known = np.clip((np.abs(contrast) - CONTRAST[0]) / (CONTRAST[1] - CONTRAST[0]), 0, 1)
-    known = known * np.clip(RIM * (1 - box_mean(head.share, SMOOTH)), 0, 1)
+    known = known * np.clip(RIM * (1 - box_mean(share, SMOOTH)), 0, 1)
     known = known * (box_mean(beside, BESIDE) > 1e-2)
     # The network's edge lies within the hair: single strands are beyond it.
-    there = np.clip(box_mean(head.share, RIM_REACH) / RIM_HAIR, 0, 1)
+    there = np.clip(box_mean(share, RIM_REACH) / RIM_HAIR, 0, 1)
     steep = there / np.where(known > 0, contrast, 1)
     return slope + known * (steep - slope), offset + known * (-steep * other - offset)
 
