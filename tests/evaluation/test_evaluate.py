@@ -164,7 +164,10 @@ def test_the_report_s_files(found: Evaluation, tmp_path: Path):
     assert len(headings) == 7
     assert "**Missing**: no second age network" in words
     assert "the model has no encoder" in words
-    assert "Too few heads for a figure of 'aged' at 80: 4, and 0 real ones" in words
+    assert (
+        "Too few for figures at 80: 0 real heads, 0 other real heads, the floor; 4 are needed."
+        in words
+    )
     assert "![ageing.jpg](ageing.jpg)" in words
     assert "\n\n\n" not in words
     assert "None" not in words

@@ -41,17 +41,15 @@ def heads_section(found: Mapping[str, Any]) -> list[str]:
 def _skin(found: Mapping[str, Any]) -> list[str]:
     rows, notes = [], []
     for target, one in found.items():
-        for name, count in one["heads"].items():
-            if name not in one["kid"]:
-                notes.append(
-                    f"Too few heads for a figure of {name!r} at {target}: {count}, and "
-                    f"{one['real']} real ones; {LEAST} of each are needed."
-                )
-                continue
-            kids = (one["kid"][name].get(space) for space in SPACES)
-            kid = (f"{k['mean']:.0f} ± {k['spread']:.0f}" if k else None for k in kids)
+        counts = {"real heads": one["real"], **one["heads"]}
+        few = [f"{count} {name}" for name, count in counts.items() if count < LEAST]
+        if few:
+            notes.append(f"Too few for figures at {target}: {', '.join(few)}; {LEAST} are needed.")
+        for name, kids in one["kid"].items():
+            kid = (kids.get(space) for space in SPACES)
+            kid = (f"{k['mean']:.0f} ± {k['spread']:.0f}" if k else None for k in kid)
             energy = ", ".join(f"{value:.2f}" for value in one["energy"][name])
-            rows.append((target, name, count, one["real"], *kid, energy))
+            rows.append((target, name, one["heads"][name], one["real"], *kid, energy))
     head = ("to", "skin of", "heads", "real", "KID, network", "KID, Gabor", "energy")
     return [*(table(head, rows) if rows else []), *(line for note in notes for line in ("", note))]
 
