@@ -343,10 +343,10 @@ def test_the_photos_own_detail_grows_with_age(
     nose = face.view.face.points[2].round().astype(int)
     part = np.s_[nose[1] - 20 : nose[1] + 20, nose[0] - 20 : nose[0] + 20]
     rough = [float(np.diff(e.photo.rgb8[part][..., 1].astype(float)).std()) for e in edits]
-    assert rough[0] < 0.9 * rough[1] < 0.7 * rough[2]
+    assert rough[0] < 0.9 * rough[1] < 0.8 * rough[2]
     assert np.array_equal(edits[1].photo.pixels, photo.pixels)
-    gains = on_photos(still).change(face, face.own_age + torch.tensor([0.0, 50.0])).detail
-    assert gains is not None and gains.tolist() == pytest.approx([1.0, 1.868], abs=1e-3)
+    gains = on_photos(still).change(face, face.own_age + torch.tensor([0.0, 30.0])).detail
+    assert gains is not None and gains.tolist() == pytest.approx([1.0, 1.455], abs=1e-3)
     # What a code changes brings its own skin.
     coded = face_at(30.0, torch.zeros(1, 3, 32, 32), ws=random(1, 8, 32), latents=latents)
     assert still.on_codes(latents).change(coded, torch.tensor([40.0])).detail is None
@@ -366,6 +366,18 @@ def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(
     there = to_tensor(crop_for_age(search.show([(face, change)]), face.view.face).image)
     before = to_tensor(face.view.age_crop.image)
     assert (composed - there).abs().mean() < 0.5 * (before - there).abs().mean()
+
+
+def test_past_the_trained_ages_shading_is_extrapolated_and_pores_are_not(ager: StoredAger):
+    grey = PhotoNetwork(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
+    grey.out.bias[:] = 0.1  # shading alone, the same at any age
+    both = on_photos(replace(ager, photo=grey))
+    last, face = both.span[1], face_at(30.0, torch.zeros(1, 3, 32, 32))
+    years = (last - 30) * torch.tensor([1.0, 1.2, 1.6, 2.0])
+    change = both.change(face, 30 + years)
+    light = change.added[:, 0, 16, 16]
+    assert (light / light[0]).tolist() == pytest.approx([1.0, 1.2, 1.6, 1.6], abs=1e-2)
+    assert change.detail is not None and change.detail.unique().numel() == 1
 
 
 def test_a_turned_face_is_painted_less_and_says_so(growing: StoredAger):

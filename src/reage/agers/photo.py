@@ -29,7 +29,7 @@ __all__ = [
     "shading",
 ]
 
-RECIPE = "photo-4"  # of all below: another number where other pictures come of the same weights
+RECIPE = "photo-5"  # of all below: another number where other pictures come of the same weights
 # Share of the colour that a photo ager changes, where a face grows younger. More of it, and cheeks
 # get orange, noses purple; older cheeks get orange with any.
 PHOTO_COLOUR = 0.1
@@ -45,7 +45,10 @@ LINE_WIDTH = 0.02  # of a crop's side: of the Gaussian that parts the two
 DETAIL_A_YEAR = 0.0125
 TINT_ROUNDS = 4  # in which pixels of other colours than the skin's come to count less
 LEAST_SPREAD = 1e-4  # squared light: a face of one colour gets grey light
-YOUNGER, BEYOND = 10.0, 25.0  # years past the trained ages that may be asked of the network
+YOUNGER, BEYOND = 10.0, 25.0  # years past the trained ages that may be asked for
+# Older than trained for, the network changes no more. Its shading is extrapolated instead, by at
+# most this; lines so extrapolated are blotches at a photo's size.
+MOST_EXTRAPOLATED = 1.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,8 @@ class PhotoAger(Ager):
         eyes = torch.from_numpy(face.view.eyes).to(crop)
         added = face.view.frontal * self._confine_change(crop, eyes, ages.to(crop), own)
         # A generated face shows the generator's detail, not the skin's.
-        detail = None if made else torch.exp(DETAIL_A_YEAR * (ages - own))
+        years = ages.clamp_max(max(own, self.span[1])) - own
+        detail = None if made else torch.exp(DETAIL_A_YEAR * years)
         return Change(added, self._warp(ages, own), detail)
 
     def _confine_change(self, crop: Tensor, eyes: Tensor, wanted: Tensor, own: float) -> Tensor:
@@ -97,15 +101,18 @@ class PhotoAger(Ager):
         The change is 0 outside the training's oval and in the eyes `[R, R]`.
         """
         ages = torch.full_like(wanted, own)
+        learnt = torch.minimum(wanted, ages.clamp_min(self.span[1]))
+        years = (learnt - ages).abs().clamp_min(1.0)
+        more = ((wanted - ages).abs() / years).clamp(1.0, MOST_EXTRAPOLATED)
         photos = crop.expand(len(ages), -1, -1, -1)
         # A face and its mirror image age alike. Their mean halves what the network paints on only
         # one of them, mostly spots.
         plain, mirrored = (
-            changes_under_shifts(self.network, seen, ages, wanted, shifts, dtype=self.dtype).mean(0)
+            changes_under_shifts(self.network, seen, ages, learnt, shifts, dtype=self.dtype).mean(0)
             for seen, shifts in zip((photos, photos.flip(-1)), SPINS, strict=True)
         )
         change = (plain + mirrored.flip(-1)) / 2
-        return add_photo_change(crop, change, wanted > ages) * photo_mask(eyes)
+        return add_photo_change(crop, change, wanted > ages, more) * photo_mask(eyes)
 
     def _warp(self, ages: Tensor, own: float) -> Warp | None:
         if self.growth is None:
@@ -149,19 +156,23 @@ def shading(light: Tensor, width: float = LINE_WIDTH) -> Tensor:
     return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))
 
 
-def add_photo_change(photos: Tensor, change: Tensor, older: Tensor) -> Tensor:
+def add_photo_change(
+    photos: Tensor, change: Tensor, older: Tensor, more: Tensor | None = None
+) -> Tensor:
     """Select what is added to photos from a network's change, all `[N, 3, R, R]` in -1..1.
 
     Adds the light, amplified by `PHOTO_GAIN`, and a share of the colour (`PHOTO_COLOUR`). For
     faces that grow older, `older` `[N]`, adds only light, and more of lines than of shading.
+    Shading is multiplied by `more` `[N]`.
     """
     light = luma(change)
-    broad = shading(light)
+    shades = shading(light)
+    broad = shades if more is None else more[:, None, None, None] * shades
 
     def either(if_older: float, if_younger: float) -> Tensor:
         return torch.where(older, if_older, if_younger).to(light)[:, None, None, None]
 
-    lines = either(OLDER_LINES, PHOTO_GAIN) * (light - broad)
+    lines = either(OLDER_LINES, PHOTO_GAIN) * (light - shades)
     added = lines + either(OLDER_SHADING, PHOTO_GAIN) * broad
     return relight(photos, added) + either(0.0, PHOTO_GAIN * PHOTO_COLOUR) * (change - light)
 

@@ -33,7 +33,7 @@ from reage.models.pretrained import load_gender_network
 
 __all__ = ["LAID", "SkinAger", "read_embedded_bank"]
 
-RECIPE = "skin-3"  # another number where other pictures come of the same bank
+RECIPE = "skin-4"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
 LAID = "skin"  # key under which a face caches its detail
 
