@@ -171,8 +171,8 @@ def shading_age(own: float, wanted: float) -> float:
 
 # Chosen by eye on 12 studio portraits, and by the skin's distance to real old people's.
 OLDER, YOUNGER = 0.6, 1.6
-# Of the exemplars' folds, beside their wrinkles: another's folds make another face, which tells more
-# than how old it is; the ager's shading draws this one's.
+# Of the exemplars' folds, beside their wrinkles. Another's folds make another's face, and the
+# ager's shading draws this one's.
 FOLDS = 0.62
 # Share of the way that shading goes: more of it beyond 80 years, which the search asks for where a
 # face reads too young.
