@@ -23,11 +23,12 @@ from reage.cli.shared.options import (
     plan_files,
     quality_option,
     seed_option,
+    try_each,
 )
 from reage.cli.shared.parsing import parse_face, parse_same_ages
 from reage.cli.shared.pictures import PIPE, name_of, open_photo
 from reage.cli.shared.progress import EditBar
-from reage.errors import ReageError, UsageError
+from reage.errors import ReageError
 
 
 @click.command()
@@ -63,28 +64,21 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
     if options["dry_run"]:
         return plan_files(photos, [output])
     editor = open_editor(options)
-    rows, failed = [], 0
-    for path in photos:
+    rows = []
+
+    def add_rows(path: Path) -> None:
         name = name_of(path)
-        try:
-            with EditBar(name) as bar:
-                result = editor.edit(open_photo(path), targets, face=face, paste=options["paste"],
-                                     quality=options["quality"], seed=options["seed"],
-                                     on_step=bar.update)  # fmt: skip
-        except UsageError:
-            raise
-        except ReageError as error:
-            emit({"photo": {"file": name}, "error": str(error)})
-            if len(photos) == 1:
-                raise
-            click.echo(f"reage: {error}", err=True)
-            failed += 1
-            continue
-        rows += face_rows(result, Path(name).stem)
+        with EditBar(name) as bar:
+            result = editor.edit(open_photo(path), targets, face=face, paste=options["paste"],
+                                 quality=options["quality"], seed=options["seed"],
+                                 on_step=bar.update)  # fmt: skip
+        rows.extend(face_rows(result, Path(name).stem))
         note_each(notice for notice in result.notices if notice not in result.photo.notices)
         emit({"photo": {"file": name}, "files": [str(output)], **result.to_dict()})
         for edit in result:
             say(f"{name if path == PIPE else path}  {edit.summary}")
+
+    failed = try_each(photos, add_rows)
     if not rows:
         raise ReageError(f"none of the {len(photos)} photos could be shown, see above")
     picture = draw_grid(rows, options["cell"])

@@ -46,6 +46,7 @@ __all__ = [
     "shard_option",
     "skin_option",
     "split_option",
+    "try_each",
     "tuned_option",
     "workers_option",
 ]
@@ -226,9 +227,15 @@ def open_editor(options: Mapping[str, Any]) -> Editor:
 
 
 def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str) -> None:
-    """Do the work for every file; report a bad one and continue.
+    """As `try_each`, but raise ReageError at the end if some failed."""
+    if failed := try_each(files, work):
+        raise ReageError(f"{failed} of {len(files)} {failure}, see above")
 
-    Raises the error of a single file, or ReageError at the end if some failed.
+
+def try_each(files: Sequence[Path], work: Callable[[Path], None]) -> int:
+    """Do the work for every file, report a bad one and continue; return how many failed.
+
+    Raises the error of a single file.
     """
     failed = 0
     for file in files:
@@ -242,8 +249,7 @@ def each_file(files: Sequence[Path], work: Callable[[Path], None], failure: str)
                 raise
             click.echo(f"reage: {one_line(str(error))}", err=True)
             failed += 1
-    if failed:
-        raise ReageError(f"{failed} of {len(files)} {failure}, see above")
+    return failed
 
 
 def plan_files(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
