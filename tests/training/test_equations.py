@@ -30,8 +30,8 @@ from reage.training.loop.parallel import World
 from reage.training.stylegan2 import losses
 from reage.training.stylegan2.adversaries import ProjectedAdversary
 from reage.training.stylegan2.augment import ada_augment, diff_augment, sharpen_detail
+from reage.training.stylegan2.batch_kinds import mix_codes
 from reage.training.stylegan2.encoder import random_masks
-from reage.training.stylegan2.generator import mix_codes
 from reage.training.stylegan2.mapping import Folded, fold_offsets, lift, rebase, set_mapping
 
 pytestmark = pytest.mark.quick

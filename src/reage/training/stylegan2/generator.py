@@ -28,6 +28,7 @@ from reage.training.loop.optimisers import Optimizer, adam, lay_out, perturb_wei
 from reage.training.loop.parallel import World
 from reage.training.loop.states import restore, state_of
 from reage.training.stylegan2.adversaries import Adversary, Described
+from reage.training.stylegan2.batch_kinds import PATTERN, arrange, count_kinds, mix_codes
 from reage.training.stylegan2.losses import path_lengths
 from reage.training.stylegan2.mapping import set_mapping
 
@@ -35,8 +36,6 @@ __all__ = ["GeneratorTrainer"]
 
 W_AVG_BETA = 0.998  # a step, of 32 pictures; as published
 PATH_DECAY = 0.01  # of the running mean path length
-PATTERN = 16  # pictures after which the kinds of pictures in a batch repeat
-NEIGHBOURS = 4  # faces that codes are mixed among
 REMEMBERED = 1024  # codes of real faces that the mapping draws like
 MAPPING_EVERY = 32  # steps after which it is set again
 GRID = 32  # pictures of each kind on a sample grid
@@ -128,7 +127,7 @@ class GeneratorTrainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """Do one step on all networks; returns figures, averaged over this process's pictures."""
-        batch = self._arrange(self.source.at(index))
+        batch = arrange(self.config, self.source.at(index))
         side = self._side(index)
         if index % MAPPING_EVERY == 0 and len(self.codes) == REMEMBERED:
             set_mapping(self.generator.mapping, self.codes)
@@ -174,32 +173,12 @@ class GeneratorTrainer:
         update(loss, [optimizer], self.world)
         self.adversary.adapt(index, self.config.batch, self.world)
 
-    def _counts(self, count: int) -> tuple[int, int]:
-        """How many of `count` pictures are rebuilt, and how many show mixed codes."""
-        rebuilt = _fours(count * self.config.encoder_share)
-        if self.config.encoder_share:
-            rebuilt = max(rebuilt, min(4, count))  # an encoder needs some, however small the batch
-        return rebuilt, min(_fours(count * self.config.mixed_share), rebuilt, count - rebuilt)
-
-    def _arrange(self, batch: FaceBatch) -> FaceBatch:
-        """Order the pictures: reconstructions, mixtures, samples.
-
-        A picture's kind follows from its place within a pattern, so several processes have
-        together what one would have.
-        """
-        period = min(PATTERN, self.config.batch)
-        rebuilt, mixed = self._counts(period)
-        kinds = [sum(p % period >= end for end in (rebuilt, rebuilt + mixed)) for p in batch.places]
-        order = sorted(range(len(kinds)), key=lambda i: (kinds[i], i))
-        places = tuple(batch.places[i] for i in order)
-        return FaceBatch(batch.images[order], batch.bins[order], places)
-
     def _fakes(self, index: int, batch: FaceBatch, images: Tensor, side: int) -> _Fakes:
         """Make this step's pictures: reconstructions first, then mixtures, then samples of z."""
         count = len(images)
         draws = Draws(self.config.seed, index, batch.places, device=self.device)
         period = min(PATTERN, count)
-        rebuilt, mixed = (n * count // period for n in self._counts(period))
+        rebuilt, mixed = (n * count // period for n in count_kinds(self.config, period))
         parts, offsets = [], None
         if self.encoder is not None:
             mask = torch.ones_like(images[:rebuilt, :1])
@@ -403,33 +382,10 @@ class GeneratorTrainer:
         return self.average.synthesis(ws, maps, self.dtype, side)
 
 
-def mix_codes(w: Tensor, offsets: Tensor, draws: Draws) -> Tensor:
-    """Mix codes of neighbouring faces: blend them, or join coarse and fine levels.
-
-    What an edit moves a code through has to look like a face too, and so has a code without its
-    offsets `[N, num_ws, w_dim]`: a part of them is left out.
-    """
-    ws = w + offsets * draws.uniform()[:, None, None]
-    if not len(ws):
-        return ws
-    groups = ws.view(-1, min(NEIGHBOURS, len(ws)), *ws.shape[1:])
-    others = groups.roll(1, 1).flatten(0, 1)
-    share = draws.uniform()[:, None].expand(-1, ws.shape[1])
-    levels = torch.arange(ws.shape[1], device=ws.device)
-    crossed = (levels >= draws.integers(1, ws.shape[1])[:, None]).to(ws)
-    blend = (draws.uniform() < 0.5)[:, None]
-    return torch.lerp(ws, others, torch.where(blend, share, crossed)[:, :, None])
-
-
 def _lazy(weight: float, config: GeneratorTraining) -> float:
     """Correction of Adam for lazy regularisation (Karras et al. 2020, appendix B)."""
     lazy = config.adversary == "stylegan2" and weight > 0
     return config.path_every / (config.path_every + 1) if lazy else 1.0
-
-
-def _fours(count: float) -> int:
-    """The nearest multiple of four, so that neighbours stay together."""
-    return round(count / 4) * 4
 
 
 def _downsample(images: Tensor, side: int) -> Tensor:
