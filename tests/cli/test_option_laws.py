@@ -6,10 +6,12 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import click
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from reage.cli.edit.photos import edit
 from reage.cli.edit.task import _distinct_names
 from reage.cli.research.models import parse_alignment
 from reage.cli.shared.parsing import (
@@ -20,6 +22,7 @@ from reage.cli.shared.parsing import (
     parse_range,
     parse_targets,
 )
+from reage.compositing.hair.colours import HAIR_COLOURS
 from reage.errors import UsageError
 from reage.faces.face import parse_points
 from reage.inputs import OLDEST, as_targets
@@ -116,3 +119,10 @@ def test_no_two_results_share_a_place(photos: list[Path], apart: bool):
     places = [(photo.parent if apart else None, name) for photo, name in names.items()]
     assert len(set(places)) == len(photos)
     assert all(name.startswith(photo.stem) for photo, name in names.items())
+
+
+def test_the_hair_colours_offered_are_those_that_are_known():
+    """They are repeated, since the command line starts without numpy."""
+    (option,) = (each for each in edit.params if each.name == "hair_color")
+    assert isinstance(option.type, click.Choice)
+    assert list(option.type.choices) == list(HAIR_COLOURS)
