@@ -101,7 +101,7 @@ def test_a_session_lists_its_photos_with_their_edits(client: TestClient, portrai
     listed = client.get(f"{API}/photos").json()
     assert [photo["name"] for photo in listed] == ["ada.png", "eve.png"]
     assert listed[0]["edits"] == edits
-    assert 3 < listed[0]["faces"][0]["give_or_take"] < 20
+    assert 3 < listed[0]["faces"][0]["spread"] < 20
 
 
 def test_a_session_stays_while_one_of_its_tabs_is_open(

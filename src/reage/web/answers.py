@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from reage.faces.readings import AgeReading
 from reage.outputs.framing import face_square
 from reage.web.jobs import Job, JobQueue
 from reage.web.sessions import OpenPhoto
@@ -22,7 +21,6 @@ __all__ = [
     "PhotoAnswer",
     "about_job",
     "about_photo",
-    "give_or_take",
 ]
 
 
@@ -58,7 +56,6 @@ class FaceAnswer(BaseModel):
     square: list[int] = Field(description='left, top, side of the view "face", in pixels')
     age: float = Field(description="apparent age, years")
     spread: float = Field(description="within it lie two of three true ages, years")
-    give_or_take: float = Field(description="the usual error of such a reading, years")
     pose: list[float] = Field(description="yaw, pitch, roll, degrees")
     chosen: bool = Field(description="whether it is in the edit")
     inverted: bool = Field(description="whether its latent code is known")
@@ -116,11 +113,6 @@ class JobAnswer(BaseModel):
     version: int
 
 
-def give_or_take(reading: AgeReading) -> float:
-    """Return the calibrated error of a reading, years."""
-    return round(reading.spread, 1)
-
-
 def about_photo(photo: OpenPhoto, inverting: Sequence[str]) -> PhotoAnswer:
     """Describe an open photo; `inverting` are the ways of pasting that need codes."""
     height, width = photo.photo.pixels.shape[:2]
@@ -135,7 +127,6 @@ def about_photo(photo: OpenPhoto, inverting: Sequence[str]) -> PhotoAnswer:
                 square=list(face_square(face, width, height)[:3]),
                 age=round(reading.age, 1),
                 spread=round(reading.spread, 1),
-                give_or_take=give_or_take(reading),
                 pose=[round(v, 1) for v in face.pose],
                 chosen=number in photo.chosen,
                 inverted=found is not None,

@@ -19,7 +19,6 @@ from reage.web.answers import (
     JobAnswer,
     PhotoAnswer,
     about_job,
-    give_or_take,
 )
 from reage.web.jobs import Job
 from reage.web.marking import face_in_box
@@ -227,7 +226,6 @@ def _glance(
             "asked": glance.asked,
             "age": round(glance.reading.age, 1),
             "spread": round(glance.reading.spread, 1),
-            "give_or_take": give_or_take(glance.reading),
             "reach": [round(age, 1) for age in glance.reach],
         }
         for number, glance in glances.items()

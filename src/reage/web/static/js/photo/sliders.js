@@ -61,7 +61,7 @@ function draw() {
   drawReadings();
 }
 
-const looks = (face, key) => text(key, { age: round(face.age), give: round(face.give_or_take) });
+const looks = (face, key) => text(key, { age: round(face.age), give: round(face.spread) });
 
 function drawReadings() {
   for (const face of chosen()) {
