@@ -37,12 +37,12 @@ from reage.training.agers.photo_ager import PEAK
 from reage.training.loop.ema import update_average
 
 BATCH, RATE, KEPT_OUT, LOG_EVERY, SAVE_EVERY = 8, 1e-4, 48, 50, 100
-YOUNGEST, OLDEST, OLD_SHARE, OLD_FROM = 6.0, 88.0, 0.35, 62.0  # ages asked for, years
+YOUNGEST, OLDEST, OLD_SHARE, OLD_FROM = 6.0, 88.0, 0.45, 62.0  # ages asked for, years
 SIDE = 128  # pixels of the crop
 WIDTHS = (1.0, 2.2, 4.5, 9.0)  # pixels of it: deviations that part the bands
 SPREAD_OVER = 3.0  # pixels, over which allowances are evened
 YOUNG, OLD = 38.0, 58.0  # years, of the heads that the allowances are measured on
-WHOLE_AFTER, LEAST_ALLOWED = 50.0, 0.25  # years of ageing to the whole allowance; share of it
+LEAST_ALLOWED, MOST_ALLOWED = 0.25, 1.6  # shares of the allowance
 AGE, THIRD_AGE, EXCESS = 2.0, 0.5, 10_000.0
 PEAKS, SIZE, GRID, LIGHT = 2500.0, 4.0, 3000.0, 40.0
 
@@ -71,17 +71,27 @@ def bands(light: Tensor) -> list[Tensor]:
     return [fine - broad for fine, broad in pairwise(smooth)]
 
 
-def allowances(faces: Faces) -> list[Tensor]:
-    """How much more light varies in old faces than in young ones, by place, `[1, 1, R, R]`."""
-    sizes = []
+def allowances(faces: Faces) -> tuple[list[Tensor], float]:
+    """Return how much more light varies in old faces than in young ones, by place, `[1, 1, R, R]`.
+
+    Also the years between the two: those who are aged by more may be painted with more.
+    """
+    sizes, ages = [], []
     for chosen in (faces.sharp & (faces.ages > OLD), faces.sharp & (faces.ages < YOUNG)):
         light = luma(faces.images[chosen].float() / 127.5 - 1)
         sizes.append([band.abs().mean(0, keepdim=True) for band in bands(light)])
+        ages.append(float(faces.ages[chosen].mean()))
     found = []
     for old, young in zip(*sizes, strict=True):
         more = shading((old.square() - young.square()).clamp_min(0).sqrt(), SPREAD_OVER / SIDE)
         found.append((more + more.flip(-1)) / 2)
-    return found
+    return found, ages[0] - ages[1]
+
+
+def years_off(error: Tensor) -> Tensor:
+    """Return the mean of errors in years, in tens; those far off weigh more than in proportion."""
+    tens = error.abs() / 10
+    return (tens + tens.square() / 4).mean()
 
 
 class Trainer:
@@ -99,7 +109,7 @@ class Trainer:
         self.recogniser, self.identity = FaceFeatures(faceres), identity
         order = torch.randperm(len(faces), generator=torch.Generator().manual_seed(1))
         self.kept_out, self.faces = faces.take(order[:KEPT_OUT]), faces.take(order[KEPT_OUT:])
-        self.allowed = allowances(self.faces)
+        self.allowed, self.allowed_after = allowances(self.faces)
         self.oval = photo_mask(torch.zeros(faces.images.shape[-2:]))
         self.rng, self.steps = np.random.default_rng(seed), 0
 
@@ -140,14 +150,15 @@ class Trainer:
             before, _ = self.recogniser(photos)
         after, third = self.recogniser(aged)
         older = (wanted > batch.ages)[:, None, None, None]
-        whole = ((wanted - batch.ages) / WHOLE_AFTER).clamp(LEAST_ALLOWED, 1)[:, None, None, None]
+        whole = (wanted - batch.ages) / self.allowed_after
+        whole = whole.clamp(LEAST_ALLOWED, MOST_ALLOWED)[:, None, None, None]
         light = luma(change)
         pairs = zip(bands(light * older), self.allowed, strict=True)
         excess = [F.relu(band.abs() - whole * most).square().mean() for band, most in pairs]
         uneven = luma((found - found.mean(0)).flatten(0, 1))
         losses = {
-            "age": AGE * (self.read(aged) - wanted).abs().mean() / 10,
-            "third age": THIRD_AGE * (third - wanted).abs().mean() / 10,
+            "age": AGE * years_off(self.read(aged) - wanted),
+            "third age": THIRD_AGE * years_off(third - wanted),
             "identity": self.identity * (1 - (before * after).sum(1)).mean(),
             "excess": EXCESS * torch.stack(excess).sum(),
             "peaks": PEAKS * F.relu(light.abs() - PEAK).square().mean(),
