@@ -154,6 +154,26 @@ def test_an_age_that_the_finished_photo_misses_is_looked_for_again(
     assert missed.after.age == 30 and "full size" in str(missed.limit)
 
 
+def test_an_age_that_only_the_finished_photo_passes_is_gone_back_to(
+    editor: Editor, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
+    """As with folds that the small square of the search does not show to be gone."""
+    photo, ager = as_photo(astronaut), editor.required_ager()
+    assert isinstance(ager, SkinAger)
+    editor = replace(editor, ager=ager.base)
+    traced = editor.trace(photo, editor.prepare(photo, editor.choose_faces(photo)))
+    most = float(traced.curves[1].ages.max())
+    assert traced.edit(most + 6).faces[0].limit is not None  # out of the search's reach
+    read = reage.search.photo_search.read_age
+
+    def older(network: AgeNetwork, shown: Tensor) -> AgeReading:
+        reading = read(network, shown)
+        return replace(reading, age=reading.age + 15)
+
+    monkeypatch.setattr(reage.search.photo_search, "read_age", older)
+    assert traced.edit(most + 6).faces[0].after.age == pytest.approx(most + 6, abs=2)
+
+
 def test_the_same_call_gives_the_same_bytes(editor: Editor, result: Result, astronaut: np.ndarray):
     again = editor.edit(astronaut, 70, quality="fast")
     assert torch.equal(again.prepared[0].base, result.prepared[0].base)

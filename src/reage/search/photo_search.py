@@ -28,6 +28,7 @@ __all__ = ["HAIR_NOTES", "PhotoSearch", "TracedFaces", "pace_faces"]
 
 ALL = Amounts()
 
+CORRECTIONS = 2  # of a search whose age the finished photo does not show
 HAIR_NOTES = "hair"  # key under which a face keeps why its hair stays as it is
 
 
@@ -182,14 +183,19 @@ class TracedFaces:
                 goals.append((face, self.reach(face, asked)))
             elif self.search.paste == "none":  # no photo shows the face as it is
                 goals.append((face, Reached(0.0, face.own_age, None, None)))
-        edit = self.search.apply(goals)
+        edit = best = self.search.apply(goals)
         # If the finished photo reads differently from the small square in which the age was
-        # looked for, the search runs once more with a corrected target.
-        again = [
-            (face, self._correct(face, goal, aged))
-            for (face, goal), aged in zip(goals, edit.faces, strict=True)
-        ]
-        return edit if again == goals else min(edit, self.search.apply(again), key=_age_error)
+        # looked for, the search runs again with a corrected target.
+        for _ in range(CORRECTIONS):
+            again = [
+                (face, self._correct(face, goal, aged))
+                for (face, goal), aged in zip(goals, edit.faces, strict=True)
+            ]
+            if again == goals:
+                break
+            goals, edit = again, self.search.apply(again)
+            best = min(best, edit, key=_age_error)
+        return best
 
     def reach(self, face: PreparedFace, asked: float) -> Reached:
         """Find the strength at which a face reads an age in years."""
@@ -198,9 +204,12 @@ class TracedFaces:
         )
 
     def _correct(self, face: PreparedFace, goal: Reached, aged: AgedFace) -> Reached:
-        """Return the goal, corrected if only the search reached it and the photo did not."""
-        if goal.asked is None or goal.limit is not None or aged.limit in (None, LESS):
+        """Return the goal, corrected where the photo misses an age that can still be met."""
+        if goal.asked is None or aged.limit in (None, LESS):
             return goal
+        passed = (aged.after.age - goal.asked) * goal.strength > 0
+        if goal.limit is not None and not passed:
+            return goal  # the search found no more
         found = self.reach(face, goal.asked - (aged.after.age - goal.age))
         return replace(found, asked=goal.asked)
 
