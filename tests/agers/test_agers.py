@@ -18,14 +18,14 @@ from reage.agers.finder import AGE_AGER
 from reage.agers.generated_faces import face_of_code
 from reage.agers.latent import LatentAger
 from reage.agers.photo import PhotoAger, add_photo_change, relight
-from reage.compositing.change import PasteMode, apply_change, luma
+from reage.compositing.change import Change, PasteMode, apply_change, luma
 from reage.compositing.masks import oval_mask
 from reage.compositing.preview import preview, preview_flat
 from reage.compositing.render import render_photo
 from reage.compositing.view import crop_for_age, usual_points
 from reage.compositing.warp import warp_in_place
 from reage.datasets.made_people.age_search import settle
-from reage.editor import QUALITIES, load
+from reage.editor import QUALITIES, Editor, load
 from reage.errors import LatentError, ModelError
 from reage.faces.face import Face
 from reage.faces.squares import to_unit
@@ -350,6 +350,18 @@ def test_the_photos_own_detail_grows_with_age(
     # What a code changes brings its own skin.
     coded = face_at(30.0, torch.zeros(1, 3, 32, 32), ws=random(1, 8, 32), latents=latents)
     assert still.on_codes(latents).change(coded, torch.tensor([40.0])).detail is None
+
+
+def test_the_search_sees_how_the_photos_own_detail_changes(editor: Editor, astronaut: np.ndarray):
+    photo = as_photo(np.asarray(Image.fromarray(astronaut).resize((1024, 1024))))
+    (face,) = editor.prepare(photo, editor.choose_faces(photo))
+    search = editor.search(photo, editor.required_ager(), "delta")
+    for gain in (0.3, 2.0):
+        change = Change(torch.zeros_like(face.base), detail=torch.tensor([gain]))
+        there = to_tensor(crop_for_age(search.show([(face, change)]), face.view.face).image)
+        seen = preview(face.view, face.picture, change, "delta")
+        unseen = preview(face.view, face.picture, Change(change.added), "delta")
+        assert (seen - there).abs().mean() < 0.8 * (unseen - there).abs().mean()
 
 
 def test_a_small_view_of_a_large_photo_is_read_as_the_photo_is(

@@ -50,6 +50,9 @@ def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMo
         shown = (shown + 1) * torch.exp(relief) - 1
     if change.skin is not None:
         shown = relight_by_detail(shown, change.skin.all_in(view.age_crop))
+    if change.detail is not None:
+        gains = change.detail.to(shown)[:, None, None, None]
+        shown = shown + (gains - 1) * torch.from_numpy(view.detail).to(shown)
     return _keep_tone(view, shown.clamp(-1, 1))
 
 

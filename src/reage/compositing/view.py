@@ -13,12 +13,21 @@ from torch import Tensor
 from reage.compositing.bands import LUMA
 from reage.compositing.change import PasteMode
 from reage.compositing.cover import Cover, find_cover
+from reage.compositing.paste import scale_detail
 from reage.compositing.tone import Tone, has_one_tone, neutral_print
 from reage.compositing.visible import exposure
 from reage.errors import ImageError
 from reage.faces.face import Face
 from reage.faces.readings import AgeReading
-from reage.faces.squares import FaceCrop, crop_face, eye_mask, face_mask, face_quad
+from reage.faces.squares import (
+    FaceCrop,
+    crop_face,
+    eye_mask,
+    face_mask,
+    face_quad,
+    quad_side,
+    to_unit,
+)
 from reage.images import to_array, to_tensor
 from reage.models.checkpoints import Alignment
 from reage.models.pretrained import load_occlusion
@@ -51,6 +60,7 @@ FEATHER = 0.06  # width of the mask's edge, fraction of the square
 # Degrees of yaw between which a face is ever less like those that photo agers learn from (at most
 # 30): what they paint on cheeks seen from the side are dark patches.
 TURNED, LEAST_FRONTAL = (25.0, 45.0), 0.5
+DETAIL_SEEN = 0.6  # of the age square's own detail: about what photos' detail is in it
 DIM = 0.7  # of a face that can change: what is less is said
 AGE_SIDE = 128  # pixels of that square; the network itself takes 64
 
@@ -113,6 +123,16 @@ class FaceView:
     def skin(self) -> np.ndarray:
         """Where the skin's detail may change in the ager's square, `[R, R]`, 0..1."""
         return self.open * (1 - self.eyes)
+
+    @cached_property
+    def detail(self) -> np.ndarray:
+        """The skin's own faint detail in the age network's square, `[R, R]` light of -1..1."""
+        deep = self.age_crop.image.astype(np.uint16) * 257
+        doubled, side = deep.copy(), len(deep)
+        quad = to_unit(self.crop.quad, self.age_crop.quad) * side - 0.5
+        if quad_side(self.crop.quad) >= side:  # else the photo has none
+            scale_detail(doubled, deep, 2.0, quad, self.skin)
+        return DETAIL_SEEN * (doubled.astype(np.float32) - deep).mean(-1) / (127.5 * 257)
 
     def mask_for(self, paste: PasteMode) -> np.ndarray:
         """Where an edit shows in one paste mode, `[R, R]`, 0..1."""
