@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from page_client import PATIENCE, READY, drop, jobs, open_photo, set_slider
 
 
@@ -73,6 +74,7 @@ def test_what_needs_a_code_is_learnt_and_then_shown(page: Any, photo: Path) -> N
     assert len(jobs(page)) == 1
 
 
+@pytest.mark.slow
 def test_a_cancelled_inversion_goes_back(page: Any, photo: Path) -> None:
     open_photo(page, photo)
     page.locator("details", has=page.locator("#paste")).evaluate("e => e.open = true")
@@ -185,6 +187,7 @@ def test_every_word_is_in_every_language() -> None:
     assert used <= english.keys()
 
 
+@pytest.mark.slow
 def test_phone_width_has_no_sideways_scrolling(browser: Any, address: str, photo: Path) -> None:
     phone = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
     phone.set_default_timeout(PATIENCE)
@@ -208,6 +211,7 @@ def test_bad_file_is_said_in_a_line(page: Any, tmp_path: Path) -> None:
     assert page.locator("#start").is_visible()
 
 
+@pytest.mark.slow
 def test_inversion_is_stopped_and_kept(page: Any, photo: Path) -> None:
     open_photo(page, photo)
     page.locator("#quality").evaluate("e => e.value = 'best'")
@@ -220,6 +224,7 @@ def test_inversion_is_stopped_and_kept(page: Any, photo: Path) -> None:
     assert page.locator("#again").is_visible()
 
 
+@pytest.mark.slow
 def test_two_people_are_mixed(page: Any, photo: Path) -> None:
     open_photo(page, photo)
     page.click("#tab-mix")

@@ -109,6 +109,7 @@ def test_a_whole_video_gets_older_as_it_plays(page: Any, clip: Path, tmp_path: P
     assert len(made) == FRAMES and change[-1] > change[0] + 0.5
 
 
+@pytest.mark.slow
 def test_a_folder_is_aged(page: Any, photos: Path, tmp_path: Path) -> None:
     page.click("#tab-folder")
     page.set_input_files("#folder-whole", str(photos))
@@ -153,6 +154,7 @@ def check_folder(page: Any, folder: Path, name: str, people: set[str]) -> None:
     assert np.abs(pictures[0].astype(int) - pictures[1]).mean() > 1  # at two ages
 
 
+@pytest.mark.slow
 def test_a_poster_with_a_logo(page: Any, photo: Path, tmp_path: Path) -> None:
     open_photo(page, photo)
     page.click("#tab-poster")

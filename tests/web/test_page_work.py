@@ -45,6 +45,7 @@ def test_work_survives_a_reload(page: Any, photo: Path, couple: Path) -> None:
     page.wait_for_selector("#faces button:nth-child(2)")
 
 
+@pytest.mark.slow
 def test_another_photo_is_dropped_only_after_a_question(
     page: Any, photo: Path, couple: Path
 ) -> None:
@@ -146,6 +147,7 @@ def test_an_age_is_typed_and_the_row_is_chosen(page: Any, photo: Path) -> None:
     assert "20, 40, 60" in page.locator("#folder-ages").evaluate("e => e.validationMessage")
 
 
+@pytest.mark.slow
 def test_a_small_phone_from_right_to_left(phone: Any, photo: Path) -> None:
     assert phone.locator("html").get_attribute("dir") == "rtl"
     open_photo(phone, photo)
