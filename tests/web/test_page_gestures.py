@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from page_client import PATIENCE, READY, open_photo, save_of, set_slider
+from page_client import PATIENCE, READY, open_photo, save_of
 from PIL import Image
 
 from reage.editor import Editor
@@ -77,12 +77,26 @@ def test_a_drag_on_a_slow_line_shows_drafts_and_then_the_whole(page: Any, photo:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "edited" in request.url else 0)
     for age in (50, 51, 52, 53):
-        set_slider(page, "[id^=age-]", age)
+        drag(page, age)
         page.wait_for_timeout(400)
     page.wait_for_function("() => document.querySelector('#after').alt.startsWith('53')")
     page.wait_for_timeout(3000)
     assert any("draft=true" in url for url in asked)
     assert "ages=1:53" in asked[-1].replace("%3A", ":") and "draft" not in asked[-1]
+    drag(page, 54)
+    page.wait_for_function("() => document.querySelector('#after').alt.startsWith('54')")
+    page.wait_for_timeout(400)  # the whole picture is on its way
+    drag(page, 55)  # and gives way to a draft again
+    page.wait_for_function("() => document.querySelector('#after').alt.startsWith('55')")
+    first = next(url for url in asked if "1:55" in url.replace("%3A", ":"))
+    assert first.endswith("draft=true")
+
+
+def drag(page: Any, age: int) -> None:
+    """Move the slider without letting go of it."""
+    page.locator("[id^=age-]").evaluate(
+        "(e, age) => { e.value = age; e.dispatchEvent(new Event('input')); }", age
+    )
 
 
 @pytest.mark.slow

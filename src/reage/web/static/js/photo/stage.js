@@ -8,7 +8,7 @@ import { ready } from "./learning.js";
 
 const AHEAD = [1, 2, 3, -1, -2];  // years from the shown age, in the direction of the slider
 const SETTLE = 300;  // ms without a drag, after which a draft gives way to the whole picture
-let showing = false, wanted = false, last = 0, settling = 0, original = 0, coming = null;
+let showing = false, wanted = false, isDragging = false, last = 0, settling = 0, original = 0, coming = null;
 
 export const view = () => (state.near ? "near" : "whole");
 const face = () => (state.near ? focused().number : 0);
@@ -39,6 +39,7 @@ const isAged = () => shownPath === pathOf(state.edits, view(), face()) && isChan
 export async function wantShow({ dragging = false } = {}) {
   stopAhead();
   wanted = true;
+  isDragging = dragging;  // of the newest call: an older one may still be showing
   clearTimeout(settling);
   if (dragging) coming?.abort();  // a whole picture that would hold up a slow line
   tell("readings");
@@ -49,7 +50,7 @@ export async function wantShow({ dragging = false } = {}) {
   showing = true;
   while (wanted) {
     wanted = false;
-    await attempt(() => show(dragging && state.slow), "show");
+    await attempt(() => show(isDragging && state.slow), "show");
   }
   showing = false;
   ahead();
