@@ -91,8 +91,7 @@ class PhotoAger(Ager):
         eyes = torch.from_numpy(face.view.eyes).to(crop)
         added = face.view.frontal * self._confine_change(crop, eyes, ages.to(crop), own)
         # A generated face shows the generator's detail, not the skin's.
-        years = ages.clamp_max(max(own, self.span[1])) - own
-        detail = None if made else torch.exp(DETAIL_A_YEAR * years)
+        detail = None if made else torch.exp(DETAIL_A_YEAR * (self._learnt(ages, own) - own))
         return Change(added, self._warp(ages, own), detail)
 
     def _confine_change(self, crop: Tensor, eyes: Tensor, wanted: Tensor, own: float) -> Tensor:
@@ -101,7 +100,7 @@ class PhotoAger(Ager):
         The change is 0 outside the training's oval and in the eyes `[R, R]`.
         """
         ages = torch.full_like(wanted, own)
-        learnt = torch.minimum(wanted, ages.clamp_min(self.span[1]))
+        learnt = self._learnt(wanted, own)
         years = (learnt - ages).abs().clamp_min(1.0)
         more = ((wanted - ages).abs() / years).clamp(1.0, MOST_EXTRAPOLATED)
         photos = crop.expand(len(ages), -1, -1, -1)
@@ -113,6 +112,10 @@ class PhotoAger(Ager):
         )
         change = (plain + mirrored.flip(-1)) / 2
         return add_photo_change(crop, change, wanted > ages, more) * photo_mask(eyes)
+
+    def _learnt(self, ages: Tensor, own: float) -> Tensor:
+        """Return ages no older than trained for, or than the face is."""
+        return ages.clamp_max(max(own, self.span[1]))
 
     def _warp(self, ages: Tensor, own: float) -> Warp | None:
         if self.growth is None:

@@ -45,6 +45,7 @@ __all__ = [
     "fit_tone",
     "read_age",
     "read_ages",
+    "reading_of",
     "usual_points",
     "view_crop",
     "view_face",
@@ -178,8 +179,12 @@ def fit_tone(rgb: np.ndarray, face: Face) -> Tone | None:
 def read_age(network: AgeReader, image: Tensor) -> AgeReading:
     """Read the apparent age of one picture `[1, 3, H, W]` of the age network's square."""
     first, second = network.read_each(_without_tone(image))[:, 0].tolist()
-    age = (first + second) / 2
-    return AgeReading(age, float(network.error(torch.tensor([age]))), (first, second))
+    return reading_of(network, (first + second) / 2, (first, second))
+
+
+def reading_of(network: AgeReader, age: float, each: tuple[float, ...] = ()) -> AgeReading:
+    """Return a known age with its calibrated error."""
+    return AgeReading(age, float(network.error(torch.tensor([age]))), each)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ import torch
 from reage.agers.base import PreparedFace
 from reage.compositing.change import Amounts, Change
 from reage.compositing.preview import preview
-from reage.compositing.view import read_age
+from reage.compositing.view import read_age, reading_of
 from reage.editor import Editor
 from reage.faces.readings import AgeReading
 from reage.images import Photo
@@ -108,16 +108,13 @@ class LiveFaces:
         """Return a face's change at an age, and what is read then."""
         search, curve = self.traced.search, self.curves[face.view.number]
         strength = curve.strength(asked)
-        table = curve.looker.table
-        known = None if table is None else table.at(strength)
-        if known is not None and search.amounts.whole:
-            change, age = known
-            error = float(search.age_network.error(torch.tensor([age])))
-            return change.scale(search.amounts), AgeReading(age, error)
-        if known is not None:
-            change = known[0].scale(search.amounts)
-        else:
+        known = curve.looker.table and curve.looker.table.at(strength)
+        if known is None:
             change = search.change(face, torch.tensor([strength]))
+        else:
+            change = known[0].scale(search.amounts)
+            if search.amounts.whole:
+                return change, reading_of(search.age_network, known[1])
         shown = preview(face.view, face.picture, change, search.paste)
         return change, read_age(search.age_network, shown)
 

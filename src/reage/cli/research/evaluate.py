@@ -10,6 +10,7 @@ import click
 from reage.cli.shared.options import (
     device_option,
     direction_option,
+    exclude_option,
     hair_option,
     lpips_option,
     open_editor,
@@ -43,11 +44,7 @@ from reage.errors import UsageError
     type=click.Path(path_type=Path),
     help="Table of whole heads (such as heads.csv), beside its .tar or pictures.",
 )
-@click.option(
-    "--exclude",
-    type=click.Path(path_type=Path, exists=True),
-    help="List of heads the model was made from, one name per line; they are left out.",
-)
+@exclude_option
 @click.option(
     "--faces",
     default=64,

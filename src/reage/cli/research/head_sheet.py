@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reage.cli.shared.options import model_option
+from reage.cli.shared.options import exclude_option, model_option
 
 
 @click.command("head-sheet")
@@ -16,11 +16,7 @@ from reage.cli.shared.options import model_option
 @click.option(
     "--count", default=24, show_default=True, type=click.IntRange(1), help="Number of heads."
 )
-@click.option(
-    "--exclude",
-    type=click.Path(path_type=Path, exists=True),
-    help="List of heads to leave out, one name per line.",
-)
+@exclude_option
 def head_sheet(heads: Path, model: str, output: Path, count: int, exclude: Path | None) -> None:
     """Age heads of the table HEADS (a CSV beside its .tar or pictures) and write one PNG each.
 

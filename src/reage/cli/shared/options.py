@@ -24,6 +24,7 @@ __all__ = [
     "dry_run_option",
     "each_file",
     "edit_paste_option",
+    "exclude_option",
     "face_option",
     "hair_color_option",
     "hair_option",
@@ -168,6 +169,11 @@ ages_option = click.option(
 )
 split_option = click.option(
     "--split", default="train", show_default=True, help="Split of the dataset."
+)
+exclude_option = click.option(
+    "--exclude",
+    type=click.Path(path_type=Path, exists=True),
+    help="List of heads the model was made from, one name per line; they are left out.",
 )
 shard_option = click.option(
     "--shard", default=5000, show_default=True, help="Pictures per tar file."
