@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reage.cli.edit.photos import edit
 from reage.cli.edit.task import _distinct_names
+from reage.cli.main import cli
 from reage.cli.research.models import parse_alignment
 from reage.cli.shared.parsing import (
     MAX_AGES,
@@ -57,6 +58,17 @@ def test_any_text_is_understood_or_refused_in_one_line(parser: Callable[[str], o
         found, said = None, str(error)
     assert (found is None) == bool(said)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("name", ["edit", "strip", "animate", "mix", "sheet"])
+def test_whatever_writes_words_into_pictures_takes_their_language(name: str):
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    (option,) = (p for p in command.params if "--language" in p.opts)
+    assert isinstance(option, click.Option)
+    name, told = option.get_help_record(click.Context(command)) or ("", "")
+    assert name == "--language [en|ar|es|zh]"
+    assert told == "Language of the words in the picture.  [default: en]"
 
 
 @given(st.lists(YEARS, min_size=1, max_size=6))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 
 from made import Command
 from reage.images import DIGITAL_SOURCE_TYPE, read_mark
+from reage.outputs import animation, picture_words, strip
+from reage.outputs.labels import draw_text
 from reage.search.looker import Looker
 
 
@@ -24,6 +27,20 @@ def run(
     """Run a command with the small model, few steps and any likeness."""
     options = ("--model", small_folder, "--precision", "float32")
     return lambda *arguments: reage_command(*arguments, *options)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """All words that are drawn into pictures."""
+    found: list[str] = []
+
+    def draw(image: Image.Image, left: float, base: float, text: str, *rest: Any) -> None:
+        found.append(text)
+        draw_text(image, left, base, text, *rest)
+
+    for module in (strip, animation):
+        monkeypatch.setattr(module, "draw_text", draw)
+    return found
 
 
 @pytest.fixture
@@ -50,13 +67,32 @@ class TestStrip:
         assert read_mark(folder / "s.png") == "Made by reage: synthetic ages"
         assert out.count("face 1:") == 4
 
+    def test_words_are_of_the_language(
+        self, run: Command, photos: tuple[Path, Path], written: list[str]
+    ):
+        file = photos[0].with_name("s.png")
+        assert run("strip", photos[0], "--to", "20", "--language", "es", "-o", file)[0] == 0
+        assert [text.split()[0] for text in written[1::2]] == ["aparenta"] * 2
+
+    def test_letters_without_a_font(
+        self, run: Command, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(picture_words, "can_draw", str.isascii)
+        file = photos[0].with_name("s.png")
+        for command, *options in (("strip", "--to", "20"), ("animate", "--ages", "5:80"),
+                                  ("edit", "--to", "20")):  # fmt: skip
+            status, _, err = run(command, photos[0], *options, "--language", "ar", "-o", file)
+            assert (status, len(err.splitlines())) == (2, 1) and "no font here has" in err
+        assert names(photos[0].parent) == {"ada.png", "bea.png"}
+
     def test_two_faces_of_one_photo_on_a_page(
-        self, run: Command, astronaut: np.ndarray, tmp_path: Path
+        self, run: Command, astronaut: np.ndarray, tmp_path: Path, written: list[str]
     ):
         Image.fromarray(np.concatenate([astronaut] * 2, 1)).save(tmp_path / "two.png")
         status, _, _ = run("strip", tmp_path / "two.png", "--ages", "20:40:20", "--face", "all",
-                           "-o", tmp_path / "two.pdf")  # fmt: skip
+                           "--language", "ar", "-o", tmp_path / "two.pdf")  # fmt: skip
         assert status == 0
+        assert {"two، الوجه 1", "two، الوجه 2"} < set(written)
         assert (tmp_path / "two.pdf").read_bytes().startswith(b"%PDF-1.4")
 
     def test_refusals(self, run: Command, photos: tuple[Path, Path]):
@@ -98,6 +134,13 @@ class TestAnimate:
         assert (status, len(err.splitlines())) == (1, 1)
         assert "exists already" in err
 
+    def test_the_label_is_of_the_language(
+        self, run: Command, photos: tuple[Path, Path], written: list[str]
+    ):
+        options = ("--ages", "30:50", "--seconds", "1", "--fps", "2", "--label", "--language", "ar")
+        assert run("animate", photos[0], *options, "-o", photos[0].with_name("a.gif"))[0] == 0
+        assert written and all(text.startswith("يبدو في") for text in written)
+
     def test_refusals(self, run: Command, photos: tuple[Path, Path]):
         for ages, wanted in (("5", 2), ("5:80:5", 2), ("5:x", 2), ("9:9", 2), ("-1:20", 2)):
             status, _, err = run("animate", photos[0], "--ages", ages, "-o",
@@ -118,9 +161,12 @@ class TestAnimate:
 
 
 class TestMix:
-    def test_a_grid_and_one_picture(self, run: Command, photos: tuple[Path, Path]):
+    def test_a_grid_and_one_picture(
+        self, run: Command, photos: tuple[Path, Path], written: list[str]
+    ):
         folder = photos[0].parent
-        assert run("mix", *photos, "-o", folder / "m.jpg")[0] == 0
+        assert run("mix", *photos, "-o", folder / "m.jpg", "--language", "es")[0] == 0
+        assert "50% rasgos finos de bea" in written and not any("looks" in w for w in written)
         with Image.open(folder / "m.jpg") as grid:
             assert grid.size[0] > 4 * 384
         status, out, _ = run("mix", *photos, "--levels", "coarse", "--amount", "1", "-o",

@@ -88,7 +88,7 @@ def test_each_field_has_a_label_in_each_language():
     for language in LANGUAGES:
         words = load_words(language)
         assert len(words.months) == 12
-        for part in ("labels", "values", "looks", "sentences"):
+        for part in ("labels", "values", "looks", "sentences", "pictures"):
             assert getattr(words, part).keys() == getattr(english, part).keys(), language
 
 

@@ -10,6 +10,7 @@ from reage.faces.face import Face
 from reage.images import Photo, as_srgb
 from reage.outputs.framing import face_square
 from reage.outputs.labels import PAPER, plain
+from reage.outputs.picture_words import PictureWords
 from reage.outputs.strip import Panel, draw_strip
 from reage.types import Result
 
@@ -21,18 +22,18 @@ A4 = (8.27, 11.69)  # inches
 MARGIN = 0.4  # inches that a printer leaves white
 
 
-def face_rows(result: Result, name: str) -> list[list[Panel]]:
+def face_rows(result: Result, name: str, language: str = "en") -> list[list[Panel]]:
     """Make a row of panels for each face: the photo under its name, then each target age."""
-    rows = []
+    words, rows = PictureWords(language), []
     for index, face in enumerate(result.prepared):
         square = face.view.face
-        label = name if len(result.prepared) == 1 else f"{name}, face {face.view.number}"
-        reads = f"looks {face.view.reading.age:.0f}"
+        label = name if len(result.prepared) == 1 else words.of_face(name, face.view.number)
+        reads = words.looking([face.view.reading.age])
         row = [Panel(_cut(result.photo, square), plain(label), reads)]
         for edit in result.edits:
             aged = edit.faces[index]
             asked = "" if aged.asked is None else f"{aged.asked:g}"
-            reads = f"looks {aged.after.age:.0f}"
+            reads = words.looking([aged.after.age])
             row.append(Panel(_cut(edit.photo, square), asked, reads))
         rows.append(row)
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from reage.outputs.animation_files import check_moving, write_moving
 from reage.outputs.framing import frame_photo
 from reage.outputs.grid import CELL, draw_grid, face_rows, page_dpi
 from reage.outputs.page_files import check_page, save_page
+from reage.outputs.picture_words import PictureWords
 from reage.outputs.strip import result_strip
 from reage.types import Result
 
@@ -52,20 +53,24 @@ class Drawing:
         return encode_photo(photo_from_array(self.pixels), "PNG", MARK)[0]
 
 
-def strip(result: Result) -> Drawing:
-    """Draw a photo and its edits side by side."""
-    return Drawing(result_strip(result))
+def strip(result: Result, language: str = "en") -> Drawing:
+    """Draw a photo and its edits side by side, with words in a language of posters."""
+    return Drawing(result_strip(result, language))
 
 
-def grid(results: Result | Iterable[Result], cell: int = CELL) -> Drawing:
+def grid(results: Result | Iterable[Result], cell: int = CELL, language: str = "en") -> Drawing:
     """Draw a row for each face of the results, of cells of `cell` pixels."""
     several = [results] if isinstance(results, Result) else list(results)
     rows = [
         row
         for number, result in enumerate(several, 1)
-        for row in face_rows(result, result.photo.path.stem if result.photo.path else f"{number}")
+        for row in face_rows(result, _name_of(result, number), language)
     ]
     return Drawing(draw_grid(rows, cell))
+
+
+def _name_of(result: Result, number: int) -> str:
+    return result.photo.path.stem if result.photo.path else f"{number}"
 
 
 def animate(
@@ -79,6 +84,7 @@ def animate(
     size: int = 720,
     whole: bool = False,
     label: bool = False,
+    language: str = "en",
     face: Which = "largest",
     mark: bool = True,
     overwrite: bool = False,
@@ -87,19 +93,20 @@ def animate(
     """Write an animation of a face from one age to another: MP4, GIF or WebP by the suffix.
 
     The ages are those in the face's reach. `size` is the longest side in pixels; `whole` shows the
-    photo, not the square of the face; `label` writes the age on it. `options` are those of
-    `Editor.prepare`. Raises ImageError, FaceError or UsageError.
+    photo, not the square of the face; `label` writes the age on it, in a `language` of posters.
+    `options` are those of `Editor.prepare`. Raises ImageError, FaceError or UsageError.
     """
     path, timing = Path(path), timing or Timing()
     check_moving(path, overwrite=overwrite)
     editor.required_ager()
-    photo = as_photo(image)
+    words, photo = PictureWords(language), as_photo(image)
     small, faces = frame_photo(photo, editor.choose_faces(photo, (), face), size, whole=whole)
     plan = plan_animation(
         editor.trace(small, editor.prepare(small, faces, **options)), first, last, timing
     )
     ages = f"{plan.ages[0]:.0f} to {plan.ages[-1]:.0f} years"
     text = f"Animated by reage, partly synthetic: {ages}" if mark else None
+    plan = replace(plan, words=words["looks"])
     write_moving(play(plan, label=label), path, timing.fps, mark=text, overwrite=overwrite)
     return path
 

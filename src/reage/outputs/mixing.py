@@ -16,6 +16,7 @@ from reage.inversion.variation import named_levels
 from reage.numbers import read_whole
 from reage.outputs.grid import cut_to_face
 from reage.outputs.labels import plain
+from reage.outputs.picture_words import PictureWords
 from reage.outputs.strip import Panel
 from reage.types import Edit
 
@@ -49,34 +50,37 @@ def mix_rows(
     other: Person,
     amount: float = 1.0,
     on_mixed: Callable[[int, int], None] = lambda done, total: None,
+    language: str = "en",
 ) -> list[list[Panel]]:
     """Make two rows of panels: each person, then with coarse, middle, fine levels of the other.
 
     `on_mixed` hears how many panels of all are done.
     """
     rows: list[list[Panel]] = []
+    words = PictureWords(language)
     total = 2 * len(named_levels(one.face.ws.shape[1]))
     for first, second in ((one, other), (other, one)):
-        row = [_own_panel(first)]
+        row = [_own_panel(first, words)]
         rows.append(row)
-        for panel in _mixed_panels(editor, first, second, amount):
+        for panel in _mixed_panels(editor, first, second, amount, words):
             row.append(panel)
             on_mixed(sum(map(len, rows)) - len(rows), total)
     return rows
 
 
-def _own_panel(one: Person) -> Panel:
-    own = f"reads {one.face.view.reading.age:.0f}"
+def _own_panel(one: Person, words: PictureWords) -> Panel:
+    own = words.looking([one.face.view.reading.age])
     return Panel(_cut_face(one, one.photo.rgb8), plain(one.name), own)
 
 
-def _mixed_panels(editor: Editor, one: Person, other: Person, amount: float) -> Iterator[Panel]:
-    part = "" if amount == 1 else f"{amount:.0%} "
+def _mixed_panels(
+    editor: Editor, one: Person, other: Person, amount: float, words: PictureWords
+) -> Iterator[Panel]:
     for name, levels in named_levels(one.face.ws.shape[1]).items():
         edit = mix_person(editor, one, other, levels, amount)
         picture = edit.photo.rgb8 if one.face.paste == "none" else _cut_face(one, edit.photo.rgb8)
-        note = f"reads {edit.faces[0].after.age:.0f}"
-        yield Panel(picture, plain(f"{part}{name} of {other.name}"), note)
+        note = words.looking([edit.faces[0].after.age])
+        yield Panel(picture, plain(words.of_mix(other.name, name, amount)), note)
 
 
 def _cut_face(person: Person, pixels: np.ndarray) -> np.ndarray:

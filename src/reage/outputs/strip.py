@@ -11,6 +11,7 @@ from PIL import Image
 from reage.faces.face import Face
 from reage.images import Photo, as_srgb
 from reage.outputs.labels import PAPER, draw_text, is_rtl, plain, text_length
+from reage.outputs.picture_words import PictureWords
 from reage.types import Result
 
 __all__ = ["Panel", "draw_strip", "result_strip"]
@@ -30,19 +31,19 @@ class Panel:
     note: str = ""  # smaller, behind it
 
 
-def result_strip(result: Result, source: str = "photo") -> np.ndarray:
-    """Draw the input, named `source`, and its edits side by side; crop to a single face."""
-    readings = [face.view.reading.age for face in result.prepared]
-    before = ", ".join(f"{age:.0f}" for age in readings)
+def result_strip(result: Result, language: str = "en", source: str = "photo") -> np.ndarray:
+    """Draw the input, a photo or a code, and its edits side by side; crop to a single face."""
+    words = PictureWords(language)
+    before = words.looking([face.view.reading.age for face in result.prepared])
     box = _around(result.prepared[0].view.face) if len(result.prepared) == 1 else None
-    panels = [Panel(_cut(result.photo, box), source, f"looks {before}")]
+    panels = [Panel(_cut(result.photo, box), words[source], before)]
     for edit in result.edits:
         same = edit.photo.pixels.shape == result.photo.pixels.shape
         goals = [_target_label(face.asked, face.strength) for face in edit.faces]
         asked = goals[0] if len(set(goals)) == 1 else ", ".join(goals)
-        read = ", ".join(f"{face.after.age:.0f}" for face in edit.faces)
+        read = words.looking([face.after.age for face in edit.faces])
         picture = _cut(edit.photo, box if same else None)
-        panels.append(Panel(picture, asked, f"looks {read}"))
+        panels.append(Panel(picture, asked, read))
     return draw_strip(panels)
 
 

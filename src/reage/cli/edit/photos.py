@@ -20,6 +20,7 @@ from reage.cli.shared.options import (
     face_option,
     hair_color_option,
     hair_option,
+    language_option,
     model_options,
     no_mark_option,
     open_editor,
@@ -64,6 +65,7 @@ from reage.errors import UsageError
     help="Folder, a file for one picture, or - for stdout; default: beside the photo.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace earlier outputs.")
+@language_option
 @no_mark_option
 @layer_options
 @json_option

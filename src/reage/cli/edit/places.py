@@ -145,7 +145,9 @@ class Outputs:
         ]  # fmt: skip
         if self.strip is not None:
             mark = None if plain else "Made by reage: synthetic ages"
-            picture = result_strip(result, "code" if self.options["latent"] else "photo")
+            picture = result_strip(
+                result, self.options["language"], "code" if self.options["latent"] else "photo"
+            )
             strip = save_array(picture, self.strip, mark=mark, overwrite=overwrite, write=write)
             written.append(strip)
         return written

@@ -27,8 +27,10 @@ class EditTask:
 
     def __init__(self, photos: Sequence[Path], options: dict[str, Any]):
         from reage.faces.face import parse_points
+        from reage.outputs.picture_words import PictureWords
 
         self.options = options
+        PictureWords(options["language"])  # fail before the work if no font has its letters
         self.strengths = None
         self.targets: list[Any] = []
         if options["strength"]:

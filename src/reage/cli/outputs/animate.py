@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from reage.cli.shared.options import (
     face_option,
     hair_option,
     keep_inputs,
+    language_option,
     model_options,
     open_editor,
     output_options,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 @direction_option
 @hair_option
 @seed_option
+@language_option
 @output_options("FILE.mp4|gif|webp")
 @json_option
 @dry_run_option
@@ -64,15 +67,16 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     """
     from reage.outputs.animation import play
     from reage.outputs.animation_files import check_moving, write_moving
+    from reage.outputs.picture_words import PictureWords
 
-    ages = _two_ages(options["ages"])
+    ages, words = _two_ages(options["ages"]), PictureWords(options["language"])
     keep_inputs(output, [photo])
     check_moving(output, overwrite=options["overwrite"])
     if options["dry_run"]:
         return plan_files([photo], [output])
     editor = open_editor(options)
     editor.required_ager()
-    plan = _plan(editor, photo, ages, options)
+    plan = replace(_plan(editor, photo, ages, options), words=words["looks"])
     shown = (float(plan.ages[0]), float(plan.ages[-1]))
     mark = f"Animated by reage, partly synthetic: {shown[0]:.0f} to {shown[1]:.0f} years"
     with StageBar("frames") as bar:

@@ -13,6 +13,7 @@ from reage.cli.shared.options import (
     dry_run_option,
     edit_paste_option,
     keep_inputs,
+    language_option,
     model_options,
     open_editor,
     output_options,
@@ -44,6 +45,7 @@ from reage.cli.shared.progress import StageBar, waiting
 @quality_option
 @model_options
 @seed_option
+@language_option
 @output_options("FILE.png|jpg|pdf")
 @json_option
 @dry_run_option
@@ -79,7 +81,8 @@ def mix(one: Path, other: Path, output: Path, **options: Any) -> None:
     if chosen is None:
         with StageBar("mixing") as bar:
             rows = mix_rows(editor, first, second, options["amount"],
-                            lambda done, total: bar.update("mixing", done, total))  # fmt: skip
+                            lambda done, total: bar.update("mixing", done, total),
+                            options["language"])  # fmt: skip
         picture = draw_grid(rows)
         save_page(picture, output, mark=mark, dpi=page_dpi(picture), title="reage: style mixing",
                   overwrite=overwrite)  # fmt: skip

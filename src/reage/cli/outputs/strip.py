@@ -15,6 +15,7 @@ from reage.cli.shared.options import (
     face_option,
     hair_option,
     keep_inputs,
+    language_option,
     model_options,
     open_editor,
     output_options,
@@ -44,6 +45,7 @@ from reage.errors import ReageError
 @direction_option
 @hair_option
 @seed_option
+@language_option
 @output_options("strip.png|jpg|pdf")
 @json_option
 @dry_run_option
@@ -56,7 +58,9 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
     """
     from reage.outputs.grid import draw_grid, face_rows, page_dpi
     from reage.outputs.page_files import check_page, save_page
+    from reage.outputs.picture_words import PictureWords
 
+    PictureWords(options["language"])  # fail before the work if no font has its letters
     targets = parse_same_ages(options["to"], options["ages"])
     face = parse_face(options["face"])
     keep_inputs(output, photos)
@@ -72,7 +76,7 @@ def strip(photos: tuple[Path, ...], output: Path, **options: Any) -> None:
             result = editor.edit(open_photo(path), targets, face=face, paste=options["paste"],
                                  quality=options["quality"], seed=options["seed"],
                                  on_step=bar.update)  # fmt: skip
-        rows.extend(face_rows(result, Path(name).stem))
+        rows.extend(face_rows(result, Path(name).stem, options["language"]))
         note_each(notice for notice in result.notices if notice not in result.photo.notices)
         emit({"photo": {"file": name}, "files": [str(output)], **result.to_dict()})
         for edit in result:

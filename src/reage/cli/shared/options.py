@@ -29,6 +29,7 @@ __all__ = [
     "hair_color_option",
     "hair_option",
     "keep_inputs",
+    "language_option",
     "lpips_option",
     "model_option",
     "model_options",
@@ -52,6 +53,7 @@ __all__ = [
     "workers_option",
 ]
 
+LANGUAGE_HELP = "Language of the words in the picture."
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 photos_argument = click.argument("photos", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -182,6 +184,14 @@ workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), help="Number of processes.  [default: one per core]"
 )
 no_mark_option = click.option("--no-mark", is_flag=True, help="Leave out the synthetic-media mark.")
+
+
+def language_option(command: Command) -> Command:
+    """Add --language, of what is written into pictures."""
+    from reage.outputs.poster.languages import LANGUAGES
+
+    return click.option("--language", type=click.Choice(LANGUAGES), default=LANGUAGES[0],
+                        show_default=True, help=LANGUAGE_HELP)(command)  # fmt: skip
 
 
 def output_options(name: str) -> Callable[[Command], Command]:

@@ -72,7 +72,9 @@ class PosterFields:
     logo: Annotated[Picture, Rule("file", "Picture file of the organisation's logo.")] = None
     url: Annotated[str, Rule("url", "Web page, also printed as a QR code.", 300)] = ""
     # How it is printed.
-    language: Annotated[str, Rule("choice", "Language of the labels.", 0, LANGUAGES)] = "en"
+    language: Annotated[
+        str, Rule("choice", "Language of the words in the picture.", 0, LANGUAGES)
+    ] = "en"
     paper: Annotated[str, Rule("choice", "Paper size.", 0, PAPERS)] = "a4"
 
 

@@ -1,4 +1,4 @@
-"""The words of a poster in each language: one TOML file each in `assets/poster/languages`."""
+"""The words of posters and pictures by language: TOML files in `assets/poster/languages`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LANGUAGES = ("en", *sorted({path.stem for path in FOLDER.glob("*.toml")} - {"en"
 
 @dataclass(frozen=True)
 class Words:
-    """All words of a poster in one language."""
+    """All words of a poster, and of strips and animations, in one language."""
 
     language: str  # ISO 639-1
     direction: str  # "ltr" or "rtl"
@@ -35,6 +35,7 @@ class Words:
     values: dict[str, str]  # translations of known values such as "female"
     looks: dict[str, str]  # how the outcomes differ
     sentences: dict[str, str]
+    pictures: dict[str, str]  # what is written into strips and animations
 
     def say_date(self, date: PosterDate) -> str:
         """Put a date in words."""
