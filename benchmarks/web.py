@@ -5,7 +5,7 @@ after the other: what the server's processor works from the upload to the first 
 face. `--before` names a checkout of an earlier commit, which is measured in turns with this one.
 
 Then every user opens a photo and drags the slider: the next picture is asked for when the last one
-has come, at most ten a second.
+has come, at most ten a second. At last the first one drags while all others open their photos anew.
 
     git worktree add ../before 8bf3102
     python benchmarks/web.py ../shared/portraits/synthetic --before ../before --users 1 5 20
@@ -28,6 +28,8 @@ import numpy as np
 from serving import served
 
 RAW = {"content-type": "application/octet-stream"}
+COLUMNS = ("users", "open p50, s", "first p50, s", "slider p50, ms", "p95, ms", "a second",
+           "beside openers p50, ms", "p95, ms", "MB")  # fmt: skip
 PACE = 0.1  # seconds between two positions of the slider
 
 
@@ -40,34 +42,37 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=5, metavar="PHOTOS")
     options = parser.parse_args()
     photos = sorted(options.photos.glob("*.jpg"))
-    first_pictures(photos[: options.first], options.before)
+    checkouts = {"now": Path(__file__).parent.parent}
+    if options.before:
+        checkouts = {"before": options.before} | checkouts
+    if options.first:
+        first_pictures(photos[: options.first], checkouts)
     if not options.users:
         return
-    print("| users | open p50, s | first p50, s | slider p50, ms | p95, ms | a second | MB |")
-    print("|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for count in options.users:
-        print(measure(photos, count, options.seconds), flush=True)
+        for name, checkout in checkouts.items():
+            row = measure(checkout, photos, count, options.seconds)
+            print(f"| {count}, {name} | {row} |", flush=True)
 
 
-def first_pictures(photos: list[Path], before: Path | None) -> None:
-    """Print what a first aged picture takes, medians over photos, the two checkouts in turns."""
-    checkouts = ([before] if before else []) + [Path(__file__).parent.parent]
-    spent: dict[Path, list[tuple[float, float]]] = {checkout: [] for checkout in checkouts}
+def first_pictures(photos: list[Path], checkouts: dict[str, Path]) -> None:
+    """Print what a first aged picture takes, medians over photos, the checkouts in turns."""
+    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in checkouts}
     with ExitStack() as stack:
-        servers = {checkout: stack.enter_context(served(checkout)) for checkout in checkouts}
+        servers = {name: stack.enter_context(served(path)) for name, path in checkouts.items()}
         for photo in photos:
-            for checkout, (address, process) in servers.items():
+            for name, (address, process) in servers.items():
                 began, worked = time.monotonic(), processor_seconds(process)
                 User(address, photo).open(quality="normal")
                 now, busy = time.monotonic(), processor_seconds(process)
-                spent[checkout].append((busy - worked, now - began))
-    names = ["before", "now"][-len(checkouts) :]
+                spent[name].append((busy - worked, now - began))
     print("| upload to first aged picture | processor, s | most | waited for, s |")
     print("|---|---|---|---|")
-    for name, found in zip(names, spent.values(), strict=True):
+    for name, found in spent.items():
         busy, waited = np.array(found).T
         print(f"| {name} | {np.median(busy):.2f} | {busy.max():.2f} | {np.median(waited):.2f} |")
-    if before is not None:
+    if len(checkouts) > 1:
         one, other = (np.median(np.array(found)[:, 0]) for found in spent.values())
         print(f"| ratio | {one / other:.1f} | | |")
     print(flush=True)
@@ -79,22 +84,33 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(photos: list[Path], count: int, seconds: float) -> str:
+def measure(checkout: Path, photos: list[Path], count: int, seconds: float) -> str:
     """One row of the table, of a fresh server."""
-    with served() as (address, process):
+    with served(checkout) as (address, process):
         users = [User(address, photos[i % len(photos)]) for i in range(count)]
         at_once([user.open for user in users])
         end = time.monotonic() + seconds
         at_once([lambda user=user: user.drag(end) for user in users])
+        took = np.concatenate([user.took for user in users]) * 1000
+        opened, first = (np.median([getattr(u, of) for u in users]) for of in ("opened", "first"))
+        beside = drag_beside(users) if count > 1 else "| "
         memory = peak_memory(process)
-    took = np.concatenate([user.took for user in users]) * 1000
-    opened, first = (np.median([getattr(u, name) for u in users]) for name in ("opened", "first"))
     p50, p95 = np.percentile(took, [50, 95])
     rate = len(took) / seconds
     return (
-        f"| {count} | {opened:.1f} | {first:.1f} | {p50:.0f} | {p95:.0f} | {rate:.1f} "
-        f"| {memory:.0f} |"
+        f"{opened:.1f} | {first:.1f} | {p50:.0f} | {p95:.0f} | {rate:.1f} | {beside} | {memory:.0f}"
     )
+
+
+def drag_beside(users: list[User]) -> str:
+    """Let the first user drag while all others open their photos, and return p50 and p95, ms."""
+    opening = threading.Thread(target=at_once, args=([user.open for user in users[1:]],))
+    opening.start()
+    users[0].took.clear()
+    while opening.is_alive():
+        users[0].drag(time.monotonic() + 1)
+    p50, p95 = np.percentile(np.array(users[0].took) * 1000, (50, 95))
+    return f"{p50:.0f} | {p95:.0f}"
 
 
 class User:
@@ -140,8 +156,7 @@ class User:
         assert job["state"] == "done", json.dumps(job["error"])
 
     def drag(self, end: float) -> None:
-        ages = np.random.default_rng(0).integers(10, 80, 10_000)
-        for age in ages:
+        for age in np.random.default_rng(0).integers(10, 80, 10_000):
             began = time.monotonic()
             if began > end:
                 return

@@ -27,7 +27,7 @@ from reage.outputs.mixing import level_numbers
 from reage.outputs.page_files import save_page
 from reage.outputs.strip import Panel, draw_strip
 from reage.search.age_search import AgeCurve
-from reage.search.paced_curve import pace_curve
+from reage.search.paced_curve import level_curve, pace_curve, read_near
 
 RED = np.full((40, 40, 3), (200, 10, 10), np.uint8)
 POINTS = np.array([[110, 100], [150, 98], [130, 125], [115, 145], [148, 144]], float)
@@ -75,6 +75,25 @@ class TestPacing:
         assert paced.reach[1] > 49
         moved = paced.at(np.array([0.0, 30.0, 99.0])).tolist()
         assert moved == [-0.5, pytest.approx(0.0), 1.0]  # younger than that it does not read
+
+    def test_it_is_read_only_where_an_age_is_asked_for(self):
+        asked = []
+
+        def look(s: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            asked.append(s.tolist())
+            return 30 + 8 * s + s**3, torch.ones(len(s))
+
+        rough = curve([-2.0, 0.0, 2.0, 3.0], [6.0, 30.0, 54.0, 81.0])
+        near = read_near(look, rough, 40.0)
+        assert asked == [[pytest.approx(10 / 12, abs=0.02)]] and len(near.strengths) == 5
+        # An age beside a known one parts the gap all the same.
+        assert read_near(look, rough, 53.9).strengths.tolist() == [-2, 0, 1.5, 2, 3]
+        for age in (2.0, 30.0, 99.0):  # known, or out of reach
+            assert read_near(look, rough, age) is rough
+        for _ in range(8):
+            near = read_near(look, near, 41.0)
+        assert len(asked) < 6
+        assert float(look(level_curve(near).at(np.array([41.0])))[0]) == pytest.approx(41, abs=1)
 
     def test_a_face_that_cannot_move(self):
         paced = pace_curve(lambda s: (s, s), curve([0.0], [33.0]))

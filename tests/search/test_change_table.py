@@ -57,18 +57,39 @@ def test_the_slider_shows_what_an_edit_computes(live: LiveFaces, monkeypatch: py
             patched.setattr(ChangeTable, "at", lambda *_: None)
             exact, read = live.at({1: age})
         off = np.abs(shown.astype(int) - exact)
-        assert off.mean() < 0.1 and np.percentile(off, 99.9) <= 3
+        assert off.mean() < 0.2 and np.percentile(off, 99.9) <= 3
         assert told[1].reading.age == pytest.approx(read[1].reading.age, abs=1.5)
         assert told[1].reading.spread == pytest.approx(read[1].reading.spread, abs=0.3)
 
 
-def test_dragging_asks_no_network(live: LiveFaces, monkeypatch: pytest.MonkeyPatch):
-    live.at({1: 50.0}), live.at({1: 51.0})
+def reads(live: LiveFaces) -> int:
+    return len(live.curves[1].curve.strengths)
+
+
+def test_an_age_takes_one_read_at_most_and_a_known_part_none(
+    editor: Editor, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
+    photo = as_photo(astronaut)
+    live = look_along(editor, photo, editor.prepare(photo, editor.choose_faces(photo)))
+    live.at({1: 50.0})
+    first = reads(live)
+    for age in np.random.default_rng(0).permutation(np.arange(15.0, 75.0)):
+        before = reads(live)
+        live.at({1: float(age)})
+        assert reads(live) <= before + 1
+    assert first < reads(live) < first + 24
     monkeypatch.setattr(type(live.traced.search.ager), "change", None)
     monkeypatch.setattr(type(live.traced.search.age_network), "read_each", None)
-    pixels, _ = live.at({1: 66.0})
-    less, _ = live.at({1: 20.0})
+    pixels, _ = live.at({1: 66.5})
+    less, _ = live.at({1: 20.5})
     assert np.abs(pixels.astype(int) - less).max() > 20
+
+
+def test_an_age_is_shown_the_same_again_and_an_older_one_older(live: LiveFaces):
+    curve, ages = live.curves[1], [30.0, 60.0, 45.0, 44.0, 70.0, 46.0, 61.0, 20.0]
+    found = {age: curve.strength(age) for age in ages}
+    assert {age: curve.strength(age) for age in reversed(ages)} == found
+    assert [found[age] for age in sorted(found)] == sorted(found.values())
 
 
 def test_less_of_a_part_is_read_in_what_is_shown(live: LiveFaces):

@@ -170,7 +170,7 @@ def test_a_slow_upload_to_decode_stops_no_slider(
         assert begun.wait(10)
         try:
             assert client.get(f"{API}/photos/{photo['id']}/view").status_code == 200
-            while app.state.studio.waiting_large < 2:
+            while app.state.studio.workers.waiting["large"] < 2:
                 time.sleep(0.01)
             full = client.post(f"{API}/photos", content=portrait, headers=RAW)
             assert full.status_code == 503 and "large pictures wait" in full.json()["detail"]

@@ -60,14 +60,12 @@ def plan_animation(
     first: float,
     last: float,
     timing: Timing,
-    curves: Mapping[int, PacedCurve] | None = None,
 ) -> AnimationPlan:
     """Plan from one age to another, in years, as far as a face reaches.
 
-    `curves` are the paced curves by face number, if known. Raises FaceError if no face reaches
-    any of the ages.
+    Raises FaceError if no face reaches any of the ages.
     """
-    curves = pace_faces(traced) if curves is None else curves
+    curves = pace_faces(traced)
     low = min(curve.reach[0] for curve in curves.values())
     high = max(curve.reach[1] for curve in curves.values())
     start, end = (float(np.clip(age, low, high)) for age in (first, last))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,10 +17,12 @@ from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.search.age_search import AgeCurve, reach_age
 from reage.search.looker import Looker
-from reage.search.paced_curve import PacedCurve, pace_curve
+from reage.search.paced_curve import level_curve, read_near
 from reage.search.photo_search import TracedFaces
 
 __all__ = ["FaceCurve", "Glance", "LiveFaces", "look_along"]
+
+MOST_ASKED = 500  # ages of a face that are remembered
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,16 @@ class Glance:
 
 @dataclass(eq=False)
 class FaceCurve:
-    """The estimated age of one face over its ager's reach."""
+    """The estimated age of one face over its ager's reach, read more finely where it is asked."""
 
     looker: Looker
-    traced: AgeCurve
-    searched: dict[float, float] = field(default_factory=dict)  # strengths of the first age
-
-    @cached_property
-    def paced_curve(self) -> PacedCurve:
-        """The curve in which each age has one strength; costs two dozen more reads."""
-        return pace_curve(self.looker.look_at_ages, self.traced)
+    curve: AgeCurve
+    asked: dict[float, float] = field(default_factory=dict)  # strengths of ages that were shown
 
     @property
     def reach(self) -> tuple[float, float]:
         """The youngest and the oldest estimated age along the curve, years."""
-        if "paced_curve" in vars(self):
-            return self.paced_curve.reach
-        return float(self.traced.ages.min()), float(self.traced.ages.max())
+        return level_curve(self.curve).reach
 
     @property
     def nbytes(self) -> int:
@@ -59,17 +53,27 @@ class FaceCurve:
         return 0 if self.looker.table is None else self.looker.table.nbytes
 
     def strength(self, age: float) -> float:
-        """Return the strength at which an age is read.
+        """Return the strength at which an age is read: the same whenever it is asked for.
 
-        Searches for the first age as an edit does, so that a picture appears after a few reads.
-        Further ages mean a dragged slider, and come from the paced curve.
+        Searches for the first age as an edit does. Further ages mean a dragged slider, and take
+        one more read at most.
         """
-        if not self.searched:
-            found = reach_age(self.looker.look_at_ages, self.traced, age)
-            self.searched[age] = found.strength
-        if age in self.searched:
-            return self.searched[age]
-        return float(self.paced_curve.at(np.array([age])))
+        if age not in self.asked:
+            if len(self.asked) >= MOST_ASKED:
+                self.asked.clear()
+            self.asked[age] = self._between(age) if self.asked else self._searched(age)
+        return self.asked[age]
+
+    def _searched(self, age: float) -> float:
+        return reach_age(self.looker.look_at_ages, self.curve, age).strength
+
+    def _between(self, age: float) -> float:
+        """Read the strength off the curve; never below that of a younger age, or above an older."""
+        self.curve = read_near(self.looker.look_at_ages, self.curve, age)
+        found = float(level_curve(self.curve).at(np.array([age])))
+        low = max((s for known, s in self.asked.items() if known < age), default=found)
+        high = min((s for known, s in self.asked.items() if known > age), default=found)
+        return min(max(found, low), high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,5 +145,5 @@ def look_along(
             number = face.view.number
             known[number] = FaceCurve(found.search.looker(face), found.curves[number])
     curves = {face.view.number: known[face.view.number] for face in framed}
-    traced = TracedFaces(search, framed, {n: curve.traced for n, curve in curves.items()})
+    traced = TracedFaces(search, framed, {n: curve.curve for n, curve in curves.items()})
     return LiveFaces(traced, curves)

@@ -32,6 +32,19 @@ class AgeCurve:
     low_reason: str  # why the row ends below ...
     high_reason: str  # ... and above
 
+    def with_points(
+        self, strengths: Tensor, ages: Tensor, similarities: Tensor | None = None
+    ) -> AgeCurve:
+        """Return the curve with further points `[N]`, which show the same person."""
+        strengths, order = torch.cat([self.strengths, strengths]).sort()
+        more = torch.ones_like(ages) if similarities is None else similarities
+        return replace(
+            self,
+            strengths=strengths,
+            ages=torch.cat([self.ages, ages])[order],
+            similarities=torch.cat([self.similarities, more])[order],
+        )
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -97,13 +110,7 @@ def _finer(
     low = max((s for s in bad if s < limits[0]), default=-torch.inf)
     high = min((s for s in bad if s > limits[1]), default=torch.inf)
     kept = (inside > low) & (inside < high)
-    strengths, order = torch.cat([curve.strengths, inside[kept]]).sort()
-    return replace(
-        curve,
-        strengths=strengths,
-        ages=torch.cat([curve.ages, ages[kept]])[order],
-        similarities=torch.cat([curve.similarities, similarities[kept]])[order],
-    )
+    return curve.with_points(inside[kept], ages[kept], similarities[kept])
 
 
 _UNLIKE = "beyond it the face would no longer be the same person's"

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reage.compositing.change import Change
 
-__all__ = ["ChangeTable"]
+__all__ = ["WIDEST", "ChangeTable"]
 
 # Decades between two changes that are interpolated. Half a decade from both, 99.9 % of the pixels
 # are within 2 levels of 255 of what is computed there.

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from reage.search.age_search import AgeCurve, Look
+from reage.search.change_table import WIDEST
 
-__all__ = ["PacedCurve", "pace_curve"]
+__all__ = ["PacedCurve", "level_curve", "pace_curve", "read_near"]
 
 # Years that the whole curve gains, where the read age stands still: a flat part is passed quickly
 # but not jumped over.
@@ -38,20 +39,24 @@ class PacedCurve:
 
 
 def pace_curve(look: Look, curve: AgeCurve) -> PacedCurve:
-    """Read between the points of a curve, again where it is steep, and make it strictly rising.
-
-    The curve never falls above the source age and never rises below it, so that misreadings of
-    the age network do not make time run backwards.
-    """
-    strengths, ages = curve.strengths, curve.ages
+    """Read between the points of a curve, again where it is steep, and make it strictly rising."""
     for least in (0.0, *[STEEP] * STEEP_ROUNDS):
+        strengths, ages = curve.strengths, curve.ages
         wide = (ages[1:] - ages[:-1]).abs() >= least
         between = ((strengths[1:] + strengths[:-1]) / 2)[wide]
         if not len(between):
             break
-        strengths, order = torch.cat([strengths, between]).sort()
-        ages = torch.cat([ages, look(between)[0]])[order]
-    s, a = strengths.double().numpy(), ages.double().numpy()
+        curve = curve.with_points(between, look(between)[0])
+    return level_curve(curve)
+
+
+def level_curve(curve: AgeCurve) -> PacedCurve:
+    """Make a curve strictly rising, as far as it is known.
+
+    It never falls above the source age and never rises below it, so that misreadings of the age
+    network do not make time run backwards.
+    """
+    s, a = curve.strengths.double().numpy(), curve.ages.double().numpy()
     own = int(np.abs(s).argmin())
     kept = _within_extremes(a, own)
     s, a, own = s[kept], a[kept], own - kept.start
@@ -61,6 +66,23 @@ def pace_curve(look: Look, curve: AgeCurve) -> PacedCurve:
     width = s[-1] - s[0]
     tilt = (s - s[own]) / width * SLOPE if width else np.zeros_like(s)
     return PacedCurve(s, level + tilt)
+
+
+def read_near(look: Look, curve: AgeCurve, age: float) -> AgeCurve:
+    """Read once where an age is expected, if the points around it are far apart; else not at all.
+
+    A slider that is dragged asks for what it needs of the finer curve, and no more.
+    """
+    strength = level_curve(curve).at(np.array([age]))
+    above = int(torch.searchsorted(curve.strengths, strength))
+    if above == len(curve.strengths) or curve.strengths[above] == strength:
+        return curve
+    strengths, ages = (row[above - 1 : above + 1] for row in (curve.strengths, curve.ages))
+    if float(ages.diff().abs()) < STEEP and float(strengths.diff()) <= WIDEST:
+        return curve
+    quarter = float(strengths.diff()) / 4  # a point beside a known one would part nothing
+    between = strength.clip(float(strengths[0]) + quarter, float(strengths[1]) - quarter)
+    return curve.with_points(between, look(between)[0])
 
 
 def _within_extremes(ages: np.ndarray, own: int) -> slice:

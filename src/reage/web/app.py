@@ -48,7 +48,7 @@ def create_app(editor: Editor, settings: ServerSettings | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         sweep_folders()
-        await asyncio.get_running_loop().run_in_executor(studio.quick, studio.warm_up)
+        await asyncio.get_running_loop().run_in_executor(studio.workers.quick, studio.warm_up)
         sweeping = asyncio.create_task(_sweep(studio))
         yield
         sweeping.cancel()

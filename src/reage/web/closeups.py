@@ -13,6 +13,7 @@ from reage.errors import UsageError
 from reage.images import photo_from_array
 from reage.inputs import as_targets
 from reage.outputs.grid import draw_grid
+from reage.outputs.live import LiveFaces
 from reage.outputs.strip import Panel
 from reage.web.downloads import Row, amounts_of, full_size
 from reage.web.files import attachment, named_after
@@ -79,21 +80,13 @@ async def collage(
         raise UsageError("a collage shows ages; give ages=FACE:AGE,... such as ages=1:70")
     if layout == "grid":
         as_targets(to)
-    data = await studio.do(_collage, studio, photo, look, to, face, layout, words)
+    photo.check_chosen(look.ages)
+    live = await studio.look(photo, look.paste, "near", face, amounts_of(studio, look))
+    data = await studio.do(photo.turn, _collage, live, look, to, layout, words)
     return attachment(data, named_after(photo.name, layout, ".jpg"), "image/jpeg")
 
 
-def _collage(
-    studio: Studio,
-    photo: OpenPhoto,
-    look: Look,
-    to: list[float],
-    focus: int,
-    layout: str,
-    words: Words,
-) -> MadeFile:
-    photo.check_chosen(look.ages)
-    live = studio.live(photo, look.paste, "near", focus, amounts_of(studio, look))
+def _collage(live: LiveFaces, look: Look, to: list[float], layout: str, words: Words) -> MadeFile:
     face = live.traced.faces[0]
     number, own = face.view.number, words.of_photo(face.view.reading.age)
     asked = to if layout == "grid" else [look.ages.get(number, next(iter(look.ages.values())))]

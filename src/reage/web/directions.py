@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Directions:
     def __init__(self, editor: Editor, model: str):
         self.editor, self.model = editor, model
         self.found: dict[str, DirectionAger] = {}
+        self.turn = asyncio.Lock()  # of those who ask what there is
 
     @cached_property
     def known(self) -> list[DirectionAnswer]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from fastapi import APIRouter, Query, Request
@@ -24,7 +25,7 @@ from reage.outputs.animation import (
 )
 from reage.outputs.animation_files import check_moving
 from reage.outputs.framing import frame_prepared
-from reage.outputs.live import look_along
+from reage.outputs.live import LiveFaces, look_along
 from reage.outputs.project import Project, pack_project
 from reage.outputs.project_facts import read_edits
 from reage.outputs.strip import Panel, draw_strip
@@ -127,26 +128,21 @@ async def strip(
         raise UsageError("no ages are asked for; give some, such as to=20&to=40&to=60")
     if look.direction is None:
         as_targets(to)
-    data = await studio.do(_strip, studio, photo, look, to, face, words)
+        live = await studio.look(photo, look.paste, "face", face, amounts_of(studio, look))
+        drawn = _panels_of_ages, live, to, words
+    else:
+        drawn = _panels_of_strengths, studio, photo, look.paste, look.direction, face, words
+    mark = "Made by reage: synthetic " + ("ages" if look.direction is None else "faces")
+    data = await studio.do(photo.turn, _strip, mark, *drawn)
     what = "ages" if look.direction is None else look.direction.replace(":", "")
     return attachment(data, named_after(photo.name, what, ".png"), "image/png")
 
 
-def _strip(
-    studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int, words: Words
-) -> MadeFile:
-    if look.direction is None:
-        panels = _panels_of_ages(studio, photo, look, to, focus, words)
-    else:
-        panels = _panels_of_strengths(studio, photo, look.paste, look.direction, focus, words)
-    mark = "Made by reage: synthetic " + ("ages" if look.direction is None else "faces")
-    return as_file(photo_from_array(draw_strip(panels)), ".png", mark)
+def _strip(mark: str, draw: Callable[..., list[Panel]], *args: Any) -> MadeFile:
+    return as_file(photo_from_array(draw_strip(draw(*args))), ".png", mark)
 
 
-def _panels_of_ages(
-    studio: Studio, photo: OpenPhoto, look: Look, to: list[float], focus: int, words: Words
-) -> list[Panel]:
-    live = studio.live(photo, look.paste, "face", focus, amounts_of(studio, look))
+def _panels_of_ages(live: LiveFaces, to: list[float], words: Words) -> list[Panel]:
     face = live.traced.faces[0]
     own = face.view.reading.age
     panels = [Panel(live.traced.search.photo.rgb8, words.of_photo(own), words.looking(own))]
@@ -248,8 +244,7 @@ def _plan(
         search = studio.editor.search(small, ager, look.paste, of_age=False)
         return plan_strengths(search, framed, *studio.directions.span(look.direction), timing)
     live = look_along(studio.editor, small, framed, amounts=amounts_of(studio, look))
-    paced = {number: curve.paced_curve for number, curve in live.curves.items()}
-    return plan_animation(live.traced, *ages, timing, paced)
+    return plan_animation(live.traced, *ages, timing)
 
 
 @router.get("/photos/{photo_id}/latents", response_class=Response)
@@ -288,7 +283,7 @@ async def save_project(
         photo.seed,
         paste,
     )
-    data = await studio.do(pack_project, studio.editor, project)
+    data = await studio.do(photo.turn, pack_project, studio.editor, project)
     return attachment(data, f"{PurePath(photo.name).stem}.reage", "application/zip")
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from reage.errors import ReageError, UsageError
 from reage.memory import do_and_return_memory
 
@@ -108,7 +110,9 @@ class JobQueue:
         self.each, self.total = each, total
         self.lock = threading.Lock()
         self.jobs: dict[str, Job] = {}
-        self.pool = ThreadPoolExecutor(1, thread_name_prefix="reage-job")
+        self.pool = ThreadPoolExecutor(
+            1, "reage-job", torch.set_num_threads, (torch.get_num_threads(),)
+        )
 
     def submit(
         self, kind: str, owner: str, work: Callable[[Job], None], place: Path | None = None

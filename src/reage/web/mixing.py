@@ -56,7 +56,7 @@ async def mixed(
     view: View = "whole",
 ) -> Response:
     """Show the first chosen face of a photo with levels of another photo's."""
-    data = await studio.do(_shown, studio, photo, other, weights, paste, view)
+    data = await studio.do(photo.turn, _shown, studio, photo, other, weights, paste, view)
     return Response(data, media_type="image/jpeg")
 
 

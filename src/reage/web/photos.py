@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from reage.errors import UsageError
 from reage.faces.face import Face, check_points, parse_points
 from reage.outputs.framing import frame_photo
+from reage.outputs.live import LiveFaces
 from reage.outputs.project_facts import check_edits
 from reage.web.answers import (
     DirectionAnswer,
@@ -126,7 +127,7 @@ async def choose_faces(asked: ChooseRequest, photo: OpenedPhoto, studio: StudioO
 @router.post("/photos/{photo_id}/faces")
 async def mark_face(asked: MarkRequest, photo: OpenedPhoto, studio: StudioOf) -> PhotoAnswer:
     """Add a face that was not found, by a box or its five points; it is in the edit."""
-    await studio.do(_mark, studio, photo, asked)
+    await studio.do(photo.turn, _mark, studio, photo, asked)
     return studio.about(photo)
 
 
@@ -157,7 +158,7 @@ async def view_photo(
     photo: OpenedPhoto, studio: StudioOf, view: View = "whole", face: Focus = 0
 ) -> Response:
     """Show the photo as it is, as large as the slider shows it."""
-    return Response(await studio.do(_view, photo, view, face), media_type="image/jpeg")
+    return Response(await studio.do(photo.turn, _view, photo, view, face), media_type="image/jpeg")
 
 
 def _view(photo: OpenPhoto, view: str, face: int) -> bytes:
@@ -210,17 +211,16 @@ async def edited(
     look.check_asked()
     if look.direction is not None:
         return await moved(photo, studio, look, view, face)
-    data, glances = await studio.do(_glance, studio, photo, look, view, face, draft)
+    photo.check_chosen(look.ages)
+    amounts = studio.editor.amounts(look.hair, look.skin, look.shape)
+    live = await studio.look(photo, look.paste, view, face, amounts)
+    data, glances = await studio.do(photo.turn, _glance, live, look, draft)
     media = "image/webp" if draft else "image/jpeg"
     return Response(data, media_type=media, headers={"x-reage": json.dumps(glances)})
 
 
-def _glance(
-    studio: Studio, photo: OpenPhoto, look: Look, view: str, focus: int, draft: bool
-) -> tuple[bytes, dict]:
-    photo.check_chosen(look.ages)
-    amounts = studio.editor.amounts(look.hair, look.skin, look.shape)
-    pixels, glances = studio.live(photo, look.paste, view, focus, amounts).at(look.ages)
+def _glance(live: LiveFaces, look: Look, draft: bool) -> tuple[bytes, dict]:
+    pixels, glances = live.at(look.ages)
     told = {
         number: {
             "asked": glance.asked,
@@ -236,7 +236,7 @@ def _glance(
 @router.get("/directions")
 async def directions(studio: StudioOf) -> list[DirectionAnswer]:
     """What else faces can be moved along."""
-    return await studio.do(lambda: studio.directions.known)
+    return await studio.do(studio.directions.turn, lambda: studio.directions.known)
 
 
 @router.get("/photos/{photo_id}/moved", response_class=Response, responses=JPEG)
@@ -248,7 +248,7 @@ async def moved(
     face: Focus = 0,
 ) -> Response:
     """Show the faces moved along another direction than age."""
-    data = await studio.do(_moved, studio, photo, look, view, face)
+    data = await studio.do(photo.turn, _moved, studio, photo, look, view, face)
     return Response(data, media_type="image/jpeg")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shutil
 import tempfile
@@ -51,6 +52,7 @@ class OpenPhoto:
     notices: tuple[str, ...] = ()  # beside those of the file
     edits: dict[str, Any] = field(default_factory=dict)  # what the page did with it
     kept: Kept = field(default_factory=lambda: Kept())
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of its quick requests
 
     def __post_init__(self) -> None:
         if not self.chosen:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 import numpy as np
 
@@ -21,16 +19,16 @@ from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.images import Photo, decode_photo, to_array, to_tensor
 from reage.inversion.projection import ProjectStep
-from reage.memory import do_and_return_memory
 from reage.outputs.framing import frame_prepared
 from reage.outputs.live import LiveFaces, look_along
 from reage.outputs.project import open_project
 from reage.web.answers import PhotoAnswer, about_photo
 from reage.web.directions import Directions
-from reage.web.jobs import Job, JobQueue, QueueFull
+from reage.web.jobs import Job, JobQueue
 from reage.web.pictures import as_shown
 from reage.web.sessions import OpenPhoto, Sessions
 from reage.web.settings import ServerSettings
+from reage.web.workers import Workers
 
 __all__ = ["PASTES", "VIEWS", "Studio", "check_paste"]
 
@@ -52,17 +50,12 @@ class Studio:
 
     editor: Editor
     settings: ServerSettings
-    # One thread answers quick requests, one does what is large (opens files, makes pictures of
-    # full size), another does the jobs: a slider waits for none of that, and one large picture at
-    # a time is in memory. More threads would only take the others' processors away.
-    quick: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reage-quick"))
-    large: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "reage-large"))
     detecting: threading.Lock = field(default_factory=threading.Lock)
     loading: threading.Lock = field(default_factory=threading.Lock)
-    waiting: int = 0  # for the quick thread
-    waiting_large: int = 0  # for the other
 
     def __post_init__(self) -> None:
+        self.workers = Workers(self.settings.waiting, self.settings.waiting_large)
+        self.do, self.do_large = self.workers.do, self.workers.do_large
         self.jobs = JobQueue(self.settings.jobs_each, self.settings.jobs)
         self.directions = Directions(self.editor, self.settings.model)
         self.sessions = Sessions(
@@ -85,27 +78,6 @@ class Studio:
         """Load what inverts faces; ModelError where the model has no codes."""
         with self.loading:
             _ = (self.editor.latents.encoder, self.editor.latents.perceptual)
-
-    async def do(self, work: Callable[..., Answer], *args: Any) -> Answer:
-        """Do something quick in its thread; QueueFull where too much waits for it."""
-        if self.waiting >= self.settings.waiting:
-            raise QueueFull("the server is busy; try again in a moment")
-        self.waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self.quick, work, *args)
-        finally:
-            self.waiting -= 1
-
-    async def do_large(self, work: Callable[..., Answer], *args: Any) -> Answer:
-        """Do something with a picture of full size in its thread; QueueFull as `do`."""
-        if self.waiting_large >= self.settings.waiting_large:
-            raise QueueFull("too many large pictures wait; try again in a moment")
-        self.waiting_large += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self.large, do_and_return_memory, work, *args)
-        finally:
-            self.waiting_large -= 1
 
     def open(self, data: bytes, name: str, points: np.ndarray | None = None) -> OpenPhoto:
         """Decode a photo and find its faces; FaceError where there is none."""
@@ -236,6 +208,20 @@ class Studio:
         small, faces = kept.framed[key]
         return small, [replace(face, paste=mode) for face in faces]
 
+    async def look(
+        self,
+        photo: OpenPhoto,
+        paste: str,
+        view: str,
+        focus: int = 0,
+        amounts: Amounts | None = None,
+    ) -> LiveFaces:
+        """Return `live`, in the thread of first looks where it is not known."""
+        wanted = (photo, paste, view, focus, amounts or self.editor.amounts())
+        if (paste, view, focus, wanted[-1].hair > 0) in photo.kept.live:
+            return self.live(*wanted)
+        return await self.do(photo.turn, self.live, *wanted, first=True)
+
     def live(
         self,
         photo: OpenPhoto,
@@ -260,8 +246,7 @@ class Studio:
     def close(self) -> None:
         """End all work and forget everybody."""
         self.jobs.close()
-        for pool in (self.quick, self.large):
-            pool.shutdown(wait=True, cancel_futures=True)
+        self.workers.close()
         self.sessions.close_all()
 
 

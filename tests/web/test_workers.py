@@ -1,0 +1,93 @@
+"""Who waits for whom when several users ask at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from reage.web.jobs import QueueFull
+from reage.web.workers import Workers
+
+pytestmark = pytest.mark.quick
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    made = Workers(waiting=30, waiting_large=2)
+    yield made
+    made.close()
+
+
+def test_a_slider_waits_for_no_first_look(workers: Workers):
+    """Twenty users open a photo; another one, whose face is known, drags."""
+    seen = threading.Event()
+
+    async def main() -> None:
+        looks = [
+            asyncio.create_task(workers.do(asyncio.Lock(), seen.wait, 60, first=True))
+            for _ in range(20)
+        ]
+        await asyncio.sleep(0)
+        answer = await asyncio.wait_for(workers.do(asyncio.Lock(), lambda: "step"), 30)
+        seen.set()
+        assert answer == "step" and all(await asyncio.gather(*looks))
+
+    asyncio.run(main())
+
+
+def test_who_asks_for_a_row_holds_up_nobody(workers: Workers):
+    seen, order = threading.Event(), []
+
+    async def main() -> None:
+        turn = asyncio.Lock()
+
+        def work(name: str) -> None:
+            seen.wait(60)
+            order.append(name)
+
+        row = [asyncio.create_task(workers.do(turn, work, "row")) for _ in range(8)]
+        await asyncio.sleep(0)
+        step = asyncio.create_task(workers.do(asyncio.Lock(), work, "step"))
+        await asyncio.sleep(0)
+        seen.set()
+        await asyncio.gather(*row, step)
+        assert order.index("step") <= 2
+
+    asyncio.run(main())
+
+
+def test_who_works_alone_has_all_cores(workers: Workers):
+    both = threading.Barrier(2)
+
+    def threads() -> int:
+        both.wait(60)
+        return torch.get_num_threads()
+
+    async def main() -> None:
+        workers.cores = 4
+        alone = await workers.do(asyncio.Lock(), torch.get_num_threads)
+        shared = await asyncio.gather(*(workers.do(asyncio.Lock(), threads) for _ in range(2)))
+        assert alone == 4 and sorted(shared) == [2, 4]
+
+    before = torch.get_num_threads()
+    asyncio.run(main())
+    assert torch.get_num_threads() == before
+
+
+def test_what_waits_has_a_bound(workers: Workers):
+    seen = threading.Event()
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(workers.do_large(seen.wait, 60)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull, match="try again"):
+            await workers.do_large(seen.wait)
+        seen.set()
+        await asyncio.gather(*tasks)
+        assert await workers.do_large(lambda: True)
+
+    asyncio.run(main())
