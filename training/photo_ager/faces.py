@@ -19,19 +19,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from reage import Photo
 from reage.agers.skin import LAID, SkinAger
 from reage.compositing.detail_transfer import detail_in
 from reage.editor import Editor, load
 from reage.errors import FaceError
+from reage.images import Photo
 from reage.models.files import save_tensors
 
 SIDE = 128
 
 
 def prepare(editor: Editor, picture: np.ndarray, sharp: bool) -> dict[str, Tensor] | None:
-    """Return the crop, its layers of detail `[128, 128]` and its age; None without a clear face."""
-    photo = Photo.from_array(picture)
+    """Return a crop, its layers of detail `[3, 128, 128]` and its age; None without a face."""
+    photo = Photo(picture)
     try:
         (face,) = editor.prepare(photo, editor.choose_faces(photo))
     except FaceError:
