@@ -17,8 +17,19 @@ from reage.agers.files import StoredAger, read_ager, save_ager
 from reage.agers.finder import AGE_AGER
 from reage.agers.generated_faces import face_of_code
 from reage.agers.latent import LatentAger
+from reage.agers.necks import neck_moves
 from reage.agers.photo import PhotoAger, add_photo_change, relight
+from reage.agers.skin import read_embedded_bank
+from reage.compositing.boxed_face import BoxedFace
 from reage.compositing.change import Change, PasteMode, apply_change, luma
+from reage.compositing.detail_removal import lay_removal
+from reage.compositing.detail_transfer import (
+    Subject,
+    add_detail,
+    choose_exemplars,
+    lay_detail,
+    mix_detail,
+)
 from reage.compositing.masks import oval_mask
 from reage.compositing.preview import preview, preview_flat
 from reage.compositing.render import render_photo
@@ -29,7 +40,7 @@ from reage.editor import QUALITIES, Editor, load
 from reage.errors import LatentError, ModelError
 from reage.faces.face import Face
 from reage.faces.squares import to_unit
-from reage.images import to_array, to_tensor
+from reage.images import Photo, to_array, to_tensor
 from reage.inputs import as_photo
 from reage.inversion.projection import ProjectConfig
 from reage.inversion.space import LatentSpace
@@ -45,6 +56,20 @@ from reage.outputs.live import look_along
 from reage.search.looker import Looker
 
 CPU = torch.device("cpu")
+
+
+def test_a_childs_neck_is_thinner_and_an_adults_stays():
+    config = GrowthConfig((1.0, 80.0))
+    moves = neck_moves(30.0, torch.tensor([8.0, 60.0]), config)
+    assert not moves[1].any()
+    places = (torch.arange(config.side) + 0.5) / config.side * 1.6 - 0.3
+    neck, eyes = int((places - 1.1).abs().argmin()), int((places - 0.4).abs().argmin())
+    right = int((places - 0.8).abs().argmin())
+    assert moves[0, 0, neck, right] < -0.03 < 0.03 < moves[0, 0, neck, -1 - right]
+    assert not moves[0, 1].any() and not moves[0, :, eyes].any()
+    assert not moves[0, :, :, 0].any() and not moves[0, :, -1].abs().gt(2e-3).any()
+    grown = neck_moves(8.0, torch.tensor([30.0]), config)
+    assert grown[0, 0, neck, right] > 0.03
 
 
 @pytest.fixture(scope="module")
@@ -352,6 +377,32 @@ def test_the_photos_own_detail_grows_with_age(
     assert still.on_codes(latents).change(coded, torch.tensor([40.0])).detail is None
 
 
+def test_old_skin_is_taken_off_a_face_and_the_face_stays(editor: Editor, astronaut: np.ndarray):
+    """With the packaged weights. The face is small, and most of the detail finer than they see."""
+    face = next(iter(editor.choose_faces(Photo(astronaut)).values()))
+    bank, mesh = read_embedded_bank(), face.landmarks
+    assert mesh is not None
+    subject = Subject.of(face, "female", 50.0)
+    laid = lay_detail(astronaut, mesh, mix_detail(bank, choose_exemplars(bank, subject), subject))
+    assert laid is not None
+    old = astronaut.copy()
+    add_detail(old, astronaut, laid, 1.0, 1.0)
+
+    def younger(picture: np.ndarray) -> np.ndarray:
+        boxed = BoxedFace.cut(picture, mesh, bank.canonical)
+        assert boxed is not None
+        out = picture.copy()
+        add_detail(out, picture, lay_removal(boxed), 1.0, 1.0)
+        return out
+
+    before = np.abs(old.astype(int) - astronaut).mean()
+    after = np.abs(younger(old).astype(int) - younger(astronaut)).mean()
+    assert after < 0.9 * before
+    assert np.abs(younger(astronaut).astype(int) - astronaut).mean() < before
+    eyes = mesh[[33, 133, 362, 263], :2].round().astype(int)
+    assert all(np.array_equal(younger(old)[y, x], old[y, x]) for x, y in eyes)
+
+
 def test_the_search_sees_how_the_photos_own_detail_changes(editor: Editor, astronaut: np.ndarray):
     photo = as_photo(np.asarray(Image.fromarray(astronaut).resize((1024, 1024))))
     (face,) = editor.prepare(photo, editor.choose_faces(photo))
@@ -405,17 +456,17 @@ def test_a_turned_face_is_painted_less_and_says_so(growing: StoredAger):
     assert shares == pytest.approx([1.0, 1.0, 0.75, 0.5, 1.0], abs=1e-3)
 
 
-def test_light_is_added_and_younger_faces_get_a_share_of_the_colour(ager: StoredAger):
+def test_light_is_added_and_none_of_the_networks_colour(ager: StoredAger):
     red = PhotoNetwork(PhotoAgerConfig(32, widths=(8, 8))).eval().requires_grad_(False)
     red.out.bias[:4] = 1.0  # what becomes the red of a patch's four pixels
     both, black = on_photos(replace(ager, photo=red)), torch.zeros(1, 3, 32, 32)
-    for strength, gain, share in ((3.0, 1.0, 0.0), (-2.0, 1.3, 0.13)):
+    for strength, gain in ((3.0, 1.0), (-2.0, 1.3)):
         own, wanted = torch.tensor([30.0]), torch.tensor([30 + 10 * strength])
         change = red(black, own, wanted)[0, :, 16, 16]
         assert change[0] > 0.1 and not change[1:].any()
         whole = both.change(face_at(30.0, black), wanted).added[0]
         light = 0.299 * change[0]  # a whole red face is shading
-        wanted = gain * light + share * (change - light)
+        wanted = (gain * light).expand(3)
         assert torch.allclose(whole[:, 16, 16], wanted, atol=1e-6)
         assert whole[:, 0, 0].abs().max() < 1e-3  # outside the oval nothing was ever learnt
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from reage.compositing.bands import LUMA
+from reage.compositing.boxed_face import BoxedFace
 from reage.compositing.detail_bank import DetailBank, read_bank, write_bank
-from reage.compositing.detail_removal import lay_removal
+from reage.compositing.detail_removal import lay_removal, remove_age
 from reage.compositing.detail_transfer import (
     Subject,
     add_detail,
@@ -22,7 +24,10 @@ from reage.compositing.detail_transfer import (
     shading_age,
     wrinkling,
 )
+from reage.compositing.lips import pale_lips
 from reage.compositing.mesh_warp import FRAME, ThinPlate, warp_from_frame
+from reage.compositing.neck import BELOW, look_at_neck
+from reage.compositing.skin_mask import LIPS, LOG_OFFSET, fill_rings
 from reage.compositing.smoothing import gaussian, masked_gaussian
 from reage.errors import ModelError
 from reage.models.registry import ASSETS
@@ -149,21 +154,34 @@ def test_gains_are_none_without_a_change_and_of_one_direction():
     older, younger = detail_gains(25, 80)
     assert older > 0.5
     assert younger == 0
-    assert detail_gains(80, 25) == (0, 1)
+    assert detail_gains(80, 25) == (0, 1.2)
     assert shading_age(20, 80) == 56
     assert shading_age(80, 20) == 20
 
 
-def test_removal_takes_a_fold_away_and_keeps_texture(photo, mesh, bank):
+def removed(photo: np.ndarray, mesh: np.ndarray, bank: DetailBank) -> np.ndarray:
+    face = BoxedFace.cut(photo, mesh, bank.canonical)
+    assert face is not None
+    out = photo.copy()
+    add_detail(out, photo, lay_removal(face), 1.0, 1.0)
+    return out
+
+
+def smoothing(logs: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
+    """Stand in for the network, which leaves what is no face: take all detail off."""
+    planes = [masked_gaussian(plane, skin[0, 0].numpy() + 1e-3, 12.0) for plane in logs[0].numpy()]
+    return torch.from_numpy(np.stack(planes))[None] - logs
+
+
+def test_removal_is_laid_where_it_was_seen(photo, mesh, bank, monkeypatch):
+    """Off by a pixel, a line would look embossed. Texture that is finer than the network stays."""
+    monkeypatch.setattr("reage.compositing.detail_removal.load_skin_removal", lambda: smoothing)
     x, y = mesh[LEFT_CHEEK]
     columns = np.arange(photo.shape[1])
     fold = np.exp(-np.square((columns - x) / 4.0) / 2)[None, :, None]
     rows = (np.abs(np.arange(photo.shape[0]) - y) < 30)[:, None, None]
     folded = (photo * (1 - 0.3 * fold * rows)).astype(np.uint8)
-    laid = lay_removal(folded, mesh, bank, "female")
-    assert laid is not None
-    out = folded.copy()
-    add_detail(out, folded, laid, 1.0, 1.0)
+    out = removed(folded, mesh, bank)
     depth = {}
     for name, picture in (("before", folded), ("after", out)):
         light = (picture @ LUMA)[int(y) - 10 : int(y) + 10].mean(0)
@@ -171,6 +189,67 @@ def test_removal_takes_a_fold_away_and_keeps_texture(photo, mesh, bank):
     assert depth["after"] < 0.4 * depth["before"]
     beside = np.s_[int(y) + 60 : int(y) + 90, int(x) - 20 : int(x) + 20]
     assert out[beside].std() > 0.7 * folded[beside].std()
+
+
+def test_a_gleam_gets_the_colour_of_the_skin_around(bank, monkeypatch):
+    """Darkened by its light alone, a gleam on dark skin becomes a grey patch."""
+    rows, columns = np.mgrid[: FRAME[1] // 2, : FRAME[0] // 2].astype(np.float32)
+    x, y = (bank.canonical[LEFT_CHEEK] / 2).round().astype(int)
+    spot = np.exp(-(np.square(columns - x) + np.square(rows - y)) / (2 * 6.0**2))
+    dark = np.array([0.38, 0.25, 0.2], np.float32)[:, None, None] + 0 * spot
+    gleaming = dark + np.float32(0.25) * spot
+    light = np.log(np.tensordot(LUMA, dark, 1) + LOG_OFFSET)
+    light = light - np.log(np.tensordot(LUMA, gleaming, 1) + LOG_OFFSET)
+
+    def network(logs: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(light).expand_as(logs)
+
+    monkeypatch.setattr("reage.compositing.detail_removal.load_skin_removal", lambda: network)
+    *change, _ = remove_age(gleaming, bank.canonical)
+
+    def redness(logs: np.ndarray) -> float:
+        return float(logs[0, y, x] - logs[2, y, x])
+
+    before = np.log(gleaming + LOG_OFFSET)
+    usual = redness(np.log(dark + LOG_OFFSET))
+    assert redness(before) < 0.6 * usual
+    assert redness(before + np.stack(change)) > 0.8 * usual
+
+
+def test_lips_get_paler_and_no_darker(photo, mesh, bank):
+    rings = fill_rings([bank.canonical[LIPS]], 1.0)[None]
+    size = (photo.shape[1], photo.shape[0])
+    (lips,) = warp_from_frame(rings, bank.canonical, mesh, (0, 0, *size), size)
+    red = photo + lips[..., None] * np.array([10.0, -40.0, -20.0])
+    face = BoxedFace.cut(np.clip(red, 0, 255).astype(np.uint8), mesh, bank.canonical)
+    assert face is not None
+    change = face.from_frame(pale_lips(face.frame, bank.canonical))
+    x0, y0, x1, y1 = face.box
+    inside = lips[y0:y1, x0:x1] > 0.95
+    assert change[0][inside].mean() < -0.02 < 0 < change[1][inside].mean()
+    assert np.abs(np.tensordot(LUMA, change, 1)).max() < 1e-3
+    assert np.abs(change[:, lips[y0:y1, x0:x1] < 0.01]).max() < 0.02
+    pale = BoxedFace.cut(photo, mesh, bank.canonical)
+    assert pale is not None
+    assert np.abs(pale_lips(pale.frame, bank.canonical)).max() < 0.02
+
+
+def test_a_neck_loses_its_lines_or_gets_deeper_ones(photo, mesh, bank):
+    """Only below the jaw, on what looks like the cheeks: not on clothes or the background."""
+    chin = int(mesh[152, 1])
+    assert chin < photo.shape[0] - 100
+    seen = photo.astype(np.float64)
+    seen[chin + 40 : chin + 43, 280:360] *= 0.85  # a line across the neck
+    seen[:, 380:] = (40, 60, 160)  # blue clothes
+    face = BoxedFace.cut(seen.astype(np.uint8), mesh, bank.canonical, BELOW)
+    assert face is not None
+    neck = look_at_neck(face)
+    x0, y0 = face.box[:2]
+    line = np.s_[chin + 41 - y0, 300 - x0 : 340 - x0]
+    assert neck.younger[1][line].mean() > 0.05
+    assert neck.older[line].mean() < -0.1
+    assert np.abs(neck.younger[:, :, 390 - x0 :]).max() < 0.01
+    assert np.abs(neck.older[: int(mesh[1, 1]) - y0]).max() == 0
 
 
 def test_bank_is_read_as_it_was_written(bank, tmp_path: Path):

@@ -43,6 +43,9 @@ WIDTHS = (1.0, 2.2, 4.5, 9.0)  # pixels of it: deviations that part the bands
 SPREAD_OVER = 3.0  # pixels, over which allowances are evened
 YOUNG, OLD = 38.0, 58.0  # years, of the heads that the allowances are measured on
 LEAST_ALLOWED, MOST_ALLOWED = 0.25, 1.6  # shares of the allowance
+YOUNGER_ALLOWED = (
+    1.5  # times as much, where a face grows younger: children differ by more than skin
+)
 AGE, THIRD_AGE, EXCESS = 2.0, 0.5, 10_000.0
 PEAKS, SIZE, GRID, LIGHT = 2500.0, 4.0, 3000.0, 40.0
 
@@ -52,8 +55,8 @@ class Faces:
     """Prepared faces (`faces.py`)."""
 
     images: Tensor  # [N, 3, R, R] uint8
-    old: Tensor  # [N, R, R] log-luminance of old skin's detail
-    own: Tensor  # [N, R, R] of the face's own
+    old: Tensor  # [N, 3, R, R] logarithms of colours that old skin's detail adds
+    own: Tensor  # [N, 3, R, R] that take the face's own away
     eyes: Tensor  # [N, R, R]
     ages: Tensor  # [N] years
     sharp: Tensor  # [N] whether it is a sharp head
@@ -118,7 +121,7 @@ class Trainer:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return photos, the same aged as an edit previews it, the change and its shifts."""
         pairs = list(zip(faces.ages.tolist(), wanted.tolist(), strict=True))
-        shares = torch.tensor([detail_gains(*pair) for pair in pairs])[..., None, None]
+        shares = torch.tensor([detail_gains(*pair) for pair in pairs])[..., None, None, None]
         gains, losses = shares.unbind(1)
         shaded = torch.tensor([shading_age(*pair) for pair in pairs])
         photos = faces.images.float() / 127.5 - 1
@@ -149,11 +152,11 @@ class Trainer:
         with torch.no_grad():
             before, _ = self.recogniser(photos)
         after, third = self.recogniser(aged)
-        older = (wanted > batch.ages)[:, None, None, None]
-        whole = (wanted - batch.ages) / self.allowed_after
-        whole = whole.clamp(LEAST_ALLOWED, MOST_ALLOWED)[:, None, None, None]
+        younger = torch.where(wanted > batch.ages, 1.0, YOUNGER_ALLOWED)
+        whole = (wanted - batch.ages).abs() / self.allowed_after
+        whole = (younger * whole.clamp(LEAST_ALLOWED, MOST_ALLOWED))[:, None, None, None]
         light = luma(change)
-        pairs = zip(bands(light * older), self.allowed, strict=True)
+        pairs = zip(bands(light), self.allowed, strict=True)
         excess = [F.relu(band.abs() - whole * most).square().mean() for band, most in pairs]
         uneven = luma((found - found.mean(0)).flatten(0, 1))
         losses = {

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
+from reage.agers.necks import neck_moves
 from reage.compositing.change import Change, luma
 from reage.compositing.masks import oval_mask
 from reage.compositing.warp import Warp
@@ -29,10 +30,7 @@ __all__ = [
     "shading",
 ]
 
-RECIPE = "photo-5"  # of all below: another number where other pictures come of the same weights
-# Share of the colour that a photo ager changes, where a face grows younger. More of it, and cheeks
-# get orange, noses purple; older cheeks get orange with any.
-PHOTO_COLOUR = 0.1
+RECIPE = "photo-6"  # of all below: another number where other pictures come of the same weights
 # Shifts of the photo and of its mirror image, in half patches: all that their grid can lie like.
 SPINS = ((0, 0), (1, 1)), ((0, 1), (1, 0))
 PHOTO_GAIN = 1.3  # the mean over shifts leaves lines fainter than the network draws them
@@ -122,6 +120,7 @@ class PhotoAger(Ager):
             return None
         ages = ages.to(self.growth.shapes)
         moves = self.growth(torch.full_like(ages, own), ages)
+        moves = moves + neck_moves(own, ages, self.growth.config)
         return Warp(moves, self.growth.config.margin)
 
 
@@ -164,8 +163,8 @@ def add_photo_change(
 ) -> Tensor:
     """Select what is added to photos from a network's change, all `[N, 3, R, R]` in -1..1.
 
-    Adds the light, amplified by `PHOTO_GAIN`, and a share of the colour (`PHOTO_COLOUR`). For
-    faces that grow older, `older` `[N]`, adds only light, and more of lines than of shading.
+    Adds the light, amplified by `PHOTO_GAIN`; its own colours would turn cheeks orange or grey and
+    noses purple. For faces that grow older, `older` `[N]`, adds more of lines than of shading.
     Shading is multiplied by `more` `[N]`.
     """
     light = luma(change)
@@ -177,7 +176,7 @@ def add_photo_change(
 
     lines = either(OLDER_LINES, PHOTO_GAIN) * (light - shades)
     added = lines + either(OLDER_SHADING, PHOTO_GAIN) * broad
-    return relight(photos, added) + either(0.0, PHOTO_GAIN * PHOTO_COLOUR) * (change - light)
+    return relight(photos, added)
 
 
 def relight(photos: Tensor, light: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
 from reage.agers.photo import PhotoAger
+from reage.compositing.boxed_face import BoxedFace
 from reage.compositing.change import Change, SkinDetail
 from reage.compositing.detail_bank import DetailBank, Sex, read_bank
 from reage.compositing.detail_removal import lay_removal
@@ -25,6 +26,8 @@ from reage.compositing.detail_transfer import (
     mix_detail,
     shading_age,
 )
+from reage.compositing.lips import pale_lips
+from reage.compositing.neck import BELOW, Neck, look_at_neck
 from reage.compositing.preview import relight_by_detail
 from reage.compositing.skin_tone import skin_tone
 from reage.models.checkpoints import Alignment
@@ -33,7 +36,7 @@ from reage.models.pretrained import load_gender_network
 
 __all__ = ["LAID", "SkinAger", "read_embedded_bank"]
 
-RECIPE = "skin-4"  # another number where other pictures come of the same bank
+RECIPE = "skin-5"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
 LAID = "skin"  # key under which a face caches its detail
 
@@ -108,18 +111,26 @@ class SkinAger(Ager):
     def _lay(
         self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray
     ) -> tuple[LaidSkin, LaidSkin] | None:
-        sex, aged = self.skin_for(face, pixels, landmarks)
+        aged = self.skin_for(face, pixels, landmarks)
         cover = face.view.cover
         hidden = None if cover is None else cover.over(pixels.shape)
         added = lay_detail(pixels, landmarks, aged, hidden)
-        removed = lay_removal(pixels, landmarks, self.bank, sex, hidden)
-        return None if added is None or removed is None else (added, removed)
+        boxed = BoxedFace.cut(pixels, landmarks, self.bank.canonical, BELOW)
+        if added is None or boxed is None:
+            return None
+        neck = look_at_neck(boxed)
+        return _join(added, boxed, neck), lay_removal(boxed, neck, hidden)
 
-    def skin_for(
-        self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray
-    ) -> tuple[Sex, AgedSkin]:
+    def skin_for(self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray) -> AgedSkin:
         """Choose the detail of old skin that suits a face of a photo `[H, W, 3]`."""
         male = load_gender_network().to(face.base.device)(face.photo)
         sex: Sex = "male" if float(male) > 0.5 else "female"
         subject = Subject.of(face.view.face, sex, skin_tone(pixels, landmarks))
-        return sex, mix_detail(self.bank, choose_exemplars(self.bank, subject), subject)
+        return mix_detail(self.bank, choose_exemplars(self.bank, subject), subject)
+
+
+def _join(added: LaidSkin, face: BoxedFace, neck: Neck) -> LaidSkin:
+    """Add the neck, below the box of old skin's detail, and the lips' colour to it."""
+    lips = face.share * face.pad(face.from_frame(pale_lips(face.frame, face.canonical)))
+    wrinkles = face.pad(added.wrinkles) + face.share * neck.older
+    return LaidSkin(face.box, wrinkles, face.pad(added.folds), added.limits, lips)

@@ -82,7 +82,7 @@ class SkinDetail:
     old: LaidSkin  # what old skin has
     own: LaidSkin  # what the face loses as it gets young
     gains: tuple[float, ...]  # N, of old skin's detail
-    losses: tuple[float, ...]  # N, of its own, 0..1
+    losses: tuple[float, ...]  # N, of its own
 
     def one(self, index: int) -> SkinDetail:
         """Return the detail at one of the ages."""
@@ -100,14 +100,14 @@ class SkinDetail:
         return SkinDetail(self.old, self.own, gains, losses)
 
     def losses_in(self, crop: FaceCrop) -> np.ndarray | None:
-        """Return log-luminance `[N, R, R]` removed in a crop of the photo; None if nothing is."""
+        """Return what a crop loses, logarithms of colours `[N, 3, R, R]`; None if nothing."""
         if not any(self.losses):
             return None
         seen = detail_in(self.own, crop.quad, crop.resolution)
         return np.stack([loss * seen for loss in self.losses]).astype(np.float32)
 
     def all_in(self, crop: FaceCrop) -> np.ndarray:
-        """Return log-luminance `[N, R, R]` added and removed in a crop of the photo."""
+        """Return what a crop gains and loses, logarithms of colours `[N, 3, R, R]`."""
         old, own = (detail_in(laid, crop.quad, crop.resolution) for laid in (self.old, self.own))
         pairs = zip(self.gains, self.losses, strict=True)
         return np.stack([gain * old + loss * own for gain, loss in pairs]).astype(np.float32)

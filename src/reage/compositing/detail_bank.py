@@ -65,22 +65,17 @@ class DetailBank:
 
     canonical: np.ndarray  # [468, 2] the mesh in the frame, pixels
     exemplars: Sequence[Exemplar]
-    young: Mapping[Sex, bytes]  # WebP of the mean detail of young faces, as `Exemplar.data`
     source: str = ""  # where the faces are from, and their licence
 
     @property
     def sha256(self) -> str:
         """Return the hash of everything that the bank adds to a photo."""
         digest = hashlib.sha256(self.canonical.tobytes())
-        for data in [*(one.data for one in self.exemplars), *self.young.values()]:
-            digest.update(data)
+        for one in self.exemplars:
+            digest.update(one.data)
         for one in self.exemplars:
             digest.update(json.dumps({**asdict(one), "data": ""}, sort_keys=True).encode())
         return digest.hexdigest()
-
-    def young_detail(self, sex: Sex) -> np.ndarray:
-        """Decode the mean detail `[h, w]` float32 of young faces, log-luminance."""
-        return _decode(self.young[sex])
 
 
 def read_bank(folder: Path) -> DetailBank:
@@ -93,12 +88,11 @@ def read_bank(folder: Path) -> DetailBank:
             raise ModelError(f"{folder} was made for frames of {index['frame']} pixels")
         canonical = np.array(index["canonical"], np.float64).reshape(MESH, 2)
         found = [_exemplar(folder, row) for row in index["exemplars"]]
-        young: dict[Sex, bytes] = {sex: _layer(folder, f"young-{sex}") for sex in SEXES}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder} is not a bank of skin detail: {error}") from error
     if not found:
         raise ModelError(f"{folder} has no exemplars")
-    return DetailBank(canonical, tuple(found), young, str(index["source"]))
+    return DetailBank(canonical, tuple(found), str(index["source"]))
 
 
 def write_bank(bank: DetailBank, folder: Path) -> None:
@@ -108,8 +102,6 @@ def write_bank(bank: DetailBank, folder: Path) -> None:
     for one in bank.exemplars:
         (folder / f"{one.name}.webp").write_bytes(one.data)
         rows.append({key: value for key, value in asdict(one).items() if key != "data"})
-    for sex, data in bank.young.items():
-        (folder / f"young-{sex}.webp").write_bytes(data)
     index = {
         "kind": KIND,
         "format": FORMAT,

@@ -1,80 +1,94 @@
-"""Remove the detail of old skin from a photo's face: folds, bags, wrinkles and spots."""
+"""Remove what skin has of age from a photo's face: folds, bags, wrinkles, spots and gleams."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from PIL import Image
 
-from reage.compositing.bands import LUMA, units_of
-from reage.compositing.detail_bank import DetailBank, Sex
-from reage.compositing.detail_transfer import (
-    LaidSkin,
-    box_around,
-    laid_size,
-    scale_of,
-    visible_skin,
-)
-from reage.compositing.mesh_warp import warp_from_frame
-from reage.compositing.skin_mask import LOG_OFFSET, frame_mask
+from reage.compositing.bands import LUMA
+from reage.compositing.boxed_face import HALF, BoxedFace, half_mask
+from reage.compositing.detail_transfer import TONE, LaidSkin
+from reage.compositing.mesh_warp import FRAME_SCALE
+from reage.compositing.neck import Neck
+from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
 from reage.compositing.smoothing import masked_gaussian, resize_plane
+from reage.models.pretrained import load_skin_removal
 
-__all__ = ["REMOVAL_LIMITS", "lay_removal"]
+__all__ = ["as_laid", "lay_removal", "remove_age"]
 
-# Standard deviations in shares of FFHQ's square's side. Finer than the first is texture, which
-# stays; broader than the last the face's shape and its light.
-PORES, FINE, BROADEST = 0.003, 0.014, 0.04
-# How much goes of what the detail departs from that of young faces, by band, where it is darker
-# (folds, spots) and where it is lighter (the swellings beside them).
-WRINKLES, FOLDS = (0.95, 0.7), (0.85, 0.6)
+PORES = (
+    0.003  # of FFHQ's square's side, standard deviation: finer than this is texture, which stays
+)
 PORE_LIMIT = 0.05  # log-luminance: of the texture, what is stronger is the core of a wrinkle
-REMOVAL_LIMITS = (0.6, 0.3)  # log-luminance: most lighter, most darker
-KEPT = (0.3, 1.2)  # of young detail: how much a face's light may show of it
+REMOVAL_LIMITS = (0.9, 0.6)  # log-luminance: most lighter, most darker
+AROUND = 0.05  # of FFHQ's square's side, standard deviation: the skin around
+EVENING = 4.0  # how fast its colours take over, a unit of log-luminance
+CERTAIN = 0.8  # of the mask: skin whose mean colour the network is told
 
 
 def lay_removal(
-    source: np.ndarray,
-    landmarks: np.ndarray,
-    bank: DetailBank,
-    sex: Sex,
-    hidden: np.ndarray | None = None,
-) -> LaidSkin | None:
-    """Compute the detail that makes a photo's face look young; arguments as `lay_detail`.
+    face: BoxedFace, neck: Neck | None = None, hidden: np.ndarray | None = None
+) -> LaidSkin:
+    """Compute what makes a photo's face and its neck look young.
 
-    Detail that young faces also show (lids, the nose and its wings, the chin) stays.
+    `hidden` `[H, W]` in 0..1 is what is known to cover the skin of the photo.
     """
-    share = scale_of(landmarks, bank.canonical)[1]
-    x0, y0, x1, y1 = box = box_around(landmarks, source.shape)
-    if share == 0 or x0 >= x1 or y0 >= y1:
-        return None
-    size = laid_size(box)
-    layers = np.stack([bank.young_detail(sex), frame_mask(bank.canonical)])
-    young, face = warp_from_frame(layers, bank.canonical, landmarks, box, size)
-    part = source[y0:y1, x0:x1, :3]
-    seen = visible_skin(part, face)
+    *logs, skin = face.from_frame(remove_age(face.frame, face.canonical))
+    skin = np.clip(skin, 0, 1)
+    change = skin * np.stack(logs)
+    shown = np.log(face.light[: face.rows] + LOG_OFFSET) + np.tensordot(LUMA, change, 1)
+    change = face.pad(change - skin * _cores(shown, skin, face.side))
+    change = face.share * (change if neck is None else change + neck.younger)
     if hidden is not None:
-        seen = seen * (1 - resize_plane(hidden[y0:y1, x0:x1], size, Image.Resampling.BOX))
-    full = np.float32(255 * units_of(source))
-    light = resize_plane(part @ LUMA / full, size, Image.Resampling.BOX)
-    side = scale_of(landmarks, bank.canonical)[0] * size[0] / (x1 - x0)
-    wrinkles, folds = _change(np.log(light + LOG_OFFSET), young, seen, side)
-    return LaidSkin(box, share * wrinkles * seen, share * folds * seen, REMOVAL_LIMITS)
+        x0, y0, x1, y1 = face.box
+        size = change.shape[:0:-1]
+        change *= 1 - resize_plane(hidden[y0:y1, x0:x1], size, Image.Resampling.BOX)
+    return as_laid(face.box, change)
 
 
-def _change(
-    light: np.ndarray, young: np.ndarray, seen: np.ndarray, side: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what brings the detail of log-luminance `[h, w]` near to `young` `[h, w]`."""
-    weight = np.clip(seen, 1e-3, 1)
-    detail = light - masked_gaussian(light, weight, BROADEST * side)
-    overlap = float((seen * young * young).sum()) + 1e-6
-    like = np.clip(float((seen * young * detail).sum()) / overlap, *KEPT)
-    other = detail - np.float32(like) * young
-    texture = other - masked_gaussian(other, weight, PORES * side)
-    broad = masked_gaussian(other, weight, FINE * side)
-    cores = texture - PORE_LIMIT * np.tanh(texture / PORE_LIMIT)
-    return -_weight_signs(other - texture - broad, WRINKLES) - cores, -_weight_signs(broad, FOLDS)
+def as_laid(box: tuple[int, int, int, int], change: np.ndarray) -> LaidSkin:
+    """Lay changes of the logarithms of colours `[3, h, w]` over a box of a photo's pixels."""
+    light = np.tensordot(LUMA, change, 1)
+    colours = change - np.array(TONE, np.float32)[:, None, None] * light
+    return LaidSkin(box, light, np.zeros((1, 1), np.float32), REMOVAL_LIMITS, colours)
 
 
-def _weight_signs(detail: np.ndarray, shares: tuple[float, float]) -> np.ndarray:
-    darker, lighter = shares
-    return np.where(detail < 0, np.float32(darker), np.float32(lighter)) * detail
+@torch.no_grad()
+def remove_age(rgb: np.ndarray, canonical: np.ndarray) -> np.ndarray:
+    """Ask the network what a young face would have otherwise, `[4, h, w]`.
+
+    `rgb` `[3, h, w]` in 0..1 and the result lie on the canonical face, shrunk by `HALF`: changes of
+    the logarithms of the colours, and where skin is seen.
+    """
+    mask = half_mask(canonical.tobytes())
+    skin = mask * skin_likelihood(np.moveaxis(rgb, 0, 2), mask)
+    logs = np.log(rgb + np.float32(LOG_OFFSET))
+    certain = skin > CERTAIN
+    if certain.any():
+        logs = logs - logs[:, certain].mean(1)[:, None, None]
+    given = (torch.from_numpy(part)[None].float() for part in (logs, skin[None]))
+    change = _even_out(logs, load_skin_removal()(*given)[0].numpy(), skin)
+    return np.concatenate([change, skin[None]]).astype(np.float32)
+
+
+def _even_out(logs: np.ndarray, change: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """Bring the colours of skin nearer to those around it where its light changes much.
+
+    The bottom of a fold is redder than the skin beside it and a gleam paler, and the network
+    corrects both too little.
+    """
+    light = np.tensordot(LUMA, change, 1)
+    after = logs + change
+    colours = after - np.tensordot(LUMA, after, 1)
+    sigma = AROUND * FRAME_SCALE / HALF
+    weight = np.clip(skin, 1e-3, 1)
+    usual = np.stack([masked_gaussian(plane, weight, sigma) for plane in colours])
+    pull = (1 - np.exp(-EVENING * np.abs(light))) * (usual - colours)
+    return change + pull - np.tensordot(LUMA, pull, 1)
+
+
+def _cores(light: np.ndarray, seen: np.ndarray, side: float) -> np.ndarray:
+    """Return what texture `[h, w]` has beyond pores: the network sees lines of two pixels up."""
+    texture = light - masked_gaussian(light, np.clip(seen, 1e-3, 1), PORES * side)
+    return texture - PORE_LIMIT * np.tanh(texture / PORE_LIMIT)

@@ -158,9 +158,9 @@ def wrinkling(age: float) -> float:
 
 
 def detail_gains(own: float, wanted: float) -> tuple[float, float]:
-    """Return the share of old skin's detail to add, and of the face's own to remove."""
+    """Return how much of old skin's detail to add, and of what is old in the face to remove."""
     change = wrinkling(wanted) - wrinkling(own)
-    return OLDER * max(change, 0.0), min(YOUNGER * max(-change, 0.0), 1.0)
+    return OLDER * max(change, 0.0), min(YOUNGER * max(-change, 0.0), MOST_REMOVED)
 
 
 def shading_age(own: float, wanted: float) -> float:
@@ -171,6 +171,7 @@ def shading_age(own: float, wanted: float) -> float:
 
 # Chosen by eye on 12 studio portraits, and by the skin's distance to real old people's.
 OLDER, YOUNGER = 0.6, 1.6
+MOST_REMOVED = 1.2  # of what the network finds old: it takes too little of deep folds
 # Of the exemplars' folds, beside their wrinkles. Another's folds make another's face, and the
 # ager's shading draws this one's.
 FOLDS = 0.62
@@ -189,6 +190,8 @@ class LaidSkin:
     wrinkles: np.ndarray  # [h, w] log-luminance over the box; large faces have fewer pixels here
     folds: np.ndarray  # [h, w]
     limits: tuple[float, float] = (0.12, 0.45)  # log-luminance: most lighter, most darker
+    # [3, h, w] what is added to the logarithm of each colour beside `TONE` times the light's
+    colours: np.ndarray | None = None
 
 
 def lay_detail(
@@ -248,7 +251,8 @@ def add_detail(
     """
     x0, y0, x1, y1 = laid.box
     detail = limited_detail(laid, wrinkles, folds)
-    _multiply(picture[y0:y1, x0:x1, :3], source[y0:y1, x0:x1, :3], detail)
+    colours = None if laid.colours is None else np.float32(wrinkles) * laid.colours
+    _multiply(picture[y0:y1, x0:x1, :3], source[y0:y1, x0:x1, :3], detail, colours)
 
 
 def limited_detail(laid: LaidSkin, wrinkles: float, folds: float) -> np.ndarray:
@@ -260,40 +264,53 @@ def limited_detail(laid: LaidSkin, wrinkles: float, folds: float) -> np.ndarray:
 
 
 def detail_in(laid: LaidSkin, quad: np.ndarray, side: int) -> np.ndarray:
-    """Return the detail in a square of the photo, `[side, side]` log-luminance, at strength 1.
+    """Return the detail in a square of the photo at strength 1, `[3, side, side]`.
 
-    `quad` `[4, 2]` are its corners. What limits and the photo's light take off is left out.
+    It is what is added to the logarithms of its colours. `quad` `[4, 2]` are the square's corners.
+    What limits and the photo's light take off is left out.
     """
+    light = _plane_in(laid, laid.wrinkles + laid.folds, quad, side)
+    logs = np.array(TONE, np.float32)[:, None, None] * light
+    if laid.colours is None:
+        return logs
+    return logs + np.stack([_plane_in(laid, plane, quad, side) for plane in laid.colours])
+
+
+def _plane_in(laid: LaidSkin, plane: np.ndarray, quad: np.ndarray, side: int) -> np.ndarray:
+    """Sample a plane `[h, w]` that lies over the detail's box: `[side, side]`."""
     x0, y0, x1, _ = laid.box
-    detail = laid.wrinkles + laid.folds
-    factor = detail.shape[1] / (x1 - x0)
+    factor = plane.shape[1] / (x1 - x0)
     shrink = quad_side(quad) * factor / side
     if shrink > 1:
-        size = [max(1, round(length / shrink)) for length in detail.shape[::-1]]
-        detail = resize_plane(detail, (size[0], size[1]), Image.Resampling.BOX)
-        factor = detail.shape[1] / (x1 - x0)
+        size = [max(1, round(length / shrink)) for length in plane.shape[::-1]]
+        plane = resize_plane(plane, (size[0], size[1]), Image.Resampling.BOX)
+        factor = plane.shape[1] / (x1 - x0)
     corners = (np.asarray(quad, np.float64) - [x0, y0] + 0.5) * factor - 0.5
-    return interpolate(detail, corners, (side, side))
+    return interpolate(plane, corners, (side, side))
 
 
-def _multiply(target: np.ndarray, seen: np.ndarray, detail: np.ndarray) -> None:
+def _multiply(
+    target: np.ndarray, seen: np.ndarray, detail: np.ndarray, colours: np.ndarray | None
+) -> None:
     """Make a picture `[h, w, 3]` lighter or darker by log-luminance, in the colours of skin.
 
-    `detail` lies over it at the same or a smaller size.
+    `detail`, and other changes of the `colours`, lie over it at the same or a smaller size.
     """
     height, width = target.shape[:2]
     full = np.float32(255 * units_of(target))
     offset = np.float32(LOG_OFFSET) * full
-    whole = Image.fromarray(detail)
+    whole = [Image.fromarray(plane) for plane in (detail, *(() if colours is None else colours))]
 
     def change(top: int) -> None:
         rows = (top, min(top + BAND, height))
         part = slice(*rows)
-        logs = detail[part] if len(detail) == height else enlarge_rows(whole, rows, width, height)
-        light = (seen[part] @ LUMA) / full
-        logs = logs * light_shown(light)
+        shown = light_shown((seen[part] @ LUMA) / full)
+        logs, *others = (shown * enlarge_rows(plane, rows, width, height) for plane in whole)
         for channel in range(3):
-            values = (target[part, :, channel] + offset) * np.exp(np.float32(TONE[channel]) * logs)
+            exponent = np.float32(TONE[channel]) * logs
+            if others:
+                exponent += others[channel]
+            values = (target[part, :, channel] + offset) * np.exp(exponent)
             target[part, :, channel] = np.clip(np.rint(values - offset), 0, full)
 
     with ThreadPoolExecutor(threads()) as pool:

@@ -66,14 +66,16 @@ def add_detail_to_planes(planes: Planes, seen: Planes, laid: LaidSkin, amount: f
     """Add skin detail to a frame in place; `seen` is the frame before any edit."""
     x0, y0, x1, y1 = laid.box
     size = (x1 - x0, y1 - y0)
-    logs = limited_detail(laid, amount, amount)
-    if logs.shape[::-1] != size:
-        logs = resize_plane(logs, size, Image.Resampling.BICUBIC)
+    tone = np.array(TONE, np.float32)[:, None, None]
+    logs = tone * limited_detail(laid, amount, amount)
+    if laid.colours is not None:
+        logs = logs + np.float32(amount) * laid.colours
+    if logs.shape[:0:-1] != size:
+        logs = np.stack([resize_plane(plane, size, Image.Resampling.BICUBIC) for plane in logs])
     start, span = (0, 255) if planes.full_range else (16, 219)
     light = seen.layers[0][y0:y1, x0:x1] / seen.unit
     logs = logs * light_shown((light - np.float32(start)) / np.float32(span))
-    gains = np.exp(logs[..., None] * np.array(TONE, np.float32))
-    multiply_region(planes, laid.box, gains, 255 * LOG_OFFSET)
+    multiply_region(planes, laid.box, np.exp(np.moveaxis(logs, 0, 2)), 255 * LOG_OFFSET)
 
 
 def grey_planes(planes: Planes, hair: Hair, amount: float) -> None:

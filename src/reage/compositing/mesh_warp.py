@@ -13,6 +13,7 @@ __all__ = [
     "FRAME",
     "MESH",
     "ThinPlate",
+    "carry_back",
     "carry_to_frame",
     "mesh_to_frame",
     "sample",
@@ -28,6 +29,9 @@ MESH = 468  # points of the mesh; the irises follow and say nothing of the skin
 EVERY = 3  # points of the mesh that a warp is fitted to
 GRID = 36  # cells across which a warp is computed, then interpolated
 SHARP = 0.8  # below this share of a pixel, linear interpolation would blur
+# How often places that are carried back are corrected, and by how many pixels of the canonical face
+# at most: where the mesh of a turned face folds, corrections do not end.
+CORRECTIONS, FARTHEST = 3, 4.0
 STIFFNESS = 1e-4  # lets points that coincide in a turned face disagree
 
 
@@ -84,6 +88,35 @@ def warp_from_frame(
     places = plate(_centres((x0, y0, x1, y1))).reshape(GRID, GRID, 2)
     width = np.ptp(landmarks[:MESH, 0]) * size[0] / (x1 - x0)
     return sample(layers, places, size, float(np.ptp(canonical[:, 0]) / max(width, 1.0)))
+
+
+def carry_back(
+    layers: np.ndarray,
+    canonical: np.ndarray,
+    landmarks: np.ndarray,
+    box: tuple[int, int, int, int],
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Undo `carry_to_frame`: lay what was found on the canonical face over the same photo.
+
+    Arguments and result are those of `warp_from_frame`, whose own map misses places between the
+    mesh's points and beyond them by a few pixels: lines so corrected would look embossed.
+    """
+    x0, y0, x1, y1 = box
+    there = landmarks[:MESH:EVERY, :2].astype(np.float64)
+    inverse, plate = (
+        ThinPlate.fit(there, canonical[::EVERY]),
+        ThinPlate.fit(canonical[::EVERY], there),
+    )
+    spread = there - there.mean(0)
+    turn = np.linalg.lstsq(spread, canonical[::EVERY] - canonical[::EVERY].mean(0), rcond=None)[0]
+    wanted = _centres((x0, y0, x1, y1))
+    places = inverse(wanted)
+    for _ in range(CORRECTIONS):
+        places = places + np.clip((wanted - plate(places)) @ turn, -FARTHEST, FARTHEST)
+    width = np.ptp(landmarks[:MESH, 0]) * size[0] / (x1 - x0)
+    shrink = float(np.ptp(canonical[:, 0]) / max(width, 1.0))
+    return sample(layers, places.reshape(GRID, GRID, 2), size, shrink)
 
 
 def warp_to_frame(rgb: np.ndarray, canonical: np.ndarray, landmarks: np.ndarray) -> np.ndarray:

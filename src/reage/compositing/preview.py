@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.compositing.change import Change, Greying, PasteMode, apply_change
-from reage.compositing.detail_transfer import TONE
 from reage.compositing.hair.greying import grey_crop
 from reage.compositing.skin_mask import LOG_OFFSET
 from reage.compositing.view import AGE_SIDE, FaceView
@@ -65,13 +64,11 @@ def _keep_tone(view: FaceView, shown: Tensor) -> Tensor:
 
 
 def relight_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:
-    """Add log-luminance `[N, R, R]` to pictures `[1 or N, 3, R, R]` in -1..1."""
+    """Add `[N, 3, R, R]` to the logarithms of pictures `[1 or N, 3, R, R]` in -1..1."""
     if detail is None:
         return pictures
-    logs = torch.from_numpy(detail).to(pictures)[:, None]
-    tones = pictures.new_tensor(TONE)[:, None, None]
     offset = 1 + 2 * LOG_OFFSET
-    return (pictures + offset) * torch.exp(tones * logs) - offset
+    return (pictures + offset) * torch.exp(torch.from_numpy(detail).to(pictures)) - offset
 
 
 def _grey_hair(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:

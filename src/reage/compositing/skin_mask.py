@@ -10,7 +10,9 @@ from reage.compositing.mesh_warp import FRAME
 from reage.compositing.smoothing import gaussian, resize_plane, smoothstep
 
 __all__ = [
+    "LIPS",
     "LOG_OFFSET",
+    "fill_rings",
     "frame_mask",
     "log_colours",
     "near_eyes",
@@ -70,10 +72,10 @@ def frame_mask(canonical: np.ndarray) -> np.ndarray:
     brow = canonical[[105, 334], 1].mean()
     above = np.clip((brow - outline[:, 1]) / (brow - canonical[10, 1]), 0, 1)
     outline[:, 1] -= FOREHEAD * height * above**2
-    mask = smoothstep(2 * _fill_rings([outline], OVAL_FEATHER) - 1)
+    mask = smoothstep(2 * fill_rings([outline], OVAL_FEATHER) - 1)
     for rings, name in ((EYES, "eyes"), (BROWS, "brows"), ([LIPS], "lips"), (NOSTRILS, "nostrils")):
         mask = mask * (
-            1 - smoothstep(2 * _fill_rings([canonical[r] for r in rings], FEATHERS[name]))
+            1 - smoothstep(2 * fill_rings([canonical[r] for r in rings], FEATHERS[name]))
         )
     return mask
 
@@ -85,7 +87,7 @@ def near_eyes(canonical: np.ndarray, feather: float = NEAR) -> np.ndarray:
     """
     between = [55, 107, 9, 336, 285, 417, 6, 193]
     rings = [canonical[ring] for ring in (*EYES, *BROWS, between)]
-    return smoothstep(2.5 * _fill_rings(rings, feather))
+    return smoothstep(2.5 * fill_rings(rings, feather))
 
 
 def region_weights(canonical: np.ndarray) -> np.ndarray:
@@ -134,7 +136,7 @@ def _close(plane: np.ndarray, radius: float) -> np.ndarray:
     return gaussian(np.asarray(closed, np.float32) / 255, radius / 2)
 
 
-def _fill_rings(rings: list[np.ndarray], feather: float) -> np.ndarray:
+def fill_rings(rings: list[np.ndarray], feather: float) -> np.ndarray:
     """Fill polygons `[N, 2]` in the frame; the edge passes one half on the ring."""
     width, height = FRAME
     image = Image.new("L", (2 * width, 2 * height))

@@ -62,8 +62,7 @@ def fit_bank(
     canonical = canonical_mesh(faces)
     means = _young_means(young, canonical)
     made = [_exemplar(head, canonical, means[head.sex]) for head in old]
-    young_layers: dict[Sex, bytes] = {sex: encode_detail(mean) for sex, mean in means.items()}
-    return DetailBank(canonical, tuple(made), young_layers, source)
+    return DetailBank(canonical, tuple(made), source)
 
 
 def canonical_mesh(faces: Sequence[Face]) -> np.ndarray:

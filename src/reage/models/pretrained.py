@@ -14,6 +14,7 @@ from reage.errors import ModelError
 from reage.models.files import load_tensors
 from reage.models.loading import load_strictly
 from reage.models.pickles.files import load_all, read_torch_file, refuse_code, state_dict_of
+from reage.networks.agers.skin_removal import SkinRemovalNetwork
 from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.age_features import AgeFeatures
 from reage.networks.judges.age_reader import AgeReader
@@ -31,6 +32,7 @@ __all__ = [
     "load_likeness",
     "load_occlusion",
     "load_perceptual",
+    "load_skin_removal",
 ]
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -74,6 +76,12 @@ def load_occlusion() -> OcclusionNetwork:
     state = {**network.state_dict(), **{k: t.float() for k, t in tensors.items()}}
     load_strictly(network, state, source=OCCLUSION)
     return _freeze(network)
+
+
+@cache
+def load_skin_removal() -> SkinRemovalNetwork:
+    """Load the network that makes old skin look young; frozen, float32."""
+    return _load_asset(SkinRemovalNetwork(), "detail/removal.safetensors")
 
 
 def load_likeness(device: torch.device) -> FeatureLikeness:

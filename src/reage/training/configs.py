@@ -174,7 +174,6 @@ class PhotoAgerTraining:
     least_likeness: float = 0.85
     gender_weight: float = 5.0  # change of the gender network's probability
     light_weight: float = 40.0  # mean square of the change, averaged over 1/8 of the side
-    hue_weight: float = 2000.0  # mean square of what changes beside the light
     size_weight: float = 4.0  # mean square of the change
     shading_weight: float = 400.0  # mean square of what is broader than lines in a face grown older
     # Mean square of the light that differs between shifts of the photos: what follows the grid of

@@ -10,9 +10,9 @@ import numpy as np
 
 from reage.agers.base import Ager, PreparedFace
 from reage.agers.skin import SkinAger
+from reage.compositing.boxed_face import HALF, BoxedFace
 from reage.compositing.cover import Cover
-from reage.compositing.detail_bank import DetailBank, Sex
-from reage.compositing.detail_removal import REMOVAL_LIMITS, lay_removal
+from reage.compositing.detail_removal import as_laid, remove_age
 from reage.compositing.detail_transfer import (
     MASK_SIDE,
     AgedSkin,
@@ -23,7 +23,8 @@ from reage.compositing.detail_transfer import (
     scale_of,
     visible_skin,
 )
-from reage.compositing.mesh_warp import FRAME, carry_to_frame, warp_from_frame
+from reage.compositing.lips import pale_lips
+from reage.compositing.mesh_warp import FRAME, carry_back, carry_to_frame, warp_from_frame
 from reage.compositing.planes import Planes, region_rgb
 from reage.compositing.smoothing import resize_plane
 from reage.faces.squares import outline_of
@@ -32,7 +33,6 @@ __all__ = ["SkinFollower", "TrackSkin", "choose_skin"]
 
 EVERY = 6  # frames between two looks at the skin, and of the blend from one to the next
 SMALL = 4  # times that the canonical face is shrunk where skin is told from what covers it
-OWN_SMALL = 2  # ... where a face's own detail is kept
 
 Box = tuple[int, int, int, int]
 
@@ -41,8 +41,6 @@ Box = tuple[int, int, int, int]
 class TrackSkin:
     """The detail that one person's skin gains and loses, the same in every frame."""
 
-    bank: DetailBank
-    sex: Sex
     aged: AgedSkin
     gains: bool  # old skin's detail, at some time
     loses: bool  # the face's own
@@ -61,14 +59,14 @@ def choose_skin(
     if not isinstance(ager, SkinAger) or face.pixels is None or landmarks is None:
         return None
     gains, losses = zip(*(detail_gains(own, age) for age in wanted), strict=True)
-    sex, aged = ager.skin_for(face, face.pixels, landmarks)
-    return TrackSkin(ager.bank, sex, aged, any(gains), any(losses))
+    aged = ager.skin_for(face, face.pixels, landmarks)
+    return TrackSkin(aged, any(gains), any(losses))
 
 
 class SkinFollower:
     """Lays the detail over one person's face in the frames of one segment, in order.
 
-    What covers the skin, and the face's own detail, is looked at in every sixth frame, carried to
+    What covers the skin, and what is old in it, is looked at in every sixth frame, carried to
     the canonical face, and blended there: between looks the detail moves with the mesh alone.
     """
 
@@ -109,13 +107,14 @@ class SkinFollower:
         (face,) = warp_from_frame(mask, canonical, local, (0, 0, width, height), size)
         visible = visible_skin(rgb, face)
         (shown,) = carry_to_frame(visible[None], canonical, _scaled(local, factor), SMALL)
-        hidden = None if cover is None else cover.within(outline_of(box), width, height)
-        removal = lay_removal(rgb, local, skin.bank, skin.sex, hidden) if skin.loses else None
-        if removal is None:
-            return _Look(shown, None)
-        laid = removal.wrinkles + removal.folds
-        at_laid = _scaled(local, width / laid.shape[1])
-        return _Look(shown, carry_to_frame(laid[None], canonical, at_laid, OWN_SMALL)[0])
+        boxed = BoxedFace.cut(rgb, local, canonical)
+        if boxed is None:
+            return _Look(shown, None, None)
+        lips = pale_lips(boxed.frame, canonical) if skin.gains else None
+        if not skin.loses:
+            return _Look(shown, None, lips)
+        *change, seen = remove_age(boxed.frame, canonical)
+        return _Look(shown, np.stack(change) * seen, lips)
 
     def _lay(
         self,
@@ -127,18 +126,23 @@ class SkinFollower:
     ) -> tuple[LaidSkin, LaidSkin]:
         """Lay what is known on the canonical face over a frame."""
         canonical, size = self.skin.aged.canonical, laid_size(box)
+        half = _scaled(canonical, HALF)
+        free = np.float32(1) if cover is None else 1 - cover.within(outline_of(box), *size)
         none = np.zeros((1, 1), np.float32)
-        old = own = none
+
+        def back(layers: np.ndarray | None) -> np.ndarray | None:
+            return (
+                None if layers is None else free * share * carry_back(layers, half, mesh, box, size)
+            )
+
+        old, own, lips = none, back(look.own), back(look.lips)
         if self.skin.gains:
             detail = share * self.skin.detail * resize_plane(look.shown, FRAME)
-            (old,) = warp_from_frame(detail[None], canonical, mesh, box, size)
-        if look.own is not None:
-            small = _scaled(canonical, OWN_SMALL)
-            (own,) = warp_from_frame(look.own[None], small, mesh, box, size)
-        if cover is not None:
-            free = 1 - cover.within(outline_of(box), *size)
-            old, own = old * free, own * free
-        return LaidSkin(box, old, none), LaidSkin(box, own, none, REMOVAL_LIMITS)
+            old = free * warp_from_frame(detail[None], canonical, mesh, box, size)[0]
+        return (
+            LaidSkin(box, old, none, colours=lips),
+            LaidSkin(box, none, none) if own is None else as_laid(box, own),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,16 +150,16 @@ class _Look:
     """What was seen of the skin in one frame, on small canonical faces."""
 
     shown: np.ndarray  # [h, w] where skin is seen, 0..1
-    own: np.ndarray | None  # [h, w] log-luminance that makes the face look young
+    own: np.ndarray | None  # [3, h, w] what makes it look young, of logarithms of colours
+    lips: np.ndarray | None  # [3, h, w] what lips lose of their colour
 
     def blend(self, other: _Look | None, share: np.float32) -> _Look:
         """Return the look a share of the way to another."""
         if other is None or other is self:
             return self
-        own = self.own
-        if own is not None and other.own is not None:
-            own = own + share * (other.own - own)
-        return _Look(self.shown + share * (other.shown - self.shown), own)
+        pairs = ((self.own, other.own), (self.lips, other.lips))
+        own, lips = (None if a is None or b is None else a + share * (b - a) for a, b in pairs)
+        return _Look(self.shown + share * (other.shown - self.shown), own, lips)
 
 
 def _scaled(points: np.ndarray, factor: float) -> np.ndarray:

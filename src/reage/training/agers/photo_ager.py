@@ -17,7 +17,6 @@ from reage.agers.photo import (
     add_photo_change,
     changes_under_shifts,
     photo_mask,
-    relight,
     shading,
 )
 from reage.compositing.change import luma
@@ -150,13 +149,11 @@ class PhotoAgerTrainer:
             male = networks.gender(photos)
         like = networks.likeness(networks.describe(pasted), before)
         light = F.avg_pool2d(change, change.shape[-1] // 8)
-        coloured = change - relight(photos, luma(change))
         return {
             "age": ((networks.read(pasted) - wanted).abs().mean() / 10, config.age_weight),
             "identity": (F.relu(config.least_likeness - like).mean(), config.identity_weight),
             "gender": ((networks.gender(pasted) - male).abs().mean(), config.gender_weight),
             "light": (light.square().mean(), config.light_weight),
-            "hue": (coloured.square().mean(), config.hue_weight),
             "size": (change.square().mean(), config.size_weight),
             "shading": ((shading(luma(change)) * older).square().mean(), config.shading_weight),
             "peak": (F.relu(luma(change).abs() - PEAK).square().mean(), config.peak_weight),

@@ -1,0 +1,134 @@
+"""Find the skin of the neck and what makes it look old; the face's mesh ends at the jaw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from reage.compositing.bands import LUMA
+from reage.compositing.boxed_face import BoxedFace
+from reage.compositing.skin_mask import LOG_OFFSET
+from reage.compositing.smoothing import gaussian, masked_gaussian, resize_plane, smoothstep
+
+__all__ = ["BELOW", "Neck", "look_at_neck"]
+
+MOST_WIDE = 360  # pixels across, at which a neck is looked at
+BELOW = 0.5  # of the mesh's height: how far below it a neck is looked for
+# Points of MediaPipe's mesh: the jaw from ear to ear, and cheeks, whose skin is known.
+JAW = [172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397]
+CHEEKS = [50, 280, 205, 425, 101, 330, 117, 346, 187, 411]
+# All that follows is in shares of FFHQ's square's side, standard deviations, or in logarithms.
+PATCH = 0.02  # half a side of what is seen of a cheek
+JAW_FEATHER, BOTTOM = 0.012, 0.1
+NOISE, GRAIN, EVENED = 0.004, 0.006, 0.02
+COLOURS = np.array([0.03, 0.05])  # by how much R and B differ, beside the luma, within one skin
+OTHER_COLOUR, SKIN_COLOUR = 5.0, 2.5  # such differences: from here none is skin; to here all is
+OTHER_LIGHT, SAME_LIGHT = 1.6, 1.1  # of luma: hollows and collars
+CLOTH, SKIN_GRAIN = 4.5, 3.0  # times the grain of the cheeks: knits are rougher than folds
+PORES, BROADEST = 0.003, 0.045
+LINES, LIGHTS = 0.85, 0.7  # shares of darker and of lighter detail that go
+# An old neck: times that its lines and folds are deeper with all of old skin's detail, and how much
+# lighter and darker it gets at most.
+FOLDS, CORDS = 0.02, 0.07
+DEEPER_LINES, DEEPER_FOLDS = 2.6, 0.8
+MOST = (0.1, 0.4)
+
+
+@dataclass(frozen=True, eq=False)
+class Neck:
+    """What changes on a neck, over the box of a face that reaches `BELOW` its mesh."""
+
+    younger: np.ndarray  # [3, h, w] for logarithms of colours: takes lines and folds off
+    older: np.ndarray  # [h, w] log-luminance: deepens what the neck has of them
+
+
+def look_at_neck(face: BoxedFace) -> Neck:
+    """Find the neck's skin, and its lines, folds and cords."""
+    height, width = face.layers.shape[1:]
+    seen = _shrunk(face)
+    logs = np.log(seen.layers + np.float32(LOG_OFFSET))
+    light = np.tensordot(LUMA, logs, 1)
+    colours = logs - light
+    skin = _skin(seen, light, colours)
+    weight = np.clip(skin, 1e-3, 1)
+
+    def smooth(plane: np.ndarray, sigma: float) -> np.ndarray:
+        return masked_gaussian(plane, weight, sigma * seen.side)
+
+    fine = light - smooth(light, PORES)
+    lines = light - smooth(light, BROADEST) - fine
+    change = -np.where(lines < 0, np.float32(LINES), np.float32(LIGHTS)) * lines
+    usual = np.stack([smooth(plane, BROADEST) for plane in colours])
+    younger = change + (1 - np.exp(-4 * np.abs(change))) * (usual - colours)
+    folds = smooth(light, FOLDS)
+    deeper = DEEPER_LINES * (light - fine - folds) + DEEPER_FOLDS * (folds - smooth(light, CORDS))
+    most = np.where(deeper > 0, *(np.float32(m) for m in MOST))
+    layers = skin * np.concatenate([younger, (most * np.tanh(deeper / most))[None]])
+    layers = np.stack([resize_plane(layer, (width, height)) for layer in layers])
+    return Neck(layers[:3], layers[3])
+
+
+def _shrunk(face: BoxedFace) -> BoxedFace:
+    """Shrink a large face: a neck's lines are broad."""
+    height, width = face.layers.shape[1:]
+    if width <= MOST_WIDE:
+        return face
+    factor = width / MOST_WIDE
+    size = (MOST_WIDE, round(height / factor))
+    layers = np.stack([resize_plane(p, size, Image.Resampling.BOX) for p in face.layers])
+    return replace(face, layers=layers, landmarks=(face.landmarks + 0.5) / factor - 0.5)
+
+
+def _skin(face: BoxedFace, light: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Return where the neck's skin is seen, `[h, w]` in 0..1.
+
+    It is below the jaw, and has the colours, about the light and the grain of the cheeks.
+    """
+    side = face.side
+    grain = light - gaussian(light, GRAIN * side)
+    rough = np.sqrt(gaussian(grain * grain, EVENED * side).clip(0))
+    inner = _cheeks(face)
+    if not inner.any():
+        return np.zeros_like(light)
+    usual = np.median(colours[:, inner], axis=1)
+    spread = 1.5 * np.median(np.abs(colours[:, inner] - usual[:, None]), axis=1)
+    apart = sum(
+        np.square((gaussian(colours[i], NOISE * side) - usual[i]) / max(spread[i], least))
+        for i, least in ((0, COLOURS[0]), (2, COLOURS[1]))
+    )
+    darker = np.abs(gaussian(light, NOISE * side) - np.median(light[inner]))
+    rougher = rough / max(float(np.median(rough[inner])), 0.015)
+    likely = _falling(np.sqrt(apart), SKIN_COLOUR, OTHER_COLOUR)
+    likely = likely * _falling(darker, SAME_LIGHT, OTHER_LIGHT)
+    return _below_jaw(face) * likely * _falling(rougher, SKIN_GRAIN, CLOTH)
+
+
+def _falling(values: np.ndarray, whole: float, none: float) -> np.ndarray:
+    """Fall smoothly from 1 at `whole` to 0 at `none`."""
+    return smoothstep((none - values) / (none - whole))
+
+
+def _cheeks(face: BoxedFace) -> np.ndarray:
+    """Mark patches of the cheeks, `[h, w]` bool."""
+    height, width = face.layers.shape[1:]
+    reach = max(2, round(PATCH * face.side))
+    inside = np.zeros((height, width), bool)
+    for x, y in face.landmarks[CHEEKS].round().astype(int):
+        rows, columns = (slice(max(0, at - reach), max(0, at + reach)) for at in (y, x))
+        inside[rows, columns] = True
+    return inside
+
+
+def _below_jaw(face: BoxedFace) -> np.ndarray:
+    """Draw what lies below the jaw, `[h, w]` in 0..1; it fades towards the box's lower edge."""
+    height, width = face.layers.shape[1:]
+    image = Image.new("L", (width, height))
+    jaw = [(float(x), float(y)) for x, y in face.landmarks[JAW]]
+    corners = [(jaw[-1][0], 2.0 * height), (jaw[0][0], 2.0 * height)]
+    ImageDraw.Draw(image).polygon(jaw + corners, fill=255)
+    drawn = np.asarray(image, np.float32) / 255
+    inside = smoothstep(2 * gaussian(drawn, JAW_FEATHER * face.side) - 1)
+    left = (height - 1 - np.arange(height, dtype=np.float32)) / face.side
+    return inside * smoothstep(left / BOTTOM)[:, None]
