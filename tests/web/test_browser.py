@@ -161,6 +161,27 @@ def test_language_is_switched_and_kept(page: Any, address: str) -> None:
     assert page.locator("#tab-video").inner_text() == "视频"
 
 
+def test_nobody_with_a_finger_is_asked_to_drop(browser: Any, page: Any, address: str) -> None:
+    assert page.locator("#drop h2").is_visible()
+    phone = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}
+    context = browser.new_context(**phone)
+    held = context.new_page()
+    held.goto(address)
+    held.wait_for_selector("body[data-ready]")
+    assert held.locator("#choose").is_visible() and held.locator("#drop h2").is_hidden()
+    assert held.evaluate("document.documentElement.scrollWidth") == 320
+    context.close()
+
+
+def test_what_a_visitor_reads_first_is_no_source_text(page: Any) -> None:
+    page.click("#tab-about")
+    page.wait_for_selector("#about-model:not(:empty)")
+    assert page.locator("#about-card").is_hidden()
+    page.locator("#panel-about summary").click()
+    assert "faces" in page.locator("#about-card").inner_text()
+    assert page.locator("#film[role=group][aria-label] .get-moving").count() == 3
+
+
 def test_every_word_is_in_every_language() -> None:
     import re
 

@@ -133,7 +133,6 @@ def test_files_or_a_zip_are_aged(page: Any, photos: Path, tmp_path: Path, packed
 def check_folder(page: Any, folder: Path, name: str, people: set[str]) -> None:
     """Age what was chosen, and look at thumbnails, errors and the ZIP."""
     page.fill("#folder-ages", "30, 70")
-    page.select_option("#folder-quality", "fast")
     page.click("#folder-form button.main")
     page.wait_for_selector("#folder-jobs .thumbs figure")
     shown = page.locator("#folder-jobs figcaption").all_inner_texts()

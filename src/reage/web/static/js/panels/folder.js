@@ -62,6 +62,6 @@ export function startFolder() {
     event.preventDefault();
     const ages = agesIn($("folder-ages").value).map((age) => `to=${age}`).join("&");
     const file = await upload();
-    submit("folder-jobs", file, `/folders?${ages}&quality=${$("folder-quality").value}&name=${encodeURIComponent(file.name)}`, showResult);
+    submit("folder-jobs", file, `/folders?${ages}&name=${encodeURIComponent(file.name)}`, showResult);
   };
 }

@@ -2,7 +2,7 @@
 import { get, picture, send, upload } from "../api.js";
 import { ask, attempt, notify, settle } from "../notice.js";
 import { $, on, percent, state, tell } from "../state.js";
-import { text } from "../texts.js";
+import { text, translated } from "../texts.js";
 import { beginHistory } from "./history.js";
 import { cancelJob, endJob } from "./learning.js";
 import { forgetLooks } from "./looks.js";
@@ -24,7 +24,7 @@ export async function openFile(file, name = file?.name) {
       (share) => notify(share < 1 ? text("uploading", { percent: percent(share) }) : text("opening"), "open"));
     settle("open");
     await begin(photo);
-    if (photo.notices.length) notify(photo.notices.join("\n"), "photo");
+    if (photo.notices.length) notify(photo.notices.map(translated).join("\n"), "photo");
   }, "open");
 }
 
