@@ -41,6 +41,7 @@ def main() -> None:
         row("one small photo", process, lambda: User(address, photos[0]).open())
         row("one edit of 49 megapixels", process, lambda: edit(address, enlarged(photos[0])))
         row(f"bombs, {CLIENTS} at once", process, lambda: throw(address, bombs()))
+        row("both at once", process, lambda: edit_under_bombs(address, enlarged(photos[0])))
     with served() as (address, process):
         users = [User(address, photos[i % len(photos)]) for i in range(options.users)]
         row(f"{len(users)} users", process, lambda: use(users))
@@ -71,6 +72,14 @@ def edit(address: str, data: bytes) -> str:
         f"{address}api/v1/edit", params={"to": 70}, content=data, headers=RAW, timeout=600
     )
     return str(answer.status_code)
+
+
+def edit_under_bombs(address: str, data: bytes) -> str:
+    """Edit a large photo while others send bombs."""
+    answers: list[str] = []
+    both = [lambda: edit(address, data), lambda: throw(address, bombs())]
+    at_once([lambda work=work: answers.append(work()) for work in both])
+    return "; ".join(sorted(answers))
 
 
 def bombs() -> dict[str, bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from reage.editor import QUALITIES, Editor, load
 from reage.errors import FaceError, LatentError, ModelError, ReageError, UsageError
 from reage.faces.readings import AgeReading
 from reage.faces.squares import to_unit
-from reage.images import read_photo, save_array, to_tensor
+from reage.images import photo_from_array, read_photo, save_array, to_tensor
 from reage.inputs import as_photo, as_targets
 from reage.networks.judges.age import AgeNetwork
 from reage.types import Edit, Result
@@ -203,6 +205,18 @@ def test_sixteen_bits_stay_sixteen_bits(
     assert np.abs(difference[~face][1:]).max() == 0
     assert np.abs(difference[face]).max() < 1
     assert found.image.mode == "RGB"
+
+
+def test_nothing_keeps_a_photo_after_its_edit(small_editor: Editor, astronaut: np.ndarray):
+    photo = photo_from_array(astronaut)
+    held = weakref.ref(photo)
+    gc.disable()  # a circle would hold hundreds of megabytes of a large photo until it runs
+    try:
+        small_editor.edit(photo, 60, quality="fast")
+        del photo
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_each_face_goes_to_its_own_age(small_editor: Editor, two: np.ndarray):

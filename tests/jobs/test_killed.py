@@ -221,22 +221,28 @@ def test_synthesize(small_folder: Path, tmp_path: Path, workers: int):
 
 TRAINED = {"generator": ("resolution=32", "channels=(8,8,8,8)", "mapping_layers=2",
                          "feature_side=64", "batch=8"),
-           "encoder": ("batch=4",)}  # fmt: skip
+           "encoder": ("batch=4",), "ager": ("batch=4", "judge_kimg=0.064"),
+           "photo-ager": ("batch=4", "judge_kimg=0.064")}  # fmt: skip
+BEFORE = {"ager": ("encoder",), "photo-ager": ("encoder", "ager")}
 
 
 @pytest.mark.parametrize("kind", TRAINED)
 def test_train(small_folder: Path, tmp_path: Path, kind: str):
     made_faces(tmp_path / "faces")
+    model = small_folder
 
-    def run(out: Path) -> list[object]:
+    def run(out: Path, kind: str = kind) -> list[object]:
         usual = ["--run", out, "--log-steps", 1, "--snapshot-minutes", 0]
         if (out / "config.json").exists():
             return ["train", kind, *usual, "--resume"]
-        model = [] if kind == "generator" else [small_folder]
+        begun = [] if kind == "generator" else [model]
         sets = [part for setting in TRAINED[kind] for part in ("--set", setting)]
-        return ["train", kind, *model, *usual, "--data", tmp_path / "faces", "--kimg", 0.04,
+        return ["train", kind, *begun, *usual, "--data", tmp_path / "faces", "--kimg", 0.04,
                 "--threads", 1, "--precision", "float32", *sets]  # fmt: skip
 
+    for needed in BEFORE.get(kind, ()):
+        finish(*run(tmp_path / needed, needed))
+        model = tmp_path / needed / "model"
     seconds = finish(*run(tmp_path / "whole" / "run"))
     whole = contents(tmp_path / "whole" / "run")
     assert "model/config.json" in whole and "state.pt" in whole

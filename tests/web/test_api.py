@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -252,7 +253,9 @@ def test_mixing_all_of_oneself_changes_nothing(client: TestClient, portrait: byt
     assert np.abs(pixels(plain) - pixels(portrait)).mean() < 6  # a JPEG of the photo
 
 
-def test_folder_job_gives_a_zip(client: TestClient, portrait: bytes) -> None:
+def test_folder_job_gives_a_zip(
+    client: TestClient, portrait: bytes, small_editor: Editor, small_folder: Path
+) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("a/ada.png", portrait)
@@ -267,6 +270,11 @@ def test_folder_job_gives_a_zip(client: TestClient, portrait: bytes) -> None:
     assert sum(name.startswith("a/ada") for name in names) == 2
     bad = client.post(f"{API}/folders", params=asked, content=b"PK\3\4", headers=RAW)
     assert bad.status_code == 422
+    settings = replace(ServerSettings(), max_pixels=1000, model=str(small_folder))
+    with TestClient(create_app(small_editor, settings)) as strict:  # a ZIP hides no bomb
+        answer = strict.post(f"{API}/folders", params=asked, content=file.getvalue(), headers=RAW)
+        failed = finished(strict, answer.json()["id"])["result"]["failed"]
+        assert "more than the 1,000 allowed" in failed[0]["error"], failed
 
 
 def test_openapi_lists_every_route(client: TestClient) -> None:
@@ -333,7 +341,7 @@ def test_sizes_rates_and_queues_have_bounds(small_editor: Editor, portrait: byte
         refused = client.post(path, json={"quality": "best"})
         assert refused.status_code == 429 and "wait already" in refused.json()["detail"]
         client.delete(f"{API}/jobs/{first['id']}")
-    with guarded(small_editor, memory=6 << 20) as client:
+    with guarded(small_editor, memory=500 << 10) as client:
         first, second = opened(client, portrait), opened(client, portrait)
         assert client.get(f"{API}/photos/{first['id']}").status_code == 404  # made room
         assert client.get(f"{API}/photos/{second['id']}").status_code == 200

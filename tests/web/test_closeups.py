@@ -101,6 +101,9 @@ def test_a_session_lists_its_photos_with_their_edits(client: TestClient, portrai
     listed = client.get(f"{API}/photos").json()
     assert [photo["name"] for photo in listed] == ["ada.png", "eve.png"]
     assert listed[0]["edits"] == edits
+    long = {"history": [[]] * 20_000}  # objects of a hundred times the bytes
+    refused = client.put(f"{API}/photos/{one['id']}/edits", json=long)
+    assert refused.status_code == 422 and "50,000" in refused.json()["detail"]
     assert 3 < listed[0]["faces"][0]["spread"] < 20
 
 

@@ -47,11 +47,6 @@ class FaceCurve:
         """The youngest and the oldest estimated age along the curve, years."""
         return level_curve(self.curve).reach
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that its changes take, roughly."""
-        return 0 if self.looker.table is None else self.looker.table.nbytes
-
     def strength(self, age: float) -> float:
         """Return the strength at which an age is read: the same whenever it is asked for.
 

@@ -23,6 +23,7 @@ __all__ = [
 FORMAT = 2  # 1: every face has a code, and nothing says what ages it
 MAX_FACES = 64
 DEEPEST = 16  # lists and objects in each other
+MOST_EDITS = 50_000  # letters; a page sends half as many to be saved
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)]
 Word = Annotated[str, Field(max_length=120)]
 
@@ -122,8 +123,10 @@ def read_edits(text: str) -> dict[str, Any]:
 
 
 def check_edits(edits: dict[str, Any]) -> dict[str, Any]:
-    """Return what was done with a photo; ValueError where it could not be written as JSON."""
+    """Return what was done with a photo; ValueError where JSON cannot hold it, or it is long."""
     _check(edits, 0)
+    if len(json.dumps(edits)) > MOST_EDITS:
+        raise ValueError(f"longer than {MOST_EDITS:,} letters of JSON")
     return edits
 
 

@@ -43,8 +43,3 @@ class ChangeTable:
         (one, age), (other, other_age) = rows[below], rows[above]
         one, other = (replace(c, added=c.added.float()) for c in (one, other))
         return one.between(other, share), (1 - share) * age + share * other_age
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory that it takes, roughly."""
-        return sum(change.added.nbytes for change, _ in list(self._rows.values()))

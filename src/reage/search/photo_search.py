@@ -53,12 +53,13 @@ class PhotoSearch:
         """Return the looker of one of the faces."""
         number = face.view.number
         if number not in self._lookers:
+            find_hair = self.find_hair  # not `self`: a circle keeps photos after their edit
             self._lookers[number] = Looker(
                 self.ager,
                 self.age_network,
                 self.likeness,
                 [face],
-                lambda: [self.find_hair(face)],
+                lambda: [find_hair(face)],
                 ChangeTable() if self.remember else None,
             )
         return self._lookers[number]

@@ -85,7 +85,6 @@ def full_size(studio: Studio, photo: OpenPhoto, look: Look) -> Edit:
     if key not in kept.full:
         made = _moved if look.direction is not None else _aged
         kept.full = {key: replace(made(studio, photo, look), pasted=())}
-        studio.sessions.trim(photo)
     return kept.full[key]
 
 

@@ -68,6 +68,9 @@ async def edit(
     made: dict[str, Any] = {}
 
     def work(job: Job) -> None:
+        studio.do_large_in_turn(make, job)
+
+    def make(job: Job) -> None:
         data = (place / "photo").read_bytes()  # now: those that wait take no memory
         photo = decode_photo(data, name, studio.settings.max_pixels)
         which = int(face) if face.isdecimal() else cast(Literal["largest", "all"], face)
@@ -193,18 +196,25 @@ async def folder(
     async with removing(place):
         await store_body(request, source)
         await studio.do_large(check_zip, source, studio.settings.max_unpacked)
-    task = BatchTask(tuple(to), paste=paste, quality=quality, model=studio.settings.model)
-    work = partial(_folder, source=source, output=place / "aged.zip", task=task)
+    task = BatchTask(
+        tuple(to),
+        paste=paste,
+        quality=quality,
+        model=studio.settings.model,
+        max_pixels=studio.settings.max_pixels,
+    )
+    work = partial(_folder, studio=studio, source=source, output=place / "aged.zip", task=task)
     job = studio.jobs.submit("folder", session.id, work, place)
     job.result = {"name": named_after(name, "aged", ".zip")}
     return about_job(job, studio.jobs)
 
 
-def _folder(job: Job, *, source: Path, output: Path, task: BatchTask) -> None:
+def _folder(job: Job, *, studio: Studio, source: Path, output: Path, task: BatchTask) -> None:
     def tell(_: Done, done: int, total: int) -> None:
         job.report("photos", done, total)
 
-    report = run_batch(str(source), output, task, on_done=tell)
+    here = (studio.editor, studio.do_large_in_turn)
+    report = run_batch(str(source), output, task, here=here, on_done=tell)
     failed = [{"photo": key, "error": error} for key, error in report.failed]
     job.result = {**job.result, "photos": report.photos, "failed": failed,
                   "notices": list(report.notices)}  # fmt: skip

@@ -82,11 +82,14 @@ def _session(request: Request, response: Response, studio: StudioOf) -> Session:
 OwnSession = Annotated[Session, Depends(_session)]
 
 
-def _photo(session: OwnSession, photo_id: Annotated[str, InPath(max_length=64)]) -> OpenPhoto:
+async def _photo(
+    session: OwnSession, studio: StudioOf, photo_id: Annotated[str, InPath(max_length=64)]
+) -> AsyncIterator[OpenPhoto]:
     photo = session.photos.get(photo_id)
     if photo is None:
         raise HTTPException(404, "this photo is not open (any more); open it again")
-    return photo
+    yield photo
+    studio.sessions.settle(session, photo)  # whatever was done with it, it may hold more now
 
 
 OpenedPhoto = Annotated[OpenPhoto, Depends(_photo)]

@@ -28,7 +28,7 @@ __all__ = ["OpenPhoto", "ServerFull", "Session", "Sessions"]
 BUSY = 60.0  # seconds after its last use in which a session is not closed for its memory
 MOST_SESSIONS = 5000  # who keeps no cookie gets one with each request
 MOST_TABS = 100  # of a session; a browser that dies takes none back
-OVERHEAD = 4 << 20  # bytes of a photo's faces, codes and curves, roughly
+MEASURED_EVERY = 1.0  # seconds; milliseconds of work for each photo that is looked at
 
 
 class ServerFull(UsageError):
@@ -53,6 +53,8 @@ class OpenPhoto:
     edits: dict[str, Any] = field(default_factory=dict)  # what the page did with it
     kept: Kept = field(default_factory=lambda: Kept())
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of its quick requests
+    bytes_held: int = 0  # with all of it, when it was last measured
+    measured: float = 0.0  # time.monotonic
 
     def __post_init__(self) -> None:
         if not self.chosen:
@@ -105,11 +107,13 @@ class OpenPhoto:
         self.codes[code.view.number] = code
         self.kept = self.kept.without_codes()
 
-    @property
-    def size(self) -> int:
-        """Bytes that it takes."""
-        alpha = 0 if self.photo.alpha is None else self.photo.alpha.nbytes
-        return len(self.data) + self.photo.pixels.nbytes + alpha + self.kept.size + OVERHEAD
+    def forget_full(self) -> None:
+        """Drop the look at full size."""
+        self.kept.full = {}
+
+    def forget_kept(self) -> None:
+        """Drop all that can be worked out again."""
+        self.kept = Kept()
 
 
 @dataclass(eq=False)
@@ -136,14 +140,6 @@ class Kept:
         curves = {key: curves for key, curves in self.curves.items() if not key[0]}
         return Kept(plain=self.plain, curves=curves)
 
-    @property
-    def size(self) -> int:
-        """Bytes of the photos and changes that are kept."""
-        photos = [photo for photo, _ in list(self.framed.values())]
-        photos += [edit.photo for edit in list(self.full.values())]
-        curves = [curve for known in list(self.curves.values()) for curve in list(known.values())]
-        return sum(photo.pixels.nbytes for photo in photos) + sum(c.nbytes for c in curves)
-
 
 @dataclass(eq=False)
 class Session:
@@ -169,18 +165,23 @@ class Session:
             self.place = self.make_place()
         return Path(tempfile.mkdtemp(dir=self.place))
 
-    @property
-    def size(self) -> int:
-        """Bytes of memory that its photos take."""
-        return sum(photo.size for photo in self.photos.values())
-
 
 class Sessions:
-    """All sessions, within a bound of memory."""
+    """All sessions, within a bound of memory.
 
-    def __init__(self, memory: int, photos_each: int, idle: float, on_close: Callable[[str], None]):
+    `measure` gives the bytes that a photo holds, with all that was found out about it.
+    """
+
+    def __init__(
+        self,
+        memory: int,
+        photos_each: int,
+        idle: float,
+        on_close: Callable[[str], None],
+        measure: Callable[[OpenPhoto], int],
+    ):
         self.memory, self.photos_each, self.idle = memory, photos_each, idle
-        self.on_close = on_close
+        self.on_close, self.measure = on_close, measure
         self.lock = threading.RLock()
         self.all: OrderedDict[str, Session] = OrderedDict()
         self.files: ServerFolder | None = None  # made when the first is needed
@@ -218,30 +219,47 @@ class Sessions:
         with self.lock:
             while len(session.photos) >= self.photos_each:
                 session.photos.popitem(last=False)
-            self._make_room(session, photo.size)
+            self._measure(photo)
+            self._make_room(photo.bytes_held, session)
+            while session.photos and not self._fits(photo.bytes_held):
+                session.photos.popitem(last=False)
+            if not self._fits(photo.bytes_held):
+                raise ServerFull("the server has no memory left for this photo; try again later")
             session.photos[photo.id] = photo
 
-    def trim(self, used: OpenPhoto) -> None:
-        """Drop kept pictures of full size but the one in use, where all are over the bound."""
+    def settle(self, session: Session, photo: OpenPhoto) -> None:
+        """Measure a photo that was used, and stay within the bound."""
+        if time.monotonic() - photo.measured < MEASURED_EVERY:
+            return
         with self.lock:
-            for session in list(self.all.values()):  # the longest unused first
-                for photo in list(session.photos.values()):
-                    if sum(s.size for s in self.all.values()) <= self.memory:
-                        return
-                    if photo is not used:
-                        photo.kept.full = {}
+            self._measure(photo)
+            self._make_room(0, session, photo)
+            if not self._fits():
+                photo.forget_kept()
+                self._measure(photo)
 
-    def _make_room(self, session: Session, size: int) -> None:
-        now = time.monotonic()
-        for other in list(self.all.values()):  # the longest unused first
-            if sum(s.size for s in self.all.values()) + size <= self.memory:
-                return
-            if other is not session and now - other.used > BUSY:
-                self.close(other)
-        while session.photos and sum(s.size for s in self.all.values()) + size > self.memory:
-            session.photos.popitem(last=False)
-        if sum(s.size for s in self.all.values()) + size > self.memory:
-            raise ServerFull("the server has no memory left for this photo; try again later")
+    def _make_room(self, more: int, mine: Session, used: OpenPhoto | None = None) -> None:
+        """Drop of the longest unused first: full sizes, then what is kept, then idle sessions."""
+        sessions, now = list(self.all.values()), time.monotonic()
+        photos = [photo for one in sessions for photo in list(one.photos.values())]
+        for forget in (OpenPhoto.forget_full, OpenPhoto.forget_kept):
+            for photo in photos:
+                if self._fits(more):
+                    return
+                if photo is not used:
+                    forget(photo)
+                    self._measure(photo)
+        for session in sessions:
+            if not self._fits(more) and session is not mine and now - session.used > BUSY:
+                self.close(session)
+
+    def _fits(self, more: int = 0) -> bool:
+        """Whether all open photos and `more` bytes are within the bound."""
+        held = sum(p.bytes_held for s in list(self.all.values()) for p in list(s.photos.values()))
+        return held + more <= self.memory
+
+    def _measure(self, photo: OpenPhoto) -> None:
+        photo.bytes_held, photo.measured = self.measure(photo), time.monotonic()
 
     def sweep(self) -> None:
         """Close sessions that nobody has used for long."""
@@ -250,6 +268,10 @@ class Sessions:
             for session in list(self.all.values()):
                 if now - session.used > self.idle:
                     self.close(session)
+            for session in list(self.all.values()):  # jobs add to photos, too
+                for photo in list(session.photos.values()):
+                    if photo.measured < session.used:
+                        self.settle(session, photo)
 
     def close(self, session: Session) -> None:
         """Forget a session with all that it held."""

@@ -19,6 +19,7 @@ from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.images import Photo, decode_photo, to_array, to_tensor
 from reage.inversion.projection import ProjectStep
+from reage.memory import held_bytes
 from reage.outputs.framing import frame_prepared
 from reage.outputs.live import LiveFaces, look_along
 from reage.outputs.project import open_project
@@ -56,6 +57,7 @@ class Studio:
     def __post_init__(self) -> None:
         self.workers = Workers(self.settings.waiting, self.settings.waiting_large)
         self.do, self.do_large = self.workers.do, self.workers.do_large
+        self.do_large_in_turn = self.workers.do_large_in_turn
         self.jobs = JobQueue(self.settings.jobs_each, self.settings.jobs)
         self.directions = Directions(self.editor, self.settings.model)
         self.sessions = Sessions(
@@ -63,6 +65,8 @@ class Studio:
             self.settings.photos_each,
             self.settings.idle_minutes * 60,
             self.jobs.forget,
+            # Agers, networks and detectors are everybody's.
+            lambda photo: held_bytes(photo, (self.editor, self.editor.ager, photo.turn)),
         )
 
     def warm_up(self) -> None:

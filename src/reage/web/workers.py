@@ -24,8 +24,8 @@ MOST_QUICK = 4  # threads; more would only take each other's memory bandwidth
 class Workers:
     """Threads for quick requests, and one for what is large.
 
-    Large is what opens files and makes pictures of full size: one is in memory at a time, and a
-    slider waits for none. Of a photo's quick requests one is answered at a time, so that nobody
+    Large is what opens files and makes pictures of full size, of jobs too: one is in memory at a
+    time, and a slider waits for none. Of a photo's quick requests one is answered at a time, so that nobody
     who asks for a row of pictures holds up others. The first look at a face takes as long as thirty
     steps of a slider: there is always one thread that does nothing of the kind.
     """
@@ -57,6 +57,10 @@ class Workers:
         with self._queued("large", "too many large pictures wait; try again in a moment"):
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self.large, do_and_return_memory, work, *args)
+
+    def do_large_in_turn(self, work: Callable[..., Answer], *args: Any) -> Answer:
+        """Let a job do something with a picture of full size, in turn with what requests ask."""
+        return self.large.submit(do_and_return_memory, work, *args).result()
 
     def close(self) -> None:
         """Wait for what is under way, and drop what waits."""

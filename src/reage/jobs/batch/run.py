@@ -15,7 +15,7 @@ from reage.jobs.batch.journal import FOLDER, BatchJournal
 from reage.jobs.batch.manifest import as_text, write_manifest
 from reage.jobs.batch.task import BatchTask, Done, Item
 from reage.jobs.batch.work import open_editor
-from reage.jobs.batch.workers import do_all
+from reage.jobs.batch.workers import Here, do_all
 from reage.jobs.ray_cluster import check_ray
 from reage.notices import merge_notices
 
@@ -47,14 +47,16 @@ def run_batch(
     overwrite: bool = False,
     on_done: Callable[[Done, int, int], None] | None = None,
     on_notice: Callable[[str], None] | None = None,
+    here: Here | None = None,
 ) -> BatchReport:
     """Edit all photos of `source` into a folder, or into a ZIP if `output` ends in .zip.
 
     `workers` None is one a core; `ray` is the address of a cluster, whose machines see both places.
     The same call resumes a killed run; `retry` tries failed photos again, and `overwrite`
-    starts again. `on_done` gets each photo with how many are done, of how many,
-    `on_notice` what is worth a line before the work. What fails of single photos is in the report;
-    raises ReageError for what stops all.
+    starts again. `here` is a loaded editor and what calls the work on each photo, all in this
+    process: so a server gives the photos of its jobs their turn. `on_done` gets each photo with how
+    many are done, of how many, `on_notice` what is worth a line before the work. What fails of
+    single photos is in the report; raises ReageError for what stops all.
     """
     zipped, place = _place_of(output)
     if ray is not None:
@@ -65,14 +67,14 @@ def run_batch(
         **task.describe(),
         "input": str(Path(source).absolute()),
         # Other weights make other pictures: a batch does not go on with them.
-        "weights": open_editor(task).fingerprint(task.paste),
+        "weights": (here[0] if here else open_editor(task)).fingerprint(task.paste),
     }
     with BatchJournal(place / FOLDER, described, on_notice) as journal:  # nobody else is at work
         sweep(place)
         todo = [item for item in items if not journal.has(item, retry=retry)]
         count = len(items) - len(todo)
         by_key = {item.key: item for item in todo}
-        for done in do_all(todo, task, place, workers, ray):
+        for done in do_all(todo, task, place, workers, ray, here):
             journal.add(done)
             if ray is not None and not journal.has(by_key[done.key], retry=False):
                 raise ReageError(

@@ -8,6 +8,7 @@ from typing import Any
 
 from reage.compositing.change import PasteMode
 from reage.editor import Which
+from reage.images.reading import MAX_PIXELS
 
 __all__ = ["BatchTask", "Done", "Item"]
 
@@ -29,12 +30,15 @@ class BatchTask:
     lpips: str | None = None
     grey_hair: bool = True
     hair_color: str | None = None
+    max_pixels: int = MAX_PIXELS  # of a photo
 
     def describe(self) -> dict[str, Any]:
         """Return the options as plain JSON data."""
         found = {**asdict(self), "targets": list(self.targets)}
         if self.hair_color is None:  # batches of versions without it resume
             del found["hair_color"]
+        if self.max_pixels == MAX_PIXELS:
+            del found["max_pixels"]
         # Batches of versions without grey hair resume with --hair keep.
         return found | {"hair": "grey"} if found.pop("grey_hair") else found
 

@@ -38,11 +38,11 @@ def open_editor(task: BatchTask) -> Editor:
 
 
 class Worker:
-    """Load an editor once and apply a task to photos one by one."""
+    """Load an editor once, unless one is given, and apply a task to photos one by one."""
 
-    def __init__(self, task: BatchTask, output: Path):
+    def __init__(self, task: BatchTask, output: Path, editor: Editor | None = None):
         self.task, self.output = task, output
-        self.editor = open_editor(task)
+        self.editor = editor or open_editor(task)
         self.model = self.editor.fingerprint(task.paste)
 
     def do(self, item: Item) -> Done:
@@ -84,7 +84,7 @@ class Worker:
     def _edit(self, item: Item) -> Result:
         task = self.task
         return self.editor.edit(
-            _read(item),
+            _read(item, task.max_pixels),
             task.targets,
             face=task.face,
             paste=task.paste,
@@ -120,10 +120,10 @@ def _stop_if_full(error: ReageError, output: Path) -> None:
         ) from error
 
 
-def _read(item: Item) -> Photo:
+def _read(item: Item, max_pixels: int) -> Photo:
     """Read a photo from its file or from its ZIP."""
     if item.member is None:
-        return read_photo(item.file)
+        return read_photo(item.file, max_pixels)
     try:
         with open(item.file, "rb") as file, open_zip(file) as archive:
             if archive.getinfo(item.member).file_size > MAX_MEMBER:
@@ -135,7 +135,7 @@ def _read(item: Item) -> Photo:
         else:
             reason = "it has a password" if isinstance(error, RuntimeError) else "it is damaged"
         raise ImageError(f"{item.key} cannot be read from the ZIP: {reason}") from error
-    return decode_photo(data, Path(item.key))
+    return decode_photo(data, Path(item.key), max_pixels)
 
 
 def _row(key: str, place: str, edit: Edit, face: AgedFace) -> dict[str, Any]:

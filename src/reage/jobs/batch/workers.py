@@ -7,10 +7,13 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from reage.editor import Editor
 from reage.jobs.batch.task import BatchTask, Done, Item
 from reage.jobs.ray_cluster import distribute
 
-__all__ = ["do_all"]
+__all__ = ["Here", "do_all"]
+
+Here = tuple[Editor, Callable[[Callable[[Item], Done], Item], Done]]
 
 
 def do_all(
@@ -19,11 +22,18 @@ def do_all(
     output: Path,
     workers: int | None,
     ray: str | None = None,
+    here: Here | None = None,
 ) -> Iterator[Done]:
     """Apply a task to all photos; yields results as they finish. `ray` is a cluster's address.
 
-    `workers` None: one a core.
+    `workers` None: one a core. `here`: none, but what calls the work on each photo.
     """
+    if here is not None:
+        from reage.jobs.batch.work import Worker
+
+        editor, call = here
+        worker = Worker(task, output, editor)
+        return (call(worker.do, item) for item in items)
     make = partial(_make, _with_full_names(task), output.absolute())
     full = [replace(item, file=str(Path(item.file).absolute())) for item in items]
     return distribute(full, make, workers, ray)
