@@ -206,11 +206,51 @@ def test_several_pictures_and_a_depth_map_of_heic(tmp_path: Path):
     )
 
 
+def test_odd_tags_channels_and_pictures_of_a_tiff_are_said():
+    tifffile, pixels = pytest.importorskip("tifffile"), np.zeros((8, 8, 5), np.uint8)
+    place = (33550, "d", 3, (1.0, 1.0, 0.0), True)
+    for samples, options, lost in (
+        (pixels, {}, "2 further channels"),
+        (pixels[..., :3], {"extratags": [place]}, "a place on the map (GeoTIFF)"),
+        (pixels[..., :3], {"extratags": [(42112, "s", 0, "mine", True)]},
+         "1 tag of other programs (42112)"),
+        (pixels[..., :3], {"subifds": 1}, "smaller or further pictures (SubIFD)"),
+        (pixels[..., :4], {"extrasamples": ["unassalpha"], "description": "a", "software": "b",
+                           "compression": "zlib", "predictor": True, "resolution": (9, 9)}, ""),
+    ):  # fmt: skip
+        file = io.BytesIO()
+        with tifffile.TiffWriter(file) as writer:
+            writer.write(samples, photometric="rgb", **options)
+            if "subifds" in options:
+                writer.write(pixels[::2, ::2, :3], photometric="rgb", subfiletype=1)
+        said = (f"a.tif: 1 thing left out: {lost}",) if lost else ()
+        assert decode_photo(file.getvalue(), "a.tif").notices == said
+
+
+def test_odd_chunks_of_webp_and_comments_of_gif_are_said():
+    file = io.BytesIO()
+    picture().save(file, "WEBP", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0", xmp=b"<x/>")
+    assert decode_photo(file.getvalue(), "a.webp").notices == ()
+    data = file.getvalue() + b"ABCD\4\0\0\0test"
+    data = data[:4] + struct.pack("<L", len(data) - 8) + data[8:]
+    assert decode_photo(data, "a.webp").notices == (
+        "a.webp: 1 thing left out: chunks of other programs (ABCD)",
+    )
+    file = io.BytesIO()
+    picture().save(file, "GIF", comment=b"(c) Ada")
+    photo = decode_photo(file.getvalue(), "a.gif")
+    assert photo.comment == b"(c) Ada"
+    (notice,) = encode_photo(photo, "PNG", None)[1]
+    assert notice.endswith("left out: the comment")
+
+
 def test_texts_that_another_format_cannot_hold_are_said():
     photo = Photo(np.zeros((8, 8, 3), np.uint8), png_chunks=((b"tEXt", b"Author\0Ada"),))
     assert encode_photo(photo, "JPEG", None)[1] == (
         "JPEG files hold less, left out: 1 text of the PNG",
     )
+    tagged = Photo(np.zeros((8, 8, 3), np.uint8), png_chunks=((b"cICP", bytes([9, 16, 0, 1])),))
+    assert "the colour tags of the PNG (cICP)" in encode_photo(tagged, "JPEG", None)[1][0]
     full = Photo(np.zeros((8, 8, 3), np.uint8), exif=b"Exif\0\0x", xmp=b"<x/>", comment=b"mine")
     (notice,) = encode_photo(full, "BMP", None)[1]
-    assert notice.endswith("left out: the JPEG comment, EXIF, XMP")
+    assert notice.endswith("left out: the comment, EXIF, XMP")

@@ -18,7 +18,7 @@ from reage.images.image_resources import APP13, png_resources, select_resources
 from reage.images.metadata import exif_entries, png_chunks
 from reage.images.photo import Photo
 from reage.images.sources import Source
-from reage.images.tiff import tiff_resources, tiff_tags
+from reage.images.tiff import TIFF_KNOWN, tiff_resources, tiff_tags, unused_channels
 
 __all__ = ["drop_previews", "jpeg_segments", "leave_out"]
 
@@ -34,8 +34,12 @@ _XMP_PREVIEWS = re.compile(rb"<((?:xmp|xap):Thumbnails)\b.*?</\1\s*>", re.DOTALL
 _PNG_KNOWN = {b"IHDR", b"PLTE", b"IEND", b"tRNS", b"eXIf", b"iCCP", b"bKGD", b"hIST", b"sBIT",
               b"tIME", b"acTL", b"fcTL", b"fdAT", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"pHYs",
               b"tEXt", b"zTXt", b"iTXt"}  # fmt: skip
-_HEAD = 1 << 20  # bytes of a HEIC or AVIF file that describe its parts
 _CREDENTIALS = "Content Credentials (C2PA), which hold for the old picture only"
+_WEBP_KNOWN = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"EXIF", b"XMP "}
+_TIFF_NAMED = {0xCD41: _CREDENTIALS, 37724: "Photoshop layers",
+               330: "smaller or further pictures (SubIFD)"}  # fmt: skip
+_TIFF_MAP = {33550, 33922, 34264, 34735, 34736, 34737}
+_HEAD = 1 << 20  # bytes of a HEIC or AVIF file that describe its parts
 
 
 def leave_out(source: Source, photo: Photo) -> Photo:
@@ -212,9 +216,25 @@ def _heif_parts(data: bytes) -> Parts:
 
 def _tiff_parts(data: bytes) -> Parts:
     tags = tiff_tags(data)
-    names = {0xCD41: _CREDENTIALS, 37724: "Photoshop layers", 34735: "a place on the map (GeoTIFF)"}
-    return [name for tag, name in names.items() if tag in tags], tiff_resources(tags), None
+    parts = [name for tag, name in _TIFF_NAMED.items() if tag in tags]
+    if _TIFF_MAP & set(tags):
+        parts.append("a place on the map (GeoTIFF)")
+    if more := unused_channels(tags):
+        parts.append(_count(more, "further channel"))
+    odd = sorted(set(tags) - TIFF_KNOWN - _TIFF_NAMED.keys() - _TIFF_MAP)
+    if odd:
+        parts.append(
+            f"{_count(len(odd), 'tag')} of other programs ({', '.join(map(str, odd[:5]))})"
+        )
+    return parts, tiff_resources(tags), None
 
 
 def _webp_parts(data: bytes) -> Parts:
-    return [_CREDENTIALS] if b"C2PA" in data[12:4096] else [], None, None
+    odd, at = [], 12
+    while at + 8 <= len(data):  # the chunks of the file
+        kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        odd += [kind] if kind not in _WEBP_KNOWN else []
+        at += 8 + size + size % 2
+    parts = [_CREDENTIALS] if b"C2PA" in odd else []
+    names = ", ".join(sorted({ascii(kind)[2:-1] for kind in odd if kind != b"C2PA"})[:5])
+    return [*parts, f"chunks of other programs ({names})"] if names else parts, None, None

@@ -129,7 +129,7 @@ def _decode_with_pillow(source: Source, image: ImageFile.ImageFile) -> Photo:
         exif=exif,
         icc_profile=None if mode == "CMYK" else image.info.get("icc_profile"),
         xmp=xmp,
-        comment=image.info.get("comment") if source.format == "JPEG" else None,
+        comment=image.info.get("comment") if source.format in ("JPEG", "GIF") else None,
         dpi=image.info.get("dpi"),
         jpeg_tables=_jpeg_tables(image),
         png_chunks=select_png_chunks(source.data) if source.format == "PNG" else (),

@@ -48,7 +48,7 @@ class Photo:
     icc_profile: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None  # Photoshop's image resources, with captions and credits
-    comment: bytes | None = None  # of a JPEG
+    comment: bytes | None = None  # of a JPEG or GIF
     dpi: tuple[float, float] | None = None
     jpeg_tables: JpegTables | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()  # texts and colour tags of a PNG

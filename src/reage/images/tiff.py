@@ -24,6 +24,7 @@ from reage.images.sources import Source
 from reage.terminal import quiet_stderr
 
 __all__ = [
+    "TIFF_KNOWN",
     "TIFF_XMP",
     "as_stored",
     "decode_tiff",
@@ -34,6 +35,7 @@ __all__ = [
     "tiff_exif",
     "tiff_resources",
     "tiff_tags",
+    "unused_channels",
 ]
 
 _MODES = {
@@ -50,6 +52,14 @@ _STRIP = 1 << 20  # bytes, before they are packed
 # TIFF keeps structure and EXIF in one directory; these tags describe the photo, not the file.
 _TIFF_DESCRIPTION = {269, 270, 271, 272, 274, 282, 283, 285, 296, 305, 306, 315, 316, 18246, 18249,
                      33432, 34665, 34853, 40091, 40092, 40093, 40094, 40095}  # fmt: skip
+
+# How the samples are stored, and what is read apart.
+_TIFF_STRUCTURE = {*range(254, 267), *range(273, 282), 284, *range(290, 294), 297, 301, 317, 318,
+                   319, 320, 321, 322, 323, 324, 325, *range(332, 343), 347, *range(512, 522),
+                   *range(529, 533)}  # fmt: skip
+TIFF_KNOWN = _TIFF_STRUCTURE | _TIFF_DESCRIPTION | {
+    TIFF_XMP, _TIFF_ICC, _TIFF_RESOURCES, _TIFF_IPTC
+}  # fmt: skip
 
 
 def decode_tiff(source: Source, tags: Image.Exif) -> Photo:
@@ -195,6 +205,12 @@ def _tiff_colours(samples: np.ndarray, tags: Image.Exif) -> np.ndarray:
         straight = straight.round().clip(0, white).astype(samples.dtype)
         samples = np.concatenate([straight, samples[..., colours:]], axis=-1)
     return samples[..., : colours + (extra in ([1], [2]))]
+
+
+def unused_channels(tags: Image.Exif) -> int:
+    """Count the channels of a TIFF that are neither colour nor transparency."""
+    extra = np.atleast_1d(tags.get(338, ())).tolist()
+    return len(extra) - (extra[:1] in ([1], [2]))
 
 
 def tiff_resources(tags: Image.Exif) -> bytes | None:

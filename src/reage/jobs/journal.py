@@ -133,7 +133,10 @@ class WorkFolder(Journal):
             raise ReageError(f"{output} is a file; give a folder for the dataset")
         unfinished = (output / f".{command}").is_dir()
         if output.is_dir() and not unfinished and any(output.iterdir()):
-            raise ReageError(f"{output} is not empty: give another --output, or delete it first")
+            raise ReageError(
+                f"{output} is not empty, and no unfinished work is in it: it is complete, or "
+                "something else; give another --output, or delete it first"
+            )
 
     def finish(self) -> None:
         """Remove the folder. It is renamed first: a half-removed one would look unfinished."""

@@ -196,7 +196,7 @@ def test_a_full_disk_keeps_the_work(
 
 def test_an_output_that_is_taken(made: Made, photos: Path, tmp_path: Path, files_of: FilesOf):
     before = files_of(made.folder)
-    with pytest.raises(ReageError, match="is not empty: give another --output"):
+    with pytest.raises(ReageError, match="is not empty, and no unfinished"):
         prepare([photos], made.folder, made.options, processes=1)
     assert files_of(made.folder) == before
     output = tmp_path / "faces"
