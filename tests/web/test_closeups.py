@@ -94,6 +94,30 @@ def test_a_face_is_marked_by_a_box_or_points(real_client: TestClient, portrait: 
         assert refused.status_code == 400 and said in refused.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "faces", '{"box":[NaN,1,200,200]}'),
+        ("POST", "faces", '{"box":[true,1,200,200]}'),
+        ("POST", "faces", '{"box":["1",1,200,200]}'),
+        ("POST", "faces", '{"points":[[NaN,1],[2,2],[3,3],[4,4],[5,5]]}'),
+        ("PUT", "faces", '{"faces":[true]}'),
+        ("PUT", "faces", '{"faces":["1"]}'),
+        ("POST", "invert", '{"seed":true}'),
+        ("PUT", "edits", '{"a":NaN}'),
+    ],
+)
+def test_numbers_in_bodies_are_numbers(
+    client: TestClient, portrait: bytes, method: str, path: str, body: str
+) -> None:
+    photo = f"{API}/photos/{opened(client, portrait)['id']}"
+    sent = {"content": body, "headers": {"content-type": "application/json"}}
+    answer = client.request(method, f"{photo}/{path}", **sent)
+    assert answer.status_code == 422, answer.text
+    assert not answer.json()["detail"].startswith(":")
+    assert client.get(photo).status_code == 200
+
+
 def test_a_session_lists_its_photos_with_their_edits(client: TestClient, portrait: bytes) -> None:
     one, _ = opened(client, portrait), opened(client, portrait, "eve.png")
     edits = {"history": [{"ages": {"1": 70}}], "now": 0}

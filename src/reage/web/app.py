@@ -104,8 +104,11 @@ async def _refuse(request: Request, error: Exception) -> JSONResponse:
 async def _refuse_parameters(request: Request, error: Exception) -> JSONResponse:
     """One line for what FastAPI refuses, as for all else."""
     assert isinstance(error, RequestValidationError)
-    found = error.errors()[:3]
-    lines = [f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in found]
+    lines = []
+    for one in error.errors()[:3]:
+        where = ".".join(str(part) for part in one["loc"][1:])
+        said = one["msg"].removeprefix("Value error, ")
+        lines.append(f"{where}: {said}" if where else said)
     return JSONResponse({"detail": "; ".join(lines)}, 422)
 
 

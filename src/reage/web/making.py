@@ -135,7 +135,7 @@ async def video(
     name: Name = "video.mp4",
     which: Annotated[str, Query(pattern="^(largest|all|[1-9][0-9]?)$")] = "largest",
     preview: Annotated[float, Query(ge=0, le=3600, description="seconds; 0: all")] = 0.0,
-    start: Annotated[float, Query(ge=0, description="seconds, of a preview")] = 0.0,
+    start: Annotated[float, Query(ge=0, le=1e6, description="seconds, of a preview")] = 0.0,
 ) -> JobAnswer:
     """People of a video at other ages: a job (the body is the file)."""
     ages = ages_of(to) if ":" in to else parse_keys(to, "to") or _years(to)

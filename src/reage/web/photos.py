@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import AfterValidator, BaseModel, Field
 
 from reage.errors import UsageError
-from reage.faces.face import Face, check_points, parse_points
+from reage.faces.face import Face, parse_points
 from reage.outputs.framing import frame_photo
 from reage.outputs.live import LiveFaces
 from reage.outputs.project_facts import check_edits
@@ -49,7 +49,10 @@ SHOWN: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/jpeg": {}, "image/webp": {}}, "description": "A picture; drafts: WebP"}
 }
 Quality = Literal["fast", "normal", "best"]
-Faces = Annotated[list[int], Field(max_length=64)]
+# Of JSON: true is no number, and neither is "1" or NaN.
+Whole = Annotated[int, Field(strict=True)]
+Pixels = Annotated[float, Field(strict=True, ge=-1e6, le=1e6, allow_inf_nan=False)]
+Faces = Annotated[list[Whole], Field(max_length=64)]
 
 
 class ChooseRequest(BaseModel):
@@ -62,8 +65,8 @@ class ChooseRequest(BaseModel):
 class MarkRequest(BaseModel):
     """Where a face is that was not found, in pixels of the photo."""
 
-    box: tuple[float, float, float, float] | None = Field(None, description="x0, y0, x1, y1")
-    points: list[tuple[float, float]] | None = Field(
+    box: tuple[Pixels, Pixels, Pixels, Pixels] | None = Field(None, description="x0, y0, x1, y1")
+    points: list[tuple[Pixels, Pixels]] | None = Field(
         None,
         min_length=5,
         max_length=5,
@@ -76,7 +79,7 @@ class InvertRequest(BaseModel):
 
     faces: Faces = Field(default=[], description="empty: those in the edit")
     quality: Quality = "normal"
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: Whole = Field(0, ge=0, lt=2**63)
     paste: Literal["delta", "replace", "none"] | None = Field(
         None, description="in which they will be looked at: that is made ready too"
     )
@@ -134,9 +137,7 @@ async def mark_face(asked: MarkRequest, photo: OpenedPhoto, studio: StudioOf) ->
 def _mark(studio: Studio, photo: OpenPhoto, asked: MarkRequest) -> None:
     if asked.points is not None:
         by_hand = " ".join(f"{x:g},{y:g}" for x, y in asked.points)
-        points, (height, width) = parse_points(by_hand), photo.photo.pixels.shape[:2]
-        check_points(points, width, height)
-        face = Face.from_points(points)
+        face = Face.from_points(parse_points(by_hand))
     elif asked.box is not None:
         with studio.detecting:
             face = face_in_box(studio.editor.detector, photo.photo.rgb8, asked.box)

@@ -15,7 +15,7 @@ from reage.compositing.change import Amounts, PasteMode
 from reage.compositing.view import crop_for_age, read_age
 from reage.editor import QUALITIES, Editor
 from reage.errors import UsageError
-from reage.faces.face import Face
+from reage.faces.face import Face, check_face
 from reage.faces.readings import AgeReading
 from reage.images import Photo, decode_photo, to_array, to_tensor
 from reage.inversion.projection import ProjectStep
@@ -95,6 +95,8 @@ class Studio:
         number = max(photo.faces) + 1
         if number > MOST_FACES:
             raise UsageError(f"a photo has at most {MOST_FACES} faces here")
+        height, width = photo.photo.pixels.shape[:2]
+        check_face(face, width, height)
         photo.readings |= self._read(photo.photo, {number: face})
         photo.faces |= {number: face}
         photo.choose({*photo.chosen, number})
