@@ -25,9 +25,9 @@ class Workers:
     """Threads for quick requests, and one for what is large.
 
     Large is what opens files and makes pictures of full size, of jobs too: one is in memory at a
-    time, and a slider waits for none. Of a photo's quick requests one is answered at a time, so that nobody
-    who asks for a row of pictures holds up others. The first look at a face takes as long as thirty
-    steps of a slider: there is always one thread that does nothing of the kind.
+    time, and a slider waits for none. Of a photo's quick requests one is answered at a time, so
+    that nobody who asks for a row of pictures holds up others. The first look at a face takes as
+    long as thirty steps of a slider: there is always one thread that does nothing of the kind.
     """
 
     def __init__(self, waiting: int, waiting_large: int):
