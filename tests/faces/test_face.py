@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+import reage
 from reage.errors import FaceError, UsageError
 from reage.faces.face import Face, left_to_right, parse_points, select_faces
+from reage.faces.readings import MEAN_ERROR
 
 pytestmark = pytest.mark.quick
 
@@ -84,3 +88,8 @@ def test_points_are_read() -> None:
 def test_wrong_points_are_refused_with_the_right_form(text: str) -> None:
     with pytest.raises(UsageError, match="x,y x,y x,y x,y x,y"):
         parse_points(text)
+
+
+def test_the_error_that_is_told_is_the_one_that_was_measured():
+    told = f"**{MEAN_ERROR}**"
+    assert told in (Path(reage.__file__).parent / "assets" / "age" / "README.md").read_text("utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reage.cli.shared.pictures import PIPE, digest, name_of
+from reage.faces.readings import MEAN_ERROR
 
 if TYPE_CHECKING:
     from reage.editor import Editor
@@ -41,8 +42,8 @@ def edit_report(
         "options": {name: options[name] for name in asked},
         **plain,
         "notices": list(notices),
-        "honesty": "The ages are read by a network (mean error about 5 years). The pictures are "
-        "synthetic: one plausible look, not a prediction, and no evidence of identity.",
+        "honesty": f"Two networks read the ages (mean error {MEAN_ERROR} years). The pictures "
+        "are synthetic: one plausible look, not a prediction, and no evidence of identity.",
     }
 
 

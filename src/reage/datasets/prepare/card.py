@@ -8,6 +8,7 @@ from typing import Any
 
 from reage.datasets.prepare.names import Convention
 from reage.datasets.prepare.options import PrepareOptions
+from reage.faces.readings import MEAN_ERROR
 
 __all__ = ["dataset_card"]
 
@@ -43,8 +44,8 @@ def dataset_card(
             f"`{name}.csv`. `{name}-left-out.tsv` names what was left out, and why.",
             "",
             "`age`, `age_bin`, `gender`, `race` and `person` are the sources' labels, empty where "
-            "there are none. `apparent_age` and `apparent_age_spread` are what an age network "
-            "reads (mean error about 5 years): years, and their standard deviation. `yaw` and "
+            "there are none. `apparent_age` and `apparent_age_spread` are what two age networks "
+            f"read (mean error {MEAN_ERROR} years): years, and their usual error. `yaw` and "
             "`pitch` are degrees, `padding` the fraction outside the source picture, `sharpness` "
             "the variance of the Laplacian.",
             "",

@@ -11,6 +11,7 @@ import numpy as np
 
 from reage.agers.base import PreparedFace
 from reage.editor import Editor
+from reage.faces.readings import MEAN_ERROR
 from reage.images import Photo, as_srgb
 from reage.outputs.poster.fields import PosterFields
 from reage.outputs.poster.looks import Look, LookStep, head_square, plausible_looks, shrink_to_print
@@ -94,8 +95,8 @@ def poster_report(poster: Poster) -> dict[str, Any]:
             {"differs": list(look.names), "reads": _rounded(look.reading), "seen": round(look.seen)}
             for look in poster.looks
         ],
-        "honesty": "The ages are read by a network (mean error about 5 years). The pictures are "
-        "synthetic: a few plausible looks, not a prediction, and no evidence of identity.",
+        "honesty": f"Two networks read the ages (mean error {MEAN_ERROR} years). The pictures "
+        "are synthetic: a few plausible looks, not a prediction, and no evidence of identity.",
     }
 
 
