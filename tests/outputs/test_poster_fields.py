@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from reage.errors import UsageError
+from reage.outputs.labels import FONTS, SHEET
 from reage.outputs.poster.dates import PosterDate, parse_date
 from reage.outputs.poster.fields import FIELDS, PosterFields, fill_fields, read_fields
-from reage.outputs.poster.languages import LANGUAGES, load_words
+from reage.outputs.poster.languages import FOLDER, LANGUAGES, load_words
 
 pytestmark = pytest.mark.quick
 
@@ -90,6 +91,15 @@ def test_each_field_has_a_label_in_each_language():
         assert len(words.months) == 12
         for part in ("labels", "values", "looks", "sentences", "pictures"):
             assert getattr(words, part).keys() == getattr(english, part).keys(), language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_words_of_each_language_need_no_font_of_the_system(language: str):
+    typst = pytest.importorskip("typst")
+    words = (FOLDER / f"{language}.toml").read_text("utf-8")
+    inputs = {"text": " ".join(words.split()), "rtl": "no"}
+    typst.compile(SHEET, format="pdf", pdf_standards=["a-2u"], font_paths=[str(FONTS)],
+                  ignore_system_fonts=True, sys_inputs=inputs)  # fmt: skip
 
 
 def test_dates_and_ages_in_words():

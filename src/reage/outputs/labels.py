@@ -23,7 +23,8 @@ DRAWN = (
 # Typst shapes other scripts, as in posters: once at this size, with the baseline at ABOVE.
 SHAPED, ABOVE = 96, 1.1
 SHEET = b"""#set page(width: auto, height: auto, margin: 0pt, fill: none)
-#set text(font: ("Noto Sans", "Noto Sans Arabic", "Noto Sans Devanagari"), size: 96pt,
+#set text(font: ("Noto Sans", "Noto Sans Arabic", "Noto Sans Devanagari",
+  "Noto Sans SC Words"), size: 96pt,
   top-edge: 1.1em, bottom-edge: -0.4em, dir: if sys.inputs.rtl == "yes" { rtl } else { ltr })
 #sys.inputs.text"""
 

@@ -34,6 +34,7 @@ __all__ = ["DPI", "PosterPage", "check_inputs", "open_page"]
 
 ASSETS = Path(__file__).parents[2] / "assets" / "poster"
 FONTS = ("Noto Sans", "Noto Sans Arabic", "Noto Sans Devanagari")  # in `assets/poster/fonts`
+CHINESE = "Noto Sans SC Words"  # there too: the letters of our own words, for want of a whole font
 DPI = 300
 QUALITY = 93  # of the pictures on the page
 CHECK = "a-2u"  # as this kind of PDF/A, Typst refuses letters that no font has
@@ -104,7 +105,7 @@ def open_page(poster: Poster, font: Path | None = None) -> Iterator[PosterPage]:
         content = poster_content(poster)
         own = _add_font(folder, font)
         words = load_words(poster.fields.language)
-        content["fonts"] = [*own, *FONTS, *words.fonts]
+        content["fonts"] = [*own, *FONTS, *words.fonts, CHINESE]
         content |= _pictures(folder, poster)
         (folder / "poster.json").write_text(json.dumps(content), "utf-8")
         shutil.copy(ASSETS / "poster.typ", folder)
