@@ -170,7 +170,7 @@ def shading_age(own: float, wanted: float) -> float:
 
 
 # Chosen by eye on 12 studio portraits, and by the skin's distance to real old people's.
-OLDER, YOUNGER = 0.6, 1.6
+OLDER, YOUNGER = 0.45, 1.6
 MOST_REMOVED = 1.2  # of what the network finds old: it takes too little of deep folds
 # Of the exemplars' folds, beside their wrinkles. Another's folds make another's face, and the
 # ager's shading draws this one's.

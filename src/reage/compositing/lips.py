@@ -19,7 +19,7 @@ MOUTH = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 1
 FEATHER = 2.5  # pixels of the frame, standard deviation
 # Share of what lips have more of red than the skin that goes, with all of old skin's detail. In 719
 # men the mean logarithm of R/G is 0.151 above the skin's below 30 years, and 0.103 from 70 on.
-PALER = 0.55
+PALER = 0.75
 
 
 def pale_lips(rgb: np.ndarray, canonical: np.ndarray) -> np.ndarray:

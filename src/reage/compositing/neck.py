@@ -32,8 +32,8 @@ LINES, LIGHTS = 0.85, 0.7  # shares of darker and of lighter detail that go
 # An old neck: times that its lines and folds are deeper with all of old skin's detail, and how much
 # lighter and darker it gets at most.
 FOLDS, CORDS = 0.02, 0.07
-DEEPER_LINES, DEEPER_FOLDS = 2.6, 0.8
-MOST = (0.1, 0.4)
+DEEPER_LINES, DEEPER_FOLDS = 3.5, 1.1
+MOST = (0.13, 0.53)
 
 
 @dataclass(frozen=True, eq=False)
