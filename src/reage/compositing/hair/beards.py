@@ -25,7 +25,7 @@ CHINS = slice(5, 12)
 BELOW, LONG = 1.1, 1.4
 LONG_DARK, LONG_SHARE = -0.6, 0.5  # a full one: so dark by the cheeks, on so much of the chin
 NOSE_SHADE = 0.3  # of the way from the nose to the mouth lies its shade, which is no moustache
-CORNERS = 1.3  # of the width of the upper lip: so far a moustache reaches
+CORNERS = 1.5  # of the width of the upper lip: so far a moustache reaches
 LIPS_WIDER = 1.15
 # Heights of the face: over which signs are evened (hairs, locks, a zone), and edges are soft.
 FINE, HAIRS, LOCKS, ZONE = 0.006, 0.012, 0.03, 0.04

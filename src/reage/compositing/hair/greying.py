@@ -25,24 +25,27 @@ __all__ = [
     "turned",
 ]
 
-RECIPE = "hair-10"  # of all in this folder: another one where hair turns grey otherwise
+RECIPE = "hair-11"  # of all in this folder: another one where hair turns grey otherwise
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
 AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
 GREY_AT = 0.0, 0.06, 0.18, 0.37, 0.59, 0.80, 0.95
 GREY_BY = 60.0  # years
-PALE = 42.0, 55.0  # years between which pale hair is ever less ash blond and more grey
+PALE = 45.0, 55.0  # years between which pale hair is ever less ash blond and more grey
 # Light between hair and the skin from which a pixel at hair's edge is more and more skin.
 ROOTS = 0.5  # of how grey hair turns well within, that it turns at its edge
 THIN, LEAST_OPEN = (0.12, 0.5), 0.08
 PALER = 0.4  # of the skin's light, by which hair has to be darker, so that light tells the two
-LIKELY = 0.05, 0.65  # the same of what gets its colour back
-LOCKS, GLOSS = 0.6, 1.4  # powers of the light of grey hair in that of coloured hair
-WHITE = 0.78  # light of white hair, of the brighter skin's, within
-WHITES = 0.35, 0.66
+LIKELY = 0.08, 0.85  # the same of what gets its colour back
+LOCKS = 0.9  # power of the light of locks of grey hair in that of coloured hair
+# The same of strands, and how far strands of dark hair differ in light, by their light.
+GLOSS, DARK_SPREAD = (1.4, 2.8), 0.35
+WHITE = 0.86  # light of white hair, of the brighter skin's, within
+WHITES = 0.5, 0.75
+LIGHTEST = 0.82  # of white hair in the light; lighter ones would lose their strands
 BACKLIT = 1.8  # of the brighter skin's light: white hair of a dark face is no lighter than that
-STRANDS, MOST = 0.7, 2.8  # power of the gain of light that strands get, and the most of it
-GLEAM, SHADE = 0.4, 0.8  # of the light of white hair: by which strands differ from it at most
+CONTRAST, BLACK = 0.5, 0.02  # power of the light of strands by what is around; light that is noise
+GLEAM, SHADE = 0.45, 0.7  # logarithms of the light by which strands differ from white hair at most
 TINT = np.array([0.0, -0.005, -0.02], np.float32)  # of white hair, of its light
 COLOUR = 0.12  # of the hair's colour that is left
 CERTAIN = 0.4, 0.9  # of a pixel that is hair: below the first nothing turns grey, above it all
@@ -117,10 +120,11 @@ def _coloured(
     # What hair is left grey at the edges shows more than skin that is too dark there.
     share = np.clip((slope * light + offset - LIKELY[0]) / (LIKELY[1] - LIKELY[0]), 0, 1)
     base = np.maximum(around, 0.02)
-    # Locks keep half of how they differ in light, strands all of it, and gleams a little more.
     goal = hair.young_light * (base / max(hair.light, 0.02)) ** LOCKS
     lit = np.maximum(light, 0)  # film has samples below black
-    shown = np.minimum(goal * (lit / base) ** GLOSS, light)
+    # Strands of white hair hardly differ in light; those of dark hair do, as it shines.
+    gloss = np.clip(DARK_SPREAD * hair.light / max(hair.spread, 1e-3), *GLOSS)
+    shown = np.minimum(goal * (lit / base) ** gloss, light)
     return share * faded * amount, shown
 
 
@@ -147,11 +151,13 @@ def _turned_grey(
     # A face in front of a bright sky is dark in all its skin, and so is its hair.
     least = min(WHITES[0], BACKLIT * hair.skin)
     white = float(np.clip(WHITE * hair.skin, least, WHITES[1]))
-    goal = np.maximum(white * shading[at], base)
-    strands = (light - base) * np.minimum((goal / base) ** STRANDS, MOST)
+    goal = np.maximum(np.minimum(white * shading[at], LIGHTEST), base)
+    # Strands keep how they differ, by what is around them; what is nearly black is half noise.
+    strands = CONTRAST * np.log((np.maximum(light, 0) + BLACK) / (base + BLACK))
     # What is lighter at the edge is the skin that shows through, no gleam.
-    room = np.where(strands > 0, GLEAM * whole, SHADE) * goal + 1e-6
-    shown[at] = np.maximum(goal + room * np.tanh(strands / room), np.minimum(light, goal))
+    room = np.where(strands > 0, GLEAM * whole, SHADE) + 1e-6
+    bright = goal * np.exp(room * np.tanh(strands / room))
+    shown[at] = np.maximum(bright, np.minimum(light, goal))
     return share, shown
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.beards import beard_in
-from reage.compositing.hair.regions import HeadPlaces, box_mean, sized
+from reage.compositing.hair.locks import told_by_colour
+from reage.compositing.hair.regions import CHIN, TOP, HeadPlaces, box_mean, sized
 from reage.compositing.hair.white_balance import white_of_eyes
 from reage.faces.face import Face
 from reage.faces.landmarker import LiteNetwork, mediapipe_model
@@ -27,6 +28,7 @@ __all__ = [
     "HairFinders",
     "Head",
     "PersonFinder",
+    "grey_places",
     "greyness",
     "is_bald_or_covered",
     "is_cut_off",
@@ -55,9 +57,12 @@ NECK = (0.2, -0.45, -1.15)  # half its width, where it begins and ends, in heigh
 # probability below the third, the network is not sure; so it is of bald heads and of hats.
 COVERED, PARTLY, DOUBTFUL = 0.2, 0.4, 0.75
 LEAST_ABOVE = 0.01  # of the square has to be seen above the face to say so
-# Grey already: less red than this share of the skin, lighter than this share of it, and light.
+# Grey already: its redness by the skin's, below the first for certain and from the second on not;
+# lighter than this share of the skin, and light.
 # From the share DARK on it is half grey.
-GREY, DARK, LIGHT, LIGHTEST = 0.35, 0.5, 0.82, 0.3
+GREY, DARK, LIGHT, LIGHTEST = (0.45, 0.6), 0.5, 0.82, 0.3
+GREYING = 0.3, 0.45  # light by the skin's, between which a place is more and more grey
+LOCKS = 4  # places on each side, over which that is looked at
 CUT_OFF = 0.02  # of the square's edges within the photo: from there hair goes on beyond it
 
 
@@ -94,6 +99,7 @@ class Head:
     shown: np.ndarray  # [S, S] how much of each pixel is in the photo
     person: np.ndarray  # [S, S] probability
     share: np.ndarray  # [S, S] how much of each pixel is hair
+    told: np.ndarray  # [S, S] how well colours tell it, outside the face
     places: HeadPlaces
     mesh: np.ndarray  # [478, 2] MediaPipe's points in these pixels
     toned: bool  # whether the picture has a single tone
@@ -114,14 +120,19 @@ def look_at_head(
     picture = _with_skins_colour(crop.image) if toned else crop.image
     half = Image.fromarray(picture).resize((PERSON_SIDE, PERSON_SIDE), Image.Resampling.BOX)
     person = sized(finders.person(np.asarray(half)), side)
-    person = person * _own(crop.quad, mesh, others, side)
+    own = _own(crop.quad, mesh, others, side)
+    person = person * own
     share = _without_leaks(sized(finders.hair(picture), side), person, places)
+    height, told = float(np.hypot(*(mesh[TOP] - mesh[CHIN]))), np.zeros_like(share)
+    if not toned:
+        found, told = told_by_colour(small / 255, share, places.near, places.face, height)
+        share = own * found
     light = small.astype(np.float32) @ LUMA / 255
     fine = (mesh + 0.5) * len(crop.image) / side - 0.5
     white = white_of_eyes(crop.image, fine)
     beard, grey = beard_in(crop.image, fine)
     beard = sized(beard, side) * person * (not toned)  # colours tell it, too
-    return Head(small, light, shown, person, share, places, mesh, toned, white, beard, grey)
+    return Head(small, light, shown, person, share, told, places, mesh, toned, white, beard, grey)
 
 
 def without_hair(head: Head) -> Head:
@@ -196,19 +207,35 @@ def is_bald_or_covered(head: Head) -> bool:
 
 def greyness(head: Head, share: np.ndarray) -> float:
     """How grey a share `[S, S]` of the pixels is already, 0..1; 1: it has no colour to lose."""
-    if head.toned:
-        return 0.0
-    red = head.rgb.astype(np.float32) / 255
-    red = (red[..., 0] - red[..., 1]) / (red.sum(-1) + 0.15)
     hair, skin = share * head.shown * (share > 0.5), head.places.skin
-    if not skin.any() or not hair.any():
+    if head.toned or not skin.any() or not hair.any():
         return 0.0
-    light = float(np.average(head.light, weights=hair))
+    red, light = _redness(head), float(np.average(head.light, weights=hair))
+    colourless = _colourless(float(np.average(red, weights=hair)), float(red[skin].mean()))
     # Not by light alone: dark skin is darker than grey hair.
-    if float(np.average(red, weights=hair)) >= GREY * float(red[skin].mean()):
-        return 0.0
     dark, white = (max(f * float(np.median(head.light[skin])), LIGHTEST) for f in (DARK, LIGHT))
-    return float(np.clip((light - dark) / max(white - dark, 1e-6), 0, 1))
+    return float(colourless * np.clip((light - dark) / max(white - dark, 1e-6), 0, 1))
+
+
+def grey_places(head: Head, share: np.ndarray) -> np.ndarray:
+    """How grey each place of a share `[S, S]` of the pixels is already, `[S, S]` in 0..1."""
+    hair, skin = share * head.shown, head.places.skin
+    if head.toned or not skin.any():
+        return np.zeros_like(share)
+    total = np.maximum(box_mean(hair, LOCKS), 1e-3)
+    red, light = (box_mean(one * hair, LOCKS) / total for one in (_redness(head), head.light))
+    light = light / max(float(np.median(head.light[skin])), 1e-3)
+    shown = np.clip((light - GREYING[0]) / (GREYING[1] - GREYING[0]), 0, 1)
+    return _colourless(red, float(_redness(head)[skin].mean())) * shown
+
+
+def _redness(head: Head) -> np.ndarray:
+    red = head.rgb.astype(np.float32) / 255
+    return (red[..., 0] - red[..., 1]) / (red.sum(-1) + 0.15)
+
+
+def _colourless(red: np.ndarray | float, skins: float) -> np.ndarray:
+    return np.clip((GREY[1] - red / max(skins, 1e-3)) / (GREY[1] - GREY[0]), 0, 1)
 
 
 def is_cut_off(head: Head) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from reage.compositing.hair.beards import like_hair
 from reage.compositing.hair.facial import Matte, brows_in, pale_brows_in, side_light
-from reage.compositing.hair.mask import Head, greyness
+from reage.compositing.hair.mask import Head, grey_places, greyness
 from reage.compositing.hair.regions import CHIN, TOP, box_mean, within_hair
 
 __all__ = [
@@ -26,12 +26,11 @@ SMOOTH = 3  # places: of the guided filter, and between two kinds of hair
 SHADING = 0.45  # power of the hair's own shading that is left when it is white
 TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
 FAR = 0.8  # heights of the face from there, where hair turns grey last
-BEARD_LATE, BEARD_INNER = 0.1, 0.4  # skin shows between its hairs
+BEARD_LATE, BEARD_INNER, BEARD_WHITE = 0.1, 0.4, 0.76  # skin shows between its hairs
 BROWS_LATE, BROWS_WHITE = 1.6, 0.75
 BROWS_FADED = 0.35  # of grey hair's colour, that dark brows get
 TUFTS, NEAR, SURE = 0.06, 6.0, 0.9  # heights of the face around hair; where hair is certain
 BESIDE = 0.1, 0.2  # heights of the face above the eyes: foreheads gleam as grey hair does
-PALE = 0.5  # of the light of skin, from which hair counts as white or blond
 HALF_GREY = 4.0  # by how far hair is grey: from a fourth on all of it can get its colour back
 ALREADY = 6.0  # when hair that is grey turns grey: beyond all that is asked
 
@@ -45,7 +44,7 @@ class Part:
     shading: np.ndarray
     late: np.ndarray | float
     strands: float
-    faded: float = 0.0
+    faded: np.ndarray | float = 0.0
     inner: np.ndarray | float = 1.0
 
 
@@ -69,27 +68,29 @@ def hair_on_head(head: Head, around: np.ndarray, beside: np.ndarray) -> Part:
     grey = greyness(head, head.share)
     late = ALREADY if grey == 1 else _late_from_temples(head)
     weight, shading = head.share * beside, _shading(head, head.share, around)
-    return Part(head.share, weight, shading, late, 1.0, _faded(grey), within_hair(head.share))
+    inner = within_hair(head.share)
+    return Part(head.share, weight, shading, late, 1.0, _faded_places(head), inner)
 
 
 def beard_on_face(head: Head, around: np.ndarray) -> Part:
     """Beard and moustache; they turn grey as the temples do."""
     late = ALREADY if greyness(head, head.beard) == 1 else BEARD_LATE
-    shading = _shading(head, head.beard, around)
+    shading = BEARD_WHITE * _shading(head, head.beard, around)
     faded = float(head.grey_beard)
-    hair = head.share > SURE
-    # A brown beard below white hair that keeps its colour is nobody's.
-    if hair.any() and np.median(head.light[hair]) > PALE * np.median(head.light[head.places.skin]):
-        faded *= _faded(greyness(head, head.share))
     return Part(head.beard, head.beard, shading, late, 1.0, faded, BEARD_INNER)
 
 
 def _shading(head: Head, share: np.ndarray, around: np.ndarray) -> np.ndarray:
     """Return how light white hair is `[S, S]` by its mean, where it has the light `around`."""
-    mean = float((head.light * share).sum() / max(share.sum(), 1e-6))
-    shading = (np.maximum(around, 0.02) / max(mean, 0.02)) ** SHADING
+    shading = np.maximum(around, 0.02) ** SHADING
+    shading = shading / float(np.average(shading, weights=share + 1e-3))
     # White hair in the shadow is no lighter than skin there.
     return shading * side_light(head.light, head.mesh)
+
+
+def _faded_places(head: Head) -> np.ndarray:
+    """How much of the head's hair can get its colour back, `[S, S]` in 0..1."""
+    return np.maximum(grey_places(head, head.share), _faded(greyness(head, head.share)))
 
 
 def _faded(grey: float) -> float:

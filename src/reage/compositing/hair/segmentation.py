@@ -60,7 +60,7 @@ EDGE = 2e-4  # squared light: of the guided filter
 NEARBY = 9  # places on each side, over which the light of hair is evened
 INNER, EDGE_COUNTS = 0.8, 0.02  # share around of what is well within hair; what others count
 BESIDE = 5  # places on each side, over which what lies beside hair is looked at
-CONTRAST = 0.06, 0.16  # of light, between which hair is told from that by its light
+CONTRAST = 0.1, 0.25  # of light, between which hair is told from that by its light
 RIM, RIM_HAIR, RIM_REACH = 2.2, 0.25, 2  # see `_at_rim`: its width, what may be hair at all
 LEAST_PART = 8.0  # places
 
@@ -254,7 +254,7 @@ def _at_rim(head: Head, share: np.ndarray, around: np.ndarray) -> tuple[np.ndarr
     contrast = around - other
     known = np.clip((np.abs(contrast) - CONTRAST[0]) / (CONTRAST[1] - CONTRAST[0]), 0, 1)
     known = known * np.clip(RIM * (1 - box_mean(share, SMOOTH)), 0, 1)
-    known = known * (box_mean(beside, BESIDE) > 1e-2)
+    known = known * (box_mean(beside, BESIDE) > 1e-2) * (1 - head.told)
     # The network's edge lies within the hair: single strands are beyond it.
     there = np.clip(box_mean(share, RIM_REACH) / RIM_HAIR, 0, 1)
     steep = there / np.where(known > 0, contrast, 1)
