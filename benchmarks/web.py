@@ -2,7 +2,8 @@
 
 Starts `reage serve` as a process of its own. The first table is of one user who opens one photo
 after the other: what the server's processor works from the upload to the first picture of an older
-face. `--before` names a checkout of an earlier commit, which is measured in turns with this one.
+face, and for the first step of the slider after it. `--before` names a checkout of an earlier
+commit, which is measured in turns with this one.
 
 Then every user opens a photo and drags the slider: the next picture is asked for when the last one
 has come, at most ten a second. At last the first one drags while all others open their photos anew.
@@ -19,6 +20,7 @@ import os
 import re
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -28,6 +30,8 @@ import numpy as np
 from serving import served
 
 RAW = {"content-type": "application/octet-stream"}
+FIRST = ("upload to first aged picture", "processor, s", "most", "waited for, s",
+         "next step: processor, s", "most", "waited for, s")  # fmt: skip
 COLUMNS = ("users", "open p50, s", "first p50, s", "slider p50, ms", "p95, ms", "a second",
            "beside openers p50, ms", "p95, ms", "MB")  # fmt: skip
 PACE = 0.1  # seconds between two positions of the slider
@@ -58,24 +62,30 @@ def main() -> None:
 
 def first_pictures(photos: list[Path], checkouts: dict[str, Path]) -> None:
     """Print what a first aged picture takes, medians over photos, the checkouts in turns."""
-    spent: dict[str, list[tuple[float, float]]] = {name: [] for name in checkouts}
+    spent: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in checkouts}
     with ExitStack() as stack:
         servers = {name: stack.enter_context(served(path)) for name, path in checkouts.items()}
         for photo in photos:
             for name, (address, process) in servers.items():
-                began, worked = time.monotonic(), processor_seconds(process)
-                User(address, photo).open(quality="normal")
-                now, busy = time.monotonic(), processor_seconds(process)
-                spent[name].append((busy - worked, now - began))
-    print("| upload to first aged picture | processor, s | most | waited for, s |")
-    print("|---|---|---|---|")
+                user = User(address, photo)
+                first = spent_on(lambda user=user: user.open(quality="normal"), process)
+                spent[name].append((*first, *spent_on(user.step, process)))
+    print(f"| {' | '.join(FIRST)} |\n{'|---' * len(FIRST)}|")
     for name, found in spent.items():
-        busy, waited = np.array(found).T
-        print(f"| {name} | {np.median(busy):.2f} | {busy.max():.2f} | {np.median(waited):.2f} |")
+        median, most = np.median(found, 0), np.max(found, 0)
+        row = (median[0], most[0], median[1], median[2], most[2], median[3])
+        print(f"| {name} | {' | '.join(f'{seconds:.2f}' for seconds in row)} |")
     if len(checkouts) > 1:
-        one, other = (np.median(np.array(found)[:, 0]) for found in spent.values())
-        print(f"| ratio | {one / other:.1f} | | |")
+        one, other = (np.median(found, 0) for found in spent.values())
+        print(f"| ratio | {one[0] / other[0]:.1f} | | | {one[2] / other[2]:.1f} | | |")
     print(flush=True)
+
+
+def spent_on(work: Callable[[], object], pid: int) -> tuple[float, float]:
+    """Return what a process works while something is done, and how long that takes, seconds."""
+    began, worked = time.monotonic(), processor_seconds(pid)
+    work()
+    return processor_seconds(pid) - worked, time.monotonic() - began
 
 
 def processor_seconds(pid: int) -> float:
@@ -140,8 +150,14 @@ class User:
         self.path = f"/photos/{photo['id']}/edited"
         (own,) = (face["age"] for face in photo["faces"] if face["number"] == self.face)
         age = min(own + 30, 80) if own <= 60 else own - 30  # as the page asks
-        self.client.get(self.path, params={"ages": f"{self.face}:{age:.0f}"}).raise_for_status()
+        self.shown = round(age)
+        self.client.get(self.path, params={"ages": f"{self.face}:{self.shown}"}).raise_for_status()
         self.first = time.monotonic() - began - self.opened
+
+    def step(self) -> None:
+        """Look at the age ten years below the first."""
+        age = f"{self.face}:{self.shown - 10}"
+        self.client.get(self.path, params={"ages": age}).raise_for_status()
 
     def invert(self, photo: dict, quality: str) -> None:
         while True:  # the queue has bounds
