@@ -92,7 +92,7 @@ class TestTimes:
     @pytest.mark.parametrize(
         ("values", "said"),
         [
-            ({"missing_since": None, "photo_taken": None}, "give --missing-since"),
+            ({"missing_since": None, "photo_taken": None}, "give missing-since"),
             ({"missing_since": "2027-01"}, "missing_since 2027-01 is after today"),
             ({"photo_taken": "2027-01"}, "photo_taken 2027-01 is after today"),
             ({"born": "2019-01"}, "date of birth"),
