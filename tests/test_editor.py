@@ -6,6 +6,7 @@ import gc
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -386,6 +387,20 @@ def test_targets():
     assert as_targets((20, 30.5)) == [20, 30.5]
     assert as_targets({1: 70, 2: 12}) == [{1: 70, 2: 12}]
     assert as_targets([0, 120, {1: 5}]) == [0, 120, {1: 5}]
+    for wrong in (10**5000, True, {True: 70}, float("nan"), "70"):
+        with pytest.raises(UsageError, match=r"the age|is not a face"):
+            as_targets(wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"paste": "x"}, {"seed": -1}, {"seed": 1.5}, {"seed": 2**70}, {"face": True},
+     {"shape": "x"}, {"hair": "x"}, {"skin": float("nan")}, {"quality": "x"}],
+    ids=str,
+)  # fmt: skip
+def test_wrong_options_are_refused(editor: Editor, astronaut: np.ndarray, wrong: dict[str, Any]):
+    with pytest.raises(UsageError):
+        editor.edit(astronaut, 70, **wrong)
 
 
 def test_device_and_precision():

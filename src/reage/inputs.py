@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 
 from reage.errors import ImageError, UsageError
 from reage.images import Photo, decode_photo, photo_from_array, read_photo
+from reage.numbers import LARGEST
 
 __all__ = ["Picture", "Target", "as_photo", "as_targets"]
 
@@ -100,9 +101,11 @@ def as_targets(to: float | Sequence[Target] | Mapping[int, float]) -> list[Targe
 
 
 def _check_age(number: Any, age: Any) -> None:
-    if not isinstance(number, Integral) or number < 1:
+    if isinstance(number, bool) or not isinstance(number, Integral) or number < 1:
         raise UsageError(f"{number!r} is not a face; faces are numbers from 1, left to right")
     if isinstance(age, bool) or not isinstance(age, Real):
         raise UsageError(f"the age is {age!r}, {_kind(age)}; give a number of years such as 70")
-    if not 0 <= float(age) <= OLDEST:
-        raise UsageError(f"the age {age:g} is not between 0 and {OLDEST:g} years")
+    if not 0 <= age <= OLDEST:  # type: ignore[operator]
+        huge = isinstance(age, Integral) and abs(int(age)) > LARGEST  # too large to be a float
+        shown = "of so many digits" if huge else f"{age:g}"
+        raise UsageError(f"the age {shown} is not between 0 and {OLDEST:g} years")

@@ -11,7 +11,7 @@ import math
 import re
 from typing import Any, TypeGuard
 
-__all__ = ["LARGEST", "is_real", "is_whole", "read_json", "read_real", "read_whole"]
+__all__ = ["LARGEST", "LAST", "is_real", "is_whole", "read_json", "read_real", "read_whole"]
 
 WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 REAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from numbers import Real
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from reage.faces.squares import FaceCrop
 from reage.networks.agers.growth import warp_images
 
 __all__ = [
+    "PASTES",
     "Amounts",
     "Change",
     "Greying",
@@ -26,14 +28,24 @@ __all__ = [
     "SkinDetail",
     "apply_change",
     "check_finite",
+    "check_paste",
     "limit_tone",
     "luma",
 ]
 
 PasteMode = Literal["delta", "replace", "none"]
+PASTES: tuple[PasteMode, ...] = get_args(PasteMode)
 
 # By which a face gets lighter or darker anywhere, of -1..1 (docs/reference/ageing.md).
 MOST_LIGHT = 0.35
+
+
+def check_paste(paste: str) -> PasteMode:
+    """Return a way of pasting by its name; UsageError for another."""
+    for mode in PASTES:
+        if mode == paste:
+            return mode
+    raise UsageError(f"paste is one of {', '.join(PASTES)}")
 
 
 @dataclass(frozen=True)
@@ -46,8 +58,9 @@ class Amounts:
 
     def __post_init__(self) -> None:
         for name in ("skin", "shape", "hair"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UsageError(f"{name} is {getattr(self, name):g}; give 0 (none) to 1 (all)")
+            given = getattr(self, name)
+            if not isinstance(given, Real) or not 0 <= given <= 1:
+                raise UsageError(f"{name} is {given!s:.40}; give 0 (none) to 1 (all)")
 
     @property
     def whole(self) -> bool:

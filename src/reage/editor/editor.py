@@ -137,7 +137,8 @@ class Editor(FacePreparer):
         self, hair: bool | float | None = None, skin: float = 1.0, shape: float = 1.0
     ) -> Amounts:
         """Return how much of each part of a change is shown; `hair` None: as `load` was told."""
-        return Amounts(skin, shape, float(self.grey_hair if hair is None else hair))
+        hair = self.grey_hair if hair is None else hair
+        return Amounts(skin, shape, float(hair) if isinstance(hair, bool) else hair)
 
     def trace(
         self,

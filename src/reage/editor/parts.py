@@ -11,7 +11,7 @@ import torch
 from reage.agers.base import Ager
 from reage.agers.direction_ager import DirectionAger
 from reage.compositing import render
-from reage.compositing.change import PasteMode
+from reage.compositing.change import PasteMode, check_paste
 from reage.compositing.cover import Cover
 from reage.compositing.hair import greying
 from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
@@ -138,7 +138,11 @@ class Parts:
         return find_hair(cut, face, self.hair_finders, others, cover=cover, notes=notes)
 
     def makes_faces(self, paste: PasteMode) -> bool:
-        """Return whether the generator is used: for agers of codes, and for generated faces."""
+        """Return whether the generator is used: for agers of codes, and for generated faces.
+
+        UsageError for an unknown way of pasting.
+        """
+        check_paste(paste)
         if self.ager is None or self.ager.needs == "latent":
             return True
         if paste == "delta" or self.load_latents is None or self.config is None:

@@ -21,7 +21,7 @@ from reage.faces.squares import face_quad, quad_side
 from reage.images import Photo, to_tensor
 from reage.inputs import Target
 from reage.inversion.projection import ProjectConfig, ProjectStep
-from reage.inversion.qualities import AS_ENCODED, QUALITIES, check_quality
+from reage.inversion.qualities import AS_ENCODED, QUALITIES, check_quality, check_seed
 from reage.inversion.tuning import load_tuned
 
 __all__ = ["FacePreparer", "Which"]
@@ -59,6 +59,7 @@ class FacePreparer(Parts):
         Inverts them only if the ager or the paste mode needs a latent code.
         """
         check_quality(quality)
+        check_seed(seed)
         if self.makes_faces(paste):
             config = self.search_of(quality, paste)
             return self.invert(photo, faces, paste=paste, config=config, seed=seed, on_step=on_step)
@@ -119,6 +120,7 @@ class FacePreparer(Parts):
         a face that was stopped keeps the best code found until there.
         """
         check_quality(quality)
+        check_seed(seed)
         config = replace(config or QUALITIES[quality], seed=seed)
         return [
             self._invert_one(photo, n, face, paste, config, on_step, keep_stopped)

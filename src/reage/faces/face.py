@@ -111,7 +111,7 @@ def select_faces(
         return numbered
     if which == "largest":
         return [max(faces, key=lambda face: face.size)]
-    if not isinstance(which, int):
+    if not isinstance(which, int) or isinstance(which, bool):
         raise UsageError(f"face {which!r} is not understood: give largest, all or a number from 1")
     if not 1 <= which <= len(numbered):
         places = ", ".join(f"{i} at {_place(face)}" for i, face in enumerate(numbered, 1))

@@ -6,12 +6,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar, get_args
 
 import numpy as np
 
 from reage.agers.base import PreparedFace
-from reage.compositing.change import Amounts, PasteMode
+from reage.compositing.change import PASTES, Amounts, check_paste
 from reage.compositing.view import crop_for_age, read_age
 from reage.editor import QUALITIES, Editor
 from reage.errors import UsageError
@@ -31,9 +30,8 @@ from reage.web.sessions import OpenPhoto, Sessions
 from reage.web.settings import ServerSettings
 from reage.web.workers import Workers
 
-__all__ = ["PASTES", "VIEWS", "Studio", "check_paste"]
+__all__ = ["VIEWS", "Studio"]
 
-PASTES: tuple[PasteMode, ...] = get_args(PasteMode)
 # Pixels a side at most, and whether the whole photo is seen or the square around one face.
 VIEWS: Mapping[str, tuple[int, bool]] = {
     "whole": (1024, True),
@@ -42,7 +40,6 @@ VIEWS: Mapping[str, tuple[int, bool]] = {
 }
 MOST_FACES = 64  # of a photo
 SHOW_EVERY = 4  # steps of an inversion, between pictures of it
-Answer = TypeVar("Answer")
 
 
 @dataclass(eq=False)
@@ -254,11 +251,3 @@ class Studio:
         self.jobs.close()
         self.workers.close()
         self.sessions.close_all()
-
-
-def check_paste(paste: str) -> PasteMode:
-    """A way of pasting by its name; UsageError for another."""
-    for mode in PASTES:
-        if mode == paste:
-            return mode
-    raise UsageError(f"paste is one of {', '.join(PASTES)}")
