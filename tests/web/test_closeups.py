@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from web_client import API, MARKED, TestClient, finished, opened, pixels
 
+from reage.outputs.project_facts import read_facts
 from reage.web import gate, sessions
 from reage.web.settings import ServerSettings
 
@@ -116,6 +117,20 @@ def test_numbers_in_bodies_are_numbers(
     assert answer.status_code == 422, answer.text
     assert not answer.json()["detail"].startswith(":")
     assert client.get(photo).status_code == 200
+
+
+def test_a_large_group_is_edited_and_saved(client: TestClient, portrait: bytes) -> None:
+    photo = f"{API}/photos/{opened(client, portrait)['id']}"
+    chosen = client.put(f"{photo}/faces", json={"faces": list(range(1, 100))})
+    assert chosen.status_code == 400 and "only face 1" in chosen.json()["detail"]
+    ages = ",".join(f"{number}:70" for number in range(1, 100))
+    looked = client.get(f"{photo}/edited", params={"ages": ages})
+    assert looked.status_code == 400 and "only face 1" in looked.json()["detail"]
+    faces = [{"number": n, "score": 1.0, "chosen": True} for n in range(1, 100)]
+    about = {"name": "a.png", "sha256": "0" * 64}
+    facts = {"kind": "reage-project", "format": 2, "model": "m", "photo": about, "faces": faces,
+             "quality": "fast", "seed": 0, "edits": {}}  # fmt: skip
+    assert len(read_facts(json.dumps(facts).encode()).faces) == 99
 
 
 def test_a_session_lists_its_photos_with_their_edits(client: TestClient, portrait: bytes) -> None:

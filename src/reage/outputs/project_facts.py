@@ -12,6 +12,7 @@ from reage.errors import LatentError
 
 __all__ = [
     "FORMAT",
+    "MAX_FACES",
     "CodeFacts",
     "FaceFacts",
     "ProjectFacts",
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 FORMAT = 2  # 1: every face has a code, and nothing says what ages it
-MAX_FACES = 64
+MAX_FACES = 999  # of a photo; a group's are all found
 DEEPEST = 16  # lists and objects in each other
 MOST_EDITS = 50_000  # letters; a page sends half as many to be saved
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e9, le=1e9)]
@@ -48,7 +49,7 @@ class CodeFacts(Facts):
 class FaceFacts(Facts):
     """One face; its points are a tensor."""
 
-    number: int = Field(ge=1, le=999)
+    number: int = Field(ge=1, le=MAX_FACES)
     score: Finite
     chosen: bool
     code: CodeFacts | None = None

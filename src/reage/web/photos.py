@@ -14,7 +14,7 @@ from reage.errors import UsageError
 from reage.faces.face import Face, parse_points
 from reage.outputs.framing import frame_photo
 from reage.outputs.live import LiveFaces
-from reage.outputs.project_facts import check_edits
+from reage.outputs.project_facts import MAX_FACES, check_edits
 from reage.web.answers import (
     DirectionAnswer,
     JobAnswer,
@@ -52,7 +52,7 @@ Quality = Literal["fast", "normal", "best"]
 # Of JSON: true is no number, and neither is "1" or NaN.
 Whole = Annotated[int, Field(strict=True)]
 Pixels = Annotated[float, Field(strict=True, ge=-1e6, le=1e6, allow_inf_nan=False)]
-Faces = Annotated[list[Whole], Field(max_length=64)]
+Faces = Annotated[list[Whole], Field(max_length=MAX_FACES)]
 
 
 class ChooseRequest(BaseModel):

@@ -19,6 +19,7 @@ from reage.compositing.change import PasteMode
 from reage.errors import ImageError, UsageError
 from reage.inputs import as_targets
 from reage.outputs.labels import can_draw
+from reage.outputs.project_facts import MAX_FACES
 from reage.web.gate import SESSION_COOKIE
 from reage.web.jobs import Job
 from reage.web.pictures import SUFFIXES, made_by
@@ -168,7 +169,7 @@ class Look:
 
 def _look(
     ages: Annotated[
-        str, Query(max_length=400, examples=["1:70,2:12"], description="FACE:AGE,...")
+        str, Query(max_length=12 * MAX_FACES, examples=["1:70,2:12"], description="FACE:AGE,...")
     ] = "",
     paste: Paste = "delta",
     direction: Annotated[str | None, Query(max_length=80, description="instead of ages")] = None,

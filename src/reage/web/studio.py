@@ -22,6 +22,7 @@ from reage.memory import held_bytes
 from reage.outputs.framing import frame_prepared
 from reage.outputs.live import LiveFaces, look_along
 from reage.outputs.project import open_project
+from reage.outputs.project_facts import MAX_FACES
 from reage.web.answers import PhotoAnswer, about_photo
 from reage.web.directions import Directions
 from reage.web.jobs import Job, JobQueue
@@ -38,7 +39,6 @@ VIEWS: Mapping[str, tuple[int, bool]] = {
     "face": (512, False),
     "near": (1024, False),
 }
-MOST_FACES = 64  # of a photo
 SHOW_EVERY = 4  # steps of an inversion, between pictures of it
 
 
@@ -90,8 +90,8 @@ class Studio:
     def add_face(self, photo: OpenPhoto, face: Face) -> None:
         """Take in a face that was marked by hand, and put it in the edit."""
         number = max(photo.faces) + 1
-        if number > MOST_FACES:
-            raise UsageError(f"a photo has at most {MOST_FACES} faces here")
+        if number > MAX_FACES:
+            raise UsageError(f"a photo has at most {MAX_FACES} faces here")
         height, width = photo.photo.pixels.shape[:2]
         check_face(face, width, height)
         photo.readings |= self._read(photo.photo, {number: face})
