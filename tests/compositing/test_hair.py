@@ -22,7 +22,7 @@ from reage.compositing.hair.greying import (
     turned,
 )
 from reage.compositing.hair.locks import told_by_colour
-from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
+from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder, look_at_head
 from reage.compositing.hair.regions import (
     BROWS,
     OUTLINE,
@@ -596,6 +596,29 @@ def test_what_hardly_differs_from_skin_is_no_beard():
         hair = signs + chin[..., None] * np.array([0.5 * sign, -0.1, -0.05, 0.6])
         found = density(hair, chin, cheeks)
         assert found[chin].mean() > 0.6 and found[cheeks].mean() < 0.1
+
+
+def test_none_grows_on_a_forehead(
+    astronaut: np.ndarray, face: Face, finders: HairFinders, monkeypatch: pytest.MonkeyPatch
+):
+    """A gleam there has the colours of white hair."""
+    barred: list[np.ndarray] = []
+
+    def record(
+        rgb: np.ndarray, share: np.ndarray, none: np.ndarray, skin: np.ndarray, height: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        barred.append(none)
+        return share, 0 * share
+
+    monkeypatch.setattr("reage.compositing.hair.mask.told_by_colour", record)
+    crop = crop_face(astronaut, face_quad(face, WINDOWS[0].scale, WINDOWS[0].shift), HEAD_SIDE)
+    look_at_head(crop, face, finders, NOBODY, 256, False)
+    assert face.landmarks is not None
+    mesh = to_unit(face.landmarks[:, :2], crop.quad) * 256 - 0.5
+    top, height = mesh[10], mesh[152, 1] - mesh[10, 1]
+    x, y = top.round().astype(int)
+    assert barred[0][y - round(0.1 * height), x] == 1
+    assert barred[0][y, min(x + round(0.8 * height), 255)] == 0
 
 
 class TestColoursAround:

@@ -14,7 +14,7 @@ from reage.compositing.smoothing import gaussian, masked_gaussian, resize_plane,
 
 __all__ = ["BELOW", "Neck", "look_at_neck"]
 
-MOST_WIDE = 360  # pixels across, at which a neck is looked at
+MOST_WIDE = 540  # pixels across, at which a neck is looked at
 BELOW = 0.5  # of the mesh's height: how far below it a neck is looked for
 # Points of MediaPipe's mesh: the jaw from ear to ear, and cheeks, whose skin is known.
 JAW = [172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397]

@@ -53,6 +53,7 @@ SHOWN = 0.5  # of a pixel: what is less in the photo is beyond it
 SURE, UNSURE = 0.95, 0.6  # probabilities of hair on the face: from the first it is, below none
 SEED = 0.9  # of what is hair for certain; what hangs together with that is hair, too
 NECK = (0.2, -0.45, -1.15)  # half its width, where it begins and ends, in heights of the face
+FOREHEAD = (0.42, 0.75)  # half its width, and how far it reaches from the bridge of the nose
 # Above the face: of what is less than the first share hair, or than the second with a mean
 # probability below the third, the network is not sure; so it is of bald heads and of hats.
 COVERED, PARTLY, DOUBTFUL = 0.2, 0.4, 0.75
@@ -125,7 +126,10 @@ def look_at_head(
     share = _without_leaks(sized(finders.hair(picture), side), person, places)
     height, told = float(np.hypot(*(mesh[TOP] - mesh[CHIN]))), np.zeros_like(share)
     if not toned:
-        found, told = told_by_colour(small / 255, share, places.near, places.face, height)
+        # Nor on a forehead, where a gleam has the colours of white hair.
+        forehead = (np.abs(places.aside) < FOREHEAD[0]) & (np.abs(places.up) < FOREHEAD[1])
+        none = np.maximum(places.near, forehead)
+        found, told = told_by_colour(small / 255, share, none, places.face, height)
         share = own * found
     light = small.astype(np.float32) @ LUMA / 255
     fine = (mesh + 0.5) * len(crop.image) / side - 0.5
