@@ -11,7 +11,8 @@ from reage.networks.agers.growth import GrowthConfig
 __all__ = ["neck_moves"]
 
 # A neck's width relative to an adult's on a face of the same width. Chosen by eye on portraits.
-AGES, WIDTHS = (4.0, 8.0, 12.0, 16.0, 20.0), (0.80, 0.84, 0.90, 0.96, 1.0)
+# Even over the years: a slider interpolates moves.
+AGES, WIDTHS = (4.0, 20.0), (0.80, 1.0)
 # In sides of the face's square: where the neck begins to thin, is thinnest, and has its width back;
 # how wide a neck is, and where what lies beside it is no longer moved.
 TOP, MIDDLE, BOTTOM = 0.84, 1.1, 1.3

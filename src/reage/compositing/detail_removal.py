@@ -17,9 +17,7 @@ from reage.models.pretrained import load_skin_removal
 
 __all__ = ["as_laid", "lay_removal", "remove_age"]
 
-PORES = (
-    0.003  # of FFHQ's square's side, standard deviation: finer than this is texture, which stays
-)
+PORES = 0.003  # of FFHQ's square's side, standard deviation: what is finer is texture and stays
 PORE_LIMIT = 0.05  # log-luminance: of the texture, what is stronger is the core of a wrinkle
 REMOVAL_LIMITS = (0.9, 0.6)  # log-luminance: most lighter, most darker
 AROUND = 0.05  # of FFHQ's square's side, standard deviation: the skin around
