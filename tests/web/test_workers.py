@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
@@ -22,6 +24,12 @@ def workers() -> Iterator[Workers]:
     made.close()
 
 
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine in a thread of its own: browser tests leave a loop in the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(main())).result()
+
+
 def test_a_slider_waits_for_no_first_look(workers: Workers):
     """Twenty users open a photo; another one, whose face is known, drags."""
     seen = threading.Event()
@@ -36,7 +44,7 @@ def test_a_slider_waits_for_no_first_look(workers: Workers):
         seen.set()
         assert answer == "step" and all(await asyncio.gather(*looks))
 
-    asyncio.run(main())
+    run(main)
 
 
 def test_who_asks_for_a_row_holds_up_nobody(workers: Workers):
@@ -57,7 +65,7 @@ def test_who_asks_for_a_row_holds_up_nobody(workers: Workers):
         await asyncio.gather(*row, step)
         assert order.index("step") <= 2
 
-    asyncio.run(main())
+    run(main)
 
 
 def test_who_works_alone_has_all_cores(workers: Workers):
@@ -71,10 +79,11 @@ def test_who_works_alone_has_all_cores(workers: Workers):
         workers.cores = 4
         alone = await workers.do(asyncio.Lock(), torch.get_num_threads)
         shared = await asyncio.gather(*(workers.do(asyncio.Lock(), threads) for _ in range(2)))
-        assert alone == 4 and sorted(shared) == [2, 4]
+        # The first of the two may have begun before the other came.
+        assert alone == 4 and sorted(shared) in ([2, 2], [2, 4])
 
     before = torch.get_num_threads()
-    asyncio.run(main())
+    run(main)
     assert torch.get_num_threads() == before
 
 
@@ -90,4 +99,4 @@ def test_what_waits_has_a_bound(workers: Workers):
         await asyncio.gather(*tasks)
         assert await workers.do_large(lambda: True)
 
-    asyncio.run(main())
+    run(main)
