@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reage.networks.agers.latent_ager import AGE_NUMBERS, embed_age
-from reage.networks.stylegan2.ops import lower_precision
+from reage.networks.agers.patch_u_net import PatchUNet
 
 __all__ = ["PhotoAger", "PhotoAgerConfig"]
 
@@ -18,7 +17,6 @@ CONDITION = 64  # numbers that both ages become
 RAMP = 15.0  # years from the own age over which the change comes in
 OUT_GAIN = 0.2  # Adam's first steps are as large as its rate: here they are pixels
 MOST = 0.6  # by which a colour changes, of -1 to 1, softly
-BINOMIAL = (0.25, 0.5, 0.25)
 
 
 @dataclass(frozen=True)
@@ -56,37 +54,18 @@ class AgedBlock(nn.Module):
         return x + self.conv1(F.leaky_relu(y, 0.2))
 
 
-class PhotoAger(nn.Module):
+class PhotoAger(PatchUNet):
     """Photos with their own and wanted ages to what is to be added to their colours.
 
-    A U-Net (Ronneberger et al., 2015) as in FRAN (Zoss et al., "Production-Ready Face Re-Aging for
-    Visual Effects", 2022), but small, and conditioned on both ages at every size. It changes
-    nothing at the own age, and nothing at all before it has learnt.
+    A U-Net conditioned on both ages at every size. It changes nothing at the own age, and nothing
+    at all before it has learnt.
     """
-
-    where: Tensor
-    blur: Tensor
 
     def __init__(self, config: PhotoAgerConfig):
         super().__init__()
         self.config = config
-        widths, patch = config.widths, config.patch
         self.ages = nn.Linear(2 * AGE_NUMBERS, CONDITION)
-        self.stem = nn.Conv2d(3 * patch**2 + 2, widths[0], 3, padding=1)
-        self.inward = nn.ModuleList(AgedBlock(width) for width in widths)
-        self.halvings = nn.ModuleList(nn.Conv2d(a, b, 3, 2, padding=1) for a, b in pairwise(widths))
-        self.doublings = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairwise(widths))
-        self.outward = nn.ModuleList(AgedBlock(width) for width in widths[:-1])
-        self.out = nn.Conv2d(widths[0], 3 * patch**2, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        assert self.out.bias is not None
-        nn.init.zeros_(self.out.bias)
-        axis = torch.linspace(-1, 1, config.resolution // patch)
-        grid = torch.stack(torch.meshgrid(axis, axis, indexing="ij"))
-        self.register_buffer("where", grid[None], persistent=False)  # faces are aligned
-        taps = torch.tensor(BINOMIAL)
-        kernel = torch.outer(taps, taps).expand(3, 1, 3, 3).contiguous()
-        self.register_buffer("blur", kernel, persistent=False)
+        self.build(3, config.widths, config.patch, AgedBlock)
 
     def forward(
         self, photos: Tensor, own: Tensor, wanted: Tensor, *, dtype: torch.dtype = torch.float32
@@ -98,27 +77,6 @@ class PhotoAger(nn.Module):
         side = self.config.resolution
         assert photos.shape[1:] == (3, side, side), f"photos are {tuple(photos.shape)}"
         condition = F.silu(self.ages(torch.cat([embed_age(own), embed_age(wanted)], 1)))
-        x = F.pixel_unshuffle(photos, self.config.patch)
-        x = torch.cat([x, self.where.expand(x.shape[0], -1, -1, -1)], 1)
-        if x.device.type == "cpu":
-            x = x.contiguous(memory_format=torch.channels_last)
-        with lower_precision(x, dtype):
-            x = self._u_net(x, condition)
-        change = OUT_GAIN * F.pixel_shuffle(x.float(), self.config.patch)
-        # The pixels of a patch come from different channels: without this they show as a grid.
-        change = F.conv2d(F.pad(change, (1,) * 4, mode="replicate"), self.blur, groups=3)
+        change = self.run(photos, OUT_GAIN, dtype, condition)
         ramp = torch.tanh((wanted - own).abs() / RAMP)[:, None, None, None]
         return MOST * torch.tanh(change / MOST) * ramp
-
-    def _u_net(self, x: Tensor, condition: Tensor) -> Tensor:
-        x = self.stem(x)
-        skips = []
-        for i, block in enumerate(self.inward):
-            if i:
-                skips.append(x)
-                x = self.halvings[i - 1](x)
-            x = block(x, condition)
-        for i in reversed(range(len(skips))):
-            x = skips[i] + F.interpolate(self.doublings[i](x), scale_factor=2.0, mode="nearest")
-            x = self.outward[i](x, condition)
-        return self.out(F.leaky_relu(x, 0.2))
