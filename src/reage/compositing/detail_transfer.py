@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -192,6 +192,8 @@ class LaidSkin:
     limits: tuple[float, float] = (0.12, 0.45)  # log-luminance: most lighter, most darker
     # [3, h, w] what is added to the logarithm of each colour beside `TONE` times the light's
     colours: np.ndarray | None = None
+    # What `detail_in` found, by the square's corners and pixels: a search asks again and again.
+    seen: dict[tuple[bytes, int], np.ndarray] = field(init=False, default_factory=dict, repr=False)
 
 
 def lay_detail(
@@ -269,11 +271,14 @@ def detail_in(laid: LaidSkin, quad: np.ndarray, side: int) -> np.ndarray:
     It is what is added to the logarithms of its colours. `quad` `[4, 2]` are the square's corners.
     What limits and the photo's light take off is left out.
     """
-    light = _plane_in(laid, laid.wrinkles + laid.folds, quad, side)
-    logs = np.array(TONE, np.float32)[:, None, None] * light
-    if laid.colours is None:
-        return logs
-    return logs + np.stack([_plane_in(laid, plane, quad, side) for plane in laid.colours])
+    key = (np.asarray(quad, np.float64).tobytes(), side)
+    if key not in laid.seen:
+        light = _plane_in(laid, laid.wrinkles + laid.folds, quad, side)
+        logs = np.array(TONE, np.float32)[:, None, None] * light
+        if laid.colours is not None:
+            logs = logs + np.stack([_plane_in(laid, p, quad, side) for p in laid.colours])
+        laid.seen[key] = logs
+    return laid.seen[key]
 
 
 def _plane_in(laid: LaidSkin, plane: np.ndarray, quad: np.ndarray, side: int) -> np.ndarray:
