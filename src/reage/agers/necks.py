@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reage.compositing.smoothing import smoothstep
 from reage.networks.agers.growth import GrowthConfig
 
 __all__ = ["neck_moves"]
@@ -27,15 +28,10 @@ def neck_moves(own: float, wanted: Tensor, config: GrowthConfig) -> Tensor:
     widths = [float(np.interp(age, AGES, WIDTHS)) for age in (own, *wanted.tolist())]
     thinner = wanted.new_tensor([width / widths[0] - 1 for width in widths[1:]])
     side, margin = config.side, config.margin
-    places = (torch.arange(side).to(wanted) + 0.5) / side * (1 + 2 * margin) - margin
-    down = _rise((places - TOP) / (MIDDLE - TOP)) * _rise((BOTTOM - places) / (BOTTOM - MIDDLE))
-    away = (places - 0.5).abs()
-    beside = _rise((REACH - away) / (REACH - HALF_WIDTH))
-    right = (places - 0.5).clamp(-HALF_WIDTH, HALF_WIDTH) * beside
-    moves = thinner[:, None, None] * down[:, None] * right[None]
+    places = (np.arange(side) + 0.5) / side * (1 + 2 * margin) - margin
+    down = smoothstep((places - TOP) / (MIDDLE - TOP))
+    down = down * smoothstep((BOTTOM - places) / (BOTTOM - MIDDLE))
+    beside = smoothstep((REACH - np.abs(places - 0.5)) / (REACH - HALF_WIDTH))
+    right = np.clip(places - 0.5, -HALF_WIDTH, HALF_WIDTH) * beside
+    moves = thinner[:, None, None] * torch.from_numpy(np.outer(down, right)).to(wanted)
     return torch.stack([moves, torch.zeros_like(moves)], 1)
-
-
-def _rise(t: Tensor) -> Tensor:
-    t = t.clamp(0, 1)
-    return t * t * (3 - 2 * t)

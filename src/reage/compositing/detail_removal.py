@@ -12,6 +12,7 @@ from reage.compositing.detail_transfer import TONE, LaidSkin
 from reage.compositing.mesh_warp import FRAME_SCALE
 from reage.compositing.neck import Neck
 from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
+from reage.compositing.skin_tone import even_colours
 from reage.compositing.smoothing import masked_gaussian, resize_plane
 from reage.models.pretrained import load_skin_removal
 
@@ -21,7 +22,6 @@ PORES = 0.003  # of FFHQ's square's side, standard deviation: what is finer is t
 PORE_LIMIT = 0.05  # log-luminance: of the texture, what is stronger is the core of a wrinkle
 REMOVAL_LIMITS = (0.9, 0.6)  # log-luminance: most lighter, most darker
 AROUND = 0.05  # of FFHQ's square's side, standard deviation: the skin around
-EVENING = 4.0  # how fast its colours take over, a unit of log-luminance
 CERTAIN = 0.8  # of the mask: skin whose mean colour the network is told
 
 
@@ -76,14 +76,8 @@ def _even_out(logs: np.ndarray, change: np.ndarray, skin: np.ndarray) -> np.ndar
     The bottom of a fold is redder than the skin beside it and a gleam paler, and the network
     corrects both too little.
     """
-    light = np.tensordot(LUMA, change, 1)
-    after = logs + change
-    colours = after - np.tensordot(LUMA, after, 1)
-    sigma = AROUND * FRAME_SCALE / HALF
-    weight = np.clip(skin, 1e-3, 1)
-    usual = np.stack([masked_gaussian(plane, weight, sigma) for plane in colours])
-    pull = (1 - np.exp(-EVENING * np.abs(light))) * (usual - colours)
-    return change + pull - np.tensordot(LUMA, pull, 1)
+    sigma, weight = AROUND * FRAME_SCALE / HALF, np.clip(skin, 1e-3, 1)
+    return change + even_colours(logs + change, np.tensordot(LUMA, change, 1), weight, sigma)
 
 
 def _cores(light: np.ndarray, seen: np.ndarray, side: float) -> np.ndarray:

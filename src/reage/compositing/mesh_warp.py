@@ -83,11 +83,8 @@ def warp_from_frame(
     `canonical` `[468, 2]` is the mesh in the frame, `landmarks` `[468 or more, 2]` in the photo.
     Returns `[C, size[1], size[0]]` float32: the box at that size.
     """
-    x0, y0, x1, y1 = box
     plate = ThinPlate.fit(landmarks[:MESH:EVERY, :2].astype(np.float64), canonical[::EVERY])
-    places = plate(_centres((x0, y0, x1, y1))).reshape(GRID, GRID, 2)
-    width = np.ptp(landmarks[:MESH, 0]) * size[0] / (x1 - x0)
-    return sample(layers, places, size, float(np.ptp(canonical[:, 0]) / max(width, 1.0)))
+    return _sample_over(layers, plate(_centres(box)), canonical, landmarks, box, size)
 
 
 def carry_back(
@@ -102,19 +99,26 @@ def carry_back(
     Arguments and result are those of `warp_from_frame`, whose own map misses places between the
     mesh's points and beyond them by a few pixels: lines so corrected would look embossed.
     """
-    x0, y0, x1, y1 = box
-    there = landmarks[:MESH:EVERY, :2].astype(np.float64)
-    inverse, plate = (
-        ThinPlate.fit(there, canonical[::EVERY]),
-        ThinPlate.fit(canonical[::EVERY], there),
-    )
-    spread = there - there.mean(0)
-    turn = np.linalg.lstsq(spread, canonical[::EVERY] - canonical[::EVERY].mean(0), rcond=None)[0]
-    wanted = _centres((x0, y0, x1, y1))
-    places = inverse(wanted)
+    here, there = canonical[::EVERY], landmarks[:MESH:EVERY, :2].astype(np.float64)
+    plate = ThinPlate.fit(here, there)
+    turn = np.linalg.lstsq(there - there.mean(0), here - here.mean(0), rcond=None)[0]
+    wanted = _centres(box)
+    places = ThinPlate.fit(there, here)(wanted)
     for _ in range(CORRECTIONS):
         places = places + np.clip((wanted - plate(places)) @ turn, -FARTHEST, FARTHEST)
-    width = np.ptp(landmarks[:MESH, 0]) * size[0] / (x1 - x0)
+    return _sample_over(layers, places, canonical, landmarks, box, size)
+
+
+def _sample_over(
+    layers: np.ndarray,
+    places: np.ndarray,
+    canonical: np.ndarray,
+    landmarks: np.ndarray,
+    box: tuple[int, int, int, int],
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Sample layers of the canonical face at places `[GRID * GRID, 2]` of a box's even cells."""
+    width = np.ptp(landmarks[:MESH, 0]) * size[0] / (box[2] - box[0])
     shrink = float(np.ptp(canonical[:, 0]) / max(width, 1.0))
     return sample(layers, places.reshape(GRID, GRID, 2), size, shrink)
 

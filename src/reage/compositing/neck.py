@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from reage.compositing.bands import LUMA
 from reage.compositing.boxed_face import BoxedFace
 from reage.compositing.skin_mask import LOG_OFFSET
+from reage.compositing.skin_tone import even_colours
 from reage.compositing.smoothing import gaussian, masked_gaussian, resize_plane, smoothstep
 
 __all__ = ["BELOW", "Neck", "look_at_neck"]
@@ -60,8 +61,7 @@ def look_at_neck(face: BoxedFace) -> Neck:
     fine = light - smooth(light, PORES)
     lines = light - smooth(light, BROADEST) - fine
     change = -np.where(lines < 0, np.float32(LINES), np.float32(LIGHTS)) * lines
-    usual = np.stack([smooth(plane, BROADEST) for plane in colours])
-    younger = change + (1 - np.exp(-4 * np.abs(change))) * (usual - colours)
+    younger = change + even_colours(logs, change, weight, BROADEST * seen.side)
     folds = smooth(light, FOLDS)
     deeper = DEEPER_LINES * (light - fine - folds) + DEEPER_FOLDS * (folds - smooth(light, CORDS))
     most = np.where(deeper > 0, *(np.float32(m) for m in MOST))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from reage.compositing.bands import LUMA
+from reage.compositing.smoothing import masked_gaussian
 from reage.images import to_depth
 
-__all__ = ["skin_tone", "typology_angle"]
+__all__ = ["even_colours", "skin_tone", "typology_angle"]
 
 CHEEKS = (50, 280, 205, 425)  # of the mesh: where a cheek is plain skin
+EVENING = 4.0  # how fast the colours around take over, a unit of log-luminance
 PATCH = 0.05  # half a patch's side there, of the mesh's height
 
 
@@ -37,6 +40,18 @@ def typology_angle(rgb: np.ndarray) -> float:
     _, y, z = (_RGB_TO_XYZ @ linear) / _WHITE
     light, blue = 116 * _cube_root(y) - 16, 200 * (_cube_root(y) - _cube_root(z))
     return float(np.degrees(np.arctan2(light - 50, max(blue, 1e-6))))
+
+
+def even_colours(logs: np.ndarray, light: np.ndarray, skin: np.ndarray, sigma: float) -> np.ndarray:
+    """Return what brings skin's colours nearer to those around it where its light was changed.
+
+    `logs` `[3, h, w]` are the logarithms of the colours, `light` `[h, w]` the change of the
+    log-luminance, `skin` `[h, w]` above 0 where skin is seen, and `sigma` says in pixels, as a
+    standard deviation, what is around. The light stays.
+    """
+    colours = logs - np.tensordot(LUMA, logs, 1)
+    usual = np.stack([masked_gaussian(plane, skin, sigma) for plane in colours])
+    return (1 - np.exp(-EVENING * np.abs(light))) * (usual - colours)
 
 
 _RGB_TO_XYZ = np.array(  # IEC 61966-2-1

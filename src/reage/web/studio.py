@@ -212,16 +212,11 @@ class Studio:
         return small, [replace(face, paste=mode) for face in faces]
 
     async def look(
-        self,
-        photo: OpenPhoto,
-        paste: str,
-        view: str,
-        focus: int = 0,
-        amounts: Amounts | None = None,
+        self, photo: OpenPhoto, paste: str, view: str, focus: int, amounts: Amounts
     ) -> LiveFaces:
         """Return `live`, in the thread of first looks where it is not known."""
-        wanted = (photo, paste, view, focus, amounts or self.editor.amounts())
-        if (paste, view, focus, wanted[-1].hair > 0) in photo.kept.live:
+        wanted = (photo, paste, view, focus, amounts)
+        if _live_key(paste, view, focus, amounts) in photo.kept.live:
             return self.live(*wanted)
         return await self.do(photo.turn, self.live, *wanted, first=True)
 
@@ -235,14 +230,12 @@ class Studio:
     ) -> LiveFaces:
         """The photo under the slider, with `amounts` of each part of the change."""
         amounts = amounts or self.editor.amounts()
-        greys = amounts.hair > 0  # ages are searched with grey hair or without
-        kept = photo.kept
-        key = (paste, view, focus, greys)
+        kept, key = photo.kept, _live_key(paste, view, focus, amounts)
         if key not in kept.live:
             small, faces = self.framed(photo, paste, view, focus)
             # Skin shows more in a larger view: what a face's curve is depends on the size.
             code = self.needs_code(photo.quality, paste)
-            known = kept.curves.setdefault((code, paste, view, greys), {})
+            known = kept.curves.setdefault((code, paste, view, key[-1]), {})
             kept.live[key] = look_along(self.editor, small, faces, known, amounts)
         return kept.live[key].showing(amounts)
 
@@ -251,3 +244,8 @@ class Studio:
         self.jobs.close()
         self.workers.close()
         self.sessions.close_all()
+
+
+def _live_key(paste: str, view: str, focus: int, amounts: Amounts) -> tuple[str, str, int, bool]:
+    """Return what a live photo is kept by: ages are searched with grey hair or without."""
+    return paste, view, focus, amounts.hair > 0
