@@ -176,7 +176,8 @@ class User:
             began = time.monotonic()
             if began > end:
                 return
-            self.client.get(self.path, params={"ages": f"{self.face}:{age}"}).raise_for_status()
+            asked = {"ages": f"{self.face}:{age}", "rough": "true"}  # as the page does in a drag
+            self.client.get(self.path, params=asked).raise_for_status()
             spent = time.monotonic() - began
             self.took.append(spent)
             time.sleep(max(0.0, PACE - spent))

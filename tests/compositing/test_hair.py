@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from reage.compositing.bands import LUMA
+from reage.compositing.hair import greying
 from reage.compositing.hair.beards import LOWER, UPPER_LIP, density
 from reage.compositing.hair.facial import brows_in
 from reage.compositing.hair.greying import (
@@ -574,6 +575,17 @@ def test_brows_in_the_shade_get_no_pale_rim(astronaut: np.ndarray, face: Face):
     matte = brows_in(light * shade, face.landmarks[:, :2])
     lit = matte.lit[matte.weight > 0.5]
     assert lit.min() < 0.8 * lit.max()
+
+
+@pytest.mark.parametrize("amount", [0.7, -0.6])
+def test_only_where_hair_may_be_is_looked_at(
+    astronaut: np.ndarray, hair: Hair, monkeypatch: pytest.MonkeyPatch, amount: float
+):
+    less, whole = astronaut.copy(), astronaut.copy()
+    grey_hair(less, hair, amount)
+    monkeypatch.setattr(greying, "_where_hair", lambda _, width, height: (0, 0, width, height))
+    grey_hair(whole, hair, amount)
+    assert np.array_equal(less, whole)
 
 
 def test_short_hair_has_an_inside():

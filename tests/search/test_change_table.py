@@ -92,6 +92,28 @@ def test_an_age_is_shown_the_same_again_and_an_older_one_older(live: LiveFaces):
     assert [found[age] for age in sorted(found)] == sorted(found.values())
 
 
+def test_a_rough_age_takes_no_read_and_is_not_remembered(
+    editor: Editor, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
+    photo = as_photo(astronaut)
+    live = look_along(editor, photo, editor.prepare(photo, editor.choose_faces(photo)))
+    live.at({1: 50.0})
+    guesses = {}
+    with monkeypatch.context() as patched:
+        patched.setattr(type(live.traced.search.ager), "change", None)
+        patched.setattr(type(live.traced.search.age_network), "read_each", None)
+        for age in (30.0, 60.0, 20.0, 70.0):
+            guesses[age] = live.curves[1].guess(age)
+            told = live.at({1: age}, rough=True)[1][1]
+            assert told.rough != live.knows({1: age})
+    assert any(not live.knows({1: age}) for age in guesses)
+    assert list(guesses.values()) == [live.curves[1].guess(age) for age in guesses]
+    for age, guess in guesses.items():
+        assert live.curves[1].strength(age) == pytest.approx(guess, abs=0.5)  # decades
+        assert not live.at({1: age}, rough=True)[1][1].rough
+    assert sorted(live.curves[1].asked) == [20.0, 30.0, 50.0, 60.0, 70.0]
+
+
 def test_less_of_a_part_is_read_in_what_is_shown(live: LiveFaces):
     (whole,) = live.at({1: 70.0})[1].values()
     (less,) = live.showing(Amounts(skin=0.3, shape=0.3)).at({1: 70.0})[1].values()

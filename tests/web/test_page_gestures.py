@@ -92,6 +92,22 @@ def test_a_drag_on_a_slow_line_shows_drafts_and_then_the_whole(page: Any, photo:
     assert first.endswith("draft=true")
 
 
+def test_a_drag_gets_a_rough_picture_at_once_and_then_the_exact_one(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    asked: list[str] = []
+    page.on(
+        "request", lambda request: asked.append(request.url) if "view=whole" in request.url else 0
+    )
+    with page.expect_response(
+        lambda one: "rough=true" in one.url and "1%3A23" in one.url.replace(":", "%3A")
+    ) as rough:
+        drag(page, 23)
+    assert '"rough": true' in rough.value.headers["x-reage"]
+    page.wait_for_function("() => document.querySelector('.read').textContent.includes('2')")
+    exact = [url for url in asked if "23&" in url]
+    assert "rough=true" in exact[0] and "rough" not in exact[-1] and "ahead" not in exact[-1]
+
+
 def drag(page: Any, age: int) -> None:
     """Move the slider without letting go of it."""
     page.locator("[id^=age-]").evaluate(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from starlette.requests import ClientDisconnect
 
 from reage.web.jobs import QueueFull
 from reage.web.workers import Workers
@@ -36,7 +37,7 @@ def test_a_slider_waits_for_no_first_look(workers: Workers):
 
     async def main() -> None:
         looks = [
-            asyncio.create_task(workers.do(asyncio.Lock(), seen.wait, 60, first=True))
+            asyncio.create_task(workers.do(asyncio.Lock(), seen.wait, 60, aside=True))
             for _ in range(20)
         ]
         await asyncio.sleep(0)
@@ -66,6 +67,20 @@ def test_who_asks_for_a_row_holds_up_nobody(workers: Workers):
         assert order.index("step") <= 2
 
     run(main)
+
+
+def test_work_whose_asker_has_gone_is_not_done(workers: Workers):
+    done = []
+
+    async def gone() -> bool:
+        return True
+
+    async def main() -> None:
+        with pytest.raises(ClientDisconnect):
+            await workers.do(asyncio.Lock(), done.append, 1, gone=gone)
+
+    run(main)
+    assert not done
 
 
 def test_who_works_alone_has_all_cores(workers: Workers):

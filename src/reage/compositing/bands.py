@@ -38,11 +38,18 @@ def rotate_layer(
     return Image.fromarray(interpolate(layer, inner, size))
 
 
-def enlarge_rows(image: Image.Image, rows: tuple[int, int], width: int, height: int) -> np.ndarray:
-    """Return some rows of the image enlarged to `width` and `height`."""
-    factor = image.height / height
-    box = (0, rows[0] * factor, image.width, rows[1] * factor)
-    return np.asarray(image.resize((width, rows[1] - rows[0]), BICUBIC, box))
+def enlarge_rows(
+    image: Image.Image,
+    rows: tuple[int, int],
+    width: int,
+    height: int,
+    columns: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Return some rows (of some columns) of the image enlarged to `width` and `height`."""
+    left, right = columns or (0, width)
+    across, down = image.width / width, image.height / height
+    box = (left * across, rows[0] * down, min(right * across, image.width), rows[1] * down)
+    return np.asarray(image.resize((right - left, rows[1] - rows[0]), BICUBIC, box))
 
 
 def resize_layer(channel: np.ndarray, size: int) -> np.ndarray:

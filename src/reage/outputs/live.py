@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,8 +17,9 @@ from reage.editor import Editor
 from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.search.age_search import AgeCurve, reach_age
+from reage.search.change_table import ROUGHLY, WIDEST
 from reage.search.looker import Looker
-from reage.search.paced_curve import level_curve, read_near
+from reage.search.paced_curve import level_curve, point_near, read_near
 from reage.search.photo_search import TracedFaces
 
 __all__ = ["FaceCurve", "Glance", "LiveFaces", "look_along"]
@@ -32,6 +34,7 @@ class Glance:
     asked: float  # years
     reading: AgeReading  # of what is shown
     reach: tuple[float, float]  # the youngest and the oldest age that this face reaches, years
+    rough: bool = False  # whether the age was not looked for, and nothing was read
 
 
 @dataclass(eq=False)
@@ -41,34 +44,45 @@ class FaceCurve:
     looker: Looker
     curve: AgeCurve
     asked: dict[float, float] = field(default_factory=dict)  # strengths of ages that were shown
+    # Held while a strength takes its place among the others, not while one is looked for.
+    ordering: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
     def reach(self) -> tuple[float, float]:
         """The youngest and the oldest estimated age along the curve, years."""
         return level_curve(self.curve).reach
 
+    def knows(self, age: float) -> bool:
+        """Whether `strength` takes no look."""
+        return age in self.asked or (bool(self.asked) and point_near(self.curve, age) is None)
+
+    def guess(self, age: float) -> float:
+        """Read the strength off what is known of the curve; nothing is looked at or remembered."""
+        found = float(level_curve(self.curve).at(np.array([age])))
+        known = list(self.asked.items())  # others may add to it meanwhile
+        low = max((s for other, s in known if other < age), default=found)
+        high = min((s for other, s in known if other > age), default=found)
+        return min(max(found, low), high)
+
     def strength(self, age: float) -> float:
         """Return the strength at which an age is read: the same whenever it is asked for.
 
         Searches for the first age as an edit does. Further ages mean a dragged slider, and take
-        one more read at most.
+        one more read at most. Never below the strength of a younger age, or above an older one's.
         """
-        if age not in self.asked:
+        if age in self.asked:
+            return self.asked[age]
+        look, found = self.looker.look_at_ages, None
+        if self.asked:
+            self.curve = read_near(look, self.curve, age)
+        else:
+            found = reach_age(look, self.curve, age).strength
+        with self.ordering:
             if len(self.asked) >= MOST_ASKED:
                 self.asked.clear()
-            self.asked[age] = self._between(age) if self.asked else self._searched(age)
-        return self.asked[age]
-
-    def _searched(self, age: float) -> float:
-        return reach_age(self.looker.look_at_ages, self.curve, age).strength
-
-    def _between(self, age: float) -> float:
-        """Read the strength off the curve; never below that of a younger age, or above an older."""
-        self.curve = read_near(self.looker.look_at_ages, self.curve, age)
-        found = float(level_curve(self.curve).at(np.array([age])))
-        low = max((s for known, s in self.asked.items() if known < age), default=found)
-        high = min((s for known, s in self.asked.items() if known > age), default=found)
-        return min(max(found, low), high)
+            if found is None or self.asked:  # or somebody else was first meanwhile
+                found = self.guess(age)
+            return self.asked.setdefault(age, found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +100,24 @@ class LiveFaces:
         search = replace(self.traced.search, amounts=amounts)
         return replace(self, traced=replace(self.traced, search=search))
 
+    def knows(self, ages: Mapping[int, float]) -> bool:
+        """Whether faces can be shown at ages, by number, without another look."""
+        return all(self.curves[number].knows(age) for number, age in ages.items())
+
+    def learn(self, ages: Mapping[int, float]) -> None:
+        """Look where ages, by face number, are not known yet."""
+        for number, age in ages.items():
+            self.curves[number].strength(age)
+
     @torch.no_grad()
-    def at(self, ages: Mapping[int, float]) -> tuple[np.ndarray, dict[int, Glance]]:
-        """Show faces at ages by number, the others as they are: `[H, W, 3]` uint8, and readings."""
+    def at(
+        self, ages: Mapping[int, float], *, rough: bool = False
+    ) -> tuple[np.ndarray, dict[int, Glance]]:
+        """Show faces at ages by number, the others as they are: `[H, W, 3]` uint8, and readings.
+
+        With `rough`, ages that are not known yet are guessed, and no look is taken: some years
+        off at most, and at once.
+        """
         search = self.traced.search
         glances, pairs = {}, []
         for face in self.traced.faces:
@@ -97,22 +126,24 @@ class LiveFaces:
                 if search.paste == "none":
                     pairs.append((face, search.change(face, torch.zeros(1))))
                 continue
-            change, reading = self._look(face, asked)
+            curve = self.curves[face.view.number]
+            guessed = rough and not curve.knows(asked)
+            change, reading = self._look(face, asked, guessed)
             pairs.append((face, change))
-            reach = self.curves[face.view.number].reach
-            glances[face.view.number] = Glance(asked, reading, reach)
+            glances[face.view.number] = Glance(asked, reading, curve.reach, guessed)
         return search.show(pairs), glances
 
-    def _look(self, face: PreparedFace, asked: float) -> tuple[Change, AgeReading]:
+    def _look(self, face: PreparedFace, asked: float, guessed: bool) -> tuple[Change, AgeReading]:
         """Return a face's change at an age, and what is read then."""
         search, curve = self.traced.search, self.curves[face.view.number]
-        strength = curve.strength(asked)
-        known = curve.looker.table and curve.looker.table.at(strength)
+        strength = curve.guess(asked) if guessed else curve.strength(asked)
+        widest = ROUGHLY if guessed else WIDEST
+        known = curve.looker.table and curve.looker.table.at(strength, widest)
         if known is None:
             change = search.change(face, torch.tensor([strength]))
         else:
             change = known[0].scale(search.amounts)
-            if search.amounts.whole:
+            if search.amounts.whole or guessed:
                 return change, reading_of(search.age_network, known[1])
         shown = preview(face.view, face.picture, change, search.paste)
         return change, read_age(search.age_network, shown)

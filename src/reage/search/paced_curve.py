@@ -11,7 +11,7 @@ from torch import Tensor
 from reage.search.age_search import AgeCurve, Look
 from reage.search.change_table import WIDEST
 
-__all__ = ["PacedCurve", "level_curve", "pace_curve", "read_near"]
+__all__ = ["PacedCurve", "level_curve", "pace_curve", "point_near", "read_near"]
 
 # Years that the whole curve gains, where the read age stands still: a flat part is passed quickly
 # but not jumped over.
@@ -73,16 +73,21 @@ def read_near(look: Look, curve: AgeCurve, age: float) -> AgeCurve:
 
     A slider that is dragged asks for what it needs of the finer curve, and no more.
     """
+    between = point_near(curve, age)
+    return curve if between is None else curve.with_points(between, look(between)[0])
+
+
+def point_near(curve: AgeCurve, age: float) -> Tensor | None:
+    """Return the strength `[1]` that `read_near` reads; None: the curve is fine enough there."""
     strength = level_curve(curve).at(np.array([age]))
     above = int(torch.searchsorted(curve.strengths, strength))
     if above == len(curve.strengths) or curve.strengths[above] == strength:
-        return curve
+        return None
     strengths, ages = (row[above - 1 : above + 1] for row in (curve.strengths, curve.ages))
     if float(ages.diff().abs()) < STEEP and float(strengths.diff()) <= WIDEST:
-        return curve
+        return None
     quarter = float(strengths.diff()) / 4  # a point beside a known one would part nothing
-    between = strength.clip(float(strengths[0]) + quarter, float(strengths[1]) - quarter)
-    return curve.with_points(between, look(between)[0])
+    return strength.clip(float(strengths[0]) + quarter, float(strengths[1]) - quarter)
 
 
 def _within_extremes(ages: np.ndarray, own: int) -> slice:

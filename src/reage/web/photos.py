@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import Annotated, Any, Literal
 
+import torch
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from pydantic import AfterValidator, BaseModel, Field
@@ -197,37 +198,47 @@ def _invert(
 
 @router.get("/photos/{photo_id}/edited", response_class=Response, responses=SHOWN)
 async def edited(
+    request: Request,
     photo: OpenedPhoto,
     studio: StudioOf,
     look: AskedLook,
     view: View = "whole",
     face: Focus = 0,
-    draft: Annotated[bool, Query(description="smaller, for slow connections")] = False,
+    rough: Annotated[bool, Query(description="at once, some years off at most")] = False,
+    draft: Annotated[bool, Query(description="smaller and rough, for slow connections")] = False,
+    ahead: Annotated[bool, Query(description="aside: no slider waits for it")] = False,
 ) -> Response:
     """Show the photo with faces at ages, small and quick.
 
     The header X-Reage holds JSON: for each face the read age, its usual error and the ages in
-    reach.
+    reach, and whether it is rough: then the age was guessed from what is known of others.
     """
     look.check_asked()
     if look.direction is not None:
         return await moved(photo, studio, look, view, face)
     photo.check_chosen(look.ages)
     amounts = studio.editor.amounts(look.hair, look.skin, look.shape)
-    live = await studio.look(photo, look.paste, view, face, amounts)
-    data, glances = await studio.do(photo.turn, _glance, live, look, draft)
+    gone = request.is_disconnected
+    live = await studio.look(photo, look.paste, view, face, amounts, gone)
+    do = partial(studio.do, photo.aside if ahead else photo.turn, aside=ahead, gone=gone)
+    if not (rough or draft or live.knows(look.ages)):  # in pieces, between which others are heard
+        await do(live.learn, look.ages)
+    data, glances = await do(_glance, live, look, rough, draft)
     media = "image/webp" if draft else "image/jpeg"
     return Response(data, media_type=media, headers={"x-reage": json.dumps(glances)})
 
 
-def _glance(live: LiveFaces, look: Look, draft: bool) -> tuple[bytes, dict]:
-    pixels, glances = live.at(look.ages)
+def _glance(live: LiveFaces, look: Look, rough: bool, draft: bool) -> tuple[bytes, dict]:
+    # The last cores make a picture of this size no sooner, and others have use for them.
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    pixels, glances = live.at(look.ages, rough=rough or draft)
     told = {
         number: {
             "asked": glance.asked,
             "age": round(glance.reading.age, 1),
             "spread": round(glance.reading.spread, 1),
             "reach": [round(age, 1) for age in glance.reach],
+            "rough": glance.rough,
         }
         for number, glance in glances.items()
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,7 +63,9 @@ class Studio:
             self.settings.idle_minutes * 60,
             self.jobs.forget,
             # Agers, networks and detectors are everybody's.
-            lambda photo: held_bytes(photo, (self.editor, self.editor.ager, photo.turn)),
+            lambda photo: held_bytes(
+                photo, (self.editor, self.editor.ager, photo.turn, photo.aside)
+            ),
         )
 
     def warm_up(self) -> None:
@@ -212,13 +214,19 @@ class Studio:
         return small, [replace(face, paste=mode) for face in faces]
 
     async def look(
-        self, photo: OpenPhoto, paste: str, view: str, focus: int, amounts: Amounts
+        self,
+        photo: OpenPhoto,
+        paste: str,
+        view: str,
+        focus: int,
+        amounts: Amounts,
+        gone: Callable[[], Awaitable[bool]] | None = None,
     ) -> LiveFaces:
-        """Return `live`, in the thread of first looks where it is not known."""
+        """Return `live`, aside where it is not known: the first look takes long."""
         wanted = (photo, paste, view, focus, amounts)
         if _live_key(paste, view, focus, amounts) in photo.kept.live:
             return self.live(*wanted)
-        return await self.do(photo.turn, self.live, *wanted, first=True)
+        return await self.do(photo.aside, self.live, *wanted, aside=True, gone=gone)
 
     def live(
         self,

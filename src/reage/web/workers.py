@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import torch
+from starlette.requests import ClientDisconnect
 
 from reage.memory import do_and_return_memory
 from reage.threads import cores
@@ -26,8 +27,9 @@ class Workers:
 
     Large is what opens files and makes pictures of full size, of jobs too: one is in memory at a
     time, and a slider waits for none. Of a photo's quick requests one is answered at a time, so
-    that nobody who asks for a row of pictures holds up others. The first look at a face takes as
-    long as thirty steps of a slider: there is always one thread that does nothing of the kind.
+    that nobody who asks for a row of pictures holds up others. What no slider waits for has turns
+    of its own aside: first looks at a face, which take as long as thirty steps of a slider, and
+    what a page fetches ahead. There is always one thread that does nothing of the kind.
     """
 
     def __init__(self, waiting: int, waiting_large: int):
@@ -37,18 +39,26 @@ class Workers:
         quick = max(2, min(cores(), MOST_QUICK))
         self.quick = ThreadPoolExecutor(quick, "reage-quick")
         self.large = ThreadPoolExecutor(1, "reage-large", torch.set_num_threads, (self.cores,))
-        self.first_looks = asyncio.Semaphore(quick - 1)
+        self.asides = asyncio.Semaphore(quick - 1)
         self.lock, self.busy = threading.Lock(), 0
 
     async def do(
-        self, turn: asyncio.Lock, work: Callable[..., Answer], *args: Any, first: bool = False
+        self,
+        turn: asyncio.Lock,
+        work: Callable[..., Answer],
+        *args: Any,
+        aside: bool = False,
+        gone: Callable[[], Awaitable[bool]] | None = None,
     ) -> Answer:
         """Do something quick when it is a photo's turn; QueueFull where too much waits.
 
-        `first` says that it is a first look at a face.
+        `aside` says that no slider waits for it. `gone` says whether whoever asked has hung
+        up meanwhile: then ClientDisconnect, and nobody waits for work that nobody wants.
         """
         with self._queued("quick", "the server is busy; try again in a moment"):
-            async with self.first_looks if first else nullcontext(), turn:
+            async with self.asides if aside else nullcontext(), turn:
+                if gone is not None and await gone():
+                    raise ClientDisconnect
                 loop = asyncio.get_running_loop()
                 return await loop.run_in_executor(self.quick, self._share_cores, work, *args)
 

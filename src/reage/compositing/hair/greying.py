@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from PIL import Image
 
 from reage.compositing.bands import BAND, LUMA, enlarge_rows, rotate_layer, units_of
 from reage.compositing.hair.segmentation import Hair
@@ -191,13 +192,32 @@ def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:
     if region not in hair.rotated:
         hair.rotated[region] = [rotate_layer(layer, hair.quad, region) for layer in hair.layers]
     grids = hair.rotated[region]  # 0 beyond the square
+    left, first, right, last = _where_hair(grids, width, height)
 
     def change(top: int) -> None:
-        rows = (top, min(top + BAND, height))
-        layers = [enlarge_rows(grid, rows, width, height) for grid in grids]
-        band = picture[y0 + rows[0] : y0 + rows[1], x0:x1, :3]
+        rows = (top, min(top + BAND, last))
+        layers = [enlarge_rows(grid, rows, width, height, (left, right)) for grid in grids]
+        band = picture[y0 + rows[0] : y0 + rows[1], x0 + left : x0 + right, :3]
         values = _greyed(band / full, hair, layers, amount)
         band[...] = np.rint(np.clip(values, 0, 1) * full)
 
     with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(change, range(0, height, BAND)))
+        list(pool.map(change, range(first, last, BAND)))
+
+
+def _where_hair(grids: Sequence[Image.Image], width: int, height: int) -> tuple[int, int, int, int]:
+    """Return x0, y0, x1, y1 (exclusive) of what of a region may be hair: a third of it, or so.
+
+    `grids` are the layers of hair over the region, which has `width` by `height` pixels.
+    """
+    slope, offset = (np.asarray(grid) for grid in grids[:2])
+    rows, columns = np.nonzero(offset + np.maximum(slope, 0) > LIKELY[0])
+    if not len(rows):
+        return 0, 0, 0, 0
+    ends = []
+    # Bicubic interpolation reaches two places farther.
+    for at, places, pixels in ((columns, slope.shape[1], width), (rows, slope.shape[0], height)):
+        factor = pixels / places
+        ends.append((int((at.min() - 2) * factor), int((at.max() + 3) * factor) + 1, pixels))
+    (x0, x1, right), (y0, y1, last) = ends
+    return max(x0, 0), max(y0, 0), min(x1, right), min(y1, last)

@@ -3,9 +3,10 @@ import { picture } from "../api.js";
 import { isChanged, lookOf, state } from "../state.js";
 
 const KEPT = 160;  // pictures, of some 100 kB
+const NEARLY = 90;  // ms after which one that is fetched ahead comes sooner than if asked for anew
 const SLOW = 150;  // ms that a picture's bytes may take, before smaller ones are asked for
 const kept = new Map();  // by address, the longest unused first
-let ahead = null;
+let ahead = null, coming = null;  // what is fetched ahead: all of it, and the one under way
 
 // A photo in which nobody is changed is shown as it is.
 export function pathOf(edits, view, face = 0) {
@@ -19,13 +20,16 @@ export function recalled(path) {
   return found;
 }
 
-// A picture by its address. A draft is smaller and not kept: another takes its place soon.
-export async function seen(path, { draft = false, signal } = {}) {
-  const found = recalled(path);
+// A picture by its address. A drag gets it at once: where its age was not searched yet it is rough,
+// on a slow line it is a smaller draft. Neither is kept: another picture takes its place soon.
+// What is fetched ahead waits aside on the server.
+export async function seen(path, { dragging = false, isAhead = false, signal } = {}) {
+  const found = recalled(path) ?? (coming?.path === path ? await coming.picture.catch(() => null) : null);
   if (found) return found;
-  const shown = await picture(draft ? `${path}&draft=true` : path, signal);
-  state.slow = shown.coming > (draft ? SLOW / 4 : SLOW);
-  if (draft) return { ...shown, draft };
+  const draft = dragging && state.slow, way = draft ? "draft" : dragging ? "rough" : isAhead ? "ahead" : "";
+  const shown = await picture(way && path.includes("/edited?") ? `${path}&${way}=true` : path, signal);
+  if (!draft) state.slow = shown.coming > SLOW;  // a draft is too small to tell
+  if (draft || Object.values(shown.faces).some((face) => face.rough)) return { ...shown, draft: true };
   kept.set(path, shown);
   if (kept.size > KEPT) {
     const [oldest, picture] = kept.entries().next().value;
@@ -41,16 +45,22 @@ export function forgetLooks() {
   kept.clear();
 }
 
-export function stopAhead() { ahead?.abort(); ahead = null; }
+// End what is fetched ahead; the picture that is wanted now may come to its end.
+export function stopAhead(wanted) {
+  const isNear = coming && coming.path === wanted && performance.now() - coming.began > NEARLY;
+  if (isNear) ahead = null; else { ahead?.abort(); ahead = coming = null; }
+}
 
 // Fetch pictures one after the other, while nothing else is wanted.
 export async function fetchAhead(paths) {
   stopAhead();
   if (state.slow) return;
-  ahead = new AbortController();
-  const { signal } = ahead;
+  const own = ahead = new AbortController();
   for (const path of paths) {
-    if (signal.aborted) return;
-    if (!kept.has(path)) await seen(path, { signal }).catch(() => stopAhead());
+    if (ahead !== own) return;
+    if (kept.has(path)) continue;
+    const one = coming = { path, began: performance.now(), picture: seen(path, { isAhead: true, signal: own.signal }) };
+    await one.picture.catch(() => { if (ahead === own) ahead = null; });
+    if (coming === one) coming = null;
   }
 }

@@ -68,13 +68,14 @@ function drawReadings() {
     const range = $(`age-${face.number}`), box = range?.closest(".slider");
     if (!box) continue;
     const asked = state.edits.ages[face.number], seen = state.readings[face.number];
-    const isSeen = asked !== undefined && seen && seen.asked === asked;
+    const isSeen = asked !== undefined && seen && seen.asked === asked && !seen.rough;
     range.value = round(asked ?? face.age);
     const typed = box.querySelector(".years");
     if (document.activeElement !== typed || !typed.value) typed.value = round(asked ?? face.age);
     else if (Number(typed.value) !== asked && asked !== undefined) typed.value = asked;
     if (asked === undefined) box.querySelector(".read").textContent = looks(face, "photoLooks");
     else if (isSeen) box.querySelector(".read").textContent = looks(seen, "looks");
+    else if (seen?.rough) box.querySelector(".read").textContent = "…";  // not read yet
     const out = isSeen && (asked < seen.reach[0] - 1 || asked > seen.reach[1] + 1);
     box.querySelector(".limit").textContent = out ? text("reachLimit", { low: round(seen.reach[0]), high: round(seen.reach[1]) }) : "";
     range.setAttribute("aria-valuetext", `${text("years", { age: range.value })}, ${box.querySelector(".read").textContent}`);

@@ -37,10 +37,11 @@ const isAged = () => shownPath === pathOf(state.edits, view(), face()) && isChan
 
 // One request at a time; what was dragged meanwhile is shown next, what lies between is skipped.
 export async function wantShow({ dragging = false } = {}) {
-  stopAhead();
+  stopAhead(pathOf(state.edits, view(), face()));
   wanted = true;
   isDragging = dragging;  // of the newest call: an older one may still be showing
   clearTimeout(settling);
+  settling = 0;
   if (dragging) coming?.abort();  // a whole picture that would hold up a slow line
   tell("readings");
   const known = recalled(pathOf(state.edits, view(), face()));
@@ -50,20 +51,20 @@ export async function wantShow({ dragging = false } = {}) {
   showing = true;
   while (wanted) {
     wanted = false;
-    await attempt(() => show(isDragging && state.slow), "show");
+    await attempt(() => show(isDragging), "show");
   }
   showing = false;
   ahead();
 }
 
-async function show(draft) {
+async function show(dragging) {
   if (!state.photo || !(await ready())) return;
   const photo = state.photo.id, path = pathOf(state.edits, view(), face());
-  coming = draft || !state.slow ? null : new AbortController();
-  const shown = await seen(path, { draft, signal: coming?.signal });
+  coming = dragging || !state.slow ? null : new AbortController();
+  const shown = await seen(path, { dragging, signal: coming?.signal });
   coming = null;
   if (state.photo?.id === photo) put(path, shown);
-  if (draft) settling = setTimeout(() => wantShow(), SETTLE);
+  if (shown.draft) settling = setTimeout(() => wantShow(), SETTLE);
 }
 
 function put(path, shown) {
@@ -81,8 +82,9 @@ function ahead() {
   if (!state.photo) return;
   const number = focused()?.number, age = state.edits.ages[number];
   if (age === undefined || state.edits.direction || wanted) return;
-  const way = age < last ? -1 : 1;
+  const way = age < last ? -1 : 1, isJump = Math.abs(age - last) > AHEAD[2];
   last = age;
+  if (isJump && settling) return;  // where nothing is known, ages ahead hold up the next jump
   const near = AHEAD.map((step) => age + way * step).filter((one) => one >= 1 && one <= 90);
   fetchAhead(near.map((one) => pathOf({ ...state.edits, ages: { ...state.edits.ages, [number]: one } }, view(), face())));
 }
