@@ -40,6 +40,9 @@ BATCH, RATE, KEPT_OUT, LOG_EVERY, SAVE_EVERY = 8, 1e-4, 48, 50, 100
 YOUNGEST, OLDEST, OLD_SHARE, OLD_FROM = 6.0, 88.0, 0.45, 62.0  # ages asked for, years
 SIDE = 128  # pixels of the crop
 WIDTHS = (1.0, 2.2, 4.5, 9.0)  # pixels of it: deviations that part the bands
+# Each batch is judged turned, moved, enlarged and exposed at random: paint that pleases a judge at
+# one place of its grid only is of no use to another judge, nor to a person.
+TURN, MOVE, ENLARGE, EXPOSE = 0.06, 0.03, 0.05, 0.1  # deviations: radians, half-sides, logarithms
 SPREAD_OVER = 3.0  # pixels, over which allowances are evened
 YOUNG, OLD = 38.0, 58.0  # years, of the heads that the allowances are measured on
 LEAST_ALLOWED, MOST_ALLOWED = 0.25, 1.6  # shares of the allowance
@@ -48,6 +51,8 @@ YOUNGER_ALLOWED = (
 )
 AGE, THIRD_AGE, EXCESS = 2.0, 0.5, 10_000.0
 PEAKS, SIZE, GRID, LIGHT = 2500.0, 4.0, 3000.0, 40.0
+# Of the change's bands, by their sizes: folds are few, the mottles that please judges everywhere.
+SPARSE = 20.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +94,24 @@ def allowances(faces: Faces) -> tuple[list[Tensor], float]:
         more = shading((old.square() - young.square()).clamp_min(0).sqrt(), SPREAD_OVER / SIDE)
         found.append((more + more.flip(-1)) / 2)
     return found, ages[0] - ages[1]
+
+
+def shaken(pictures: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
+    """Turn, move, enlarge and expose pictures `[N, 3, R, R]` of the same faces in the same way."""
+    count = len(pictures[0])
+    turn, moves = rng.normal(0, TURN, count), rng.normal(0, MOVE, (count, 2))
+    size, light = np.exp(rng.normal(0, ENLARGE, count)), np.exp(rng.normal(0, EXPOSE, count))
+    cos, sin = size * np.cos(turn), size * np.sin(turn)
+    rows = np.stack([[cos, -sin, moves[:, 0]], [sin, cos, moves[:, 1]]]).transpose(2, 0, 1)
+    places = F.affine_grid(
+        torch.from_numpy(rows).float(), list(pictures[0].shape), align_corners=False
+    )
+    exposure = torch.from_numpy(light).float().view(-1, 1, 1, 1)
+    found = []
+    for picture in pictures:
+        moved = F.grid_sample(picture, places, padding_mode="reflection", align_corners=False)
+        found.append((exposure * (moved + 1) - 1).clamp(-1, 1))
+    return found
 
 
 def years_off(error: Tensor) -> Tensor:
@@ -149,6 +172,7 @@ class Trainer:
         old = rng.uniform(OLD_FROM, OLDEST, BATCH)
         wanted = torch.from_numpy(np.where(rng.random(BATCH) < OLD_SHARE, old, wanted)).float()
         photos, aged, change, found = self.paste(self.network, batch, wanted, self.steps % 2)
+        photos, aged = shaken([photos, aged], rng)
         with torch.no_grad():
             before, _ = self.recogniser(photos)
         after, third = self.recogniser(aged)
@@ -156,7 +180,8 @@ class Trainer:
         whole = (wanted - batch.ages).abs() / self.allowed_after
         whole = (younger * whole.clamp(LEAST_ALLOWED, MOST_ALLOWED))[:, None, None, None]
         light = luma(change)
-        pairs = zip(bands(light), self.allowed, strict=True)
+        parts = bands(light)
+        pairs = zip(parts, self.allowed, strict=True)
         excess = [F.relu(band.abs() - whole * most).square().mean() for band, most in pairs]
         uneven = luma((found - found.mean(0)).flatten(0, 1))
         losses = {
@@ -164,6 +189,7 @@ class Trainer:
             "third age": THIRD_AGE * years_off(third - wanted),
             "identity": self.identity * (1 - (before * after).sum(1)).mean(),
             "excess": EXCESS * torch.stack(excess).sum(),
+            "sparse": SPARSE * torch.stack([part.abs().mean() for part in parts]).sum(),
             "peaks": PEAKS * F.relu(light.abs() - PEAK).square().mean(),
             "size": SIZE * change.square().mean(),
             "grid": GRID * uneven.square().mean(),
