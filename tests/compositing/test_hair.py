@@ -519,7 +519,7 @@ class TestLight:
         one = np.ones_like(light)
         around = box_mean(light, 9).astype(np.float32)
         shading = (around / around.mean()) ** 0.45
-        layers = 0 * one, one, around, shading, 0.5 * one, one, 0 * one, one
+        layers = 0 * one, one, around, shading, 0.5 * one, one, 0 * one, one, 0 * one
         spread = float((light - around).std())
         hair = Hair(
             np.zeros((4, 2)), WINDOWS[0], *layers, np.ones(3), 0.1, spread, 0.6, np.ones(3), 0.1
@@ -668,7 +668,8 @@ def drawn_hair(light: np.ndarray, around: np.ndarray, skin: float = 0.6, **other
     """Hair all over, of that light; `other` are fields that differ."""
     one = np.ones_like(light)
     spread = float((light - around).std())
-    layers = 0 * one, one, around, one, 0.5 * one, one, other.pop("faded", 0 * one), one
+    none = 0 * one
+    layers = none, one, around, one, 0.5 * one, one, other.pop("faded", none), one, none
     given = {"light": float(light.mean()), "young": np.ones(3), "young_light": 0.1, **other}
     return Hair(
         np.zeros((4, 2)), WINDOWS[0], *layers, white=np.ones(3), spread=spread, skin=skin, **given

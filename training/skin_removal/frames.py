@@ -17,7 +17,9 @@ from PIL import Image
 from torch import Tensor
 
 from reage.agers.skin import read_embedded_bank
-from reage.compositing.boxed_face import BoxedFace, half_mask
+from reage.compositing.boxed_face import HALF, BoxedFace, half_mask
+from reage.compositing.hair.beards import beard_in
+from reage.compositing.mesh_warp import carry_to_frame
 from reage.compositing.skin_mask import skin_likelihood
 from reage.editor import Editor, load
 from reage.errors import FaceError
@@ -28,7 +30,7 @@ MOST_TURNED = 22.0  # degrees
 
 
 def lay_out(editor: Editor, path: Path, row: dict[str, str]) -> dict[str, Tensor] | None:
-    """Return a head's colours `[3, 320, 256]`, its skin and what is known; None if it is unfit."""
+    """Return a head's colours, skin and beard `[5, 320, 256]` and what is known; None if unfit."""
     with Image.open(path) as picture:
         photo = Photo(np.asarray(picture.convert("RGB")))
     try:
@@ -43,9 +45,12 @@ def lay_out(editor: Editor, path: Path, row: dict[str, str]) -> dict[str, Tensor
         return None
     mask = half_mask(canonical.tobytes())
     skin = mask * skin_likelihood(np.moveaxis(boxed.frame, 0, 2), mask)
-    layers = np.concatenate([boxed.frame, skin[None]])
+    beard = beard_in(photo.rgb8, face.landmarks[:, :2])[0][None]
+    beard = carry_to_frame(beard, canonical, face.landmarks, HALF)
+    layers = np.concatenate([boxed.frame, skin[None], np.clip(beard, 0, 1)])
     return {
         "layers": torch.from_numpy(np.rint(255 * layers).astype(np.uint8)),
+        "name": torch.tensor(int(Path(row["file"]).stem)),
         "ages": torch.tensor(float(row["age"])),
         "male": torch.tensor(row["sex"].startswith("m")),
         "ita": torch.tensor(float(row["ita"])),

@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -83,9 +85,13 @@ class Pairs:
         self.layers = [self._beyond_young(int(i)) for i in self.old]
         self.tones = self.frames["ita"][torch.from_numpy(self.old)].numpy()
 
+    def where(self, skin: Tensor) -> Tensor:
+        """Return where the network's change counts: on the skin."""
+        return skin
+
     def head(self, index: int) -> Head:
         layers = self.frames["layers"][index].float() / 255
-        return Head(torch.log(layers[:3] + LOG_OFFSET), layers[3:])
+        return Head(torch.log(layers[:3] + LOG_OFFSET), layers[3:4])
 
     def _mean_young(self, male: bool) -> Tensor:
         heads = [self.head(int(i)) for i in self.young if bool(self.frames["male"][i]) == male]
@@ -111,24 +117,27 @@ class Pairs:
         if rng.random() < 0.5:
             logs, skin = logs.flip(-1), skin.flip(-1)
         old = old * skin * (0.0 if rng.random() < UNTOUCHED else rng.uniform(*STRENGTHS))
-        logs, old = self._vary(logs + old, old, rng)
+        logs, old = varied(logs + old, old, rng)
         return logs, skin, -old
 
-    @staticmethod
-    def _vary(logs: Tensor, old: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Vary exposure, contrast, sharpness, noise and colour as photos do."""
-        contrast = float(np.exp(rng.normal(0, 0.12)))
-        logs, old = contrast * logs + rng.normal(0, 0.25), contrast * old
-        if rng.random() < 0.4:
-            sigma = rng.uniform(0.4, 1.6)
-            logs, old = smooth(logs, sigma), smooth(old, sigma)
-        if rng.random() < 0.4:
-            noise = torch.from_numpy(rng.standard_normal(logs.shape)).float()
-            logs = logs + rng.uniform(0, 0.04) * noise
-        if rng.random() < 0.25:
-            share = rng.uniform(0, 0.6)
-            logs, old = (x.mean(0) + share * (x - x.mean(0)) for x in (logs, old))
-        return logs, old
+
+def varied(logs: Tensor, laid: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Vary exposure, contrast, sharpness, noise and colour as photos do.
+
+    `logs` `[3, h, w]` hold what was `laid` over them.
+    """
+    contrast = float(np.exp(rng.normal(0, 0.12)))
+    logs, laid = contrast * logs + rng.normal(0, 0.25), contrast * laid
+    if rng.random() < 0.4:
+        sigma = rng.uniform(0.4, 1.6)
+        logs, laid = smooth(logs, sigma), smooth(laid, sigma)
+    if rng.random() < 0.4:
+        noise = torch.from_numpy(rng.standard_normal(logs.shape)).float()
+        logs = logs + rng.uniform(0, 0.04) * noise
+    if rng.random() < 0.25:
+        share = rng.uniform(0, 0.6)
+        logs, laid = (x.mean(0) + share * (x - x.mean(0)) for x in (logs, laid))
+    return logs, laid
 
 
 def loss_of(found: Tensor, wanted: Tensor) -> Tensor:
@@ -139,11 +148,23 @@ def loss_of(found: Tensor, wanted: Tensor) -> Tensor:
     return (error.square() + 1e-4).sqrt().mean() + 2 * areas + 0.5 * slopes
 
 
+class Sampler(Protocol):
+    """What makes pairs."""
+
+    def sample(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logarithms `[3, h, w]`, skin `[1, h, w]`, and what is wanted of them."""
+        ...
+
+    def where(self, skin: Tensor) -> Tensor:
+        """Return where what the network finds of skin `[N, 1, h, w]` counts, as much."""
+        ...
+
+
 class Trainer:
     """The network, its running mean, and one step of its training."""
 
-    def __init__(self, pairs: Pairs):
-        self.pairs, self.network, self.steps = pairs, SkinRemovalNetwork(), 0
+    def __init__(self, pairs: Sampler, network: SkinRemovalNetwork):
+        self.pairs, self.network, self.steps = pairs, network, 0
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.optimizer = torch.optim.Adam(self.network.parameters(), RATE, (0.9, 0.99))
 
@@ -155,7 +176,9 @@ class Trainer:
         logs, skin, wanted = map(
             torch.stack, zip(*(self.pairs.sample(rng) for _ in range(BATCH)), strict=True)
         )
-        found = self.network(centred(logs, skin), skin, dtype=torch.bfloat16) * skin
+        found = self.network(centred(logs, skin), skin, dtype=torch.bfloat16) * self.pairs.where(
+            skin
+        )
         self.optimizer.zero_grad()
         loss_of(found, wanted).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -183,13 +206,16 @@ class Trainer:
         self.steps = state["steps"]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def train(
+    what: str | None, make: Callable[[dict[str, Tensor]], Sampler], network: SkinRemovalNetwork
+) -> None:
+    """Train on the pairs that are made of the frames as the command line, described, says."""
+    parser = argparse.ArgumentParser(description=what)
     parser.add_argument("frames", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--minutes", type=float, default=60.0)
     options = parser.parse_args()
-    trainer = Trainer(Pairs(load_file(options.frames)))
+    trainer = Trainer(make(load_file(options.frames)), network)
     if (options.run / "state.pt").exists():
         trainer.resume(options.run)
     began, left = time.monotonic(), []
@@ -204,4 +230,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    train(__doc__, Pairs, SkinRemovalNetwork())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
 from reage.agers.photo import PhotoAger
+from reage.compositing.beard_removal import lay_shave, shaving
 from reage.compositing.boxed_face import BoxedFace
 from reage.compositing.change import Change, SkinDetail
 from reage.compositing.detail_bank import DetailBank, Sex, read_bank
@@ -34,11 +35,11 @@ from reage.models.checkpoints import Alignment
 from reage.models.files import fingerprint_of
 from reage.models.pretrained import load_gender_network
 
-__all__ = ["LAID", "SkinAger", "read_embedded_bank"]
+__all__ = ["LAID", "SHAVEN", "SkinAger", "read_embedded_bank"]
 
-RECIPE = "skin-5"  # another number where other pictures come of the same bank
+RECIPE = "skin-6"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
-LAID = "skin"  # key under which a face caches its detail
+LAID, SHAVEN = "skin", "shaven"  # keys under which a face caches what is laid over it
 
 
 @cache
@@ -88,8 +89,11 @@ class SkinAger(Ager):
         if laid is None:
             return self.base.change(face, ages)
         own = face.own_age
-        gains = [detail_gains(own, age) for age in ages.tolist()]
-        skin = SkinDetail(*laid, tuple(gain for gain, _ in gains), tuple(loss for _, loss in gains))
+        gains, losses = zip(*(detail_gains(own, age) for age in ages.tolist()), strict=True)
+        shaves = tuple(shaving(own, age) for age in ages.tolist())
+        skin = SkinDetail(*laid, gains, losses)
+        if any(shaves):
+            skin = replace(skin, beard=self._beard(face), shaves=shaves)
         shaded = ages.new_tensor([shading_age(own, age) for age in ages.tolist()])
         # The network sees the face after removal: otherwise it would fill its folds twice.
         seen = relight_by_detail(face.picture, skin.losses_in(face.view.crop))
@@ -120,6 +124,16 @@ class SkinAger(Ager):
             return None
         neck = look_at_neck(boxed)
         return _join(added, boxed, neck), lay_removal(boxed, neck, hidden)
+
+    def _beard(self, face: PreparedFace) -> LaidSkin | None:
+        """Return what takes the beard off a face of a photo; the face caches it."""
+        landmarks = face.view.face.landmarks
+        if SHAVEN not in face.notes and face.pixels is not None and landmarks is not None:
+            boxed = BoxedFace.cut(face.pixels, landmarks, self.bank.canonical)
+            cover = face.view.cover
+            hidden = None if cover is None else cover.over(face.pixels.shape)
+            face.notes[SHAVEN] = boxed and lay_shave(boxed, hidden)
+        return face.notes.get(SHAVEN)
 
     def skin_for(self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray) -> AgedSkin:
         """Choose the detail of old skin that suits a face of a photo `[H, W, 3]`."""

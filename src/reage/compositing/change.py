@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Literal, get_args
 
@@ -96,34 +96,57 @@ class SkinDetail:
     own: LaidSkin  # what the face loses as it gets young
     gains: tuple[float, ...]  # N, of old skin's detail
     losses: tuple[float, ...]  # N, of its own
+    beard: LaidSkin | None = None  # what takes a beard off; None also where it is too long
+    shaves: tuple[float, ...] = ()  # N, of that; empty where no age is a child's
+
+    @property
+    def parts(self) -> list[tuple[LaidSkin, tuple[float, ...]]]:
+        """What is laid over the face, and how much of it."""
+        parts = [(self.old, self.gains), (self.own, self.losses)]
+        return parts if self.beard is None else [*parts, (self.beard, self.shaves)]
+
+    @property
+    def is_shaven(self) -> bool:
+        """Whether more than half of a beard is off, at any of the ages."""
+        return self.beard is not None and max(self.shaves, default=0.0) > 0.5
+
+    @property
+    def notices(self) -> list[str]:
+        """What stays as it is though it should not, a clause each."""
+        stays = any(self.shaves) and self.beard is None
+        return ["its beard is too long to be taken off, and stays"] if stays else []
 
     def one(self, index: int) -> SkinDetail:
         """Return the detail at one of the ages."""
-        part = slice(index, index + 1)
-        return SkinDetail(self.old, self.own, self.gains[part], self.losses[part])
+        return self._with(lambda amounts: amounts[index : index + 1])
 
     def between(self, other: SkinDetail, share: float) -> SkinDetail:
         """Interpolate to another change of the same skin."""
-        pairs = ((self.gains, other.gains), (self.losses, other.losses))
-        return SkinDetail(self.old, self.own, *(_between(*pair, share) for pair in pairs))
+        none = (0.0,) * len(self.gains)
+        return SkinDetail(
+            self.old,
+            self.own,
+            _between(self.gains, other.gains, share),
+            _between(self.losses, other.losses, share),
+            self.beard or other.beard,
+            _between(self.shaves or none, other.shaves or none, share),
+        )
 
     def scale(self, amount: float) -> SkinDetail:
         """Return the same with less that is added and removed."""
-        gains, losses = (tuple(amount * v for v in row) for row in (self.gains, self.losses))
-        return SkinDetail(self.old, self.own, gains, losses)
+        return self._with(lambda amounts: tuple(amount * value for value in amounts))
+
+    def _with(self, change: Callable[[tuple[float, ...]], tuple[float, ...]]) -> SkinDetail:
+        names = ("gains", "losses", "shaves")
+        return replace(self, **{name: change(getattr(self, name)) for name in names})
 
     def losses_in(self, crop: FaceCrop) -> np.ndarray | None:
         """Return what a crop loses, logarithms of colours `[N, 3, R, R]`; None if nothing."""
-        if not any(self.losses):
-            return None
-        seen = detail_in(self.own, crop.quad, crop.resolution)
-        return np.stack([loss * seen for loss in self.losses]).astype(np.float32)
+        return _laid_in(crop, self.parts[1:])
 
-    def all_in(self, crop: FaceCrop) -> np.ndarray:
+    def all_in(self, crop: FaceCrop) -> np.ndarray | None:
         """Return what a crop gains and loses, logarithms of colours `[N, 3, R, R]`."""
-        old, own = (detail_in(laid, crop.quad, crop.resolution) for laid in (self.old, self.own))
-        pairs = zip(self.gains, self.losses, strict=True)
-        return np.stack([gain * old + loss * own for gain, loss in pairs]).astype(np.float32)
+        return _laid_in(crop, self.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +208,19 @@ class Change:
 
 def _between(one: Sequence[float], two: Sequence[float], share: float) -> tuple[float, ...]:
     return tuple((1 - share) * a + share * b for a, b in zip(one, two, strict=True))
+
+
+def _laid_in(
+    crop: FaceCrop, parts: Sequence[tuple[LaidSkin, tuple[float, ...]]]
+) -> np.ndarray | None:
+    """Add up what is laid over a crop, `[N, 3, R, R]` float32; None if nothing is."""
+    found = None
+    for laid, amounts in parts:
+        if any(amounts):
+            shares = np.array(amounts, np.float32)[:, None, None, None]
+            layer = shares * detail_in(laid, crop.quad, crop.resolution)
+            found = layer if found is None else found + layer
+    return found
 
 
 def check_finite(change: Change, picture: Tensor, name: str) -> Change:

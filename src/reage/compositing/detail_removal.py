@@ -16,7 +16,7 @@ from reage.compositing.skin_tone import even_colours
 from reage.compositing.smoothing import masked_gaussian, resize_plane
 from reage.models.pretrained import load_skin_removal
 
-__all__ = ["as_laid", "lay_removal", "remove_age"]
+__all__ = ["as_laid", "centred_logs", "covered", "lay_removal", "remove_age"]
 
 PORES = 0.003  # of FFHQ's square's side, standard deviation: what is finer is texture and stays
 PORE_LIMIT = 0.05  # log-luminance: of the texture, what is stronger is the core of a wrinkle
@@ -38,18 +38,35 @@ def lay_removal(
     shown = np.log(face.light[: face.rows] + LOG_OFFSET) + np.tensordot(LUMA, change, 1)
     change = face.pad(change - skin * _cores(shown, skin, face.side))
     change = face.share * (change if neck is None else change + neck.younger)
-    if hidden is not None:
-        x0, y0, x1, y1 = face.box
-        size = change.shape[:0:-1]
-        change *= 1 - resize_plane(hidden[y0:y1, x0:x1], size, Image.Resampling.BOX)
-    return as_laid(face.box, change)
+    return as_laid(face.box, change * (1 - covered(face.box, change, hidden)))
 
 
-def as_laid(box: tuple[int, int, int, int], change: np.ndarray) -> LaidSkin:
+def covered(
+    box: tuple[int, int, int, int], change: np.ndarray, hidden: np.ndarray | None
+) -> np.ndarray | float:
+    """Return what is `hidden` `[H, W]` of a box of a photo at the size of a change, `[h, w]`."""
+    if hidden is None:
+        return 0.0
+    x0, y0, x1, y1 = box
+    return resize_plane(hidden[y0:y1, x0:x1], change.shape[:0:-1], Image.Resampling.BOX)
+
+
+def as_laid(
+    box: tuple[int, int, int, int],
+    change: np.ndarray,
+    limits: tuple[float, float] = REMOVAL_LIMITS,
+) -> LaidSkin:
     """Lay changes of the logarithms of colours `[3, h, w]` over a box of a photo's pixels."""
     light = np.tensordot(LUMA, change, 1)
     colours = change - np.array(TONE, np.float32)[:, None, None] * light
-    return LaidSkin(box, light, np.zeros((1, 1), np.float32), REMOVAL_LIMITS, colours)
+    return LaidSkin(box, light, np.zeros((1, 1), np.float32), limits, colours)
+
+
+def centred_logs(rgb: np.ndarray, skin: np.ndarray) -> np.ndarray:
+    """Return logarithms of colours `[3, h, w]` less their means over certain skin `[h, w]`."""
+    logs = np.log(rgb + np.float32(LOG_OFFSET))
+    certain = skin > CERTAIN
+    return logs - logs[:, certain].mean(1)[:, None, None] if certain.any() else logs
 
 
 @torch.no_grad()
@@ -61,10 +78,7 @@ def remove_age(rgb: np.ndarray, canonical: np.ndarray) -> np.ndarray:
     """
     mask = half_mask(canonical.tobytes())
     skin = mask * skin_likelihood(np.moveaxis(rgb, 0, 2), mask)
-    logs = np.log(rgb + np.float32(LOG_OFFSET))
-    certain = skin > CERTAIN
-    if certain.any():
-        logs = logs - logs[:, certain].mean(1)[:, None, None]
+    logs = centred_logs(rgb, skin)
     given = (torch.from_numpy(part)[None].float() for part in (logs, skin[None]))
     change = _even_out(logs, load_skin_removal()(*given)[0].numpy(), skin)
     return np.concatenate([change, skin[None]]).astype(np.float32)

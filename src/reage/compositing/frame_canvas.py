@@ -48,7 +48,7 @@ class FrameCanvas:
         add_relief(self.planes.layers[0], amount, layer.quad, black=black)
 
     def add_skin(self, layer: FaceLayer, skin: SkinDetail) -> None:
-        for laid, (amount,) in ((skin.old, skin.gains), (skin.own, skin.losses)):
+        for laid, (amount,) in skin.parts:
             if amount:
                 add_detail_to_planes(self.planes, self.seen, laid, amount * layer.weight)
 

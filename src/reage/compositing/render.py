@@ -83,7 +83,9 @@ def render(canvas: Canvas, layers: Sequence[FaceLayer]) -> None:
         greying = layer.change.greying
         if greying is not None:
             (share,) = greying.shares
-            canvas.grey(greying.hair, share * layer.weight)
+            skin = layer.change.skin
+            hair = greying.hair.shaven if skin and skin.is_shaven else greying.hair
+            canvas.grey(hair, share * layer.weight)
     for layer in layers:
         if layer.change.warp is not None:
             canvas.warp(layer, layer.change.warp)
@@ -113,7 +115,7 @@ class PhotoCanvas:
         add_relief(self.pixels, relief, layer.quad)
 
     def add_skin(self, layer: FaceLayer, skin: SkinDetail) -> None:
-        for laid, (amount,) in ((skin.old, skin.gains), (skin.own, skin.losses)):
+        for laid, (amount,) in skin.parts:
             if amount:
                 add_detail(self.pixels, self.source, laid, amount, amount)
 

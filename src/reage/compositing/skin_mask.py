@@ -12,6 +12,8 @@ from reage.compositing.smoothing import gaussian, resize_plane, smoothstep
 __all__ = [
     "LIPS",
     "LOG_OFFSET",
+    "NOSTRILS",
+    "OVAL",
     "fill_rings",
     "frame_mask",
     "log_colours",

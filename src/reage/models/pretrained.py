@@ -14,7 +14,7 @@ from reage.errors import ModelError
 from reage.models.files import load_tensors
 from reage.models.loading import load_strictly
 from reage.models.pickles.files import load_all, read_torch_file, refuse_code, state_dict_of
-from reage.networks.agers.skin_removal import SkinRemovalNetwork
+from reage.networks.agers.skin_removal import BeardRemovalNetwork, SkinRemovalNetwork
 from reage.networks.judges.age import AgeNetwork
 from reage.networks.judges.age_features import AgeFeatures
 from reage.networks.judges.age_reader import AgeReader
@@ -27,6 +27,7 @@ from reage.networks.occlusion import OcclusionNetwork
 __all__ = [
     "load_age_network",
     "load_age_reader",
+    "load_beard_removal",
     "load_efficientnet",
     "load_gender_network",
     "load_likeness",
@@ -76,6 +77,12 @@ def load_occlusion() -> OcclusionNetwork:
     state = {**network.state_dict(), **{k: t.float() for k, t in tensors.items()}}
     load_strictly(network, state, source=OCCLUSION)
     return _freeze(network)
+
+
+@cache
+def load_beard_removal() -> BeardRemovalNetwork:
+    """Load the network that takes beards off; frozen, float32."""
+    return _load_asset(BeardRemovalNetwork(), "detail/beards.safetensors")
 
 
 @cache

@@ -90,7 +90,7 @@ class PhotoSearch:
             crops = [crop_for_age(photo.pixels, face.view.face).image for face, _ in pairs]
             shown = [to_tensor(crop).to(self._device) for crop in crops]
         reports = [self._report(f, goal, s) for (f, goal), s in zip(goals, shown, strict=True)]
-        return Edit(photo, tuple(reports), self._notices(goals), tuple(layers))
+        return Edit(photo, tuple(reports), self._notices(goals, changes), tuple(layers))
 
     @torch.no_grad()
     def frames(self, paths: Sequence[tuple[PreparedFace, Tensor]]) -> Iterator[np.ndarray]:
@@ -105,15 +105,18 @@ class PhotoSearch:
                 here = [(f, change.one(i)) for f, change in zip(faces, changes, strict=True)]
                 yield self.show(here)
 
-    def _notices(self, goals: Sequence[tuple[PreparedFace, Reached]]) -> tuple[str, ...]:
+    def _notices(
+        self, goals: Sequence[tuple[PreparedFace, Reached]], changes: Sequence[Change]
+    ) -> tuple[str, ...]:
         """What of the faces was left as it is, one line each."""
         if self.paste == "none":
             return ()
         name, found = self.photo.path.name if self.photo.path else "the picture", []
-        for face, goal in goals:
+        for (face, goal), change in zip(goals, changes, strict=True):
             found += face.view.notices
-            hair = face.notes.get(HAIR_NOTES, []) if goal.strength > 0 else []
-            found += [f"face {face.view.number}: {note}" for note in hair]
+            notes = list(face.notes.get(HAIR_NOTES, [])) if goal.strength > 0 else []
+            notes += change.skin.notices if change.skin else []
+            found += [f"face {face.view.number}: {note}" for note in notes]
         return tuple(f"{name}: {notice}" for notice in found)
 
     def show(self, pairs: Sequence[tuple[PreparedFace, Change]]) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from reage.agers.latent import CodeAger
-from reage.agers.skin import LAID
+from reage.agers.skin import LAID, SHAVEN
 from reage.compositing.change import Change, Greying
 from reage.compositing.cover import Cover
 from reage.compositing.planes import Planes, sample_rgb
@@ -133,6 +133,7 @@ class Painter:
         if self.skin is not None:
             mesh = self.motion.mesh[self.motion.at(frame)]
             prepared.notes[LAID] = self.skin.at(seen, mesh, cover)
+            prepared.notes[SHAVEN] = self.skin.shave(seen, mesh, cover)
         return prepared.layer(change_by(self.ager, prepared, strength))
 
     def _between_knots(self, frame: int, cover: Cover | None) -> FaceLayer:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from reage.agers.base import Ager, PreparedFace
 from reage.agers.skin import SkinAger
+from reage.compositing.beard_removal import lay_shave, shaving
 from reage.compositing.boxed_face import HALF, BoxedFace
 from reage.compositing.cover import Cover
 from reage.compositing.detail_removal import as_laid, remove_age
@@ -44,6 +45,7 @@ class TrackSkin:
     aged: AgedSkin
     gains: bool  # old skin's detail, at some time
     loses: bool  # the face's own
+    shaves: bool = False  # whether it is ever a child's
 
     @cached_property
     def detail(self) -> np.ndarray:
@@ -60,7 +62,7 @@ def choose_skin(
         return None
     gains, losses = zip(*(detail_gains(own, age) for age in wanted), strict=True)
     aged = ager.skin_for(face, face.pixels, landmarks)
-    return TrackSkin(aged, any(gains), any(losses))
+    return TrackSkin(aged, any(gains), any(losses), any(shaving(own, age) for age in wanted))
 
 
 class SkinFollower:
@@ -95,6 +97,27 @@ class SkinFollower:
         assert self._before is not None
         look = self._before.blend(self._latest, np.float32((at + 1) / EVERY))
         return self._lay(look, mesh, box, np.float32(share), cover)
+
+    def shave(self, seen: Planes, mesh: np.ndarray, cover: Cover | None) -> LaidSkin | None:
+        """Return what takes the beard off in a frame.
+
+        Each frame is looked at: single hairs are too fine to be carried from one to the next.
+        """
+        box = box_around(mesh, seen.layers[0].shape)
+        if not self.skin.shaves or box[0] >= box[2] or box[1] >= box[3]:
+            return None
+        rgb, low = region_rgb(seen, box), np.array(box[:2])
+        boxed = BoxedFace.cut(rgb, mesh - low, self.skin.aged.canonical)
+        if boxed is None:
+            return None
+        hidden = None
+        if cover is not None:
+            hidden = cover.within(outline_of(box), rgb.shape[1], rgb.shape[0])
+        laid = lay_shave(boxed, hidden)
+        if laid is None:
+            return None
+        x0, y0, x1, y1 = laid.box
+        return replace(laid, box=(x0 + box[0], y0 + box[1], x1 + box[0], y1 + box[1]))
 
     def _look(self, seen: Planes, mesh: np.ndarray, box: Box, cover: Cover | None) -> _Look:
         skin, local = self.skin, mesh - [box[0], box[1]]

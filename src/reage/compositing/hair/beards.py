@@ -9,8 +9,9 @@ import numpy as np
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.facial import cheeks_light
 from reage.compositing.hair.regions import CHIN, SKIN, TOP, box_mean, filled
+from reage.compositing.skin_mask import OVAL
 
-__all__ = ["LOWER", "UPPER_LIP", "beard_in", "density", "like_hair"]
+__all__ = ["LOWER", "UPPER_LIP", "beard_in", "beard_on_mesh", "beard_reach", "density", "like_hair"]
 
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
 LOWER = [18, 313, 406, 335, 273, 422, 430, 394, 379, 378, 400, 377, 152, 148, 176, 149, 150, 169]
@@ -19,6 +20,10 @@ UPPER_LIP = [165, 92, 39, 37, 0, 267, 269, 322, 391, 327, 326, 2, 97, 98]
 # What a beard may cover: along the jaw from ear to ear, and back below the cheeks and the nose.
 OUTLINE = [132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 401]
 OUTLINE += [435, 427, 426, 391, 327, 2, 98, 165, 206, 207, 215, 177]
+# From the ears down to the jaw's corners, on both sides.
+BESIDE = {-1: [93, 132, 58, 172, 136, 150, 169, 215, 177, 137]}
+BESIDE[1] = [323, 361, 288, 397, 365, 379, 394, 435, 401, 366]
+WIDER, TO_NOSE = 1.08, 1.25
 JAW, NOSE = slice(1, 16), slice(20, 27)  # of that
 CHINS = slice(5, 12)
 # Of the way from the mouth to the jaw: so far a beard reaches beyond it, and a full dark one.
@@ -87,6 +92,29 @@ def beard_in(image: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, bool]:
             found = _hair_in(signs, zones, near, name, white > dark)
             share[part] = np.maximum(share[part], certain * found)
     return share, grey
+
+
+def beard_reach(mesh: np.ndarray, side: int) -> np.ndarray:
+    """Return where beards and moustaches grow around a mesh `[468, 2]`, `[side, side]` in 0..1.
+
+    It reaches up to the middle of the ears and the nose, further than where `beard_in` looks.
+    """
+    within = sum(_reach(mesh, side, name, True) for name in WEIGHTS)
+    soft = max(1, round(FEATHER[0] * float(np.hypot(*(mesh[TOP] - mesh[CHIN])))))
+    middle = mesh[LIPS].mean(0)
+    off_lips = 1 - box_mean(_grown(mesh[LIPS], mesh, 1.05, side), soft)
+    lip = _grown(mesh[UPPER_LIP], mesh, TO_NOSE, side)
+    within = np.maximum(within, off_lips * box_mean(box_mean(lip, soft), soft))
+    for sign in (-1, 1):
+        strip = mesh[BESIDE[sign]]
+        strip = filled(middle + WIDER * (strip - middle), side)
+        within = np.maximum(within, box_mean(box_mean(strip, 3 * soft), 3 * soft))
+    return np.clip(within, 0, 1)
+
+
+def beard_on_mesh(mesh: np.ndarray, side: int) -> np.ndarray:
+    """Return the part of `beard_reach` that lies on the face, `[side, side]` in 0..1."""
+    return beard_reach(mesh, side) * filled(mesh[OVAL], side)
 
 
 def like_hair(image: np.ndarray, mesh: np.ndarray, hair: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from reage.compositing.cover import Cover
+from reage.compositing.hair.beards import beard_on_mesh
 from reage.compositing.hair.colours import young_colour
 from reage.compositing.hair.mask import (
     PERSON_SIDE,
@@ -98,6 +99,7 @@ class Hair:
     strands: np.ndarray  # how much sooner lighter strands do, 0..1
     faded: np.ndarray  # how grey it is already, 0..1
     inner: np.ndarray  # how far within hair a place is, 0 at its edge, 1 well within
+    beard: np.ndarray  # how much of the hair here would be beard, 0..1
     white: np.ndarray  # [3] colour by light of what is white
     light: float  # of all of it, the mean
     spread: float  # how far strands are from what is around them
@@ -118,6 +120,12 @@ class Hair:
         """Return the same hair where nothing covers it; `cover` is of the same picture."""
         free = 1 - cover.within(self.quad, len(self.slope))
         return replace(self, slope=self.slope * free, offset=self.offset * free)
+
+    @cached_property
+    def shaven(self) -> Hair:
+        """The same hair without the beard."""
+        rest = 1 - self.beard
+        return replace(self, slope=self.slope * rest, offset=self.offset * rest)
 
     def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 (exclusive) of the pixels of a picture, height first, that it covers."""
@@ -237,6 +245,9 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
         light=mean,
         spread=spread,
         skin=brighter,
+        beard=np.maximum(others[-1].weight, beard_on_mesh(head.mesh, len(share))).astype(
+            np.float32
+        ),
         young=young,
         young_light=young_light,
     )

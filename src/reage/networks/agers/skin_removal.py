@@ -8,12 +8,10 @@ from torch import Tensor
 from reage.networks.agers.patch_u_net import PatchUNet
 from reage.networks.encoders.encoder import ResidualBlock
 
-__all__ = ["SkinRemovalNetwork"]
+__all__ = ["BeardRemovalNetwork", "SkinRemovalNetwork"]
 
-WIDTHS = (32, 64, 96, 128)  # maps at 1/2, 1/4, 1/8, 1/16 of the picture
 PATCH = 2
 OUT_GAIN = 0.1
-MOST = 0.8  # by which a logarithm changes, softly
 
 
 class SkinRemovalNetwork(PatchUNet):
@@ -22,9 +20,12 @@ class SkinRemovalNetwork(PatchUNet):
     It knows no ages: what is removed is scaled afterwards.
     """
 
+    widths = (32, 64, 96, 128)  # maps at 1/2, 1/4, 1/8, 1/16 of the picture
+    most = 0.8  # by which a logarithm changes, softly
+
     def __init__(self) -> None:
         super().__init__()
-        self.build(4, WIDTHS, PATCH, ResidualBlock)
+        self.build(4, self.widths, PATCH, ResidualBlock)
 
     def forward(self, logs: Tensor, skin: Tensor, *, dtype: torch.dtype = torch.float32) -> Tensor:
         """Return the change `[N, 3, H, W]` of logarithms `[N, 3, H, W]` less those of the skin.
@@ -33,4 +34,11 @@ class SkinRemovalNetwork(PatchUNet):
         that of the maps.
         """
         change = self.run(torch.cat([logs, skin], 1), OUT_GAIN, dtype)
-        return MOST * torch.tanh(change / MOST)
+        return self.most * torch.tanh(change / self.most)
+
+
+class BeardRemovalNetwork(SkinRemovalNetwork):
+    """Logarithms of colours to what the skin under a beard would change of them."""
+
+    widths = (24, 48, 72, 96)
+    most = 2.0

@@ -62,6 +62,7 @@ export default {
     [/much of face (\d+) is burnt out/, "أجزاء من الوجه $1 محترقة أو سوداء، وتبقى كما هي"],
     [/face (\d+) is turned by (\d+) degrees/, "الوجه $1 ملتفت بـ $2 درجة، فتتغير بشرته أقل"],
     [/face (\d+): its hair goes on too far/, "شعر الوجه $1 ممتد فلا يُعرف طرفه، ويحتفظ بلونه"],
+    [/face (\d+): its beard is too long/, "لحية الوجه $1 أطول من أن تُزال، فتبقى"],
     [/written in 8 bit/, "تُكتب هذه الملفات بـ 8 بت: خُفّضت من 16"],
     [/files hold less, left out/, "لا يتسع هذا النوع لكل بيانات الصورة؛ تُرك بعضها"],
     [/holds no transparency/, "لا شفافية في هذا النوع: كُتبت على أبيض"],

@@ -62,6 +62,7 @@ export default {
     [/much of face (\d+) is burnt out/, "人脸 $1 有大片过曝或全黑；没有细节的地方保持不变"],
     [/face (\d+) is turned by (\d+) degrees/, "人脸 $1 偏转了 $2 度；皮肤的变化较小"],
     [/face (\d+): its hair goes on too far/, "人脸 $1 的头发无法找到末端，因此保持原来的颜色"],
+    [/face (\d+): its beard is too long/, "人脸 $1 的胡须太长，无法去掉，因此保留"],
     [/written in 8 bit/, "这种文件只有 8 位：已从 16 位转换"],
     [/files hold less, left out/, "这种文件不能保存原照片的全部信息；略去了一部分"],
     [/holds no transparency/, "这种文件没有透明度：已放在白色背景上"],
