@@ -84,6 +84,7 @@ def test_one_picture_by_name(
         (["-", "--to", "20", "40"], "stdout takes one picture, not 2"),
         (["a.jpg", "b.jpg", "--to", "20", "-o", "x.jpg"], "2 photos make several pictures"),
         (["a.jpg", "--to", "20", "-o", "a.jpg"], "is a photo to edit and a result"),
+        (["a.jpg", "--to", "20", "-o", "x.xyz"], ".xyz is not known; write one of .jpg"),
         (["a.jpg", "--to", "20", "--skin", "2"], "0<=x<=1"),
     ],
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+import subprocess
 import sys
+import time
 import zipfile
 from dataclasses import asdict, replace
 from functools import partial
@@ -19,7 +21,7 @@ from PIL import Image
 import reage.jobs.batch.run
 from made import Command
 from reage.errors import ImageError, ReageError, UsageError
-from reage.images import read_mark
+from reage.images import photo_from_array, read_mark, write_photo
 from reage.jobs.batch.inputs import find_items, with_outputs
 from reage.jobs.batch.journal import BatchJournal
 from reage.jobs.batch.run import run_batch
@@ -309,7 +311,7 @@ class TestCommand:
             ((photos, tmp_path / "out", "--to", "30", "30"), 2),
             ((photos, photos, "--to", "30"), 2),
             ((photos, tmp_path / "mine", "--to", "30"), 1),
-            ((photos, photos / "ada.jpg", "--to", "30"), 1),
+            ((photos, photos / "ada.jpg", "--to", "30"), 2),
             ((tmp_path / "absent", tmp_path / "out", "--to", "30"), 1),
             ((photos, tmp_path / "out", "--to", "30", "--list", tmp_path / "absent"), 1),
         ):
@@ -348,3 +350,39 @@ class TestRayRefusals:
                 run_batch(str(photos), tmp_path / "out", task, ray=address)
         with pytest.raises(ReageError, match=r"^no Ray cluster answers at '127.0.0.1:1'[^\n]*$"):
             run_batch(str(photos), tmp_path / "out", task, ray="127.0.0.1:1")
+
+
+def test_a_renamed_picture_of_ours_is_left_out_unless_it_is_named(
+    photos: Path, task: BatchTask, tmp_path: Path
+):
+    """Its name says nothing, so its mark is read with the photo."""
+    made = photo_from_array(np.asarray(Image.open(photos / "ada.jpg")))
+    write_photo(made, photos / "grandma.jpg", mark="Re-aged by reage, partly synthetic: face 1")
+    small, out = replace(task, targets=(30.0,)), tmp_path / "out"
+    (photos / "sub" / "bad.jpg").unlink()
+    for earlier in (0, 3):
+        report = run_batch(str(photos), out, small)
+        assert (report.photos, report.earlier) == (3, earlier)
+        assert "1 made by reage" in report.notices[0]
+        assert not (out / "grandma-age30.jpg").exists()
+    listed = csv.DictReader((out / "manifest.csv").read_text().splitlines())
+    rows = {row["input"]: row["status"] for row in listed}
+    assert rows["grandma.jpg"] == "left out" and rows["ada.jpg"] == "done"
+    (tmp_path / "list.txt").write_text("grandma.jpg\n")
+    run_batch(str(photos), out, small, listed=tmp_path / "list.txt")
+    assert (out / "grandma-age30.jpg").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no SIGTERM")
+def test_an_ended_batch_says_nothing_of_its_workers(
+    photos: Path, small_folder: Path, tmp_path: Path
+):
+    command = ("-m", "reage", "batch", photos, tmp_path / "out", "--to", 30, "--workers", 2,
+               "--model", small_folder, "--precision", "float32", "--quality", "fast")  # fmt: skip
+    with subprocess.Popen([sys.executable, *map(str, command)], stderr=subprocess.PIPE) as run:
+        while not list(tmp_path.glob("out/.reage-batch/*")) and run.poll() is None:
+            time.sleep(0.1)
+        time.sleep(1)  # its workers begin
+        run.terminate()
+        said = run.communicate()[1].decode()
+    assert run.returncode == 143 and "resource_tracker" not in said

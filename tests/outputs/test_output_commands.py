@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 from made import Command
+from reage.cli.shared import pictures
 from reage.images import DIGITAL_SOURCE_TYPE, read_mark
 from reage.outputs import animation, picture_words, strip
 from reage.outputs.labels import draw_text
@@ -206,9 +209,23 @@ class TestSheet:
         assert (status, len(err.splitlines())) == (1, 1)
         assert "exists already" in err
 
+    def test_a_dry_run_and_a_photo_from_stdin(
+        self, run: Command, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(photos[0].read_bytes())))
+        monkeypatch.chdir(photos[0].parent)
+        pictures._stdin.cache_clear()
+        status, out, err = run("sheet", "-", "--missing-since", "2019", "--dry-run")
+        assert (status, err) == (0, "")
+        assert out.splitlines()[1:] == [
+            f"writes stdin-sheet.{kind}" for kind in ("pdf", "png", "json")
+        ]
+        assert names(photos[0].parent) == {"ada.png", "bea.png"}
+        assert run("sheet", "-", "--missing-since", "2019", "--born", "2020", "--dry-run")[0] == 2
+
     @pytest.mark.parametrize(
         "options",
-        [("--born", "2019-08"), ("--missing-since", "2027-01"), ("--born", "x"),
+        [("--born", "2019-08"), ("-o", "page.doc"), ("--missing-since", "2027-01"), ("--born", "x"),
          ("--logo", "none.png"), ("--font", "none.ttf"), ("--fields", "none.toml"),
          ("--name", "x" * 99), ("--face", "all"), ("-o", "page.doc/x"), ("--url", "ftp://x")],
     )  # fmt: skip

@@ -44,7 +44,7 @@ def test_a_toml_file_fills_the_fields(tmp_path: Path):
         ('nmae = "x"\nshoes = 3', "unknown field nmae, shoes; the fields are name, born"),
         ('name = "' + "x" * 81 + '"', "name has 81 characters; at most 80"),
         ("name = 3", "name must be a text in quotes, not 3"),
-        ("born = 2019", "born '2019' is not a date"),
+        ("born = 19", "born '19' is not a date"),
         ('born = "2019-13"', "born '2019-13' is not a date"),
         ("age = 400", "age 400 is not an age"),
         ("age = true", "age True is not an age"),
@@ -107,6 +107,8 @@ def test_dates_and_ages_in_words():
     assert english.say_date(parse_date("2019-7-4", "born")) == "4 July 2019"
     assert load_words("es").say_date(parse_date("2019-07", "born")) == "julio de 2019"
     assert load_words("zh").say_date(parse_date("2019-07-14", "born")) == "2019年7月14日"
+    assert load_words("zh").say_date(parse_date("2019", "born")) == "2019年"
+    assert english.say_date(parse_date("2019", "born")) == "2019"
     said = [english.say_age(m) for m in (0, 1, 23, 24, 140)]
     assert said == ["0 months", "1 month", "23 months", "2 years", "11 years"]
     assert [arabic.say_age(12 * n) for n in (2, 3, 11)] == ["سنتان", "3 سنوات", "11 سنة"]
@@ -121,3 +123,5 @@ def test_months_between_dates():
     assert since("2026-03-17", "2015-03-17") == 132
     assert since("2026-03", "2015-03-17") == 132
     assert since("2015-01", "2015-03") == -2
+    assert since("2026-11", "2015") == since("2026", "2015-12") == 132
+    assert since("2015", "2015-03") == 0 and since("2014", "2015") == -12

@@ -6,10 +6,12 @@ import io
 import logging
 import os
 import re
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import click
 
@@ -112,7 +114,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     arguments = spread_values(sys.argv[1:] if argv is None else argv)
     try:
-        status = cli.main(args=arguments, prog_name="reage", standalone_mode=False)
+        with _ended_cleanly():
+            status = cli.main(args=arguments, prog_name="reage", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         status = 2
@@ -137,6 +140,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         _complain(_system_error(error))
         status = 1
     sys.exit(_flush_output(status if isinstance(status, int) else 0))
+
+
+@contextmanager
+def _ended_cleanly() -> Iterator[None]:
+    """Let SIGTERM undo what is half done, as Ctrl-C does; a second one ends at once."""
+    if threading.current_thread() is not threading.main_thread():  # no other hears of signals
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _silence_libraries() -> None:

@@ -9,6 +9,7 @@ import click
 
 from reage.cli.shared.console import emit, json_option
 from reage.cli.shared.options import (
+    NewPlace,
     ages_option,
     direction_option,
     dry_run_option,
@@ -36,7 +37,7 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 
 @click.command()
 @click.argument("source", metavar="IN")
-@click.argument("output", metavar="OUT", type=click.Path(path_type=Path))
+@click.argument("output", metavar="OUT", type=NewPlace(lambda: [".zip"]))
 @click.option("--to", multiple=True, metavar="AGE...", help="Ages in years.")
 @ages_option
 @click.option("--list", "listed", type=click.Path(path_type=Path), metavar="FILE",
@@ -97,9 +98,13 @@ def batch(source: str, output: Path, **options: Any) -> None:
 
 def _plan(source: str, output: Path, task: BatchTask, listed: Path | None) -> None:
     """Tell what would be read and written."""
+    from reage.jobs.batch.inputs import MADE, is_made
     from reage.jobs.batch.run import plan_batch
 
     found, items = plan_batch(source, output, task, listed)
+    made = {item.key for item in items if item.found and is_made(item)}
+    found.left_out[MADE] += len(made)
+    items = [item for item in items if item.key not in made]
     if found.notice is not None:
         note(f"{source}: {found.notice}")
     for item in items:

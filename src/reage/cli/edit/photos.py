@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from reage.cli.edit.layers import layer_options
 from reage.cli.edit.task import EditTask
 from reage.cli.shared.console import json_option
 from reage.cli.shared.options import (
+    NewPlace,
     ages_option,
     direction_option,
     dry_run_option,
@@ -32,6 +34,12 @@ from reage.cli.shared.options import (
     tuned_option,
 )
 from reage.errors import UsageError
+
+
+def _formats() -> Iterable[str]:
+    from reage.images.writing import FORMATS
+
+    return FORMATS
 
 
 @click.command()
@@ -60,7 +68,7 @@ from reage.errors import UsageError
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=NewPlace(_formats),
     metavar="FOLDER|FILE|-",
     help="Folder, a file for one picture, or - for stdout; default: beside the photo.",
 )

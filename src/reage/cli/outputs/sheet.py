@@ -11,17 +11,21 @@ import click
 
 from reage.cli.shared.console import emit, json_option
 from reage.cli.shared.options import (
+    NewPlace,
     direction_option,
+    dry_run_option,
     face_option,
     keep_inputs,
     model_options,
     no_mark_option,
     open_editor,
+    plan_files,
     quality_option,
     seed_option,
 )
 from reage.cli.shared.parsing import parse_face
-from reage.cli.shared.progress import StageBar, note, note_each, say
+from reage.cli.shared.pictures import PIPE, digest, name_of, open_photo
+from reage.cli.shared.progress import StageBar, note, say
 from reage.errors import UsageError
 from reage.files import check_place, write_file
 
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 SUFFIXES = (".pdf", ".png", ".jpg", ".jpeg", ".webp")
-METAVARS = {"date": "YYYY-MM[-DD]", "age": "YEARS", "file": "FILE", "url": "URL"}
+METAVARS = {"date": "YYYY[-MM[-DD]]", "age": "YEARS", "file": "FILE", "url": "URL"}
 
 
 def field_options(command: Command) -> Command:
@@ -72,11 +76,12 @@ def _option(rule: Rule) -> Callable[[Command], Command]:
 @model_options
 @direction_option
 @seed_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NAME[.pdf|.png|.jpg]",
+@click.option("-o", "--output", type=NewPlace(lambda: SUFFIXES), metavar="NAME[.pdf|.png|.jpg]",
               help="Without a suffix: PDF and PNG; default: PHOTO's name and -sheet.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace earlier files.")
 @no_mark_option
 @json_option
+@dry_run_option
 def sheet(photo: Path, output: Path | None, **options: Any) -> None:
     """Make a poster of how the missing person in PHOTO may look today, with a JSON report.
 
@@ -86,17 +91,22 @@ def sheet(photo: Path, output: Path | None, **options: Any) -> None:
     reage sheet ana.jpg --fields ana.toml --paper letter
     """
     from reage.outputs.poster.pages import check_inputs, open_page
+    from reage.outputs.poster.times import times_of
 
     fields = _fields(options)
     files = _files(photo, output)
     _check_files(files, photo, fields, overwrite=options["overwrite"])
     check_inputs(fields, options["looks"], options["font"])
+    times_of(fields)
+    if options["dry_run"]:
+        return plan_files([photo], [*files, files[0].with_suffix(".json")])
     poster = _make(photo, fields, options)
     with StageBar("pages"), open_page(poster, options["font"]) as page:
         _write(page, files, options)
     _report(poster, photo, files[0].with_suffix(".json"), overwrite=options["overwrite"])
     for file in files:
         say(f"{file}")
+    return None
 
 
 def _fields(options: dict[str, Any]) -> PosterFields:
@@ -115,7 +125,10 @@ def _fields(options: dict[str, Any]) -> PosterFields:
 def _files(photo: Path, output: Path | None) -> list[Path]:
     if output is not None and output.suffix.lower() in SUFFIXES:
         return [output]
-    base = photo.with_name(f"{photo.stem}-sheet") if output is None else output
+    if output == PIPE:
+        raise UsageError("a poster is several files: give their name with -o")
+    own = Path("stdin") if photo == PIPE else photo
+    base = own.with_name(f"{own.stem}-sheet") if output is None else output
     return [base.with_name(base.name + suffix) for suffix in (".pdf", ".png")]
 
 
@@ -133,7 +146,6 @@ def _check_files(
 
 def _make(path: Path, fields: PosterFields, options: dict[str, Any]) -> Poster:
     """Read the photo and make the looks, with a bar on terminals."""
-    from reage.images import read_photo
     from reage.outputs.poster.poster import make_poster
 
     which = parse_face(options["face"])
@@ -142,8 +154,7 @@ def _make(path: Path, fields: PosterFields, options: dict[str, Any]) -> Poster:
     with StageBar("loading") as bar:
         editor = open_editor(options)
         editor.required_ager()
-        photo = read_photo(path)
-        note_each(photo.notices)
+        photo = open_photo(path)
         faces = editor.choose_faces(photo, (), which)
         face = editor.prepare(photo, faces, quality=options["quality"], seed=options["seed"])[0]
         return make_poster(editor, photo, face, fields, count=options["looks"], on_step=bar.update)
@@ -164,10 +175,9 @@ def _write(page: PosterPage, files: Sequence[Path], options: dict[str, Any]) -> 
 
 def _report(poster: Poster, photo: Path, file: Path, *, overwrite: bool) -> None:
     """Write the JSON report, and say what a poster must not: read ages, missed targets."""
-    from reage.models.files import file_sha256
     from reage.outputs.poster.poster import poster_report
 
-    report = {"photo": {"file": photo.name, "sha256": file_sha256(photo)}, **poster_report(poster)}
+    report = {"photo": {"file": name_of(photo), "sha256": digest(photo)}, **poster_report(poster)}
     write_file(file, (json.dumps(report, indent=1) + "\n").encode(), overwrite=overwrite)
     emit(report)
     if poster.aged is None:

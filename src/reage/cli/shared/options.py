@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from reage.editor import Editor
 
 __all__ = [
+    "NewPlace",
     "ages_option",
     "device_option",
     "direction_option",
@@ -53,6 +56,7 @@ __all__ = [
     "workers_option",
 ]
 
+LIKE_A_FILE = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}")  # a suffix, unlike that of "May.2024"
 LANGUAGE_HELP = "Language of the words in the picture."
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -192,6 +196,27 @@ def language_option(command: Command) -> Command:
 
     return click.option("--language", type=click.Choice(LANGUAGES), default=LANGUAGES[0],
                         show_default=True, help=LANGUAGE_HELP)(command)  # fmt: skip
+
+
+class NewPlace(click.Path):
+    """A folder or a file to write; a name that looks like a file of no `known` kind is refused."""
+
+    def __init__(self, known: Callable[[], Iterable[str]]):
+        super().__init__(path_type=Path)
+        self.known = known
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the place as a Path; UsageError where its suffix is not known."""
+        path = super().convert(value, param, ctx)
+        is_folder = str(value).endswith(("/", os.sep)) or path.is_dir()
+        if not is_folder and LIKE_A_FILE.fullmatch(path.suffix):
+            known = list(self.known())
+            if path.suffix.lower() not in known:
+                raise UsageError(
+                    f"{path}: {path.suffix} is not known; write one of {' '.join(known)}, or a "
+                    f"folder as {path}{os.sep}"
+                )
+        return path
 
 
 def output_options(name: str) -> Callable[[Command], Command]:

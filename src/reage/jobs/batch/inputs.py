@@ -28,7 +28,16 @@ from reage.jobs.batch.journal import FOLDER
 from reage.jobs.batch.task import Item
 from reage.jobs.zips import open_zip
 
-__all__ = ["DAMAGED_ZIP", "MAX_MEMBER", "Found", "find_items", "with_outputs"]
+__all__ = [
+    "DAMAGED_ZIP",
+    "MADE",
+    "MAX_MEMBER",
+    "Found",
+    "find_items",
+    "is_made",
+    "is_mark_of_made",
+    "with_outputs",
+]
 
 HEIF = {".heic", ".heif", ".hif"}
 MAGIC = "*?["
@@ -43,6 +52,7 @@ HIDDEN, LINKS, LOCKED = "hidden", "linked folders", "folders that may not be rea
 MADE, BATCHES = "made by reage", "folders of other batches"
 _PLURAL = re.compile(r"(?:(?<=file)|(?<=video)|(?<=ZIP)|(?<=folder)|(?<=one))s\b")
 NAMED = re.compile(r"-ages?([0-9.=-]|$)")  # how reage names what it makes of a photo
+MARKED = re.compile(r"\S+ by reage\b")  # how marks of it begin; those of made people do not
 TWINS, OTHERS = "further ones of the same name", "of other kinds"
 
 
@@ -56,8 +66,8 @@ class Found:
     @property
     def notice(self) -> str | None:
         """One line of what is left out."""
-        count = self.left_out.total()
-        kinds = ", ".join(_counted(kind, number) for kind, number in sorted(self.left_out.items()))
+        count, each = self.left_out.total(), sorted(self.left_out.items())
+        kinds = ", ".join(_counted(kind, number) for kind, number in each if number)
         return f"{_counted('files', count)} left out: {kinds}" if count else None
 
 
@@ -69,8 +79,9 @@ def find_items(source: str, listed: Path | None = None, leave_out: Path | None =
     """Find the photos of an input in the order of their places.
 
     `listed` is a file with one place a line, relative to the input. Without it, hidden files, all
-    below `leave_out` (the output), folders of other batches and pictures that reage made of others
-    are passed over. ImageError where there is no such input or no photo in it.
+    below `leave_out` (the output), folders of other batches and pictures that are named like those
+    that reage makes of others are passed over; the work passes over those that were renamed.
+    ImageError where there is no such input or no photo in it.
     """
     path, found = Path(source), Found()
     leave_out = None if leave_out is None else real_path(leave_out)
@@ -162,20 +173,24 @@ def _known(
                 return opened.read(HEAD)
 
         suffix = _suffix_of(item.key, head, found)
-        if suffix is not None and not made and _is_made(Path(item.file)):
+        # A mark is read here where the name asks for it; of all photos that would take too long.
+        if suffix is not None and not made and NAMED.search(Path(item.file).stem) and is_made(item):
             found.left_out[MADE] += 1
         elif suffix is not None:
-            yield replace(item, suffix=suffix)
+            yield replace(item, suffix=suffix, found=not made)
 
 
-def _is_made(file: Path) -> bool:
-    """Return whether reage made a picture of another: its name and its mark say so."""
-    if not NAMED.search(file.stem):
-        return False
+def is_made(item: Item) -> bool:
+    """Return whether reage made a picture of another: its mark says so."""
     try:
-        return "reage" in (read_mark(file) or "")
+        return is_mark_of_made(read_mark(item.file))
     except ReageError:
         return False  # reading it says what is wrong
+
+
+def is_mark_of_made(mark: str | None) -> bool:
+    """Return whether a mark says that reage made the picture of another."""
+    return bool(MARKED.match(mark or ""))
 
 
 def _in_folder(folder: Path, leave_out: Path | None, found: Found) -> Iterator[Item]:
@@ -198,7 +213,6 @@ def _in_folder(folder: Path, leave_out: Path | None, found: Found) -> Iterator[I
                     found.left_out[HIDDEN] += 1
                 else:
                     yield _item((here / name).relative_to(folder).as_posix(), here / name)
-        found.left_out += Counter()  # drops what was not met
 
     return _known(files(), found)
 
@@ -259,7 +273,7 @@ def _pick_listed(listed: Path, base: Path, items: Iterator[Item]) -> list[Item]:
             raise UsageError(f"{listed}: {line} is not within {base}; give places relative to it")
         if not place.name:
             raise UsageError(f"{listed}: {line!r} names no photo; give places relative to {base}")
-        chosen[key] = known.get(key) or _item(key, base / place)
+        chosen[key] = replace(known.get(key) or _item(key, base / place), found=False)
     return list(chosen.values())
 
 

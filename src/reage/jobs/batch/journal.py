@@ -34,6 +34,8 @@ class BatchJournal(Journal):
             return False
         if done.error is not None:
             return not retry
+        if done.left_out:
+            return item.found
         return set(done.files) == set(item.outputs) and all(
             _size(self.output / place) == size for place, size in done.files.items()
         )

@@ -26,7 +26,7 @@ def manifest_rows(all_done: Sequence[Done]) -> list[dict[str, Any]]:
     """A row for each face of each output, and one for each photo that failed."""
     rows = []
     for done in all_done:
-        status = "done" if done.error is None else "failed"
+        status = "left out" if done.left_out else "done" if done.error is None else "failed"
         own = {"input": done.key, "status": status, "error": done.error, "model": done.model,
                "notices": " | ".join(done.notices) or None}  # fmt: skip
         rows += [{**dict.fromkeys(COLUMNS), **row, **own} for row in done.rows or ({},)]

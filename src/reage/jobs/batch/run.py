@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reage.errors import ImageError, ReageError, UsageError
 from reage.files import check_place, name_errors, new_file, real_path, sweep
-from reage.jobs.batch.inputs import Found, find_items, with_outputs
+from reage.jobs.batch.inputs import MADE, Found, find_items, with_outputs
 from reage.jobs.batch.journal import FOLDER, BatchJournal
 from reage.jobs.batch.manifest import as_text, write_manifest
 from reage.jobs.batch.task import BatchTask, Done, Item
@@ -89,11 +89,15 @@ def run_batch(
     if zipped:
         _pack(output, place, all_done, files)
         files = [output]
+    left_out = {done.key for done in all_done if done.left_out}
+    found.left_out[MADE] += len(left_out)
     failed = tuple((done.key, done.error) for done in all_done if done.error)
     notices = merge_notices(line for done in all_done for line in done.notices)
     if found.notice is not None:
         notices.insert(0, f"{source}: {found.notice}")
-    return BatchReport(len(items), len(items) - len(todo), failed, tuple(files), tuple(notices))
+    earlier = {item.key for item in items} - {item.key for item in todo} - left_out
+    photos = len(items) - len(left_out)
+    return BatchReport(photos, len(earlier), failed, tuple(files), tuple(notices))
 
 
 def plan_batch(

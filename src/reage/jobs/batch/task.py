@@ -53,6 +53,7 @@ class Item:
     stamp: str  # size and time (in a ZIP: checksum): another one is another photo
     outputs: tuple[str, ...] = ()  # places in the output, one for each target
     suffix: str = ""  # of the outputs, where its own says nothing
+    found: bool = False  # in a folder or by a glob, and not named: left out if reage made it
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,4 @@ class Done:
     files: Mapping[str, int] = field(default_factory=dict)  # place in the output, bytes
     rows: tuple[dict[str, Any], ...] = ()  # of the manifest
     notices: tuple[str, ...] = ()  # what was not kept
+    left_out: bool = False  # reage made it of another photo

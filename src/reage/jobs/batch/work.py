@@ -13,7 +13,8 @@ from reage.editor import Editor
 from reage.errors import ImageError, ReageError, UsageError
 from reage.files import name_errors, write_together
 from reage.images import Photo, check_target, decode_photo, read_photo, write_photo
-from reage.jobs.batch.inputs import DAMAGED_ZIP, MAX_MEMBER
+from reage.images.metadata import mark_in_xmp
+from reage.jobs.batch.inputs import DAMAGED_ZIP, MAX_MEMBER, is_mark_of_made
 from reage.jobs.batch.task import BatchTask, Done, Item
 from reage.jobs.zips import open_zip
 from reage.notices import merge_notices
@@ -49,7 +50,11 @@ class Worker:
         """Edit one photo; write all its outputs or none."""
         try:
             self._check_places(item)
-            result = self._edit(item)
+            photo = _read(item, self.task.max_pixels)
+            if item.found and is_mark_of_made(mark_in_xmp(photo.xmp)):
+                self._remove(item.outputs)
+                return Done(item.key, item.stamp, self.model, None, left_out=True)
+            result = self._edit(photo)
             files, lost = self._write(item, result.edits)
         except UsageError:
             raise  # every photo would fail in the same way
@@ -81,10 +86,10 @@ class Worker:
                 ) from error
             check_target(target, overwrite=True)
 
-    def _edit(self, item: Item) -> Result:
+    def _edit(self, photo: Photo) -> Result:
         task = self.task
         return self.editor.edit(
-            _read(item, task.max_pixels),
+            photo,
             task.targets,
             face=task.face,
             paste=task.paste,

@@ -19,6 +19,7 @@ def poster_content(poster: Poster) -> dict[str, object]:
     """Return the texts of a poster by the names that the layout knows, without its pictures."""
     fields, words = poster.fields, load_words(poster.fields.language)
     labels, said = words.labels, words.sentences
+    today = poster.times.today
     return {
         "language": words.language,
         "rtl": words.direction == "rtl",
@@ -26,7 +27,7 @@ def poster_content(poster: Poster) -> dict[str, object]:
         "title": " - ".join(text for text in (labels["missing"], fields.name) if text),
         "author": fields.organisation or poster.program,
         "description": said["honesty"] if poster.looks else "",
-        "date": [poster.times.today.year, poster.times.today.month, poster.times.today.day or 1],
+        "date": [today.year, today.month or 1, today.day or 1],
         "missing": labels["missing"],
         "name": fields.name,
         "lead": _lead(fields, words),

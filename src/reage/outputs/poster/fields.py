@@ -48,7 +48,7 @@ class PosterFields:
     """
 
     name: Annotated[str, Rule("text", "Name of the person.", 80)] = ""
-    born: Annotated[Day, Rule("date", "Date of birth, YYYY-MM-DD or YYYY-MM.")] = None
+    born: Annotated[Day, Rule("date", "Date of birth: YYYY-MM-DD, YYYY-MM or YYYY.")] = None
     age: Annotated[Years, Rule("age", "Age when last seen, if the date of birth is unknown.")] = (
         None
     )

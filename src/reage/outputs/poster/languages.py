@@ -27,6 +27,7 @@ class Words:
     fonts: tuple[str, ...]  # families of the system that suit the language
     date: str  # how a day is said, with {day}, {month}, {year}
     month_of_year: str  # how a month is said, with {month}, {year}
+    year_alone: str  # how a year is said, with {year}
     months: tuple[str, ...]
     years: tuple[tuple[int, str], ...]  # plural forms, and from which number on each holds
     age_months: tuple[tuple[int, str], ...]
@@ -39,6 +40,8 @@ class Words:
 
     def say_date(self, date: PosterDate) -> str:
         """Put a date in words."""
+        if date.month is None:
+            return self.year_alone.format(year=date.year)
         pattern = self.month_of_year if date.day is None else self.date
         return pattern.format(day=date.day, month=self.months[date.month - 1], year=date.year)
 

@@ -43,7 +43,7 @@ def times_of(fields: PosterFields) -> Times:
     taken = fields.photo_taken or fields.missing_since
     if taken is None:
         raise UsageError(
-            "give missing-since or photo-taken as YYYY-MM: the years since then are shown"
+            "give missing-since or photo-taken as YYYY-MM or YYYY: the years since then are shown"
         )
     seen = fields.missing_since or taken
     for name, day in (("photo_taken", fields.photo_taken), ("missing_since", fields.missing_since)):

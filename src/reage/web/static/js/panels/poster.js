@@ -20,7 +20,7 @@ function input(field) {
   entry.title = field.help;
   if (choice) entry.append(...field.choices.map((one) => new Option(CHOICES[field.name]?.(one) ?? one, one)));
   else if (!many) entry.type = INPUTS[field.kind] ?? "text";
-  if (field.kind === "date") { entry.placeholder = "2015-03-17"; entry.pattern = "\\d{4}-\\d{1,2}(-\\d{1,2})?"; }
+  if (field.kind === "date") { entry.placeholder = "2015-03-17"; entry.pattern = "\\d{4}(-\\d{1,2}(-\\d{1,2})?)?"; }
   if (field.kind === "list") entry.placeholder = text("onePerLine");
   if (field.kind === "file") { entry.accept = "image/*,.tif,.tiff,.heic,.avif"; entry.onchange = () => { if (entry.files[0] && isTooLarge(entry.files[0], LARGEST_LOGO)) entry.value = ""; }; }
   if (field.most && !many) entry.maxLength = field.most;
