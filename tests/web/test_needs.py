@@ -18,6 +18,7 @@ from web_client import API, MARKED, RAW, TestClient, finished, inverted, opened,
 from made_fran import known_fran, save_state
 from reage.editor import Editor, load
 from reage.web.app import create_app
+from reage.web.pictures import as_shown
 from reage.web.settings import ServerSettings
 
 
@@ -239,3 +240,14 @@ def test_what_a_download_loses_is_said(real_client: TestClient, portrait: bytes)
         asked = {"ages": "1:60", "suffix": suffix}
         told = real_client.get(f"{path}/download", params=asked).headers.get("x-reage-notices")
         assert ("8 bit" in json.loads(told)[0]) if lost else not told
+
+
+def test_what_is_saved_is_what_is_shown(real_client: TestClient, portrait: bytes) -> None:
+    """Ages after the first one are read off a curve, not searched: so is what is saved."""
+    path = f"{API}/photos/{opened(real_client, portrait)['id']}"
+    for age in (75, 55, 24, 66, 18):
+        asked = {"ages": f"1:{age}"}
+        shown = real_client.get(f"{path}/edited", params=asked).content
+        saved = real_client.get(f"{path}/download", params=asked | {"suffix": ".png"}).content
+        off = np.abs(pixels(shown).astype(int) - pixels(as_shown(pixels(saved).astype(np.uint8))))
+        assert off.mean() < 0.35 and np.percentile(off, 99.9) < 8, age

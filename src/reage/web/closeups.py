@@ -19,7 +19,16 @@ from reage.web.downloads import Row, amounts_of, full_size
 from reage.web.files import attachment, named_after
 from reage.web.photos import JPEG
 from reage.web.pictures import MadeFile, as_file, as_shown, made_by
-from reage.web.requests import AskedLook, AskedWords, Focus, Look, OpenedPhoto, StudioOf, Words
+from reage.web.requests import (
+    AskedLook,
+    AskedWords,
+    Focus,
+    Look,
+    OpenedPhoto,
+    StudioOf,
+    View,
+    Words,
+)
 from reage.web.sessions import OpenPhoto
 from reage.web.studio import Studio
 
@@ -42,20 +51,28 @@ async def detail(
     width: Annotated[int, Query(ge=1)],
     height: Annotated[int, Query(ge=1)],
     most: Most = 2048,
+    view: View = "whole",
+    face: Focus = 0,
 ) -> Response:
     """A part of the photo as it would be saved, in its own pixels: what a close look shows."""
     box = (x, y, width, height)
-    data = await studio.do_large(_detail, studio, photo, look, box, most)
+    data = await studio.do_large(_detail, studio, photo, look, box, most, view, face)
     return Response(data, media_type="image/jpeg")
 
 
 def _detail(
-    studio: Studio, photo: OpenPhoto, look: Look, box: tuple[int, int, int, int], most: int
+    studio: Studio,
+    photo: OpenPhoto,
+    look: Look,
+    box: tuple[int, int, int, int],
+    most: int,
+    view: str,
+    focus: int,
 ) -> bytes:
     if look.paste == "none":
         raise UsageError("a made face alone has no more detail than what is shown")
     changed = bool(look.ages) or look.direction is not None
-    pixels = (full_size(studio, photo, look).photo if changed else photo.photo).rgb8
+    pixels = (full_size(studio, photo, look, view, focus).photo if changed else photo.photo).rgb8
     x, y, width, height = box
     part = pixels[y : y + height, x : x + width]
     if not part.size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePath
@@ -29,6 +29,7 @@ from reage.outputs.live import LiveFaces, look_along
 from reage.outputs.project import Project, pack_project
 from reage.outputs.project_facts import read_edits
 from reage.outputs.strip import Panel, draw_strip
+from reage.search.age_search import Reached
 from reage.types import Edit
 from reage.web.answers import JobAnswer, PhotoAnswer, about_job
 from reage.web.files import attachment, named_after
@@ -44,6 +45,7 @@ from reage.web.requests import (
     Paste,
     StudioOf,
     Suffix,
+    View,
     Words,
     received,
     upload_body,
@@ -66,37 +68,62 @@ PANELS = 7  # of a row of strengths: an odd number, so that one of them is 0
 
 @router.get("/photos/{photo_id}/download", response_class=Response)
 async def download(
-    photo: OpenedPhoto, studio: StudioOf, look: AskedLook, suffix: Suffix = ".jpg"
+    photo: OpenedPhoto,
+    studio: StudioOf,
+    look: AskedLook,
+    suffix: Suffix = ".jpg",
+    view: View = "whole",
+    face: Focus = 0,
 ) -> Response:
-    """The photo at full size as it is shown, marked as partly synthetic."""
-    data = await studio.do_large(_download, studio, photo, look, suffix)
+    """The photo at full size as it is shown in a view, marked as partly synthetic."""
+    data = await studio.do_large(_download, studio, photo, look, suffix, view, face)
     return attachment(data, named_after(photo.name, look.name, suffix), SUFFIXES[suffix])
 
 
-def _download(studio: Studio, photo: OpenPhoto, look: Look, suffix: str) -> MadeFile:
-    edit = full_size(studio, photo, look)
+def _download(
+    studio: Studio, photo: OpenPhoto, look: Look, suffix: str, view: str, focus: int
+) -> MadeFile:
+    edit = full_size(studio, photo, look, view, focus)
     return as_file(edit.photo, suffix, look.mark, edit.notices)
 
 
-def full_size(studio: Studio, photo: OpenPhoto, look: Look) -> Edit:
-    """The photo at full size with a look; the newest is kept, for what is looked at closely."""
+def full_size(studio: Studio, photo: OpenPhoto, look: Look, view: str, focus: int) -> Edit:
+    """The photo at full size with a look; the newest is kept, for what is looked at closely.
+
+    As it was shown in a view, or the whole; what was not shown yet is searched.
+    """
     kept = photo.kept  # before the work, meanwhile faces may be chosen
-    key = repr(look)
+    shown = None
+    if look.direction is None:
+        amounts = amounts_of(studio, look)
+        shown = studio.shown_strengths(photo, look.ages, look.paste, view, focus, amounts)
+    key = repr((look, shown))
     if key not in kept.full:
-        made = _moved if look.direction is not None else _aged
-        kept.full = {key: replace(made(studio, photo, look), pasted=())}
+        if look.direction is not None:
+            made = _moved(studio, photo, look)
+        else:
+            made = _aged(studio, photo, look, shown)
+        kept.full = {key: replace(made, pasted=())}
     return kept.full[key]
 
 
-def _aged(studio: Studio, photo: OpenPhoto, look: Look) -> Edit:
-    """The whole photo, with the search for the exact age."""
+def _aged(studio: Studio, photo: OpenPhoto, look: Look, shown: Mapping[int, float] | None) -> Edit:
+    """The whole photo, at the strengths that were `shown`, or with the search for the exact age."""
     look.check_asked()
     photo.check_chosen(look.ages)
     faces = studio.faces(photo, look.paste)
     if look.paste != "none":  # where faces are alone, all are shown
         faces = [face for face in faces if face.view.number in look.ages]
-    traced = studio.editor.trace(photo.photo, faces, amounts=amounts_of(studio, look))
-    return traced.edit(look.ages)
+    amounts = amounts_of(studio, look)
+    if shown and look.paste != "none":
+        search = studio.editor.search(
+            photo.photo, studio.editor.required_ager(), look.paste, amounts=amounts
+        )
+        ages = ((face, look.ages[face.view.number]) for face in faces)
+        return search.apply(
+            [(face, Reached(shown[face.view.number], age, age, None)) for face, age in ages]
+        )
+    return studio.editor.trace(photo.photo, faces, amounts=amounts).edit(look.ages)
 
 
 def amounts_of(studio: Studio, look: Look) -> Amounts:

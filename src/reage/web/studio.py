@@ -247,6 +247,28 @@ class Studio:
             kept.live[key] = look_along(self.editor, small, faces, known, amounts)
         return kept.live[key].showing(amounts)
 
+    def shown_strengths(
+        self,
+        photo: OpenPhoto,
+        ages: Mapping[int, float],
+        paste: str,
+        view: str,
+        focus: int,
+        amounts: Amounts,
+    ) -> dict[int, float] | None:
+        """The strengths at which faces were shown at ages, by number, in a view or the whole photo.
+
+        None where one of them was not. Another size of the photo may be read otherwise.
+        """
+        found: dict[int, float] = {}
+        for shown in (("whole", 0), (view, focus)):
+            live = photo.kept.live.get(_live_key(paste, *shown, amounts))
+            for number, age in ages.items() if live is not None else ():
+                curve = live.curves.get(number)
+                if curve is not None and age in curve.asked:
+                    found[number] = curve.asked[age]
+        return found if found.keys() == ages.keys() else None
+
     def close(self) -> None:
         """End all work and forget everybody."""
         self.jobs.close()

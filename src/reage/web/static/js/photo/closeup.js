@@ -3,7 +3,7 @@
 import { picture } from "../api.js";
 import { $, focused, here, isChanged, lookOf, on, percent, state } from "../state.js";
 import { text } from "../texts.js";
-import { frame } from "./stage.js";
+import { frame, viewQuery } from "./stage.js";
 
 const MOST = 12;  // screen pixels for one of the photo
 const PATIENCE = 400;  // ms of rest until detail is asked for
@@ -92,7 +92,7 @@ async function detail() {
   $("stage").classList.add("sharpening");
   try {
     const before = picture(here(`/detail?${where}${size}`));
-    const made = isChanged() ? picture(here(`/detail?${lookOf()}&${where}${size}`)) : before;
+    const made = isChanged() ? picture(here(`/detail?${lookOf()}&${where}${size}${viewQuery()}`)) : before;
     for (const [id, shown] of [["detail-before", await before], ["detail-after", await made]]) {
       if (one !== asked) return;
       await lay($(id), shown.url, part);

@@ -5,12 +5,13 @@ import { $, focused, here, isChanged, lookOf, on, percent, state } from "../stat
 import { text } from "../texts.js";
 import { waitingText } from "./learning.js";
 import { rowAges } from "./row.js";
+import { viewQuery } from "./stage.js";
 
 let job = null;
 
 const words = (looks = text("pictureLooks")) => `&photo=${encodeURIComponent(text("picturePhoto"))}&looks=${encodeURIComponent(looks)}`;
 const row = () => rowAges.map((age) => `to=${age}`).join("&");
-const photoPath = (suffix = $("format").value) => here(`/download?${lookOf()}&suffix=${suffix}`);
+const photoPath = (suffix = $("format").value) => here(`/download?${lookOf()}&suffix=${suffix}${viewQuery()}`);
 const FILES = {
   "get-photo": () => photoPath(),
   "get-strip": () => here(`/strip?${lookOf()}&${row()}&face=${focused().number}${words()}`),

@@ -11,6 +11,7 @@ const SETTLE = 300;  // ms without a drag, after which a draft gives way to the 
 let showing = false, wanted = false, isDragging = false, last = 0, settling = 0, original = 0, coming = null;
 
 export const view = () => (state.near ? "near" : "whole");
+export const viewQuery = () => `&view=${view()}&face=${face()}`;
 const face = () => (state.near ? focused().number : 0);
 
 // The part of the photo that the stage shows, in the photo's pixels.
