@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from reage.errors import ImageError
+from reage.outputs.grid import draw_grid
 from reage.outputs.strip import LABEL, PANEL, Panel, draw_strip
 from reage.outputs.video import ProgressVideo
 
@@ -41,6 +42,16 @@ class TestStrip:
     def test_the_same_panels_give_the_same_bytes(self):
         panels = [Panel(RED, "a", "b"), Panel(BLUE, "c")]
         assert draw_strip(panels).tobytes() == draw_strip(panels).tobytes()
+
+    def test_a_strip_runs_as_its_words_are_read(self):
+        arabic = [Panel(RED, "الصورة", "يبدو في 20"), Panel(BLUE, "70", "يبدو في 68")]
+        named = [Panel(RED, "آدا", "looks 20"), Panel(BLUE, "70", "looks 68")]
+        strip = draw_strip(arabic, height=120)
+        assert (strip[60, 5] == BLUE[0, 0]).all() and (strip[60, -5] == RED[0, 0]).all()
+        assert (draw_strip(named, height=120)[60, 5] == RED[0, 0]).all()
+        grid = draw_grid([[Panel(RED, "الصورة"), Panel(BLUE, "10")], [Panel(RED, "20")]], 120)
+        assert (grid[60, 5] == BLUE[0, 0]).all()
+        assert (grid[-60, -5] == RED[0, 0]).all() and (grid[-60, 5] == 255).all()
 
 
 class TestVideo:

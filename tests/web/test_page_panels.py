@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import shutil
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from page_client import open_photo, save_of
+from page_client import READY, drop, open_photo, save_of
 from PIL import Image
 
 FRAMES, RATE = 8, 10
@@ -183,3 +184,23 @@ def test_a_poster_with_a_logo(page: Any, photo: Path, tmp_path: Path) -> None:
     assert saved.name == "ada-poster.pdf"
     text = PdfReader(saved).pages[0].extract_text()
     assert "Ada Example" in text and "DESAPARECID" in text.upper()
+
+
+@pytest.mark.slow
+def test_a_photo_dropped_where_none_is_taken_is_opened(page: Any, photo: Path) -> None:
+    page.click("#tab-about")
+    drop(page, photo, "image/png")
+    page.wait_for_selector("#panel-photo:visible")
+    page.wait_for_selector(READY)
+
+
+@pytest.mark.slow
+def test_tabs_show_that_there_are_more(page: Any) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})
+    page.wait_for_selector("#tabs.more-after:not(.more-before)")
+    boxes = [tab.bounding_box() for tab in page.locator("#tabs button").all()]
+    assert all(one["x"] + one["width"] <= next["x"] for one, next in pairwise(boxes))
+    page.click("#tab-about")
+    page.wait_for_selector("#tabs.more-before:not(.more-after)")
+    page.set_viewport_size({"width": 1280, "height": 640})
+    page.wait_for_selector("#tabs:not(.more-before):not(.more-after)")

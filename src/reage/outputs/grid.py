@@ -11,7 +11,7 @@ from reage.images import Photo, as_srgb
 from reage.outputs.framing import face_square
 from reage.outputs.labels import PAPER, plain
 from reage.outputs.picture_words import PictureWords
-from reage.outputs.strip import Panel, draw_strip
+from reage.outputs.strip import Panel, draw_strip, runs_leftwards
 from reage.types import Result
 
 __all__ = ["CELL", "cut_to_face", "draw_grid", "face_rows", "page_dpi"]
@@ -40,14 +40,19 @@ def face_rows(result: Result, name: str, language: str = "en") -> list[list[Pane
 
 
 def draw_grid(rows: Sequence[Sequence[Panel]], cell: int = CELL) -> np.ndarray:
-    """Set rows of square panels below each other, `[H, W, 3]` uint8; short rows end in white."""
-    strips = [draw_strip(row, cell) for row in rows]
+    """Set rows of square panels below each other, `[H, W, 3]` uint8; short rows end in white.
+
+    They run from right to left where their words do.
+    """
+    leftwards = runs_leftwards([panel for row in rows for panel in row])
+    strips = [draw_strip(row, cell, leftwards) for row in rows]
     width, gap = max(strip.shape[1] for strip in strips), max(cell // 48, 2)
     height = sum(len(strip) for strip in strips) + gap * (len(strips) - 1)
     grid = np.full((height, width, 3), PAPER, np.uint8)
     y = 0
     for strip in strips:
-        grid[y : y + len(strip), : strip.shape[1]] = strip
+        left = width - strip.shape[1] if leftwards else 0
+        grid[y : y + len(strip), left : left + strip.shape[1]] = strip
         y += len(strip) + gap
     return grid
 

@@ -14,7 +14,7 @@ from reage.outputs.labels import PAPER, draw_text, is_rtl, plain, text_length
 from reage.outputs.picture_words import PictureWords
 from reage.types import Result
 
-__all__ = ["Panel", "draw_strip", "result_strip"]
+__all__ = ["Panel", "draw_strip", "result_strip", "runs_leftwards"]
 
 PANEL = 384  # pixels, side of a panel in a strip of a face
 LABEL = 0.11  # height of the label, fraction of the panel
@@ -47,8 +47,21 @@ def result_strip(result: Result, language: str = "en", source: str = "photo") ->
     return draw_strip(panels)
 
 
-def draw_strip(panels: Sequence[Panel], height: int = PANEL) -> np.ndarray:
-    """Set panels of one height in a row, labels below, `[H, W, 3]` uint8."""
+def runs_leftwards(panels: Sequence[Panel]) -> bool:
+    """Return whether panels are read from right to left, as their words are."""
+    said = "".join(panel.note for panel in panels) or "".join(panel.label for panel in panels)
+    return is_rtl(said)
+
+
+def draw_strip(
+    panels: Sequence[Panel], height: int = PANEL, leftwards: bool | None = None
+) -> np.ndarray:
+    """Set panels of one height in a row, labels below, `[H, W, 3]` uint8.
+
+    `leftwards`: the first one at the right; None: as their words are read.
+    """
+    if runs_leftwards(panels) if leftwards is None else leftwards:
+        panels = panels[::-1]
     band, gap = round(height * LABEL), max(height // 64, 2)
     pictures = [_to_height(panel.picture, height) for panel in panels]
     width = sum(p.width for p in pictures) + gap * (len(pictures) - 1)

@@ -5,9 +5,14 @@ import { text } from "./texts.js";
 
 const panel = () => document.querySelector("#tabs [aria-selected=true]").id.replace("tab-", "");
 
-// What is dropped belongs to the panel that is open; `takers` are functions of files by panel.
+// What is dropped belongs to the panel that is open; `takers` are functions of files by panel. On a
+// panel that takes none, it is a photo to open.
 export function startInputs(takers) {
-  const take = (files) => { if (files.length && panel() in takers) takers[panel()]([...files]); };
+  const take = (files) => {
+    if (!files.length) return;
+    if (!(panel() in takers)) $("tab-photo").click();
+    takers[panel()]([...files]);
+  };
   for (const kind of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
       event.preventDefault();
