@@ -227,6 +227,19 @@ class TestPages:
         for word in (*names[language].split(), *load_words(language).labels["missing"].split()):
             assert word in text
 
+    @pytest.mark.parametrize("language", ["en", "ar"])
+    def test_the_title_stands_clear_of_its_band(
+        self, language: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Arabic letters reach above Latin capitals, and touched the edge."""
+        monkeypatch.setattr(pages, "DPI", 72)
+        with open_page(poster_of(language=language, case_number="")) as page:
+            picture = page.as_picture().astype(int)
+        red = (picture[..., 0] > 140) & (picture[..., 1:] < 80).all(2)
+        band = np.flatnonzero(red.mean(1) > 0.5)
+        for edge in (band[:5], band[-5:]):
+            assert red[edge][:, red[band[0]]].all()
+
     @pytest.mark.parametrize(("paper", "size"), [("a4", (595, 842)), ("letter", (612, 792))])
     def test_all_pictures_are_whole_on_either_paper(
         self, paper: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch

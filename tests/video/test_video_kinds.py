@@ -99,6 +99,7 @@ def test_ten_bits_stay_ten(people: Any, small_editor: Editor, tmp_path: Path):
     path = record(tmp_path / "a.mkv", people, samples="yuv420p10le")
     result, codec, frame = edit(small_editor, path, tmp_path / "o.mp4")
     assert (codec, frame.format.name, result.notices) == ("hevc", "yuv420p10le", ())
+    assert tag(tmp_path / "o.mp4") == "hvc1", "others do not play on Apple's systems"
     result, codec, frame = edit(small_editor, path, tmp_path / "p.mp4", codec="h264")
     assert (codec, frame.format.name) == ("h264", "yuv420p")
     assert any("10 bits of a sample become 8" in line for line in result.notices)
@@ -108,6 +109,13 @@ def test_prores_stays_prores(people: Any, small_editor: Editor, tmp_path: Path):
     path = record(tmp_path / "a.mov", people, "prores_ks", "yuv422p10le", {"profile": "hq"})
     result, codec, frame = edit(small_editor, path, tmp_path / "o.mov")
     assert (codec, frame.format.name, result.notices) == ("prores", "yuv422p10le", ())
+    assert tag(tmp_path / "o.mov") == "apch"
+
+
+def tag(path: Path) -> str:
+    """Return what the file calls its video's codec."""
+    with av.open(str(path)) as container:
+        return container.streams.video[0].codec_context.codec_tag
 
 
 @pytest.mark.parametrize("codec", ["libvpx-vp9", "ffv1"])
@@ -121,6 +129,7 @@ def test_transparency_is_kept_or_said(
     bits = frame.format.components[3].bits
     assert np.abs(seen / (2**bits - 1) * 255 - 90).max() < 1.5
     assert not any("alpha" in line for line in result.notices)
+    assert tag(tmp_path / "o.mov") == "ap4h"
     opaque, _, _ = edit(small_editor, path, tmp_path / "o.mp4")
     assert any("alpha" in line and "o.mov" in line for line in opaque.notices)
 

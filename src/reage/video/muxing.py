@@ -19,6 +19,8 @@ from reage.video.storage import CONTAINERS
 
 __all__ = ["check_output", "join_segments"]
 
+TAGGED = ("mp4", "mov")  # formats whose tag of a codec tells players what to expect
+
 
 def check_output(source: VideoSource, output: Path, how: H264) -> None:
     """Check before the work that the output can hold the input's streams; ImageError if not."""
@@ -86,7 +88,10 @@ def _write_all(
     mark: str | None,
 ) -> None:
     with open_input(segments[0]) as first:
-        video = out.add_stream_from_template(first.streams.video[0])
+        made = first.streams.video[0]
+        video = out.add_stream_from_template(made)
+        if out.format.name in TAGGED:  # the copy has none, and FFmpeg's first choice is another
+            video.codec_context.codec_tag = made.codec_context.codec_tag
         video.time_base = source.time_base
     begin = span[0] if span else 0
     if mark is not None:
