@@ -177,6 +177,7 @@ def test_the_public_names():
         "Result", "UsageError", "animate", "grid", "load", "sheet", "strip",
     }  # fmt: skip
     assert sorted(reage.__all__) == reage.__all__
+    assert set(reage.__all__) < set(dir(reage))
     public = {
         name
         for name, value in vars(reage).items()

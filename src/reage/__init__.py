@@ -61,3 +61,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'reage' has no {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    # What is loaded late is offered by completion, too.
+    return sorted({*globals(), *__all__})
