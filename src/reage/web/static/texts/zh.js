@@ -39,7 +39,7 @@ export default {
     [/(\d+) x (\d+) pixels, more than/, "照片有 $1 × $2 像素，超过上限；请先缩小"],
     [/not open \(any more\)/, "这张照片已不再打开；请重新打开"],
     [/missing-since or photo-taken/, "请填写失踪日期或照片拍摄日期（如 2015-03），才能算出过去的年数"],
-    [/is not a date/, "日期格式不对；请写成 2015-03 或 2015-03-17"],
+    [/is not a date/, "日期格式不对；请写成 2015、2015-03 或 2015-03-17"],
     [/is after today/, "这个日期晚于海报日期；请改正其中一个"],
     [/^give born or age/, "出生日期和年龄只填一个"],
     [/^the date of birth/, "出生日期晚于照片或失踪日期；请改正其中一个"],
