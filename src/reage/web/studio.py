@@ -263,8 +263,9 @@ class Studio:
         found: dict[int, float] = {}
         for shown in (("whole", 0), (view, focus)):
             live = photo.kept.live.get(_live_key(paste, *shown, amounts))
-            for number, age in ages.items() if live is not None else ():
-                curve = live.curves.get(number)
+            curves = {} if live is None else live.curves
+            for number, age in ages.items():
+                curve = curves.get(number)
                 if curve is not None and age in curve.asked:
                     found[number] = curve.asked[age]
         return found if found.keys() == ages.keys() else None

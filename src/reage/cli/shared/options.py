@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -207,7 +207,7 @@ class NewPlace(click.Path):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return the place as a Path; UsageError where its suffix is not known."""
-        path = super().convert(value, param, ctx)
+        path = cast(Path, super().convert(value, param, ctx))
         is_folder = str(value).endswith(("/", os.sep)) or path.is_dir()
         if not is_folder and LIKE_A_FILE.fullmatch(path.suffix):
             known = list(self.known())

@@ -41,11 +41,12 @@ class PosterDate:
 def parse_date(text: str, name: str) -> PosterDate:
     """Read 2015, 2015-03 or 2015-03-17. Raises UsageError with the `name` of the field."""
     found = re.fullmatch(r"([0-9]{4})(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?)?", text.strip())
-    year, month, day = (part and int(part) for part in found.groups()) if found else (0, 0, 0)
+    parts = [int(part) for part in found.groups() if part] if found else [0]
+    _, month, day = (*parts, None, None)[:3]
     try:
-        date(year, 1 if month is None else month, 1 if day is None else day)
+        date(parts[0], 1 if month is None else month, 1 if day is None else day)
     except ValueError:
         raise UsageError(
             f"{name} {text!r:.60} is not a date; give it as 2015, 2015-03 or 2015-03-17"
         ) from None
-    return PosterDate(year, month, day)
+    return PosterDate(parts[0], month, day)
