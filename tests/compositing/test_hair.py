@@ -22,7 +22,7 @@ from reage.compositing.hair.greying import (
     grey_shares,
     turned,
 )
-from reage.compositing.hair.locks import told_by_colour
+from reage.compositing.hair.locks import raised_by_colour, told_by_colour
 from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder, look_at_head
 from reage.compositing.hair.regions import (
     BROWS,
@@ -631,6 +631,90 @@ def test_none_grows_on_a_forehead(
     x, y = top.round().astype(int)
     assert barred[0][y - round(0.1 * height), x] == 1
     assert barred[0][y, min(x + round(0.8 * height), 255)] == 0
+
+
+def test_hair_behind_the_neck_needs_no_person(
+    astronaut: np.ndarray, face: Face, finders: HairFinders
+):
+    """The network of persons leaves out ponytails that that of hair is sure of."""
+
+    class HalfBlind(PersonFinder):
+        def __call__(self, rgb: np.ndarray) -> np.ndarray:
+            found = super().__call__(rgb)
+            found[:, 140:] = 0
+            return found
+
+    crop = crop_face(astronaut, face_quad(face, WINDOWS[0].scale, WINDOWS[0].shift), HEAD_SIDE)
+    whole = look_at_head(crop, face, finders, NOBODY, 256, False).share
+    blind = replace(finders, person=HalfBlind())
+    found = look_at_head(crop, face, blind, NOBODY, 256, False).share
+    lost = (whole > 0.9) & (np.arange(256) >= 150)
+    assert lost.sum() > 500
+    assert (found[lost] > 0.8).mean() > 0.8
+
+
+def test_braids_that_only_a_smaller_picture_shows_are_hair(
+    astronaut: np.ndarray, face: Face, finders: HairFinders
+):
+    """A lock outside the face that the network misses at full size, and knows in a small one."""
+
+    class ShortSighted(HairFinder):
+        def __call__(self, rgb: np.ndarray) -> np.ndarray:
+            found = super().__call__(rgb)
+            if len(rgb) == HEAD_SIDE:
+                found[:, 300:] *= 0.3
+            return found
+
+    crop = crop_face(astronaut, face_quad(face, WINDOWS[0].scale, WINDOWS[0].shift), HEAD_SIDE)
+    sharp = look_at_head(crop, face, finders, NOBODY, 256, False)
+    short = replace(finders, hair=ShortSighted())
+    found = look_at_head(crop, face, short, NOBODY, 256, False).share
+    lost = (sharp.share > 0.9) & (np.arange(256) >= 155) & ~sharp.places.near
+    assert lost.sum() > 300
+    assert (found[lost] > 0.8).mean() > 0.8
+
+
+def test_white_hair_in_warm_light_was_not_blond(
+    astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
+):
+    """It is as red as the skin, and lighter than any blond: its own colour says nothing."""
+    share = shares(astronaut, hair)[..., None]
+    strands = astronaut @ LUMA - box_mean(astronaut @ LUMA, 3)
+    white = np.array([250, 215, 190]) + strands[..., None]
+    photo = np.clip(astronaut + share * (white - astronaut), 0, 255).astype(np.uint8)
+    found = hair_in(photo, face, finders)
+    assert found is not None and found.light > 0.9 * found.skin
+    assert found.young_light < 0.5 * found.skin
+
+
+class TestColoursOfTheHair:
+    """Somebody's hair, drawn, and a lock of it that the network half knows."""
+
+    @pytest.mark.parametrize(
+        "colour, is_hair", [((0.2, 0.1, 0.05), True), ((0.9, 0.4, 0.6), False)]
+    )
+    def test_a_likely_lock_is_hair_if_it_has_its_colour(
+        self, colour: tuple[float, ...], is_hair: bool
+    ):
+        """A flower behind the ear is as likely, and pink."""
+        rgb = np.full((192, 192, 3), (0.5, 0.6, 0.8))
+        hair, likely = np.zeros((2, 192, 192))
+        rgb[20:80, 60:130], hair[20:80, 60:130] = (0.2, 0.1, 0.05), 1
+        rgb[80:140, 90:110], likely[80:140, 90:110] = colour, 0.5
+        rgb += np.random.default_rng(0).normal(0, 0.01, rgb.shape)
+        found = raised_by_colour(rgb.clip(0, 1), hair, likely, np.ones_like(hair))
+        lock = found[85:135, 93:107]
+        assert lock.min() > 0.85 if is_hair else lock.max() < 0.45
+        assert found[:, :50].max() < 0.05
+
+    def test_clothes_of_that_colour_are_none(self):
+        """Where the network sees no hair at all, none is found by colour."""
+        rgb = np.full((192, 192, 3), (0.5, 0.6, 0.8))
+        hair = np.zeros((192, 192))
+        rgb[20:80, 60:130], hair[20:80, 60:130] = (0.2, 0.1, 0.05), 1
+        rgb[120:] = 0.2, 0.1, 0.05
+        found = raised_by_colour(rgb, hair, np.zeros_like(hair), np.ones_like(hair))
+        assert found[120:].max() < 0.05
 
 
 class TestColoursAround:

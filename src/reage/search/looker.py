@@ -21,11 +21,13 @@ from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import AgeCurve, trace_curve
 from reage.search.change_table import ChangeTable
 
-__all__ = ["BATCH", "LEAST_LIKENESS", "Looker", "change_by"]
+__all__ = ["BATCH", "LEAST_LIKENESS", "MOST_AHEAD", "Looker", "change_by"]
 
 BATCH = 8  # pictures made at once: more is slower on a CPU, whose caches it leaves
 # Below it a pasted face looks distorted rather than aged (docs/reference/ageing.md).
 LEAST_LIKENESS = 0.84
+# For each year that a face reads older without grey hair, years that its hair turns older at most.
+MOST_AHEAD = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +139,11 @@ class Looker:
         read = self._ages(changes, flats)
         # Half by the age read without that, half by the age that the ager was asked for. The first
         # alone keeps hair dark on faces that read too young, and they read young for it; the
-        # second alone whitens faces that had to be asked for twenty years to look ten older.
+        # second alone whitens faces that had to be asked for twenty years to look ten older. White
+        # hair on a face that hardly aged (burnt out, say) is a wig.
         ages = (read + self.own_age + 10 * strengths) / 2
+        most = self.own_age + MOST_AHEAD * (read - self.own_age).clamp(min=0)
+        ages = torch.where(strengths > 0, torch.minimum(ages, most), ages)
         shares = grey_shares(self.own_age, ages.tolist(), strengths.tolist())
         changes = [
             change if hair is None else replace(change, greying=Greying(hair, shares))

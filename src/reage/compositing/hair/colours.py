@@ -23,6 +23,7 @@ HAIR_COLOURS: Mapping[str, tuple[float, np.ndarray]] = {
     "red": (0.32, np.array([1.42, 0.88, 0.55])),
 }
 SURE, LEFT = 0.9, 0.15  # certain hair, and the share of it that has to have its colour
+PALEST = 0.6  # light by the skin's: what is lighter is white hair in warm light, no blond
 # Degrees of the typology angle of skin: below the first hair was black, below the second dark.
 BLACK, DARK = 10.0, 28.0
 # Light of the darkest of the brows by that of the skin: brows keep their colour longest.
@@ -39,7 +40,8 @@ def young_colour(head: Head, skin: float, name: str | None = None) -> tuple[np.n
     if left.any():
         colour = np.average(head.rgb / 255, axis=(0, 1), weights=left)
         light = float(colour @ LUMA)
-        return colour / max(light, 1e-3), light
+        if light < PALEST * skin:
+            return colour / max(light, 1e-3), light
     light, colour = HAIR_COLOURS[name or _guess(head, skin)]
     colour = colour * head.white
     return colour / float(colour @ LUMA), light * skin

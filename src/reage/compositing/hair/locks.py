@@ -6,7 +6,7 @@ import numpy as np
 
 from reage.compositing.hair.regions import box_mean, sized
 
-__all__ = ["told_by_colour"]
+__all__ = ["raised_by_colour", "told_by_colour"]
 
 SIDE = 192  # places: finer ones cost more and tell no more
 STEPS = 3  # each reaches a little further along a lock
@@ -14,9 +14,50 @@ SURE, UNSURE = 0.9, 0.7  # of hair, and of what is none
 NEAR, AROUND = 0.14, 0.22  # heights of the face: how far locks reach, and how far is compared
 EVIDENCE, PLACES = 0.05, 3  # probability of hair so many places around, without which none grows
 BETWEEN = 0.15, 0.85  # of the way from what is none to hair: below the first it is none
+# Of a person's colours: values of each of three, probabilities of what counts as hair and as none,
+# share of a colour that nobody saw, how much a colour says at most (a logarithm of odds), and the
+# mean probability around without which it is no hair by colour.
+VALUES, CERTAIN, NONE, UNSEEN, MOST, HINT = 16, 0.9, 0.05, 1e-4, 3.0, 0.1
 NOISE = 1e-3  # variance of colours that says nothing
 # How far hair and the rest are apart, in squared deviations: from where on colours tell them.
 APART = 5.0, 16.0
+
+
+def raised_by_colour(
+    rgb: np.ndarray, hair: np.ndarray, likely: np.ndarray, seen: np.ndarray
+) -> np.ndarray:
+    """Return the probability of hair `[S, S]`, more where this person's hair may go on.
+
+    That is where a second look finds it `likely` `[S, S]` and where colours are those of certain
+    hair: by how often a colour is found there and in what is none, of all that is `seen`
+    `[S, S]`. `rgb` `[S, S, 3]` is of 0..1.
+    """
+    side = len(hair)
+    colours = np.stack([sized(rgb[..., c], SIDE) for c in range(3)], axis=-1)
+    known, more, seen = (sized(layer, SIDE) for layer in (hair, likely, seen))
+    # Roots: black hair and dark skin would be one value.
+    bins = np.clip((np.sqrt(colours) * VALUES).astype(int), 0, VALUES - 1)
+    bins = bins @ [VALUES**2, VALUES, 1]
+    shares = []
+    for kind, unseen in ((known > CERTAIN, UNSEEN), (np.maximum(known, more) < NONE, 3 * UNSEEN)):
+        counts = np.bincount(bins.ravel(), (kind * seen).ravel(), VALUES**3)
+        counts = _spread(counts.reshape(VALUES, VALUES, VALUES)).ravel()
+        shares.append(counts / max(counts.sum(), 1.0) + unseen)
+    by_colour = np.clip(np.log(shares[0] / shares[1]), -MOST, MOST)[bins]
+    more = np.maximum(known, more)
+    hint = np.where(by_colour > 0, np.clip(box_mean(more, PLACES) / HINT, 0, 1), 1)
+    odds = more / np.maximum(1 - more, 1e-3) * np.exp(hint * by_colour)
+    raised = np.maximum(odds / (1 + odds) - known, 0)
+    return np.clip(hair + sized(raised, side), 0, 1)
+
+
+def _spread(counts: np.ndarray) -> np.ndarray:
+    """Return counts `[V, V, V]`, each shared with its neighbours."""
+    for axis in range(3):
+        ends = np.pad(counts, [(1, 1) if a == axis else (0, 0) for a in range(3)])
+        parts = [np.take(ends, range(at, at + counts.shape[axis]), axis) for at in range(3)]
+        counts = (parts[0] + 2 * parts[1] + parts[2]) / 4
+    return counts
 
 
 def told_by_colour(

@@ -15,7 +15,7 @@ from PIL import Image
 
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.beards import beard_in
-from reage.compositing.hair.locks import told_by_colour
+from reage.compositing.hair.locks import raised_by_colour, told_by_colour
 from reage.compositing.hair.regions import CHIN, TOP, HeadPlaces, box_mean, sized
 from reage.compositing.hair.white_balance import white_of_eyes
 from reage.faces.face import Face
@@ -48,9 +48,12 @@ class Finder(Protocol):
 
 HEAD_SIDE = 512  # pixels of the square that the network of hair looks at
 PERSON_SIDE = 256  # that of persons
+SMALLER = 352, 256  # pixels of the copies in which hair is looked for again
 
 SHOWN = 0.5  # of a pixel: what is less in the photo is beyond it
 SURE, UNSURE = 0.95, 0.6  # probabilities of hair on the face: from the first it is, below none
+HINTED = 3.0  # times the probability at full size, that it may be in a smaller picture
+BEHIND = 0.6, 0.9  # probabilities of hair between which it is ever more part of a person
 SEED = 0.9  # of what is hair for certain; what hangs together with that is hair, too
 NECK = (0.2, -0.45, -1.15)  # half its width, where it begins and ends, in heights of the face
 FOREHEAD = (0.42, 0.75)  # half its width, and how far it reaches from the bridge of the nose
@@ -123,7 +126,14 @@ def look_at_head(
     person = sized(finders.person(np.asarray(half)), side)
     own = _own(crop.quad, mesh, others, side)
     person = person * own
-    share = _without_leaks(sized(finders.hair(picture), side), person, places)
+    hair = sized(finders.hair(picture), side)
+    share = _without_leaks(hair, person, places)
+    if not toned and not _bare(share, person, shown, places):
+        again = np.minimum(_seen_smaller(picture, finders, side), HINTED * hair) * ~places.near
+        # Hair behind the neck is part of nobody to the network of persons.
+        behind = own * np.clip((again - BEHIND[0]) / (BEHIND[1] - BEHIND[0]), 0, 1)
+        raised = raised_by_colour(small / 255, hair, again, shown)
+        share = np.maximum(share, _without_leaks(raised, np.maximum(person, behind), places))
     height, told = float(np.hypot(*(mesh[TOP] - mesh[CHIN]))), np.zeros_like(share)
     if not toned:
         # Nor on a forehead, where a gleam has the colours of white hair.
@@ -149,6 +159,18 @@ def without_cover(head: Head, cover: np.ndarray) -> Head:
     free = 1 - cover
     seen = {name: getattr(head, name) * free for name in ("share", "person", "beard")}
     return replace(head, **seen)
+
+
+def _seen_smaller(picture: np.ndarray, finders: HairFinders, side: int) -> np.ndarray:
+    """Return the probability of hair `[side, side]` in smaller, mirrored copies of a picture.
+
+    In them the network sees more of a lock at once: it knows braids and ponytails that it takes
+    for something else at full size.
+    """
+    mirrored = Image.fromarray(np.ascontiguousarray(picture[:, ::-1]))
+    copies = [mirrored.resize((n, n), Image.Resampling.BOX) for n in SMALLER]
+    found = [sized(finders.hair(np.asarray(copy)), side) for copy in copies]
+    return np.max(found, axis=0)[:, ::-1]
 
 
 def _with_skins_colour(image: np.ndarray) -> np.ndarray:
@@ -200,12 +222,15 @@ def _own(quad: np.ndarray, mesh: np.ndarray, others: np.ndarray, side: int) -> n
 
 def is_bald_or_covered(head: Head) -> bool:
     """Whether what is seen above the face is skin, a hat or a scarf for the most part."""
-    places = head.places
-    above = (head.person > 0.9) & (head.shown > SHOWN) & ~places.near & (places.up > 0.15)
+    return _bare(head.share, head.person, head.shown, head.places)
+
+
+def _bare(share: np.ndarray, person: np.ndarray, shown: np.ndarray, places: HeadPlaces) -> bool:
+    above = (person > 0.9) & (shown > SHOWN) & ~places.near & (places.up > 0.15)
     if above.mean() < LEAST_ABOVE:
         return False
-    found = float(head.share[above].mean())
-    sure = float(np.square(head.share).sum() / max(head.share.sum(), 1.0))
+    found = float(share[above].mean())
+    sure = float(np.square(share).sum() / max(share.sum(), 1.0))
     return found < COVERED or (found < PARTLY and sure < DOUBTFUL)
 
 
