@@ -691,7 +691,7 @@ class TestColoursOfTheHair:
     """Somebody's hair, drawn, and a lock of it that the network half knows."""
 
     @pytest.mark.parametrize(
-        "colour, is_hair", [((0.2, 0.1, 0.05), True), ((0.9, 0.4, 0.6), False)]
+        ("colour", "is_hair"), [((0.2, 0.1, 0.05), True), ((0.9, 0.4, 0.6), False)]
     )
     def test_a_likely_lock_is_hair_if_it_has_its_colour(
         self, colour: tuple[float, ...], is_hair: bool

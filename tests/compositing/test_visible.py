@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import torch
 
 from reage.agers.base import PreparedFace
 from reage.compositing.bands import LUMA
-from reage.compositing.change import Change
+from reage.compositing.change import Change, SkinDetail
+from reage.compositing.preview import preview_flat
 from reage.compositing.render import render_photo
 from reage.compositing.view import FaceView, view_face
 from reage.compositing.visible import exposure, light_shown
 from reage.editor import Editor
-from reage.images import to_tensor
+from reage.images import to_array, to_tensor
 from reage.inputs import as_photo
 from reage.models.checkpoints import Alignment
 
@@ -37,6 +41,20 @@ def test_burnt_out_skin_is_left(astronaut: np.ndarray, editor: Editor):
     change = np.abs(spotted(burnt, view).astype(int) - burnt).max(-1)
     assert np.percentile(change[(burnt @ LUMA) > 253], 99) <= 1
     assert change.max() > 20
+
+
+def test_a_preview_leaves_it_too(astronaut: np.ndarray, editor: Editor):
+    """Ages were read with wrinkles that the finished photo did not show."""
+    burnt = np.clip(astronaut.astype(float) * 2.6 + 20, 0, 255).astype(np.uint8)
+    view = seen(burnt, astronaut, editor)
+    darker = np.full((1, 3, *view.age_crop.image.shape[:2]), -0.5, np.float32)
+    skin = cast(SkinDetail, SimpleNamespace(all_in=lambda crop: darker))
+    change = Change(torch.zeros(1, 3, 64, 64), skin=skin)
+    shown = to_array(preview_flat(view, to_tensor(view.crop.image), change, "delta"))[0]
+    lost = (view.age_crop.image.astype(int) - shown).max(-1)
+    white = view.age_crop.image @ LUMA > 253
+    assert white.sum() > 100
+    assert lost[white].max() <= 1 and lost.max() > 20
 
 
 def test_the_dark_half_of_a_face_is_left(astronaut: np.ndarray, editor: Editor):

@@ -7,10 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from reage.compositing.bands import LUMA
 from reage.compositing.change import Change, Greying, PasteMode, apply_change
 from reage.compositing.hair.greying import grey_crop
 from reage.compositing.skin_mask import LOG_OFFSET
 from reage.compositing.view import AGE_SIDE, FaceView
+from reage.compositing.visible import light_shown
 from reage.compositing.warp import affine_of
 from reage.faces.squares import to_unit
 from reage.images import to_tensor
@@ -48,7 +50,10 @@ def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMo
         relief = to_age_square(view, change.relief[:, None])
         shown = (shown + 1) * torch.exp(relief) - 1
     if change.skin is not None:
-        shown = relight_by_detail(shown, change.skin.all_in(view.age_crop))
+        detail = change.skin.all_in(view.age_crop)
+        if detail is not None:  # what is burnt out or black takes none, as in the photo
+            detail = detail * light_shown(view.age_crop.image.astype(np.float32) @ LUMA / 255)
+        shown = relight_by_detail(shown, detail)
     if change.detail is not None:
         gains = change.detail.to(shown)[:, None, None, None]
         shown = shown + (gains - 1) * torch.from_numpy(view.detail).to(shown)

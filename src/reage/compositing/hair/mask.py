@@ -128,7 +128,8 @@ def look_at_head(
     person = person * own
     hair = sized(finders.hair(picture), side)
     share = _without_leaks(hair, person, places)
-    if not toned and not _bare(share, person, shown, places):
+    # What goes on beyond the square is looked at in a larger one.
+    if not (toned or _bare(share, person, shown, places) or _goes_on(share, shown)):
         again = np.minimum(_seen_smaller(picture, finders, side), HINTED * hair) * ~places.near
         # Hair behind the neck is part of nobody to the network of persons.
         behind = own * np.clip((again - BEHIND[0]) / (BEHIND[1] - BEHIND[0]), 0, 1)
@@ -269,5 +270,9 @@ def _colourless(red: np.ndarray | float, skins: float) -> np.ndarray:
 
 def is_cut_off(head: Head) -> bool:
     """Whether hair goes on beyond the square where the photo goes on, too."""
-    sides = [np.rot90(head.share * (head.shown > SHOWN), turn)[1] for turn in range(4)]
+    return _goes_on(head.share, head.shown)
+
+
+def _goes_on(share: np.ndarray, shown: np.ndarray) -> bool:
+    sides = [np.rot90(share * (shown > SHOWN), turn)[1] for turn in range(4)]
     return bool((np.concatenate(sides) > 0.5).mean() > CUT_OFF)
