@@ -13,11 +13,11 @@ import torch
 from PIL import Image
 
 from made import bent_photo, editor_with, face_at, random
+from reage.agers.children import neck_moves
 from reage.agers.files import StoredAger, read_ager, save_ager
 from reage.agers.finder import AGE_AGER
 from reage.agers.generated_faces import face_of_code
 from reage.agers.latent import LatentAger
-from reage.agers.necks import neck_moves
 from reage.agers.photo import PhotoAger, add_photo_change, relight
 from reage.agers.skin import read_embedded_bank
 from reage.compositing.boxed_face import BoxedFace

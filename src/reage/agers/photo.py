@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
-from reage.agers.necks import neck_moves
+from reage.agers.children import neck_moves
 from reage.compositing.change import Change, luma
 from reage.compositing.masks import oval_mask
 from reage.compositing.warp import Warp
