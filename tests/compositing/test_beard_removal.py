@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from reage.agers.children import shaving
 from reage.agers.skin import read_embedded_bank
-from reage.compositing.beard_removal import beard_region, lay_shave, shaving
+from reage.compositing.beard_removal import beard_region, lay_shave
 from reage.compositing.boxed_face import BoxedFace, half_mask
 from reage.compositing.change import SkinDetail
 from reage.compositing.detail_transfer import LaidSkin, add_detail
@@ -99,7 +100,9 @@ def test_a_beard_that_hangs_lower_than_it_can_be_followed_stays(
 
 
 def test_only_children_lose_beards():
-    assert [shaving(40, age) for age in (60, 30, 16, 14.5, 13, 8)] == [0, 0, 0, 0.5, 1, 1]
+    assert [shaving(30, age) for age in (60, 25, 16, 14.5, 13, 8)] == [0, 0, 0, 0.5, 1, 1]
+    # Older faces are asked for less than they show.
+    assert [shaving(60, age) for age in (16, 6, 4, 2)] == pytest.approx([0, 0, 0.5, 1])
     assert shaving(14.5, 8) == 0.5
     assert shaving(8, 40) == 0
 

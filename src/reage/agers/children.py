@@ -1,4 +1,4 @@
-"""How much thinner a child's neck is; the growth of faces is learnt from points that end above."""
+"""What children have otherwise than the learnt changes say: shapes, necks, and no beards."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ import torch
 from torch import Tensor
 
 from reage.compositing.smoothing import smoothstep
-from reage.networks.agers.growth import GrowthConfig
+from reage.networks.agers.growth import Growth, GrowthConfig
 
-__all__ = ["neck_moves"]
+__all__ = ["child_moves", "neck_moves", "shaving"]
+
+# Meshes of children's faces keep much of an adult's: below so many years they grow this much more
+# than the meshes say. Chosen by eye on portraits sent to 5 years.
+GROWN, CHILDLIKE = 20.0, 0.7
+BARE = (13.0, 16.0), (1.0, 0.0)  # years, and how much of a beard is off
+# The older a face, the lower the age that a search has to ask for before it reads young: 58 years
+# are asked for 8 and read 20. So childhood begins lower, by a share of the years beyond the first.
+LAG, LAG_FROM = 0.35, 30.0
 
 # A neck's width relative to an adult's on a face of the same width. Chosen by eye on portraits.
 # Even over the years: a slider interpolates moves.
@@ -18,6 +26,24 @@ AGES, WIDTHS = (4.0, 20.0), (0.80, 1.0)
 # how wide a neck is, and where what lies beside it is no longer moved.
 TOP, MIDDLE, BOTTOM = 0.84, 1.1, 1.3
 HALF_WIDTH, REACH = 0.33, 0.78
+
+
+def lag(own: float) -> float:
+    """Return by how many years an age that is asked for lies below the age that is shown."""
+    return LAG * max(own - LAG_FROM, 0.0)
+
+
+def shaving(own: float, wanted: float) -> float:
+    """Return how much of a beard to take off a face of `own` years at the `wanted` age, 0..1."""
+    shown = wanted + lag(own) if wanted < own else wanted
+    return max(float(np.interp(shown, *BARE) - np.interp(own, *BARE)), 0.0)
+
+
+def child_moves(growth: Growth, own: float, wanted: Tensor) -> Tensor:
+    """Return what `growth` lacks of a child's shape, as it says its own: `[N, 2, S, S]`."""
+    grown = GROWN - lag(own)
+    before = torch.full_like(wanted, min(own, grown))
+    return CHILDLIKE * growth(before, wanted.clamp_max(grown))
 
 
 def neck_moves(own: float, wanted: Tensor, config: GrowthConfig) -> Tensor:

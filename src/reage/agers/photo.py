@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
-from reage.agers.children import neck_moves
+from reage.agers.children import child_moves, neck_moves
 from reage.compositing.change import Change, luma
 from reage.compositing.masks import oval_mask
 from reage.compositing.warp import Warp
@@ -43,9 +43,6 @@ LINE_WIDTH = 0.02  # of a crop's side: of the Gaussian that parts the two
 DETAIL_A_YEAR = 0.0125
 TINT_ROUNDS = 4  # in which pixels of other colours than the skin's come to count less
 LEAST_SPREAD = 1e-4  # squared light: a face of one colour gets grey light
-# Meshes of children's faces keep much of an adult's: below so many years they grow this much more
-# than the meshes say. Chosen by eye on portraits sent to 5 years.
-GROWN, CHILDLIKE = 20.0, 0.7
 YOUNGER, BEYOND = 10.0, 25.0  # years past the trained ages that may be asked for
 # Older than trained for, the network changes no more. Its shading is extrapolated instead, by at
 # most this; lines so extrapolated are blotches at a photo's size.
@@ -122,9 +119,8 @@ class PhotoAger(Ager):
         if self.growth is None:
             return None
         ages = ages.to(self.growth.shapes)
-        own_ages = torch.full_like(ages, own)
-        moves = self.growth(own_ages, ages)
-        moves = moves + CHILDLIKE * self.growth(own_ages.clamp_max(GROWN), ages.clamp_max(GROWN))
+        moves = self.growth(torch.full_like(ages, own), ages)
+        moves = moves + child_moves(self.growth, own, ages)
         moves = moves + neck_moves(own, ages, self.growth.config)
         return Warp(moves, self.growth.config.margin)
 

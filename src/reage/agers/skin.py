@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
+from reage.agers.children import shaving
 from reage.agers.photo import PhotoAger
-from reage.compositing.beard_removal import lay_shave, shaving
+from reage.compositing.beard_removal import lay_shave
 from reage.compositing.boxed_face import BoxedFace
 from reage.compositing.change import Change, SkinDetail
 from reage.compositing.detail_bank import DetailBank, Sex, read_bank

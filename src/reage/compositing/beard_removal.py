@@ -19,10 +19,9 @@ from reage.compositing.skin_mask import LOG_OFFSET, NOSTRILS, fill_rings, skin_l
 from reage.compositing.smoothing import gaussian, resize_plane, smoothstep
 from reage.models.pretrained import load_beard_removal
 
-__all__ = ["bare_region", "beard_region", "lay_shave", "shave", "shaving"]
+__all__ = ["bare_region", "beard_region", "lay_shave", "shave"]
 
 BELOW_NOSE = 2  # of the mesh
-BARE = (13.0, 16.0), (1.0, 0.0)  # years, and how much of a beard is off
 LIMITS = (2.0, 1.0)  # log-luminance: most lighter, most darker
 # Of the change of log-luminance, evened over `LOCKS`: below the first there is no hair, from the
 # second on nothing of what is finer than the network sees is skin.
@@ -50,11 +49,6 @@ def bare_region(canonical: np.ndarray) -> np.ndarray:
     bare = half_mask(canonical.tobytes()) * (1 - beard_region(canonical))
     bare[round(canonical[BELOW_NOSE, 1] / HALF) :] = 0
     return bare
-
-
-def shaving(own: float, wanted: float) -> float:
-    """Return how much of a beard to take off a face of `own` years at the `wanted` age, 0..1."""
-    return max(float(np.interp(wanted, *BARE) - np.interp(own, *BARE)), 0.0)
 
 
 def lay_shave(face: BoxedFace, hidden: np.ndarray | None = None) -> LaidSkin | None:

@@ -9,8 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from reage.agers.base import Ager, PreparedFace
+from reage.agers.children import shaving
 from reage.agers.skin import SkinAger
-from reage.compositing.beard_removal import lay_shave, shaving
+from reage.compositing.beard_removal import lay_shave
 from reage.compositing.boxed_face import HALF, BoxedFace
 from reage.compositing.cover import Cover
 from reage.compositing.detail_removal import as_laid, remove_age
