@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 
 from reage.agers.skin import read_embedded_bank
 from reage.compositing.boxed_face import half_mask
@@ -138,6 +139,24 @@ def test_a_face_that_gets_younger_loses_its_own_lines(skin: TrackSkin, monkeypat
         return float(light[y - 12 : y - 6, x].mean() - light[y, x - 10 : x + 10].mean())
 
     assert depth(after) < 0.5 * depth(planes)
+
+
+def test_a_child_has_no_beard_in_film(skin: TrackSkin, monkeypatch):
+    """What takes it off lies where the face is in the frame, and only where a child is shown."""
+
+    def network(logs: torch.Tensor, bare: torch.Tensor) -> torch.Tensor:
+        change = torch.full_like(logs, 0.5)
+        change[..., 290:, :] = 0  # it ends above the lower edge
+        return change
+
+    monkeypatch.setattr("reage.compositing.beard_removal.load_beard_removal", lambda: network)
+    planes, mesh = shown(plain(), False), mesh_at(skin)
+    assert SkinFollower(skin).shave(planes, mesh, None) is None
+    laid = SkinFollower(replace(skin, shaves=True)).shave(planes, mesh, None)
+    assert laid is not None
+    chin, cheek = (mesh[i].astype(int) - laid.box[:2] for i in (200, 50))
+    assert laid.wrinkles[chin[1], chin[0]] == pytest.approx(0.5, abs=0.1)
+    assert laid.wrinkles[cheek[1], cheek[0]] == 0
 
 
 def test_a_small_face_gets_none(skin: TrackSkin):

@@ -61,7 +61,8 @@ def lay_shave(face: BoxedFace, hidden: np.ndarray | None = None) -> LaidSkin | N
     end = _lower_end(face.canonical.tobytes())
     if (found[3] * end).sum() > LONG * end.sum():
         return None
-    change, dense = _split(face.from_frame(found))
+    *logs, dense = face.from_frame(found)
+    change, dense = np.stack(logs), np.clip(dense, 0, 1)
     # Single hairs are finer than what the network sees.
     shown = np.log(face.light[: face.rows] + LOG_OFFSET) + np.tensordot(LUMA, change, 1)
     hairs = shown - gaussian(shown, HAIRS * face.side)
@@ -93,7 +94,3 @@ def _lower_end(canonical: bytes) -> np.ndarray:
     end = (region > END[0]) & (region < END[1])
     end[: round(mesh[CHIN, 1])] = False
     return end
-
-
-def _split(layers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return layers[:3], np.clip(layers[3], 0, 1)
