@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -56,6 +57,7 @@ def test_who_asks_for_a_row_holds_up_nobody(workers: Workers):
 
         def work(name: str) -> None:
             seen.wait(60)
+            time.sleep(0.05)  # so that a thread that wakes late is not overtaken by the whole row
             order.append(name)
 
         row = [asyncio.create_task(workers.do(turn, work, "row")) for _ in range(8)]
