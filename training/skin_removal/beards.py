@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from train import KEPT_OUT, LOG_OFFSET, Head, smooth, train, varied
+from train import KEPT_OUT, Head, Layers, head_at, smooth, train
 
 from reage.agers.skin import read_embedded_bank
 from reage.compositing.beard_removal import bare_region, beard_region
@@ -64,13 +64,14 @@ class Beards:
         known = (shares > LEAST_SHARE) | (darker > DARK) & (darker < DARKEST)
         self.bearded = torch.nonzero(known & ~torch.isnan(darker))[:, 0].tolist()
         print(len(self.shaven), "shaven,", len(self.bearded), "bearded", flush=True)
-        self.tones = frames["ita"][self.bearded].numpy()
-        self.layers = [self._beard_of(i) for i in self.bearded]
+        tones = frames["ita"][self.bearded].numpy()
+        layers = [self._beard_of(i) for i in self.bearded]
+        self.layers = Layers(layers, tones, NEAREST, TONES, STRENGTHS, UNTOUCHED)
 
     def head(self, index: int) -> Head:
         """Return a head whose skin is where nothing but skin is, above any beard."""
-        layers = self.frames["layers"][index].float() / 255
-        return Head(torch.log(layers[:3] + LOG_OFFSET), layers[3:4] * self.bare)
+        head = head_at(self.frames, index)
+        return Head(head.logs, head.skin * self.bare)
 
     def where(self, skin: Tensor) -> Tensor:
         """Return where the network's change counts: where beards grow."""
@@ -79,17 +80,7 @@ class Beards:
     def sample(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return a head's logarithms with a beard, its skin, and what takes the beard off."""
         chosen = int(rng.choice(self.shaven))
-        head, tone = self.head(chosen), float(self.frames["ita"][chosen])
-        logs, skin = head.logs, head.skin
-        near = np.argsort(np.abs(self.tones - tone) + rng.uniform(0, TONES, len(self.tones)))
-        beard = self.layers[near[rng.integers(NEAREST)]].float()
-        if rng.random() < 0.5:
-            beard = beard.flip(-1)
-        if rng.random() < 0.5:
-            logs, skin = logs.flip(-1), skin.flip(-1)
-        beard = beard * (0.0 if rng.random() < UNTOUCHED else rng.uniform(*STRENGTHS))
-        logs, beard = varied(logs + beard, beard, rng)
-        return logs, skin, -beard
+        return self.layers.lay_over(self.head(chosen), float(self.frames["ita"][chosen]), rng)
 
     def _small(self, head: Head) -> tuple[Tensor, Tensor]:
         """Return broad logarithms less those of the bare skin, and the bare skin, shrunk."""

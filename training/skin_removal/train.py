@@ -71,6 +71,40 @@ def centred(logs: Tensor, skin: Tensor) -> Tensor:
     return logs - (logs * certain).sum((2, 3), keepdim=True) / total
 
 
+def head_at(frames: dict[str, Tensor], index: int) -> Head:
+    """Return one of the heads that were laid out."""
+    layers = frames["layers"][index].float() / 255
+    return Head(torch.log(layers[:3] + LOG_OFFSET), layers[3:4])
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What is laid over heads, and how."""
+
+    all: list[Tensor]  # of logarithms of colours, each [3, h, w]
+    tones: np.ndarray  # of the heads that they are of, degrees
+    nearest: int  # of those of about a head's tone, one of which is chosen
+    spread: float  # degrees by which tones are taken to differ by chance
+    strengths: tuple[float, float]
+    untouched: float  # share of heads that get none
+
+    def lay_over(
+        self, head: Head, tone: float, rng: np.random.Generator, *, within_skin: bool = False
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return a head's logarithms with a layer, its skin, and what takes the layer off."""
+        near = np.argsort(np.abs(self.tones - tone) + rng.uniform(0, self.spread, len(self.tones)))
+        laid, logs, skin = self.all[near[rng.integers(self.nearest)]].float(), head.logs, head.skin
+        if rng.random() < 0.5:
+            laid = laid.flip(-1)
+        if rng.random() < 0.5:
+            logs, skin = logs.flip(-1), skin.flip(-1)
+        if within_skin:
+            laid = laid * skin
+        laid = laid * (0.0 if rng.random() < self.untouched else rng.uniform(*self.strengths))
+        logs, laid = varied(logs + laid, laid, rng)
+        return logs, skin, -laid
+
+
 class Pairs:
     """Young heads with and without the skin of old ones."""
 
@@ -82,24 +116,23 @@ class Pairs:
         self.young = np.flatnonzero((ages >= YOUNG[0]) & (ages <= YOUNG[1]))
         self.old = np.flatnonzero(ages >= OLD)
         self.usual = [self._mean_young(male) for male in (False, True)]
-        self.layers = [self._beyond_young(int(i)) for i in self.old]
-        self.tones = self.frames["ita"][torch.from_numpy(self.old)].numpy()
+        tones = self.frames["ita"][torch.from_numpy(self.old)].numpy()
+        layers = [self._beyond_young(int(i)) for i in self.old]
+        self.layers = Layers(layers, tones, NEAREST, TONES, STRENGTHS, UNTOUCHED)
 
     def where(self, skin: Tensor) -> Tensor:
         """Return where the network's change counts: on the skin."""
         return skin
 
-    def head(self, index: int) -> Head:
-        layers = self.frames["layers"][index].float() / 255
-        return Head(torch.log(layers[:3] + LOG_OFFSET), layers[3:4])
-
     def _mean_young(self, male: bool) -> Tensor:
-        heads = [self.head(int(i)) for i in self.young if bool(self.frames["male"][i]) == male]
+        heads = [
+            head_at(self.frames, int(i)) for i in self.young if bool(self.frames["male"][i]) == male
+        ]
         total = torch.stack([detail_of(head) for head in heads]).sum(0)
         return total / (torch.stack([head.skin for head in heads]).sum(0) + 3.0)
 
     def _beyond_young(self, index: int) -> Tensor:
-        head, usual = self.head(index), self.usual[int(self.frames["male"][index])]
+        head, usual = head_at(self.frames, index), self.usual[int(self.frames["male"][index])]
         detail = detail_of(head)
         overlap = (usual.square() * head.skin).sum()
         like = ((detail * usual * head.skin).sum() / overlap).clamp(0.3, 1.2)
@@ -108,17 +141,8 @@ class Pairs:
     def sample(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return a head's logarithms with old skin, its skin, and what takes the old skin off."""
         young = int(rng.choice(self.young))
-        head, tone = self.head(young), float(self.frames["ita"][young])
-        logs, skin = head.logs, head.skin
-        near = np.argsort(np.abs(self.tones - tone) + rng.uniform(0, TONES, len(self.tones)))
-        old = self.layers[near[rng.integers(NEAREST)]].float()
-        if rng.random() < 0.5:
-            old = old.flip(-1)
-        if rng.random() < 0.5:
-            logs, skin = logs.flip(-1), skin.flip(-1)
-        old = old * skin * (0.0 if rng.random() < UNTOUCHED else rng.uniform(*STRENGTHS))
-        logs, old = varied(logs + old, old, rng)
-        return logs, skin, -old
+        head, tone = head_at(self.frames, young), float(self.frames["ita"][young])
+        return self.layers.lay_over(head, tone, rng, within_skin=True)
 
 
 def varied(logs: Tensor, laid: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

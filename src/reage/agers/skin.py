@@ -117,8 +117,7 @@ class SkinAger(Ager):
         self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray
     ) -> tuple[LaidSkin, LaidSkin] | None:
         aged = self.skin_for(face, pixels, landmarks)
-        cover = face.view.cover
-        hidden = None if cover is None else cover.over(pixels.shape)
+        hidden = _hidden(face, pixels)
         added = lay_detail(pixels, landmarks, aged, hidden)
         boxed = BoxedFace.cut(pixels, landmarks, self.bank.canonical, BELOW)
         if added is None or boxed is None:
@@ -131,9 +130,7 @@ class SkinAger(Ager):
         landmarks = face.view.face.landmarks
         if SHAVEN not in face.notes and face.pixels is not None and landmarks is not None:
             boxed = BoxedFace.cut(face.pixels, landmarks, self.bank.canonical)
-            cover = face.view.cover
-            hidden = None if cover is None else cover.over(face.pixels.shape)
-            face.notes[SHAVEN] = boxed and lay_shave(boxed, hidden)
+            face.notes[SHAVEN] = boxed and lay_shave(boxed, _hidden(face, face.pixels))
         return face.notes.get(SHAVEN)
 
     def skin_for(self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray) -> AgedSkin:
@@ -142,6 +139,12 @@ class SkinAger(Ager):
         sex: Sex = "male" if float(male) > 0.5 else "female"
         subject = Subject.of(face.view.face, sex, skin_tone(pixels, landmarks))
         return mix_detail(self.bank, choose_exemplars(self.bank, subject), subject)
+
+
+def _hidden(face: PreparedFace, pixels: np.ndarray) -> np.ndarray | None:
+    """Return how much of each pixel of the photo is known to be covered, `[H, W]`."""
+    cover = face.view.cover
+    return None if cover is None else cover.over(pixels.shape)
 
 
 def _join(added: LaidSkin, face: BoxedFace, neck: Neck) -> LaidSkin:
