@@ -520,9 +520,12 @@ class TestLight:
         around = box_mean(light, 9).astype(np.float32)
         shading = (around / around.mean()) ** 0.45
         layers = 0 * one, one, around, shading, 0.5 * one, one, 0 * one, one, 0 * one
+        mesh = np.zeros((478, 2))
         spread = float((light - around).std())
         hair = Hair(
-            np.zeros((4, 2)), WINDOWS[0], *layers, np.ones(3), 0.1, spread, 0.6, np.ones(3), 0.1
+            np.zeros((4, 2)),
+            WINDOWS[0],
+            *(*layers, mesh, np.ones(3), 0.1, spread, 0.6, np.ones(3), 0.1),
         )
 
         def patchiness(picture: np.ndarray) -> float:
@@ -754,6 +757,7 @@ def drawn_hair(light: np.ndarray, around: np.ndarray, skin: float = 0.6, **other
     spread = float((light - around).std())
     none = 0 * one
     layers = none, one, around, one, 0.5 * one, one, other.pop("faded", none), one, none
+    layers = *layers, np.zeros((478, 2))
     given = {"light": float(light.mean()), "young": np.ones(3), "young_light": 0.1, **other}
     return Hair(
         np.zeros((4, 2)), WINDOWS[0], *layers, white=np.ones(3), spread=spread, skin=skin, **given

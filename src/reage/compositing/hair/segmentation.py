@@ -99,7 +99,8 @@ class Hair:
     strands: np.ndarray  # how much sooner lighter strands do, 0..1
     faded: np.ndarray  # how grey it is already, 0..1
     inner: np.ndarray  # how far within hair a place is, 0 at its edge, 1 well within
-    beard: np.ndarray  # how much of the hair here would be beard, 0..1
+    beard: np.ndarray  # how much of the hair here is beard, 0..1
+    mesh: np.ndarray  # [478, 2] MediaPipe's points in the layers' pixels
     white: np.ndarray  # [3] colour by light of what is white
     light: float  # of all of it, the mean
     spread: float  # how far strands are from what is around them
@@ -123,8 +124,8 @@ class Hair:
 
     @cached_property
     def shaven(self) -> Hair:
-        """The same hair without the beard."""
-        rest = 1 - self.beard
+        """The same hair without the beard, and without what else would be one on the face."""
+        rest = 1 - np.maximum(self.beard, beard_on_mesh(self.mesh, len(self.beard)))
         return replace(self, slope=self.slope * rest, offset=self.offset * rest)
 
     def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -245,9 +246,8 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
         light=mean,
         spread=spread,
         skin=brighter,
-        beard=np.maximum(others[-1].weight, beard_on_mesh(head.mesh, len(share))).astype(
-            np.float32
-        ),
+        beard=others[-1].weight.astype(np.float32),
+        mesh=head.mesh,
         young=young,
         young_light=young_light,
     )
