@@ -9,7 +9,7 @@ demo: $(VENV)/.installed  ## Re-age the public-domain portrait that scikit-image
 	$(BIN)/python -c "import skimage.data as d; from PIL import Image; import os; \
 	os.makedirs('demo', exist_ok=True); Image.fromarray(d.astronaut()).save('demo/astronaut.png')"
 	$(BIN)/reage edit demo/astronaut.png --ages 20:80:20 --overwrite
-	@echo "The pictures are in $(CURDIR)/demo: start with astronaut-ages.png"
+	@echo "The pictures are in $(CURDIR)/demo: start with astronaut-ages20-80.png"
 
 # By their names, so that no other file (and no browser, video or server) is imported.
 quick: $(VENV)/.installed  ## The laws, on tiny models: below a minute.

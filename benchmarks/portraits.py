@@ -24,7 +24,7 @@ def main() -> None:
         done = subprocess.run([*command, "--ages", AGES, "--output", folder], check=False)
         reports = {}
         for photo in photos:
-            file = Path(folder) / f"{photo.stem}-reage.json"
+            file = Path(folder) / f"{photo.stem}-ages20-80-reage.json"
             if file.is_file():
                 reports[photo] = json.loads(file.read_text())
     target.write_text(page(photos, reports, done.returncode))

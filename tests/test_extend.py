@@ -77,7 +77,7 @@ def test_it_goes_through_edit(example: ModuleType, portrait: Path, reage_command
     )
     assert code == 0, err
     assert changed(portrait, portrait.parent / "o" / "portrait-age70.png") > 0.01
-    report = json.loads((portrait.parent / "o" / "portrait-reage.json").read_text())
+    report = json.loads((portrait.parent / "o" / "portrait-age70-reage.json").read_text())
     assert report["model"]["ager_fingerprint"] == example.ExemplarAger(portrait).fingerprint
     assert report["faces"][0]["inversion"] is None
 

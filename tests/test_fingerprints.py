@@ -172,7 +172,7 @@ def test_a_report_says_what_painted(
         folder, out = folder_of(ager, f"model{i}"), photos / f"out{i}"
         words = ("--to", 70, "--model", folder, "--precision", "float32", "--output", out)
         assert reage_command("edit", photos / "ada.png", *words)[0] == 0
-        told.append(json.loads((out / "ada-reage.json").read_text())["model"])
+        told.append(json.loads((out / "ada-age70-reage.json").read_text())["model"])
         shown.append(np.asarray(Image.open(out / "ada-age70.png")))
         assert told[-1]["fingerprint"] == load(folder, precision="float32").fingerprint()
     assert not np.array_equal(*shown)

@@ -73,7 +73,7 @@ def test_the_default_edit_loads_no_generator(portrait: Path, reage_command: Comm
         np.asarray(Image.open(p)) for p in (portrait, portrait.with_name("ada-age60.png"))
     )
     assert 0.02 < (before != after).any(2).mean() < 0.7
-    report = json.loads(portrait.with_name("ada-reage.json").read_text())
+    report = json.loads(portrait.with_name("ada-age60-reage.json").read_text())
     assert report["model"]["name"] == "faces128" and "generator_hash" not in report["model"]
     assert report["faces"][0]["inversion"] is None and report["perceptual_loss"] is None
 

@@ -152,7 +152,7 @@ def test_the_command_edits_and_writes_a_report(
 ):
     code, said = run("edit", photo_file, "--to", "60", "--model", known_file, "-o", tmp_path)
     assert code == 0, said
-    report = json.loads((tmp_path / "portrait-reage.json").read_text())
+    report = json.loads((tmp_path / "portrait-age60-reage.json").read_text())
     assert report["model"]["name"] == "best_unet_model"
     assert report["model"]["ager_fingerprint"] == file_sha256(known_file)
     assert len(report["model"]["fingerprint"]) == 64 and "generator_hash" not in report["model"]

@@ -184,12 +184,12 @@ class TestEdit:
         before = photo.read_bytes()
         done = edit(photo, "--to", "70")
         assert done.status == 0
-        assert names(photo.parent) == {"ada.jpg", "ada-age70.jpg", "ada-reage.json"}
+        assert names(photo.parent) == {"ada.jpg", "ada-age70.jpg", "ada-age70-reage.json"}
         assert photo.read_bytes() == before
         assert "ada-age70.jpg  face 1: " in done.out
         assert done.err == ""
         assert read_photo(photo.parent / "ada-age70.jpg").pixels.shape == astronaut.shape
-        report = json.loads((photo.parent / "ada-reage.json").read_text())
+        report = json.loads((photo.parent / "ada-age70-reage.json").read_text())
         assert report["photo"]["file"] == "ada.jpg"
         assert report["model"]["generator_hash"] == load_model(small_folder).generator_hash
         assert report["model"]["precision"] == "float32"
@@ -209,10 +209,10 @@ class TestEdit:
         done = edit(photo, "--ages", "20:60:20", "--output", output)
         assert done.status == 0
         pictures = {"ada-age20.jpg", "ada-age40.jpg", "ada-age60.jpg"}
-        assert names(output) == {*pictures, "ada-ages.jpg", "ada-reage.json"}
-        height, width = read_photo(output / "ada-ages.jpg").pixels.shape[:2]
+        assert names(output) == {*pictures, "ada-ages20-60.jpg", "ada-ages20-60-reage.json"}
+        height, width = read_photo(output / "ada-ages20-60.jpg").pixels.shape[:2]
         assert width > 3.5 * height
-        report = json.loads((output / "ada-reage.json").read_text())
+        report = json.loads((output / "ada-ages20-60-reage.json").read_text())
         assert [e["faces"][0]["asked"] for e in report["edits"]] == [20, 40, 60]
 
     def test_every_face_its_age(self, edit: Reage, astronaut: np.ndarray, tmp_path: Path):
@@ -222,20 +222,32 @@ class TestEdit:
         assert (tmp_path / "two-age1=70-2=12.png").is_file()
         assert "face 1: " in done.out
         assert "face 2: " in done.out
-        again = edit(tmp_path / "two.png", "--to", "30", "--face", "2")
-        assert again.status == 1  # the report of the first is in the way
-        assert "already" in again.complaint
+
+    def test_other_ages_of_a_photo_fit_beside_the_first(
+        self, edit: Reage, photo: Path, tmp_path: Path
+    ):
+        for ages in (["70"], ["40"], ["20", "50"], ["30", "60"]):
+            assert edit(photo, "--to", *ages, "-o", tmp_path / "out").status == 0
+        reports = ("age70", "age40", "ages20-50", "ages30-60")
+        wanted = {f"ada-{label}-reage.json" for label in reports}
+        assert {name for name in names(tmp_path / "out") if name.endswith("json")} == wanted
+        assert len(names(tmp_path / "out")) == len(wanted) + 6 + 2
+        before = files_in(tmp_path / "out")
+        again = edit(photo, "--to", "40", "-o", tmp_path / "out")
+        assert again.status == 1
+        assert "ada-age40.jpg exists already" in again.complaint
+        assert files_in(tmp_path / "out") == before
 
     def test_the_mark_is_there_unless_it_is_not_wanted(
         self, edit: Reage, photo: Path, tmp_path: Path
     ):
         assert read_mark(photo) is None
         edit(photo, "--to", "20", "70")
-        for name in ("ada-age20.jpg", "ada-age70.jpg", "ada-ages.jpg"):
+        for name in ("ada-age20.jpg", "ada-age70.jpg", "ada-ages20-70.jpg"):
             assert "reage" in str(read_mark(tmp_path / name))
         assert "face 1" in str(read_mark(tmp_path / "ada-age70.jpg"))
         edit(photo, "--to", "20", "70", "--no-mark", "--output", tmp_path / "bare")
-        for name in ("ada-age20.jpg", "ada-age70.jpg", "ada-ages.jpg"):
+        for name in ("ada-age20.jpg", "ada-age70.jpg", "ada-ages20-70.jpg"):
             assert read_mark(tmp_path / "bare" / name) is None
 
     def test_the_same_run_gives_the_same_bytes(self, edit: Reage, photo: Path, tmp_path: Path):
@@ -246,7 +258,8 @@ class TestEdit:
                 == 0
             )
             runs.append(files_in(tmp_path / "out"))
-        del runs[0]["ada-reage.json"], runs[1]["ada-reage.json"]  # says how long it took
+        report = "ada-ages20-70-reage.json"
+        del runs[0][report], runs[1][report]  # says how long it took
         assert runs[0] == runs[1]
         assert len(runs[0]) == 3
 
@@ -254,8 +267,8 @@ class TestEdit:
         direction = small_folder / AGE_DIRECTION
         done = edit(photo, "--strength", "-1:1:1", "--direction", direction)
         assert done.status == 0
-        wanted = {"ada-move-1.jpg", "ada-move+0.jpg", "ada-move+1.jpg", "ada-ages.jpg"}
-        assert names(photo.parent) == {"ada.jpg", "ada-reage.json", *wanted}
+        wanted = {"ada-move-1.jpg", "ada-move+0.jpg", "ada-move+1.jpg", "ada-moves-1-+1.jpg"}
+        assert names(photo.parent) == {"ada.jpg", "ada-moves-1-+1-reage.json", *wanted}
         unchanged = read_photo(photo.parent / "ada-move+0.jpg").pixels.astype(int)
         assert np.abs(unchanged - read_photo(photo).pixels).max() <= 12  # JPEG once more
 
@@ -274,11 +287,13 @@ class TestEdit:
         Image.open(photo).save(tmp_path / "ada.png")
         done = edit(photo, tmp_path / "ada.png", "--to", "70")
         assert done.status == 0
-        assert {"ada-jpg-age70.jpg", "ada-png-age70.png", "ada-jpg-reage.json"} <= names(tmp_path)
+        assert {"ada-jpg-age70.jpg", "ada-png-age70.png"} <= names(tmp_path)
+        assert "ada-jpg-age70-reage.json" in names(tmp_path)
         (tmp_path / "other").mkdir()
         shutil.copy(photo, tmp_path / "other")
         twins = (photo, tmp_path / "other" / "ada.jpg")
-        assert edit(*twins, "--to", "50", "--output", tmp_path / "out").status == 2
+        for together in ("--output", "--layers"):
+            assert edit(*twins, "--to", "50", together, tmp_path / "out").status == 2
         assert edit(*twins, "--to", "50").status == 0  # each beside its own
         assert (tmp_path / "other" / "ada-age50.jpg").is_file()
 
@@ -388,7 +403,8 @@ class TestEditRefusals:
             assert "there is no face 9: found 1 face" in done.complaint
 
     @pytest.mark.parametrize(
-        "name", ["ada-age70.jpg", "ada-age20.jpg", "ada-reage.json", "ada-ages.jpg"]
+        "name",
+        ["ada-age70.jpg", "ada-age20.jpg", "ada-ages20-70-reage.json", "ada-ages20-70.jpg"],
     )
     def test_what_is_there_stays(self, edit: Reage, photo: Path, name: str):
         (photo.parent / name).write_bytes(b"mine")

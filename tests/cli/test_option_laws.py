@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from made import Command
 from reage.cli.edit.photos import edit
 from reage.cli.edit.task import _distinct_names
 from reage.cli.main import cli
@@ -138,3 +139,17 @@ def test_the_hair_colours_offered_are_those_that_are_known():
     (option,) = (each for each in edit.params if each.name == "hair_color")
     assert isinstance(option.type, click.Choice)
     assert list(option.type.choices) == list(HAIR_COLOURS)
+
+
+@pytest.mark.parametrize("name", ["edit", "video", "sheet", "strip"])
+def test_no_option_takes_the_name_of_another_as_its_value(name: str, reage_command: Command):
+    """`--layers --overwrite` wrote into a folder of this name."""
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    required = any(p.required and "-o" in p.opts for p in command.params)
+    needed = ("-o", "x.png") if required else ()
+    for option in command.params:
+        if isinstance(option, click.Option) and not option.is_flag:
+            status, _, err = reage_command(name, "photo.jpg", *needed, option.opts[0], "--quiet")
+            assert (status, len(err.splitlines())) == (2, 1)
+            assert option.opts[0] in err and "--quiet" in err

@@ -62,7 +62,8 @@ def test_stdin_into_a_folder(
 ):
     status, _, _ = reage_command("edit", "-", "--to", 40, 60, "-o", tmp_path / "out", *tiny)
     assert status == 0
-    wanted = {"stdin-age40.jpg", "stdin-age60.jpg", "stdin-ages.jpg", "stdin-reage.json"}
+    wanted = {"stdin-age40.jpg", "stdin-age60.jpg"}
+    wanted |= {"stdin-ages40-60.jpg", "stdin-ages40-60-reage.json"}
     assert files(tmp_path / "out") == wanted
 
 
@@ -113,7 +114,7 @@ def test_json_is_all_of_stdout(
     good, bad = map(json.loads, told.splitlines())
     assert status == 1 and "1 of 2 photos" in err
     assert good["edits"][0]["faces"][0]["asked"] == 60
-    assert good["files"] == [str(target / "ada-age60.jpg"), str(target / "ada-reage.json")]
+    assert good["files"] == [str(target / f"ada-age60{end}") for end in (".jpg", "-reage.json")]
     assert bad["photo"] == {"file": "bad.jpg"} and "text file" in bad["error"]
 
 
@@ -145,7 +146,7 @@ def test_a_dry_run_writes_nothing(reage_command: Command, photo: Path, tmp_path:
     status, told, _ = reage_command("edit", photo, "--to", 20, "--dry-run", "--json")
     assert [Path(file).name for file in json.loads(told)["files"]] == [
         "ada-age20.jpg",
-        "ada-reage.json",
+        "ada-age20-reage.json",
     ]
     assert files(tmp_path) == {"ada.jpg"}
 

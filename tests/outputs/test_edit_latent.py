@@ -67,7 +67,7 @@ def test_every_format_gives_the_same_pictures(
         assert err == f"note: {name} does not name its generator; assuming small\n"
         found[name] = pictures(tmp_path / "out")
     first = found.pop("code.npz")
-    assert first.keys() == {"code-move+0.png", "code-move+1.png", "code-ages.png"}
+    assert first.keys() == {"code-move+0.png", "code-move+1.png", "code-moves+0-+1.png"}
     for others in found.values():
         assert all(np.array_equal(first[name], others[name]) for name in first)
     editor = load(small_folder, device="cpu", precision="float32")
@@ -122,7 +122,7 @@ def test_the_report_says_what_was_shown(
     write_latents(tmp_path / "ada.latents.safetensors", known)
     status, _, err = edit(tmp_path / "ada.latents.safetensors", "--to", "40")
     assert (status, err) == (0, "")
-    report = json.loads((tmp_path / "out" / "ada-reage.json").read_text())
+    report = json.loads((tmp_path / "out" / "ada-age40-reage.json").read_text())
     assert report["latent"]["file"] == "ada.latents.safetensors"
     assert "photo" not in report
     assert (report["options"], report["perceptual_loss"]) == ({}, None)

@@ -19,7 +19,7 @@ from reage.cli.main import main
 from reage.compositing.layer_files import read_layers
 from reage.compositing.layers import recompose
 from reage.editor import Editor
-from reage.errors import ImageError
+from reage.errors import FaceError, ImageError
 from reage.video.config import VideoConfig, work_folder
 from reage.video.run import edit_video
 from reage.video.sequence import (
@@ -97,6 +97,15 @@ def test_numbers_stay_and_untouched_pixels_too(shot: Path, small_editor: Editor,
         changed = (before != after).any(2)
         assert changed.any()
         assert not changed[:, :60].any()
+
+
+def test_the_folder_of_new_pictures_is_made(shot: Path, small_editor: Editor, tmp_path: Path):
+    new = tmp_path / "new" / "shots"
+    edit_video(small_editor, shot, new / "o.%04d.png", TO)
+    assert {path.name for path in new.iterdir()} == {f"o.{FIRST + n}.png" for n in range(FRAMES)}
+    with pytest.raises(FaceError):
+        edit_video(small_editor, shot, tmp_path / "no" / "o.%04d.png", replace(TO, which=7))
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize("format", ["exr", "tiff"])

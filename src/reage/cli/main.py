@@ -71,9 +71,11 @@ class LazyGroup(click.Group):
         import importlib
 
         from reage.cli.shared.numbers import read_strictly
+        from reage.cli.shared.values import refuse_names
 
         module, name = COMMANDS[cmd_name]
-        return add_telling(read_strictly(getattr(importlib.import_module(module), name)))
+        command = add_telling(getattr(importlib.import_module(module), name))
+        return refuse_names(read_strictly(command))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))

@@ -10,8 +10,7 @@ import numpy as np
 import tifffile
 
 from reage.compositing.layers import Layers
-from reage.errors import ImageError
-from reage.files import new_file
+from reage.files import check_place, new_file
 from reage.images.exr import exr_module, from_linear, read_exr, to_linear, write_exr
 
 __all__ = ["LayerFormat", "check_layer_format", "check_layer_places", "read_layers", "write_layers"]
@@ -30,13 +29,10 @@ def check_layer_format(format: LayerFormat) -> None:
 def check_layer_places(
     folder: Path, stem: str, format: LayerFormat, *, overwrite: bool = False
 ) -> None:
-    """Raise ImageError before the work if the layers of a picture are there already."""
+    """Raise ImageError before the work if the layers of a picture cannot be written there."""
     names = [f"{stem}.exr"] if format == "exr" else [f"{stem}.{name}.tiff" for name in LAYERS]
     for name in names:
-        if (folder / name).exists() and not overwrite:
-            raise ImageError(
-                f"{folder / name} exists already: choose another name, or use --overwrite"
-            )
+        check_place(folder / name, overwrite)
 
 
 def write_layers(

@@ -16,7 +16,7 @@ from pathlib import Path
 from reage.compositing.layer_files import check_layer_format
 from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
-from reage.files import new_file, sweep
+from reage.files import new_file, place_for_files, sweep
 from reage.inputs import as_targets
 from reage.video.codes import code_size
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
@@ -97,8 +97,10 @@ def edit_video(
     if storage.pattern is None:
         check_output(source, output, storage.encoder(source, config.crf, config.preset))
     _check_layers(config, overwrite, resumed=folder.is_dir())
-    _prepare(folder, _job(editor, source, config))
-    with Journal(folder, code_size(editor)) as journal:
+    with (
+        place_for_files(output.parent),
+        Journal(_prepare(folder, _job(editor, source, config)), code_size(editor)) as journal,
+    ):
         scan_video(editor, source, journal, config.preview, on_progress)
         if not journal.frames:
             shutil.rmtree(folder)
@@ -234,10 +236,10 @@ def _span(
 def _check_place(path: Path, output: Path, overwrite: bool) -> None:
     if output.is_dir():
         raise ImageError(f"{output} is a folder: name a file in it")
-    if not output.parent.is_dir():
-        raise ImageError(f"the folder {output.parent} does not exist: create it first")
-    if is_sequence(output):
+    if is_sequence(output):  # many files: their folder is made
         check_pictures(output, overwrite=overwrite)
+    elif not output.parent.is_dir():
+        raise ImageError(f"the folder {output.parent} does not exist: create it first")
     if output.resolve() == path.resolve():
         raise UsageError(f"{output} is the input; choose another name")
     if output.exists() and not overwrite:
@@ -256,8 +258,8 @@ def _check_layers(config: VideoConfig, overwrite: bool, resumed: bool) -> None:
             raise UsageError(f"{folder} holds files already: name another, or use --overwrite")
 
 
-def _prepare(folder: Path, job: Mapping[str, object]) -> None:
-    """Make the work folder; empty it if it belongs to another job."""
+def _prepare(folder: Path, job: Mapping[str, object]) -> Path:
+    """Make the work folder and return it; empty it if it belongs to another job."""
     text = json.dumps(job, sort_keys=True)
     note = folder / "job.json"
     with report_write_errors(folder):
@@ -268,6 +270,7 @@ def _prepare(folder: Path, job: Mapping[str, object]) -> None:
         sweep(folder)
         with new_file(note) as temporary:
             temporary.write_text(text)
+    return folder
 
 
 def _job(editor: Editor, source: VideoSource, config: VideoConfig) -> dict[str, object]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from reage.errors import UsageError
+from reage.files import place_for_files
 
 if TYPE_CHECKING:
     from reage.types import Result
 
-__all__ = ["check_edit_layers", "check_layers", "layer_options", "write_edit_layers"]
+__all__ = ["check_layers", "layer_options", "layers_ready", "write_edit_layers"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -46,13 +48,19 @@ def check_layers(options: Mapping[str, Any]) -> None:
     check_layer_format(options["layer_format"])
 
 
-def check_edit_layers(pictures: Sequence[Path], options: Mapping[str, Any]) -> None:
-    """Raise ImageError before the work if layers of a photo's pictures are there already."""
+@contextmanager
+def layers_ready(pictures: Sequence[Path], options: Mapping[str, Any]) -> Iterator[None]:
+    """Make the folder of a photo's layers; raise ImageError if they cannot be written there."""
     from reage.compositing.layer_files import check_layer_places
 
     folder, format = options.get("layers"), options.get("layer_format")
-    for picture in pictures if folder is not None else ():
-        check_layer_places(folder, picture.stem, format, overwrite=options["overwrite"])
+    if folder is None:
+        yield
+        return
+    with place_for_files(folder):
+        for picture in pictures:
+            check_layer_places(folder, picture.stem, format, overwrite=options["overwrite"])
+        yield
 
 
 def write_edit_layers(
@@ -66,7 +74,6 @@ def write_edit_layers(
     from reage.compositing.render import PhotoCanvas
 
     folder, files = options["layers"], []
-    folder.mkdir(parents=True, exist_ok=True)
     photo = result.photo
     full = np.float32(np.iinfo(photo.pixels.dtype).max)
     for edit, picture in zip(result.edits, pictures, strict=True):

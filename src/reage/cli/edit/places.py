@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -23,6 +24,7 @@ __all__ = ["CODES_AS", "Outputs"]
 
 CODES_AS = ".png"  # what a code gives comes from no photo whose format it could keep
 STRIPS = {".jpg", ".jpeg", ".png", ".webp"}
+KIND = re.compile("age|move")  # how labels begin
 
 
 class Outputs:
@@ -58,15 +60,24 @@ class Outputs:
     @property
     def report(self) -> Path:
         """The JSON file beside the pictures."""
-        if self.file is not None:
-            return self.file.with_name(f"{self.file.stem}-reage.json")
-        return self.folder / f"{self.name}-reage.json"
+        stem = self._together if self.file is None else self.file.stem
+        return (self.folder if self.file is None else self.file.parent) / f"{stem}-reage.json"
+
+    @property
+    def _together(self) -> str:
+        """The name of what belongs to all edits: with their ages, so that other ages fit beside."""
+        first, last = self.labels[0], self.labels[-1]
+        if len(self.labels) == 1:
+            return f"{self.name}-{first}"
+        kind = KIND.match(first)
+        assert kind is not None, first
+        return f"{self.name}-{kind[0]}s{first[kind.end() :]}-{last[kind.end() :]}"
 
     @property
     def strip(self) -> Path | None:
         """The picture of all edits side by side; None for one edit."""
         suffix = self.suffix if self.suffix.lower() in STRIPS else ".jpg"
-        return self.folder / f"{self.name}-ages{suffix}" if len(self.labels) > 1 else None
+        return self.folder / f"{self._together}{suffix}" if len(self.labels) > 1 else None
 
     @property
     def files(self) -> list[Path]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reage.cli.edit.layers import check_edit_layers, check_layers, write_edit_layers
+from reage.cli.edit.layers import check_layers, layers_ready, write_edit_layers
 from reage.cli.edit.places import Outputs
 from reage.cli.shared.console import detail, emit, say
 from reage.cli.shared.parsing import parse_face, parse_range, parse_targets
@@ -48,7 +48,9 @@ class EditTask:
             raise UsageError("--points belongs to one photo; edit the others without it")
         if options["tuned"] is not None and len(photos) > 1:
             raise UsageError("--tuned belongs to one photo; edit the others without it")
-        self.names = _distinct_names(photos, apart=options["output"] is None)
+        # Layers lie in one folder, wherever the pictures are.
+        apart = options["output"] is None and options.get("layers") is None
+        self.names = _distinct_names(photos, apart=apart)
         self.photos = {real_path(photo) for photo in photos}
         if len(set(self.labels())) < len(self.labels()):
             raise UsageError("the same age is asked for twice; give each once")
@@ -65,9 +67,8 @@ class EditTask:
             self.targets = as_targets(self.targets)
         photo = open_photo(path)
         outputs = self.outputs(path)
-        with outputs.ready():
+        with outputs.ready(), layers_ready(outputs.pictures, self.options):
             outputs.check()
-            check_edit_layers(outputs.pictures, self.options)
             result = self.edit(editor, photo, name_of(path))
             for stage, seconds in result.seconds.items():
                 detail(f"{name_of(path)}: {stage} {seconds:.2f} s")
@@ -160,5 +161,5 @@ def _distinct_names(photos: Sequence[Path], *, apart: bool) -> dict[Path, str]:
                 names[photo] = "stdin"
     places = {(photo.parent if apart else None, name) for photo, name in names.items()}
     if len(places) < len(names):
-        raise UsageError("two photos have the same name; edit them in two runs with two --output")
+        raise UsageError("two photos have the same name; edit them in two runs into two folders")
     return names
