@@ -10,6 +10,7 @@ import torch
 
 from reage.agers.base import PreparedFace
 from reage.agers.skin import SkinAger
+from reage.compositing.cover import Cover, cover_quad
 from reage.editor import Editor, load
 from reage.images import Photo, photo_from_array
 
@@ -71,6 +72,18 @@ def test_the_finished_photo_has_finer_detail_than_without_the_bank(editor: Edito
     light = {name: pixels[y0:y1, x0:x1].mean(2) for name, pixels in made.items()}
     sharp = {name: float(np.abs(np.diff(one, axis=0)).mean()) for name, one in light.items()}
     assert sharp["fine"] > sharp["plain"]
+
+
+def test_nothing_is_laid_on_what_covers_the_face(ager: SkinAger, face: PreparedFace):
+    """Neither wrinkles nor the neck's folds nor the lips' colour, at any age."""
+    assert face.pixels is not None
+    whole = Cover(cover_quad(face.view.face.points), np.ones((64, 64), np.float32), 1.0)
+    covered = face.with_view(replace(face.view, cover=whole), face.pixels)
+    change = ager.change(covered, torch.tensor([15.0, 70.0]))
+    assert change.skin is not None
+    for laid in (change.skin.old, change.skin.own):
+        for part in (laid.wrinkles, laid.folds, laid.colours):
+            assert part is not None and np.abs(part).max() < 1e-3
 
 
 def test_faces_without_a_mesh_or_a_photo_get_the_base_alone(ager: SkinAger, face: PreparedFace):

@@ -12,14 +12,14 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from reage.agers.base import PreparedFace
 from reage.compositing.change import Change
-from reage.compositing.cover import Cover, find_cover
+from reage.compositing.cover import SQUARE, Cover, find_cover
 from reage.compositing.render import render_photo
 from reage.compositing.view import view_face
 from reage.compositing.warp import Warp
 from reage.editor import Editor
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
-from reage.faces.squares import face_quad
+from reage.faces.squares import crop_face, face_quad
 from reage.images import to_tensor
 from reage.models.checkpoints import Alignment
 from reage.models.pretrained import load_occlusion
@@ -100,21 +100,45 @@ def test_what_is_covered_is_the_same_in_every_square(astronaut: np.ndarray, face
     assert np.abs(cover.within(whole, 256) - pixels).mean() < 0.01
 
 
+class Seen(torch.nn.Module):
+    """A network that finds what it is told in the face's square, `[64, 64]`."""
+
+    def __init__(self, found: np.ndarray) -> None:
+        super().__init__()
+        self.level = torch.nn.Parameter(torch.zeros(1))
+        self.found = torch.from_numpy(found.astype(np.float32))[None, None]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.found
+
+
 def test_a_cover_at_the_chin_does_not_come_in_at_the_hair(face: Face):
-    class Low(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.level = torch.nn.Parameter(torch.zeros(1))
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            found = torch.zeros(1, 1, 64, 64)
-            found[..., 45:, :] = 1
-            return found
-
     photo = np.random.default_rng(0).integers(0, 255, (256, 256, 3), np.uint8)
-    cover = find_cover(Low(), photo, face)  # type: ignore[arg-type]
+    low = np.arange(64)[:, None].repeat(64, axis=1) >= 45
+    cover = find_cover(Seen(low), photo, face)  # type: ignore[arg-type]
     assert cover is not None
-    assert cover.layer[:60].max() == 0 and cover.layer[-10:].min() == 1
+    layer = cover.within(face_quad(face, *SQUARE), 128)
+    assert layer[:60].max() == 0 and layer[-10:].min() > 0.99
+
+
+@pytest.mark.parametrize(("colour", "beside"), [((30, 60, 160), 0.1), ((205, 150, 125), 1.0)])
+def test_a_thing_before_the_chin_goes_on_below_the_face(
+    astronaut: np.ndarray, face: Face, colour: tuple[int, int, int], beside: float
+):
+    # A microphone is told from the neck by its colour; a hand is not, nor what is beside it.
+    assert face.landmarks is not None
+    x, y = face.landmarks[13, :2].round().astype(int)
+    photo = np.full_like(astronaut, (205, 150, 125))
+    photo[y:, x - 9 : x + 9] = colour
+    strip = np.zeros_like(photo)
+    strip[y:, x - 9 : x + 9] = 255
+    seen = crop_face(strip, face_quad(face, *SQUARE), 64).image[..., 0] > 128
+    found = find_cover(Seen(seen), photo, face)  # type: ignore[arg-type]
+    assert found is not None
+    over = found.over(photo.shape)
+    below = slice(int(face.landmarks[152, 1]) + 5, int(face.landmarks[152, 1]) + 60)
+    assert over[below, x - 7 : x + 7].min() > 0.9
+    assert over[below, x + 30 : x + 40].max() < beside + 0.01
 
 
 def test_what_covers_the_face_is_not_bent(face: Face):

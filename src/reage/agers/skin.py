@@ -14,7 +14,7 @@ from reage.agers.base import Ager, PreparedFace
 from reage.agers.children import shaving
 from reage.agers.photo import PhotoAger
 from reage.compositing.beard_removal import lay_shave
-from reage.compositing.boxed_face import BoxedFace
+from reage.compositing.boxed_face import BoxedFace, covered
 from reage.compositing.change import Change, SkinDetail
 from reage.compositing.detail_bank import DetailBank, Sex, read_bank
 from reage.compositing.detail_removal import lay_removal
@@ -122,8 +122,8 @@ class SkinAger(Ager):
         boxed = BoxedFace.cut(pixels, landmarks, self.bank.canonical, BELOW)
         if added is None or boxed is None:
             return None
-        neck = look_at_neck(boxed)
-        return _join(added, boxed, neck), lay_removal(boxed, neck, hidden)
+        neck = look_at_neck(boxed, hidden)
+        return _join(added, boxed, neck, hidden), lay_removal(boxed, neck, hidden)
 
     def _beard(self, face: PreparedFace) -> LaidSkin | None:
         """Return what takes the beard off a face of a photo; the face caches it."""
@@ -147,8 +147,12 @@ def _hidden(face: PreparedFace, pixels: np.ndarray) -> np.ndarray | None:
     return None if cover is None else cover.over(pixels.shape)
 
 
-def _join(added: LaidSkin, face: BoxedFace, neck: Neck) -> LaidSkin:
-    """Add the neck, below the box of old skin's detail, and the lips' colour to it."""
+def _join(added: LaidSkin, face: BoxedFace, neck: Neck, hidden: np.ndarray | None) -> LaidSkin:
+    """Add the neck, below the box of old skin's detail, and the lips' colour to it.
+
+    Nothing is added to what is `hidden` `[H, W]` of the photo.
+    """
     lips = face.share * face.pad(face.from_frame(pale_lips(face.frame, face.canonical)))
+    lips = lips * (1 - covered(face.box, lips, hidden))
     wrinkles = face.pad(added.wrinkles) + face.share * neck.older
     return LaidSkin(face.box, wrinkles, face.pad(added.folds), added.limits, lips)

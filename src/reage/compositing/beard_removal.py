@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from reage.compositing.bands import LUMA
-from reage.compositing.boxed_face import HALF, BoxedFace, half_mask
-from reage.compositing.detail_removal import as_laid, centred_logs, covered
+from reage.compositing.boxed_face import HALF, BoxedFace, covered, half_mask
+from reage.compositing.detail_removal import as_laid, centred_logs
 from reage.compositing.detail_transfer import LaidSkin
 from reage.compositing.hair.beards import beard_reach
 from reage.compositing.hair.regions import CHIN

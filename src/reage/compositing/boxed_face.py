@@ -14,7 +14,7 @@ from reage.compositing.mesh_warp import MESH, carry_back, carry_to_frame
 from reage.compositing.skin_mask import frame_mask
 from reage.compositing.smoothing import resize_plane
 
-__all__ = ["HALF", "BoxedFace", "half_mask"]
+__all__ = ["HALF", "BoxedFace", "covered", "half_mask"]
 
 HALF = 2  # times that the canonical face is shrunk here
 
@@ -82,6 +82,16 @@ class BoxedFace:
         """Continue layers `[..., rows, w]` by 0 to the box's lower edge."""
         below = self.layers.shape[1] - self.rows
         return np.pad(layers, [(0, 0)] * (layers.ndim - 2) + [(0, below), (0, 0)])
+
+
+def covered(
+    box: tuple[int, int, int, int], change: np.ndarray, hidden: np.ndarray | None
+) -> np.ndarray | float:
+    """Return what is `hidden` `[H, W]` of a box of a photo at the size of a change, `[h, w]`."""
+    if hidden is None:
+        return 0.0
+    x0, y0, x1, y1 = box
+    return resize_plane(hidden[y0:y1, x0:x1], change.shape[:0:-1], Image.Resampling.BOX)
 
 
 @lru_cache(maxsize=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,9 @@ import torch
 from PIL import Image, ImageFilter
 
 from reage.compositing.bands import LUMA, enlarge_rows, rotate_layer
+from reage.compositing.hair.locks import MOST, colour_odds
 from reage.compositing.hair.regions import OUTLINE, filled
+from reage.compositing.neck import below_jaw
 from reage.compositing.smoothing import gaussian, resize_plane, smoothstep
 from reage.compositing.tone import has_one_tone
 from reage.faces.face import Face
@@ -18,14 +21,17 @@ from reage.faces.squares import crop_face, face_quad, pixels_within, to_unit
 from reage.images import to_tensor
 from reage.networks.occlusion import OCCLUSION_INPUT, OcclusionNetwork
 
-__all__ = ["LEAST", "SQUARE", "Cover", "find_cover", "read_cover"]
+__all__ = ["LEAST", "SQUARE", "Cover", "cover_quad", "find_cover", "read_cover"]
 
 SQUARE = 0.75, 0.22  # scale and shift of the square that the network was trained on
+WIDE = 3  # sides of that square over which a thing is followed below the face
 # Probabilities: a thing is where some are above the first; it reaches as far as the second.
 SURE, REACH = 0.75, 0.35
 LEAST = 0.02  # of the face that is surely covered: below it nothing is said nor left
 WIDER, SOFT = 0.02, 0.006  # of the square: how far beyond it nothing changes, and the blend
 OUTSIDE = 0.06  # of the square, standard deviation: what covers the face's edge goes on beyond
+TOLD = 0.4  # of the most that colours can say: from here on they tell a thing from the skin
+CHIN = 0.12  # of the square: a thing so near to the jaw's line goes on below it
 WHOLE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 
 
@@ -57,35 +63,67 @@ def find_cover(network: OcclusionNetwork, rgb: np.ndarray, face: Face) -> Cover 
     """Find what covers a face in a photo `[H, W, 3]`; None: nothing, or there is no mesh."""
     if face.landmarks is None:
         return None
-    quad = face_quad(face, *SQUARE)
-    return read_cover(network, crop_face(rgb, quad, OCCLUSION_INPUT).image, quad, face.landmarks)
+    return read_cover(
+        network, lambda quad, side: crop_face(rgb, quad, side).image, face.points, face.landmarks
+    )
 
 
 @torch.no_grad()
 def read_cover(
     network: OcclusionNetwork,
-    image: np.ndarray,
-    quad: np.ndarray,
+    cut: Callable[[np.ndarray, int], np.ndarray],
+    points: np.ndarray,
     mesh: np.ndarray,
     least: float = LEAST,
 ) -> Cover | None:
-    """Find what covers the face with a mesh `[468 or more, 2 or 3]` in the picture of a square.
+    """Find what covers the face with `points` `[5, 2]` and a mesh `[468 or more, 2 or 3]`.
 
-    `image` shows the face's `SQUARE` `quad` at `OCCLUSION_INPUT` pixels. None: nothing, or less
-    than `least` of the face.
+    `cut` gives the picture of a square `[4, 2]` at so many pixels. None: nothing, or less than
+    `least` of the face.
     """
+    image = cut(face_quad(points, *SQUARE), OCCLUSION_INPUT)
     if has_one_tone(image) > 0:  # the network has seen few prints, and those in grey
         image = np.rint(image @ LUMA).astype(np.uint8)[..., None].repeat(3, axis=2)
     device = next(network.parameters()).device
     seen = network(to_tensor(image).to(device))[0, 0].cpu().numpy()
-    side = len(seen)
-    inside = filled(to_unit(mesh[OUTLINE, :2], quad) * side - 0.5, side)
+    seen = np.pad(seen, (WIDE - 1) * len(seen) // 2)
+    quad = cover_quad(points)
+    mesh = to_unit(mesh[:, :2], quad) * len(seen) - 0.5
+    inside = filled(mesh[OUTLINE], len(seen))
     sure = inside & (seen > SURE)
     if sure.sum() < least * inside.sum():
         return None
     found = _fill_holes(_grow(sure, seen > REACH))
-    share = float(found[inside].mean())
-    return Cover(quad, _soften(found, inside), share)
+    below = _follow(cut(quad, len(seen)), found, inside, mesh)
+    return Cover(quad, _soften(found, inside, below), float(found[inside].mean()))
+
+
+def cover_quad(points: np.ndarray) -> np.ndarray:
+    """Return the square `[4, 2]` of a `Cover` of the face with five points."""
+    scale, shift = SQUARE
+    return face_quad(points, WIDE * scale, shift)
+
+
+def _follow(
+    image: np.ndarray, found: np.ndarray, inside: np.ndarray, mesh: np.ndarray
+) -> np.ndarray:
+    """Return where a thing that is before the chin goes on below the face, `[S, S]` bool.
+
+    By its colours, where the face has others. Else, as of a hand, whatever is below it.
+    """
+    side = len(found)
+    below = below_jaw(mesh, side, side) & ~inside
+    thing = found & inside
+    clear = inside & (gaussian(thing.astype(np.float32), 1.0) < 0.05)
+    odds = colour_odds(image / np.float32(255), thing.astype(float), clear.astype(float))
+    seeds = thing | (found & below)
+    if odds[thing].mean() > TOLD * MOST:
+        return _grow(seeds, thing | (below & (odds > 0))) & below
+    reach = round(CHIN * side / WIDE)
+    rows = np.arange(side)[:, None]
+    jaw = np.where(inside, rows, -1).max(0)
+    columns = (thing & (rows > jaw - reach)).any(0)
+    return below & (np.convolve(columns, np.ones(2 * reach + 1), "same") > 0)
 
 
 def _grow(seeds: np.ndarray, may: np.ndarray) -> np.ndarray:
@@ -106,17 +144,21 @@ def _fill_holes(found: np.ndarray) -> np.ndarray:
     return ~_grow(edge, ~found)
 
 
-def _soften(found: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def _soften(found: np.ndarray, inside: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Widen and blend places `[S, S]`, and let them go on beyond the face, `[2 S, 2 S]`.
 
-    The network knows little outside the face: what is at its edge goes on there for a bit.
+    The network knows little outside the face: what is at its edge goes on there for a bit, and as
+    far as it was followed `below`.
     """
-    side = 2 * len(found)
-    layer, face = (resize_plane(one.astype(np.float32), (side, side)) for one in (found, inside))
+    size = (2 * len(found), 2 * len(found))
+    layer, face, further = (
+        resize_plane(one.astype(np.float32), size) for one in (found, inside, below)
+    )
+    side = size[0] / WIDE
     weight = gaussian(face, OUTSIDE * side)
     beyond = gaussian(layer * face, OUTSIDE * side) / np.maximum(weight, 1e-3)
     beyond = smoothstep((beyond - 0.3) / 0.4) * (weight > 1e-3)
-    whole = np.where(face > 0.5, layer, np.maximum(layer, beyond))
+    whole = np.where(face > 0.5, layer, np.maximum(np.maximum(layer, beyond), further))
     image = Image.fromarray(np.rint(255 * np.clip(whole, 0, 1)).astype(np.uint8))
     wide = image.filter(ImageFilter.MaxFilter(2 * max(1, round(WIDER * side)) + 1))
     return np.clip(gaussian(np.asarray(wide, np.float32) / 255, SOFT * side), 0, 1)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from PIL import Image
 
 from reage.compositing.bands import LUMA
-from reage.compositing.boxed_face import HALF, BoxedFace, half_mask
+from reage.compositing.boxed_face import HALF, BoxedFace, covered, half_mask
 from reage.compositing.detail_transfer import TONE, LaidSkin
 from reage.compositing.mesh_warp import FRAME_SCALE
 from reage.compositing.neck import Neck
 from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
 from reage.compositing.skin_tone import even_colours
-from reage.compositing.smoothing import masked_gaussian, resize_plane
+from reage.compositing.smoothing import masked_gaussian
 from reage.models.pretrained import load_skin_removal
 
-__all__ = ["as_laid", "centred_logs", "covered", "lay_removal", "remove_age"]
+__all__ = ["as_laid", "centred_logs", "lay_removal", "remove_age"]
 
 PORES = 0.003  # of FFHQ's square's side, standard deviation: what is finer is texture and stays
 PORE_LIMIT = 0.05  # log-luminance: of the texture, what is stronger is the core of a wrinkle
@@ -39,16 +38,6 @@ def lay_removal(
     change = face.pad(change - skin * _cores(shown, skin, face.side))
     change = face.share * (change if neck is None else change + neck.younger)
     return as_laid(face.box, change * (1 - covered(face.box, change, hidden)))
-
-
-def covered(
-    box: tuple[int, int, int, int], change: np.ndarray, hidden: np.ndarray | None
-) -> np.ndarray | float:
-    """Return what is `hidden` `[H, W]` of a box of a photo at the size of a change, `[h, w]`."""
-    if hidden is None:
-        return 0.0
-    x0, y0, x1, y1 = box
-    return resize_plane(hidden[y0:y1, x0:x1], change.shape[:0:-1], Image.Resampling.BOX)
 
 
 def as_laid(

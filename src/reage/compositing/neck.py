@@ -8,12 +8,12 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from reage.compositing.bands import LUMA
-from reage.compositing.boxed_face import BoxedFace
+from reage.compositing.boxed_face import BoxedFace, covered
 from reage.compositing.skin_mask import LOG_OFFSET
 from reage.compositing.skin_tone import even_colours
 from reage.compositing.smoothing import gaussian, masked_gaussian, resize_plane, smoothstep
 
-__all__ = ["BELOW", "Neck", "look_at_neck"]
+__all__ = ["BELOW", "Neck", "below_jaw", "look_at_neck"]
 
 MOST_WIDE = 540  # pixels across, at which a neck is looked at
 BELOW = 0.5  # of the mesh's height: how far below it a neck is looked for
@@ -45,14 +45,17 @@ class Neck:
     older: np.ndarray  # [h, w] log-luminance: deepens what the neck has of them
 
 
-def look_at_neck(face: BoxedFace) -> Neck:
-    """Find the neck's skin, and its lines, folds and cords."""
+def look_at_neck(face: BoxedFace, hidden: np.ndarray | None = None) -> Neck:
+    """Find the neck's skin, and its lines, folds and cords.
+
+    `hidden` `[H, W]` in 0..1 is what is known to cover the skin of the photo.
+    """
     height, width = face.layers.shape[1:]
     seen = _shrunk(face)
     logs = np.log(seen.layers + np.float32(LOG_OFFSET))
     light = np.tensordot(LUMA, logs, 1)
     colours = logs - light
-    skin = _skin(seen, light, colours)
+    skin = _skin(seen, light, colours) * (1 - covered(face.box, colours, hidden))
     weight = np.clip(skin, 1e-3, 1)
 
     def smooth(plane: np.ndarray, sigma: float) -> np.ndarray:
@@ -121,14 +124,19 @@ def _cheeks(face: BoxedFace) -> np.ndarray:
     return inside
 
 
+def below_jaw(mesh: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Mark the pixels of an upright picture below the jaw of a `mesh` in it, `[height, width]`."""
+    image = Image.new("L", (width, height))
+    jaw = [(float(x), float(y)) for x, y in mesh[JAW, :2]]
+    corners = [(jaw[-1][0], 2.0 * height), (jaw[0][0], 2.0 * height)]
+    ImageDraw.Draw(image).polygon(jaw + corners, fill=255)
+    return np.asarray(image) > 0
+
+
 def _below_jaw(face: BoxedFace) -> np.ndarray:
     """Draw what lies below the jaw, `[h, w]` in 0..1; it fades towards the box's lower edge."""
     height, width = face.layers.shape[1:]
-    image = Image.new("L", (width, height))
-    jaw = [(float(x), float(y)) for x, y in face.landmarks[JAW]]
-    corners = [(jaw[-1][0], 2.0 * height), (jaw[0][0], 2.0 * height)]
-    ImageDraw.Draw(image).polygon(jaw + corners, fill=255)
-    drawn = np.asarray(image, np.float32) / 255
+    drawn = below_jaw(face.landmarks, width, height).astype(np.float32)
     inside = smoothstep(2 * gaussian(drawn, JAW_FEATHER * face.side) - 1)
     left = (height - 1 - np.arange(height, dtype=np.float32)) / face.side
     return inside * smoothstep(left / BOTTOM)[:, None]

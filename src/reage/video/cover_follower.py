@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 
-from reage.compositing.cover import LEAST, SQUARE, Cover, read_cover
+from reage.compositing.cover import LEAST, Cover, cover_quad, read_cover
 from reage.compositing.planes import Planes, sample_rgb
-from reage.faces.squares import face_quad
 from reage.models.pretrained import load_occlusion
-from reage.networks.occlusion import OCCLUSION_INPUT
 
 __all__ = ["CoverFollower"]
 
@@ -31,9 +31,8 @@ class CoverFollower:
 
     def at(self, seen: Planes, points: np.ndarray, mesh: np.ndarray) -> Cover | None:
         """Return what covers the face with `points` `[5, 2]` and a mesh in the next frame."""
-        quad = face_quad(points, *SQUARE)
-        image = sample_rgb(seen, quad, OCCLUSION_INPUT)
-        cover = read_cover(self.network, image, quad, mesh, GOING if self.found else LEAST)
+        least = GOING if self.found else LEAST
+        cover = read_cover(self.network, partial(sample_rgb, seen), points, mesh, least)
         self.found = cover is not None
         layers = [] if cover is None else [cover.layer]
         if self._layer is not None:
@@ -42,4 +41,4 @@ class CoverFollower:
         self._layer = layer if layer is not None and layer.any() else None
         if self._layer is None:
             return None
-        return Cover(quad, self._layer, 0.0 if cover is None else cover.share)
+        return Cover(cover_quad(points), self._layer, 0.0 if cover is None else cover.share)

@@ -6,7 +6,7 @@ import numpy as np
 
 from reage.compositing.hair.regions import box_mean, sized
 
-__all__ = ["raised_by_colour", "told_by_colour"]
+__all__ = ["MOST", "colour_odds", "raised_by_colour", "told_by_colour"]
 
 SIDE = 192  # places: finer ones cost more and tell no more
 STEPS = 3  # each reaches a little further along a lock
@@ -35,20 +35,30 @@ def raised_by_colour(
     side = len(hair)
     colours = np.stack([sized(rgb[..., c], SIDE) for c in range(3)], axis=-1)
     known, more, seen = (sized(layer, SIDE) for layer in (hair, likely, seen))
-    # Roots: black hair and dark skin would be one value.
-    bins = np.clip((np.sqrt(colours) * VALUES).astype(int), 0, VALUES - 1)
-    bins = bins @ [VALUES**2, VALUES, 1]
-    shares = []
-    for kind, unseen in ((known > CERTAIN, UNSEEN), (np.maximum(known, more) < NONE, 3 * UNSEEN)):
-        counts = np.bincount(bins.ravel(), (kind * seen).ravel(), VALUES**3)
-        counts = _spread(counts.reshape(VALUES, VALUES, VALUES)).ravel()
-        shares.append(counts / max(counts.sum(), 1.0) + unseen)
-    by_colour = np.clip(np.log(shares[0] / shares[1]), -MOST, MOST)[bins]
+    none = np.maximum(known, more) < NONE
+    by_colour = colour_odds(colours, (known > CERTAIN) * seen, none * seen)
     more = np.maximum(known, more)
     hint = np.where(by_colour > 0, np.clip(box_mean(more, PLACES) / HINT, 0, 1), 1)
     odds = more / np.maximum(1 - more, 1e-3) * np.exp(hint * by_colour)
     raised = np.maximum(odds / (1 + odds) - known, 0)
     return np.clip(hair + sized(raised, side), 0, 1)
+
+
+def colour_odds(colours: np.ndarray, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return how much more often colours are found in `one` kind than in the `other`, `[S, S]`.
+
+    It is a logarithm. `colours` `[S, S, 3]` are of 0..1, the kinds weights `[S, S]`; a colour that
+    neither has is the other's.
+    """
+    # Roots: black hair and dark skin would be one value.
+    bins = np.clip((np.sqrt(colours) * VALUES).astype(int), 0, VALUES - 1)
+    bins = bins @ [VALUES**2, VALUES, 1]
+    shares = []
+    for weights, unseen in ((one, UNSEEN), (other, 3 * UNSEEN)):
+        counts = np.bincount(bins.ravel(), weights.ravel(), VALUES**3)
+        counts = _spread(counts.reshape(VALUES, VALUES, VALUES)).ravel()
+        shares.append(counts / max(counts.sum(), 1.0) + unseen)
+    return np.clip(np.log(shares[0] / shares[1]), -MOST, MOST)[bins]
 
 
 def _spread(counts: np.ndarray) -> np.ndarray:
