@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from reage.compositing.bands import LUMA
+from reage.compositing.cover import Cover, cover_quad
 from reage.compositing.hair import greying
 from reage.compositing.hair.beards import LOWER, UPPER_LIP, density
 from reage.compositing.hair.facial import brows_in
@@ -568,6 +569,27 @@ def test_hair_that_leaves_the_largest_square_is_said(
     small = (Window(0.75, 0.3, 128),)
     assert hair_in(astronaut, face, finders, windows=small, notes=notes) is None
     assert len(notes) == 1 and "keeps its colour" in notes[0]
+
+
+def test_hair_that_a_thing_cuts_off_from_the_head_is_left_and_said(
+    astronaut: np.ndarray, face: Face, finders: HairFinders
+):
+    """A ponytail below a mask is seldom seen whole: half of it would turn grey."""
+
+    class Lock(HairFinder):
+        def __call__(self, rgb: np.ndarray) -> np.ndarray:
+            found = super().__call__(rgb)
+            found[int(0.72 * len(found)) :, int(0.62 * len(found)) : int(0.7 * len(found))] = 1
+            return found
+
+    cover = Cover(cover_quad(face.points), np.zeros((64, 64), np.float32), 0.0)
+    notes: list[str] = []
+    clear = hair_in(astronaut, face, HairFinders(finders.person, Lock()))
+    left = hair_in(astronaut, face, HairFinders(finders.person, Lock()), cover=cover, notes=notes)
+    assert clear is not None and left is not None
+    low = shares(astronaut, clear)[200:].sum(), shares(astronaut, left)[200:].sum()
+    assert low[0] > 100 and low[1] < 0.1 * low[0]
+    assert notes == ["hair that something cuts off from the head keeps its colour"]
 
 
 def test_brows_in_the_shade_get_no_pale_rim(astronaut: np.ndarray, face: Face):

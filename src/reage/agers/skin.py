@@ -38,7 +38,7 @@ from reage.models.pretrained import load_gender_network
 
 __all__ = ["LAID", "SHAVEN", "SkinAger", "read_embedded_bank"]
 
-RECIPE = "skin-6"  # another number where other pictures come of the same bank
+RECIPE = "skin-7"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
 LAID, SHAVEN = "skin", "shaven"  # keys under which a face caches what is laid over it
 

@@ -13,7 +13,7 @@ from reage.compositing.bands import LUMA, enlarge_rows, rotate_layer
 from reage.compositing.hair.locks import MOST, colour_odds
 from reage.compositing.hair.regions import OUTLINE, filled
 from reage.compositing.neck import below_jaw
-from reage.compositing.smoothing import gaussian, resize_plane, smoothstep
+from reage.compositing.smoothing import gaussian, resize_plane
 from reage.compositing.tone import has_one_tone
 from reage.faces.face import Face
 from reage.faces.sampling import interpolate
@@ -30,6 +30,7 @@ SURE, REACH = 0.75, 0.35
 LEAST = 0.02  # of the face that is surely covered: below it nothing is said nor left
 WIDER, SOFT = 0.02, 0.006  # of the square: how far beyond it nothing changes, and the blend
 OUTSIDE = 0.06  # of the square, standard deviation: what covers the face's edge goes on beyond
+NEAREST, FARTHEST = 0.2, 1e-3  # of the face, smoothed by that: how near and how far beyond
 TOLD = 0.4  # of the most that colours can say: from here on they tell a thing from the skin
 CHIN = 0.12  # of the square: a thing so near to the jaw's line goes on below it
 WHOLE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
@@ -93,9 +94,9 @@ def read_cover(
     sure = inside & (seen > SURE)
     if sure.sum() < least * inside.sum():
         return None
-    found = _fill_holes(_grow(sure, seen > REACH))
-    below = _follow(cut(quad, len(seen)), found, inside, mesh)
-    return Cover(quad, _soften(found, inside, below), float(found[inside].mean()))
+    found = _fill_holes(_grow(sure, seen > REACH)) & inside
+    beyond = _follow(cut(quad, len(seen)), found, inside, mesh)
+    return Cover(quad, _soften(found | beyond), float(found[inside].mean()))
 
 
 def cover_quad(points: np.ndarray) -> np.ndarray:
@@ -107,23 +108,26 @@ def cover_quad(points: np.ndarray) -> np.ndarray:
 def _follow(
     image: np.ndarray, found: np.ndarray, inside: np.ndarray, mesh: np.ndarray
 ) -> np.ndarray:
-    """Return where a thing that is before the chin goes on below the face, `[S, S]` bool.
+    """Return where what was `found` on a face goes on beyond it, `[S, S]` bool.
 
-    By its colours, where the face has others. Else, as of a hand, whatever is below it.
+    The network knows little outside the face. By its colours, where the face has others: near the
+    face, and all the way below the jaw. Else, as of a hand, what is beside and below it.
     """
     side = len(found)
-    below = below_jaw(mesh, side, side) & ~inside
-    thing = found & inside
-    clear = inside & (gaussian(thing.astype(np.float32), 1.0) < 0.05)
-    odds = colour_odds(image / np.float32(255), thing.astype(float), clear.astype(float))
-    seeds = thing | (found & below)
-    if odds[thing].mean() > TOLD * MOST:
-        return _grow(seeds, thing | (below & (odds > 0))) & below
+    below = below_jaw(mesh, side, side)
+    weight = gaussian(inside.astype(np.float32), OUTSIDE * side / WIDE)
+    beside = gaussian(found.astype(np.float32), OUTSIDE * side / WIDE) > weight / 2
+    clear = inside & (gaussian(found.astype(np.float32), 1.0) < 0.05)
+    odds = colour_odds(image / np.float32(255), found.astype(float), clear.astype(float))
+    if odds[found].mean() > TOLD * MOST:
+        alike = (odds > 0) & (below | (weight > FARTHEST))
+        return ~inside & (_grow(found, found | alike) | (beside & (weight > NEAREST)))
     reach = round(CHIN * side / WIDE)
     rows = np.arange(side)[:, None]
     jaw = np.where(inside, rows, -1).max(0)
-    columns = (thing & (rows > jaw - reach)).any(0)
-    return below & (np.convolve(columns, np.ones(2 * reach + 1), "same") > 0)
+    columns = (found & (rows > jaw - reach)).any(0)
+    columns = np.convolve(columns, np.ones(2 * reach + 1), "same") > 0
+    return ~inside & ((below & columns) | (beside & (weight > FARTHEST)))
 
 
 def _grow(seeds: np.ndarray, may: np.ndarray) -> np.ndarray:
@@ -144,21 +148,10 @@ def _fill_holes(found: np.ndarray) -> np.ndarray:
     return ~_grow(edge, ~found)
 
 
-def _soften(found: np.ndarray, inside: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """Widen and blend places `[S, S]`, and let them go on beyond the face, `[2 S, 2 S]`.
-
-    The network knows little outside the face: what is at its edge goes on there for a bit, and as
-    far as it was followed `below`.
-    """
-    size = (2 * len(found), 2 * len(found))
-    layer, face, further = (
-        resize_plane(one.astype(np.float32), size) for one in (found, inside, below)
-    )
-    side = size[0] / WIDE
-    weight = gaussian(face, OUTSIDE * side)
-    beyond = gaussian(layer * face, OUTSIDE * side) / np.maximum(weight, 1e-3)
-    beyond = smoothstep((beyond - 0.3) / 0.4) * (weight > 1e-3)
-    whole = np.where(face > 0.5, layer, np.maximum(np.maximum(layer, beyond), further))
-    image = Image.fromarray(np.rint(255 * np.clip(whole, 0, 1)).astype(np.uint8))
-    wide = image.filter(ImageFilter.MaxFilter(2 * max(1, round(WIDER * side)) + 1))
-    return np.clip(gaussian(np.asarray(wide, np.float32) / 255, SOFT * side), 0, 1)
+def _soften(found: np.ndarray) -> np.ndarray:
+    """Widen and blend places `[S, S]`, `[2 S, 2 S]`."""
+    side = 2 * len(found)
+    layer = resize_plane(found.astype(np.float32), (side, side))
+    image = Image.fromarray(np.rint(255 * np.clip(layer, 0, 1)).astype(np.uint8))
+    wide = image.filter(ImageFilter.MaxFilter(2 * max(1, round(WIDER * side / WIDE)) + 1))
+    return np.clip(gaussian(np.asarray(wide, np.float32) / 255, SOFT * side / WIDE), 0, 1)

@@ -20,7 +20,7 @@ from reage.compositing.warp import Warp, warp_in_place
 
 __all__ = ["RECIPE", "Canvas", "FaceLayer", "PhotoCanvas", "render", "render_photo"]
 
-RECIPE = "render-2"  # another one where other pictures come of the same changes
+RECIPE = "render-3"  # another one where other pictures come of the same changes
 
 
 @dataclass(frozen=True, eq=False)

@@ -35,6 +35,7 @@ __all__ = [
     "look_at_head",
     "without_cover",
     "without_hair",
+    "without_loose_ends",
 ]
 
 
@@ -56,6 +57,7 @@ HINTED = 3.0  # times the probability at full size, that it may be in a smaller 
 BEHIND = 0.6, 0.9  # probabilities of hair between which it is ever more part of a person
 SEED = 0.9  # of what is hair for certain; what hangs together with that is hair, too
 NECK = (0.2, -0.45, -1.15)  # half its width, where it begins and ends, in heights of the face
+BELOW_NOSE = -0.3  # heights of the face from its bridge
 FOREHEAD = (0.42, 0.75)  # half its width, and how far it reaches from the bridge of the nose
 # Above the face: of what is less than the first share hair, or than the second with a mean
 # probability below the third, the network is not sure; so it is of bald heads and of hats.
@@ -160,6 +162,15 @@ def without_cover(head: Head, cover: np.ndarray) -> Head:
     free = 1 - cover
     seen = {name: getattr(head, name) * free for name in ("share", "person", "beard")}
     return replace(head, **seen)
+
+
+def without_loose_ends(head: Head) -> Head:
+    """Return the same without hair that a thing before the face cuts off from the head.
+
+    What is seen of it is seldom whole: half of it would turn grey.
+    """
+    on_head = (head.share > SEED) & (head.places.up > BELOW_NOSE)
+    return replace(head, share=head.share * _connected(head.share, on_head))
 
 
 def _seen_smaller(picture: np.ndarray, finders: HairFinders, side: int) -> np.ndarray:

@@ -22,6 +22,7 @@ from reage.compositing.hair.mask import (
     look_at_head,
     without_cover,
     without_hair,
+    without_loose_ends,
 )
 from reage.compositing.hair.parts import (
     SMOOTH,
@@ -56,6 +57,7 @@ __all__ = [
 
 FACE = 0.6, 0.46  # scale and shift of the square of a face in which its tone is looked for
 LEAST_HAIR = 0.003  # of the square
+LOOSE = 0.0005  # of the square: hair cut off from the head, that is worth a word
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
 EDGE = 2e-4  # squared light: of the guided filter
 NEARBY = 9  # places on each side, over which the light of hair is evened
@@ -156,12 +158,16 @@ def find_hair(
     for window in windows:
         quad = face_quad(face, window.scale, window.shift)
         head = look_at_head(cut(quad), face, finders, others, window.side, toned)
+        loose = 0.0
         if cover is not None:
-            head = without_cover(head, cover.within(quad, window.side))
-        if is_bald_or_covered(head) or head.share.sum() < LEAST_HAIR * head.share.size:
-            return _hair_of(without_hair(head), quad, window, finders.colour)
-        if not is_cut_off(head):
-            return _hair_of(head, quad, window, finders.colour)
+            whole = without_cover(head, cover.within(quad, window.side))
+            head = without_loose_ends(whole)
+            loose = float((whole.share - head.share).sum()) / head.share.size
+        bare = is_bald_or_covered(head) or head.share.sum() < LEAST_HAIR * head.share.size
+        if bare or not is_cut_off(head):
+            if notes is not None and loose > LOOSE:
+                notes.append("hair that something cuts off from the head keeps its colour")
+            return _hair_of(without_hair(head) if bare else head, quad, window, finders.colour)
     if notes is not None:
         notes.append("its hair goes on too far to be followed to its end, and keeps its colour")
     return None
