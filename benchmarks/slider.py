@@ -3,13 +3,15 @@
 python benchmarks/slider.py ../shared/portraits/synthetic/female-54.jpg
 
 The photo is scaled to 12 megapixels first. Steps are of one year at the pace of a hand that drags,
-back and forth; jumps go to ages that were not seen before. Both once more at 1 Mbit/s.
+back and forth; jumps go to ages that were not seen before. Both once more at 1 Mbit/s. `--before`
+names a checkout of an earlier commit, which is measured in turns with this one.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,19 +44,25 @@ MOVE = """(age) => new Promise((resolve) => {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("photo", type=Path)
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT")
     options = parser.parse_args()
+    checkouts = {"before": options.before} if options.before else {}
+    checkouts["now"] = Path(__file__).parent.parent
     print("| line | moves | p50, ms | p95, ms |\n|---|---|---|---|")
-    with TemporaryDirectory() as folder, served() as (address, _), sync_playwright() as driver:
+    with TemporaryDirectory() as folder, sync_playwright() as driver, ExitStack() as stack:
         photo = scaled(options.photo, Path(folder) / "large.jpg")
         chromium = shutil.which("chromium")
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        servers = {name: stack.enter_context(served(path)) for name, path in checkouts.items()}
         for line, speed in (("this computer", -1.0), ("1 Mbit/s", MBIT)):
-            page = opened(browser, address, photo, speed)
-            for name, ages in moves().items():
-                took = np.array([move(page, age) for age in ages])
-                p50, p95 = np.percentile(took, (50, 95))
-                print(f"| {line} | {name}, {len(took)} | {p50:.0f} | {p95:.0f} |", flush=True)
-            page.close()
+            for checkout, (address, _) in servers.items():
+                page = opened(browser, address, photo, speed)
+                for name, ages in moves().items():
+                    took = np.array([move(page, age) for age in ages])
+                    p50, p95 = np.percentile(took, (50, 95))
+                    what = f"{line}, {checkout} | {name}, {len(took)}"
+                    print(f"| {what} | {p50:.0f} | {p95:.0f} |", flush=True)
+                page.close()
 
 
 def scaled(photo: Path, large: Path) -> Path:
@@ -83,7 +91,7 @@ def opened(browser: Any, address: str, photo: Path, speed: float) -> Any:
 
 def moves() -> dict[str, list[int]]:
     """Return the ages to move to, by name."""
-    back = [*range(42, 62), *range(60, 50, -1)]
+    back = [*range(42, 55), *range(53, 46, -1)]
     jumps = np.random.default_rng(0).permutation([a for a in range(10, 86) if not 36 < a < 66])
     return {"steps of a year": back, "jumps": [int(age) for age in jumps[:30]]}
 

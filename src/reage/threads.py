@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
-__all__ = ["cores", "threads"]
+__all__ = ["cores", "share_out", "threads"]
+
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 
 def cores() -> int:
@@ -23,3 +29,11 @@ def threads() -> int:
         return of_torch()
     given = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]  # a list is for nested loops
     return int(given) if given.isascii() and given.isdigit() and int(given) else cores()
+
+
+def share_out(work: Callable[[Item], Done], items: Iterable[Item]) -> list[Done]:
+    """Do something with each item, in `threads()` threads; a single one starts no other."""
+    if threads() == 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(work, items))

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.quick
 
 @pytest.fixture
 def workers() -> Iterator[Workers]:
-    made = Workers(waiting=30, waiting_large=2)
+    made = Workers(waiting=50, waiting_large=2)
     yield made
     made.close()
 
@@ -32,14 +32,15 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         pool.submit(lambda: asyncio.run(main())).result()
 
 
-def test_a_slider_waits_for_no_first_look(workers: Workers):
-    """Twenty users open a photo; another one, whose face is known, drags."""
+def test_a_drag_waits_for_no_first_look_and_no_exact_one(workers: Workers):
+    """Twenty users open a photo, twenty rest at an age; another one, whose face is known, drags."""
     seen = threading.Event()
 
     async def main() -> None:
         looks = [
-            asyncio.create_task(workers.do(asyncio.Lock(), seen.wait, 60, aside=True))
+            asyncio.create_task(workers.do(asyncio.Lock(), seen.wait, 60, kind=kind))
             for _ in range(20)
+            for kind in ("aside", "rest")
         ]
         await asyncio.sleep(0)
         answer = await asyncio.wait_for(workers.do(asyncio.Lock(), lambda: "step"), 30)

@@ -132,6 +132,12 @@ class SkinDetail:
             _between(self.shaves or none, other.shaves or none, share),
         )
 
+    @property
+    def halved(self) -> SkinDetail:
+        """The same detail over the photo at half the size."""
+        beard = self.beard and self.beard.halved
+        return replace(self, old=self.old.halved, own=self.own.halved, beard=beard)
+
     def scale(self, amount: float) -> SkinDetail:
         """Return the same with less that is added and removed."""
         return self._with(lambda amounts: tuple(amount * value for value in amounts))
@@ -190,6 +196,12 @@ class Change:
             self.skin and other.skin and self.skin.between(other.skin, share),
             self.greying and other.greying and self.greying.between(other.greying, share),
         )
+
+    @property
+    def halved(self) -> Change:
+        """The same change for the photo at half the size."""
+        greying = self.greying and replace(self.greying, hair=self.greying.hair.halved)
+        return replace(self, skin=self.skin and self.skin.halved, greying=greying)
 
     def scale(self, amounts: Amounts) -> Change:
         """Return the change with less of its skin, its shape or its grey hair."""

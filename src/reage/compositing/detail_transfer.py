@@ -7,9 +7,8 @@ ratio of an old face's light to a young one's, which multiplies the photo's own 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from PIL import Image
@@ -30,7 +29,7 @@ from reage.faces.face import Face
 from reage.faces.sampling import interpolate
 from reage.faces.squares import quad_side
 from reage.images import to_depth
-from reage.threads import threads
+from reage.threads import share_out
 
 __all__ = [
     "MASK_SIDE",
@@ -195,6 +194,20 @@ class LaidSkin:
     # What `detail_in` found, by the square's corners and pixels: a search asks again and again.
     seen: dict[tuple[bytes, int], np.ndarray] = field(init=False, default_factory=dict, repr=False)
 
+    @cached_property
+    def halved(self) -> LaidSkin:
+        """The same over the photo at half the size, off by half a pixel of that at most."""
+        x0, y0, x1, y1 = self.box
+        height, width = self.wrinkles.shape
+        size = (-(-width // 2), -(-height // 2))
+
+        def half(plane: np.ndarray) -> np.ndarray:
+            return resize_plane(plane, size, Image.Resampling.BOX)
+
+        colours = None if self.colours is None else np.stack([half(p) for p in self.colours])
+        box = (x0 // 2, y0 // 2, -(-x1 // 2), -(-y1 // 2))
+        return LaidSkin(box, half(self.wrinkles), half(self.folds), self.limits, colours)
+
 
 def lay_detail(
     source: np.ndarray, landmarks: np.ndarray, skin: AgedSkin, hidden: np.ndarray | None = None
@@ -318,8 +331,7 @@ def _multiply(
             values = (target[part, :, channel] + offset) * np.exp(exponent)
             target[part, :, channel] = np.clip(np.rint(values - offset), 0, full)
 
-    with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(change, range(0, height, BAND)))
+    share_out(change, range(0, height, BAND))
 
 
 def visible_skin(seen: np.ndarray, face: np.ndarray) -> np.ndarray:

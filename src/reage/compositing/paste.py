@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -11,7 +10,7 @@ from PIL import Image
 from reage.compositing.bands import BAND, LUMA, enlarge_rows, resize_layer, rotate_layer, units_of
 from reage.faces.sampling import LANCZOS
 from reage.faces.squares import crop_face, pixels_within, quad_side
-from reage.threads import threads
+from reage.threads import share_out
 
 __all__ = ["add_relief", "paste_delta", "paste_replace", "scale_detail"]
 
@@ -93,8 +92,7 @@ def scale_detail(
         values = band + added[..., None]
         band[...] = np.clip(np.rint(values, out=values), 0, highest, out=values)
 
-    with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(change, range(0, height, BAND)))
+    share_out(change, range(0, height, BAND))
 
 
 def add_relief(
@@ -122,8 +120,7 @@ def add_relief(
         lit = (band - np.float32(black)) * gain + black
         band[...] = np.clip(np.rint(lit), 0, highest)
 
-    with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(change, range(0, height, BAND)))
+    share_out(change, range(0, height, BAND))
 
 
 def _combine(
@@ -148,10 +145,9 @@ def _combine(
             np.clip(np.rint(values, out=values), 0, highest, out=values)
             target[..., channel] = values
 
-    with ThreadPoolExecutor(threads()) as pool:  # Pillow and numpy let go of the lock
-        turn = partial(rotate_layer, quad=quad, region=(x0, y0, x1, y1))
-        grid = list(pool.map(turn, layers))
-        list(pool.map(combine, range(0, y1 - y0, BAND)))
+    # Pillow and numpy let go of the lock.
+    grid = share_out(partial(rotate_layer, quad=quad, region=(x0, y0, x1, y1)), layers)
+    share_out(combine, range(0, y1 - y0, BAND))
     return out
 
 

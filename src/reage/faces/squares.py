@@ -18,6 +18,7 @@ __all__ = [
     "face_mask",
     "face_quad",
     "from_unit",
+    "halve_points",
     "outline_of",
     "pixels_within",
     "quad_side",
@@ -74,6 +75,11 @@ def from_unit(points: np.ndarray, quad: np.ndarray) -> np.ndarray:
     """Map places `[..., 2]` in the square, as `to_unit` gives them, to the photo."""
     across, down = quad[3] - quad[0], quad[1] - quad[0]
     return quad[0] + points[..., :1] * across + points[..., 1:] * down
+
+
+def halve_points(points: np.ndarray) -> np.ndarray:
+    """Map photo positions `[..., 2]` to the same photo at half the size."""
+    return (np.asarray(points, np.float64) + 0.5) / 2 - 0.5  # pixel centres are at integers
 
 
 def pixels_within(

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from PIL import Image
 
 from reage.agers.base import PreparedFace
 from reage.compositing.change import Amounts, Change
 from reage.compositing.preview import preview
+from reage.compositing.render import render_photo
 from reage.compositing.view import read_age, reading_of
 from reage.editor import Editor
 from reage.faces.readings import AgeReading
 from reage.images import Photo
 from reage.search.age_search import AgeCurve, reach_age
-from reage.search.change_table import ROUGHLY, WIDEST
 from reage.search.looker import Looker
 from reage.search.paced_curve import level_curve, point_near, read_near
 from reage.search.photo_search import TracedFaces
@@ -35,6 +36,7 @@ class Glance:
     reading: AgeReading  # of what is shown
     reach: tuple[float, float]  # the youngest and the oldest age that this face reaches, years
     rough: bool = False  # whether the age was not looked for, and nothing was read
+    exact: bool = True  # whether a saved photo shows the same: no quick look of a drag
 
 
 @dataclass(eq=False)
@@ -94,6 +96,7 @@ class LiveFaces:
 
     traced: TracedFaces  # of the small photo
     curves: Mapping[int, FaceCurve]  # by face number
+    half: np.ndarray  # [H / 2, W / 2, 3] uint8 that photo at half the size
 
     def showing(self, amounts: Amounts) -> LiveFaces:
         """Return the same with other amounts of skin, shape and hair."""
@@ -111,12 +114,18 @@ class LiveFaces:
 
     @torch.no_grad()
     def at(
-        self, ages: Mapping[int, float], *, rough: bool = False
+        self,
+        ages: Mapping[int, float],
+        *,
+        rough: bool = False,
+        strengths: Mapping[int, float] | None = None,
     ) -> tuple[np.ndarray, dict[int, Glance]]:
         """Show faces at ages by number, the others as they are: `[H, W, 3]` uint8, and readings.
 
-        With `rough`, ages that are not known yet are guessed, and no look is taken: some years
-        off at most, and at once.
+        Computes what a saved photo shows. With `rough`, it comes at once and at half the size:
+        known changes are interpolated, and where nothing is known near an age, it is guessed, some
+        years off at most. `strengths`, by number, are those at which faces were shown at their
+        ages elsewhere.
         """
         search = self.traced.search
         glances, pairs = {}, []
@@ -128,25 +137,31 @@ class LiveFaces:
                 continue
             curve = self.curves[face.view.number]
             guessed = rough and not curve.knows(asked)
-            change, reading = self._look(face, asked, guessed)
+            strength = (strengths or {}).get(face.view.number)
+            if strength is None:
+                strength = curve.guess(asked) if guessed else curve.strength(asked)
+            look = self._look_roughly if rough else self._look
+            change, reading = look(face, strength)
             pairs.append((face, change))
-            glances[face.view.number] = Glance(asked, reading, curve.reach, guessed)
-        return search.show(pairs), glances
+            glances[face.view.number] = Glance(asked, reading, curve.reach, guessed, not rough)
+        if not rough or search.paste == "none":
+            return search.show(pairs), glances
+        return render_photo(self.half, [face.layer(one).halved for face, one in pairs]), glances
 
-    def _look(self, face: PreparedFace, asked: float, guessed: bool) -> tuple[Change, AgeReading]:
-        """Return a face's change at an age, and what is read then."""
-        search, curve = self.traced.search, self.curves[face.view.number]
-        strength = curve.guess(asked) if guessed else curve.strength(asked)
-        widest = ROUGHLY if guessed else WIDEST
-        known = curve.looker.table and curve.looker.table.at(strength, widest)
-        if known is None:
-            change = search.change(face, torch.tensor([strength]))
-        else:
-            change = known[0].scale(search.amounts)
-            if search.amounts.whole or guessed:
-                return change, reading_of(search.age_network, known[1])
+    def _look(self, face: PreparedFace, strength: float) -> tuple[Change, AgeReading]:
+        """Return a face's change at a strength, and what is read then."""
+        search = self.traced.search
+        change = search.change(face, torch.tensor([strength]))
         shown = preview(face.view, face.picture, change, search.paste)
         return change, read_age(search.age_network, shown)
+
+    def _look_roughly(self, face: PreparedFace, strength: float) -> tuple[Change, AgeReading]:
+        """Return about the same, interpolated between what is known already."""
+        search, table = self.traced.search, self.curves[face.view.number].looker.table
+        known = table and table.at(strength)
+        if known is None:
+            return self._look(face, strength)
+        return known[0].scale(search.amounts), reading_of(search.age_network, known[1])
 
 
 def look_along(
@@ -172,4 +187,5 @@ def look_along(
             known[number] = FaceCurve(found.search.looker(face), found.curves[number])
     curves = {face.view.number: known[face.view.number] for face in framed}
     traced = TracedFaces(search, framed, {n: curve.curve for n, curve in curves.items()})
-    return LiveFaces(traced, curves)
+    half = np.asarray(Image.fromarray(small.rgb8).reduce(2))
+    return LiveFaces(traced, curves, half)

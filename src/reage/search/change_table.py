@@ -8,12 +8,11 @@ from torch import Tensor
 
 from reage.compositing.change import Change
 
-__all__ = ["ROUGHLY", "WIDEST", "ChangeTable"]
+__all__ = ["ChangeTable"]
 
-# Decades between two changes that are interpolated. Half a decade from both, 99.9 % of the pixels
-# are within 2 levels of 255 of what is computed there.
-WIDEST = 1.0
-ROUGHLY = 2.0  # the same for a picture that gives way to an exact one a moment later
+# Decades between two changes that are interpolated, for a picture that gives way to an exact one a
+# moment later. Half a decade from both, 99.9 % of the pixels are within 2 levels of 255 of that.
+WIDEST = 2.0
 MOST_SIDE = 256  # pixels of a change: larger ones take too much memory
 
 
@@ -33,15 +32,12 @@ class ChangeTable:
             half = replace(change, added=change.added.half())
             self._rows[strength] = half, float(ages[i])
 
-    def at(self, strength: float, widest: float = WIDEST) -> tuple[Change, float] | None:
-        """Interpolate the change and the age at a strength; None where too little is known.
-
-        `widest` is the most decades between the two changes.
-        """
+    def at(self, strength: float) -> tuple[Change, float] | None:
+        """Interpolate the change and the age at a strength; None where too little is known."""
         rows = dict(self._rows)
         below = max((s for s in rows if s <= strength), default=None)
         above = min((s for s in rows if s >= strength), default=None)
-        if below is None or above is None or above - below > widest:
+        if below is None or above is None or above - below > WIDEST:
             return None
         share = (strength - below) / (above - below) if above > below else 0.0
         (one, age), (other, other_age) = rows[below], rows[above]

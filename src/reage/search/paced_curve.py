@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from reage.search.age_search import AgeCurve, Look
-from reage.search.change_table import WIDEST
 
 __all__ = ["PacedCurve", "level_curve", "pace_curve", "point_near", "read_near"]
 
@@ -19,6 +18,7 @@ SLOPE = 1.0
 FLAT = 0.1  # years that do not count as a gain
 STEEP = 4.0  # years between two points: too many for linear interpolation
 STEEP_ROUNDS = 2  # of looks there
+WIDEST = 1.0  # decades between two points, for the same
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -90,29 +92,40 @@ async def collage(
     to: Row,
     words: AskedWords,
     layout: Literal["pair", "grid"] = "pair",
+    view: View = "whole",
     face: Focus = 0,
 ) -> Response:
-    """Before and after side by side, or a grid of the ages `to`, to share: a JPEG."""
+    """Before and after side by side as shown in a view, or a grid of the ages `to`: a JPEG."""
     if look.direction is not None or (layout == "pair" and not look.ages):
         raise UsageError("a collage shows ages; give ages=FACE:AGE,... such as ages=1:70")
     if layout == "grid":
         as_targets(to)
     photo.check_chosen(look.ages)
-    live = await studio.look(photo, look.paste, "near", face, amounts_of(studio, look))
-    data = await studio.do(photo.turn, _collage, live, look, to, layout, words)
+    amounts = amounts_of(studio, look)
+    live = await studio.look(photo, look.paste, "near", face, amounts)
+    number = live.traced.faces[0].view.number
+    if layout == "pair":
+        to = [look.ages.get(number, next(iter(look.ages.values())))]
+    shown_in = "face" if layout == "grid" else view, number
+    strengths = [
+        studio.shown_strengths(photo, {number: age}, look.paste, *shown_in, amounts) for age in to
+    ]
+    work = partial(_collage, live, to, strengths, words)
+    data = await studio.do(photo.rest, work, kind="rest")
     return attachment(data, named_after(photo.name, layout, ".jpg"), "image/jpeg")
 
 
-def _collage(live: LiveFaces, look: Look, to: list[float], layout: str, words: Words) -> MadeFile:
+def _collage(
+    live: LiveFaces, to: list[float], strengths: Sequence[dict[int, float] | None], words: Words
+) -> MadeFile:
     face = live.traced.faces[0]
-    number, own = face.view.number, words.of_photo(face.view.reading.age)
-    asked = to if layout == "grid" else [look.ages.get(number, next(iter(look.ages.values())))]
-    panels = [Panel(live.traced.search.photo.rgb8, own)]
-    for age in asked:
-        panels.append(Panel(live.at({number: age})[0], f"{age:g}"))
+    panels = [Panel(live.traced.search.photo.rgb8, words.of_photo(face.view.reading.age))]
+    for age, shown in zip(to, strengths, strict=True):
+        pixels, _ = live.at({face.view.number: age}, strengths=shown)
+        panels.append(Panel(pixels, f"{age:g}"))
     across = 2 if len(panels) in (2, 4) else ACROSS
     rows = [panels[i : i + across] for i in range(0, len(panels), across)]
-    ages = ", ".join(f"{age:g}" for age in asked)
+    ages = ", ".join(f"{age:g}" for age in to)
     return as_file(
         photo_from_array(draw_grid(rows, CELL)), ".jpg", made_by(f"face at {ages} years")
     )

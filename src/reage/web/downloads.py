@@ -159,7 +159,7 @@ async def strip(
     else:
         drawn = _panels_of_strengths, studio, photo, look.paste, look.direction, face, words
     mark = "Made by reage: synthetic " + ("ages" if look.direction is None else "faces")
-    data = await studio.do(photo.turn, _strip, mark, *drawn)
+    data = await studio.do(photo.rest, _strip, mark, *drawn, kind="rest")
     what = "ages" if look.direction is None else look.direction.replace(":", "")
     return attachment(data, named_after(photo.name, what, ".png"), "image/png")
 

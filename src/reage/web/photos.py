@@ -39,6 +39,7 @@ from reage.web.requests import (
 )
 from reage.web.sessions import OpenPhoto
 from reage.web.studio import VIEWS, Studio
+from reage.web.workers import Kind
 
 __all__ = ["router"]
 
@@ -204,14 +205,17 @@ async def edited(
     look: AskedLook,
     view: View = "whole",
     face: Focus = 0,
-    rough: Annotated[bool, Query(description="at once, some years off at most")] = False,
-    draft: Annotated[bool, Query(description="smaller and rough, for slow connections")] = False,
+    rough: Annotated[
+        bool, Query(description="at once, of half the size, some years off at most")
+    ] = False,
+    draft: Annotated[bool, Query(description="rough and small, for slow connections")] = False,
     ahead: Annotated[bool, Query(description="aside: no slider waits for it")] = False,
 ) -> Response:
     """Show the photo with faces at ages, small and quick.
 
     The header X-Reage holds JSON: for each face the read age, its usual error and the ages in
-    reach, and whether it is rough: then the age was guessed from what is known of others.
+    reach; whether it is rough: then the age was guessed from what is known of others; and whether
+    it is exact: then a saved photo shows the same.
     """
     look.check_asked()
     if look.direction is not None:
@@ -220,18 +224,21 @@ async def edited(
     amounts = studio.editor.amounts(look.hair, look.skin, look.shape)
     gone = request.is_disconnected
     live = await studio.look(photo, look.paste, view, face, amounts, gone)
-    do = partial(studio.do, photo.aside if ahead else photo.turn, aside=ahead, gone=gone)
-    if not (rough or draft or live.knows(look.ages)):  # in pieces, between which others are heard
+    quick = rough or draft
+    kind: Kind = "aside" if ahead else "quick" if quick else "rest"
+    turn = {"aside": photo.aside, "quick": photo.turn, "rest": photo.rest}[kind]
+    do = partial(studio.do, turn, kind=kind, gone=gone)
+    if not (quick or live.knows(look.ages)):  # in pieces, between which others are heard
         await do(live.learn, look.ages)
-    data, glances = await do(_glance, live, look, rough, draft)
+    data, glances = await do(_glance, live, look, quick, draft)
     media = "image/webp" if draft else "image/jpeg"
     return Response(data, media_type=media, headers={"x-reage": json.dumps(glances)})
 
 
-def _glance(live: LiveFaces, look: Look, rough: bool, draft: bool) -> tuple[bytes, dict]:
-    # The last cores make a picture of this size no sooner, and others have use for them.
-    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    pixels, glances = live.at(look.ages, rough=rough or draft)
+def _glance(live: LiveFaces, look: Look, quick: bool, draft: bool) -> tuple[bytes, dict]:
+    if quick:  # the last cores make so small a picture no sooner, and others have use for them
+        torch.set_num_threads(max(1, torch.get_num_threads() // 2))
+    pixels, glances = live.at(look.ages, rough=quick)
     told = {
         number: {
             "asked": glance.asked,
@@ -239,6 +246,7 @@ def _glance(live: LiveFaces, look: Look, rough: bool, draft: bool) -> tuple[byte
             "spread": round(glance.reading.spread, 1),
             "reach": [round(age, 1) for age in glance.reach],
             "rough": glance.rough,
+            "exact": glance.exact,
         }
         for number, glance in glances.items()
     }

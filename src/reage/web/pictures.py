@@ -38,7 +38,7 @@ SUFFIXES = {
 MARK = "Edited by reage, partly synthetic"
 THUMBNAIL = 320  # pixels, the longer side
 JPEG_QUALITY = 88  # of what is only looked at
-DRAFTS = (3, 50), (4, 40)  # times that a draft is smaller, and its quality; the first that fits
+DRAFTS = (1.5, 50), (2.0, 40)  # times a draft is smaller, and its quality; the first that fits
 DRAFT_BYTES = 6000  # which a line of 1 Mbit/s brings in 50 ms
 
 
@@ -69,7 +69,9 @@ def as_shown(pixels: np.ndarray, mark: str | None = MARK, *, draft: bool = False
         image.save(file, "JPEG", quality=JPEG_QUALITY, **marked)
     for factor, quality in DRAFTS if draft else ():
         file = io.BytesIO()
-        image.reduce(factor).save(file, "WEBP", quality=quality, method=2, **marked)
+        size = (round(image.width / factor), round(image.height / factor))
+        small = image.resize(size, Image.Resampling.BILINEAR)
+        small.save(file, "WEBP", quality=quality, method=2, **marked)
         if file.tell() <= DRAFT_BYTES:
             break
     return file.getvalue()

@@ -53,6 +53,7 @@ class OpenPhoto:
     edits: dict[str, Any] = field(default_factory=dict)  # what the page did with it
     kept: Kept = field(default_factory=lambda: Kept())
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # of its quick requests
+    rest: asyncio.Lock = field(default_factory=asyncio.Lock)  # of looks where its slider rests
     aside: asyncio.Lock = field(default_factory=asyncio.Lock)  # of those that no slider waits for
     bytes_held: int = 0  # with all of it, when it was last measured
     measured: float = 0.0  # time.monotonic

@@ -64,7 +64,7 @@ class Studio:
             self.jobs.forget,
             # Agers, networks and detectors are everybody's.
             lambda photo: held_bytes(
-                photo, (self.editor, self.editor.ager, photo.turn, photo.aside)
+                photo, (self.editor, self.editor.ager, photo.turn, photo.rest, photo.aside)
             ),
         )
 
@@ -226,7 +226,7 @@ class Studio:
         wanted = (photo, paste, view, focus, amounts)
         if _live_key(paste, view, focus, amounts) in photo.kept.live:
             return self.live(*wanted)
-        return await self.do(photo.aside, self.live, *wanted, aside=True, gone=gone)
+        return await self.do(photo.aside, self.live, *wanted, kind="aside", gone=gone)
 
     def live(
         self,

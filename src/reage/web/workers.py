@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from starlette.requests import ClientDisconnect
@@ -19,7 +19,9 @@ from reage.web.jobs import QueueFull
 __all__ = ["Workers"]
 
 Answer = TypeVar("Answer")
-MOST_QUICK = 4  # threads; more would only take each other's memory bandwidth
+MOST_QUICK = 4  # cores for pictures; more would only take each other's memory bandwidth
+
+Kind = Literal["quick", "rest", "aside"]
 
 
 class Workers:
@@ -27,9 +29,10 @@ class Workers:
 
     Large is what opens files and makes pictures of full size, of jobs too: one is in memory at a
     time, and a slider waits for none. Of a photo's quick requests one is answered at a time, so
-    that nobody who asks for a row of pictures holds up others. What no slider waits for has turns
-    of its own aside: first looks at a face, which take as long as thirty steps of a slider, and
-    what a page fetches ahead. There is always one thread that does nothing of the kind.
+    that nobody who asks for a row of pictures holds up others. What no dragged slider waits for has
+    turns and threads of its own: exact pictures where one rests, which take as long as five steps
+    of a drag, and, aside, what a page fetches ahead and first looks at a face, which take as long
+    as a hundred. There is always one thread that does nothing of either kind.
     """
 
     def __init__(self, waiting: int, waiting_large: int):
@@ -37,9 +40,10 @@ class Workers:
         self.waiting = dict.fromkeys(self.most, 0)
         self.cores = torch.get_num_threads()
         quick = max(2, min(cores(), MOST_QUICK))
-        self.quick = ThreadPoolExecutor(quick, "reage-quick")
+        most = {"rest": quick // 2, "aside": quick - 1}
+        self.quick = ThreadPoolExecutor(sum(most.values()) + 1, "reage-quick")
         self.large = ThreadPoolExecutor(1, "reage-large", torch.set_num_threads, (self.cores,))
-        self.asides = asyncio.Semaphore(quick - 1)
+        self.slower = {kind: asyncio.Semaphore(count) for kind, count in most.items()}
         self.lock, self.busy = threading.Lock(), 0
 
     async def do(
@@ -47,16 +51,16 @@ class Workers:
         turn: asyncio.Lock,
         work: Callable[..., Answer],
         *args: Any,
-        aside: bool = False,
+        kind: Kind = "quick",
         gone: Callable[[], Awaitable[bool]] | None = None,
     ) -> Answer:
         """Do something quick when it is a photo's turn; QueueFull where too much waits.
 
-        `aside` says that no slider waits for it. `gone` says whether whoever asked has hung
-        up meanwhile: then ClientDisconnect, and nobody waits for work that nobody wants.
+        `gone` says whether whoever asked has hung up meanwhile: then ClientDisconnect, and nobody
+        waits for work that nobody wants.
         """
         with self._queued("quick", "the server is busy; try again in a moment"):
-            async with self.asides if aside else nullcontext(), turn:
+            async with self.slower.get(kind) or nullcontext(), turn:
                 if gone is not None and await gone():
                     raise ClientDisconnect
                 loop = asyncio.get_running_loop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
@@ -12,7 +11,7 @@ from reage.compositing.bands import BAND, LUMA, enlarge_rows, rotate_layer, unit
 from reage.compositing.hair.segmentation import Hair
 from reage.faces.sampling import interpolate
 from reage.faces.squares import to_unit
-from reage.threads import threads
+from reage.threads import share_out
 
 __all__ = [
     "COLOUR",
@@ -201,8 +200,7 @@ def grey_hair(picture: np.ndarray, hair: Hair, amount: float) -> None:
         values = _greyed(band / full, hair, layers, amount)
         band[...] = np.rint(np.clip(values, 0, 1) * full)
 
-    with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(change, range(first, last, BAND)))
+    share_out(change, range(first, last, BAND))
 
 
 def _where_hair(grids: Sequence[Image.Image], width: int, height: int) -> tuple[int, int, int, int]:

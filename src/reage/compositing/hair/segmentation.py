@@ -41,6 +41,7 @@ from reage.faces.squares import (
     crop_face,
     face_quad,
     from_unit,
+    halve_points,
     pixels_within,
     quad_side,
 )
@@ -129,6 +130,11 @@ class Hair:
         """The same hair without the beard, and without what else would be one on the face."""
         rest = 1 - np.maximum(self.beard, beard_on_mesh(self.mesh, len(self.beard)))
         return replace(self, slope=self.slope * rest, offset=self.offset * rest)
+
+    @cached_property
+    def halved(self) -> Hair:
+        """The same hair in the photo at half the size."""
+        return replace(self, quad=halve_points(self.quad))
 
     def region(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """x0, y0, x1, y1 (exclusive) of the pixels of a picture, height first, that it covers."""

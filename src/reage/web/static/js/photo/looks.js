@@ -6,6 +6,7 @@ const KEPT = 160;  // pictures, of some 100 kB
 const NEARLY = 90;  // ms after which one that is fetched ahead comes sooner than if asked for anew
 const SLOW = 150;  // ms that a picture's bytes may take, before smaller ones are asked for
 const kept = new Map();  // by address, the longest unused first
+const roughs = new Map();  // the same of pictures that only a drag shows
 let ahead = null, coming = null;  // what is fetched ahead: all of it, and the one under way
 
 // A photo in which nobody is changed is shown as it is.
@@ -14,35 +15,48 @@ export function pathOf(edits, view, face = 0) {
   return `/photos/${state.photo.id}/${what}&view=${view}${face ? `&face=${face}` : ""}`;
 }
 
-export function recalled(path) {
-  const found = kept.get(path);
-  if (found) { kept.delete(path); kept.set(path, found); }
+function recallFrom(pictures, path) {
+  const found = pictures.get(path);
+  if (found) { pictures.delete(path); pictures.set(path, found); }
   return found;
 }
 
-// A picture by its address. A drag gets it at once: where its age was not searched yet it is rough,
-// on a slow line it is a smaller draft. Neither is kept: another picture takes its place soon.
-// What is fetched ahead waits aside on the server.
-export async function seen(path, { dragging = false, isAhead = false, signal } = {}) {
-  const found = recalled(path) ?? (coming?.path === path ? await coming.picture.catch(() => null) : null);
+export const recalled = (path) => recallFrom(kept, path);
+export const roughOf = (path) => recallFrom(roughs, path);
+
+function keep(pictures, path, shown) {
+  pictures.set(path, shown);
+  if (pictures.size <= KEPT) return;
+  const [oldest, picture] = pictures.entries().next().value;
+  pictures.delete(oldest);
+  setTimeout(() => URL.revokeObjectURL(picture.url), 10_000);
+}
+
+// A picture by its address. A drag gets a rough one at once, on a slow line a smaller draft: the
+// exact one takes its place when the slider rests. What is fetched ahead, or in an `aside`, waits
+// aside on the server.
+export async function seen(path, { dragging = false, aside = false, signal } = {}) {
+  const found = recalled(path) ?? (dragging ? roughOf(path) ?? (await arriving(path)) : null);
   if (found) return found;
-  const draft = dragging && state.slow, way = draft ? "draft" : dragging ? "rough" : isAhead ? "ahead" : "";
-  const shown = await picture(way && path.includes("/edited?") ? `${path}&${way}=true` : path, signal);
-  if (!draft) state.slow = shown.coming > SLOW;  // a draft is too small to tell
-  if (draft || Object.values(shown.faces).some((face) => face.rough)) return { ...shown, draft: true };
-  kept.set(path, shown);
-  if (kept.size > KEPT) {
-    const [oldest, picture] = kept.entries().next().value;
-    kept.delete(oldest);
-    setTimeout(() => URL.revokeObjectURL(picture.url), 10_000);
-  }
+  const isDraft = dragging && state.slow && !aside;
+  const ways = [...(dragging ? [isDraft ? "draft" : "rough"] : []), ...(aside ? ["ahead"] : [])];
+  const asked = path.includes("/edited?") ? [path, ...ways.map((way) => `${way}=true`)].join("&") : path;
+  const shown = await picture(asked, signal);
+  const isLate = shown.coming > SLOW;  // what is small and comes soon tells nothing of a line
+  state.slow = isLate || (dragging && state.slow);
+  if (Object.values(shown.faces).every((face) => face.exact)) keep(kept, path, shown);
+  else { shown.draft = true; if (!isDraft) keep(roughs, path, shown); }
   return shown;
 }
 
+const arriving = (path) => (coming?.path === path ? coming.picture.catch(() => null) : null);
+
 // Faces that are made anew look otherwise at the same address.
 export function forgetLooks() {
-  for (const { url } of kept.values()) setTimeout(() => URL.revokeObjectURL(url), 10_000);
-  kept.clear();
+  for (const pictures of [kept, roughs]) {
+    for (const { url } of pictures.values()) setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    pictures.clear();
+  }
 }
 
 // End what is fetched ahead; the picture that is wanted now may come to its end.
@@ -51,15 +65,15 @@ export function stopAhead(wanted) {
   if (isNear) ahead = null; else { ahead?.abort(); ahead = coming = null; }
 }
 
-// Fetch pictures one after the other, while nothing else is wanted.
+// Fetch what a drag would show next, one after the other, while nothing else is wanted.
 export async function fetchAhead(paths) {
   stopAhead();
   if (state.slow) return;
   const own = ahead = new AbortController();
   for (const path of paths) {
     if (ahead !== own) return;
-    if (kept.has(path)) continue;
-    const one = coming = { path, began: performance.now(), picture: seen(path, { isAhead: true, signal: own.signal }) };
+    if (kept.has(path) || roughs.has(path)) continue;
+    const one = coming = { path, began: performance.now(), picture: seen(path, { dragging: true, aside: true, signal: own.signal }) };
     await one.picture.catch(() => { if (ahead === own) ahead = null; });
     if (coming === one) coming = null;
   }

@@ -44,7 +44,7 @@ async function draw() {
   for (const [i, age] of rowAges.entries()) {
     if (signal.aborted) return;
     const path = pathOf({ ...state.edits, direction: "", ages: Object.fromEntries(chosen().map((face) => [face.number, age])) }, "face", number);
-    await attempt(async () => { cells[i].firstElementChild.src = (await seen(path, { isAhead: true, signal })).url; }, "row");
+    await attempt(async () => { cells[i].firstElementChild.src = (await seen(path, { aside: true, signal })).url; }, "row");
   }
 }
 

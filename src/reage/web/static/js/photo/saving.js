@@ -5,7 +5,7 @@ import { $, focused, here, isChanged, lookOf, on, percent, state } from "../stat
 import { text } from "../texts.js";
 import { waitingText } from "./learning.js";
 import { rowAges } from "./row.js";
-import { viewQuery } from "./stage.js";
+import { rested, view, viewQuery } from "./stage.js";
 
 let job = null;
 
@@ -15,7 +15,7 @@ const photoPath = (suffix = $("format").value) => here(`/download?${lookOf()}&su
 const FILES = {
   "get-photo": () => photoPath(),
   "get-strip": () => here(`/strip?${lookOf()}&${row()}&face=${focused().number}${words()}`),
-  "get-pair": () => here(`/collage?${lookOf()}&layout=pair&face=${focused().number}${words()}`),
+  "get-pair": () => here(`/collage?${lookOf()}&layout=pair&view=${view()}&face=${focused().number}${words()}`),
   "get-grid": () => here(`/collage?${lookOf()}&layout=grid&${row()}&face=${focused().number}${words()}`),
 };
 
@@ -51,13 +51,18 @@ async function makeMoving(suffix) {
   } finally { job = null; }
 }
 
+async function shownFile(suffix) {
+  await rested();
+  return fetched(photoPath(suffix));
+}
+
 async function share() {
-  const file = await fetched(photoPath(".jpg"));
+  const file = await shownFile(".jpg");
   await navigator.share({ files: [file], title: "reage", text: text("shareText") }).catch((error) => { if (error.name !== "AbortError") throw error; });
 }
 
 // Browsers take PNG only, and write it anew: the mark stays in the files that are saved or shared.
-const copy = () => navigator.clipboard.write([new ClipboardItem({ "image/png": fetched(photoPath(".png")) })]);
+const copy = () => navigator.clipboard.write([new ClipboardItem({ "image/png": shownFile(".png") })]);
 
 function draw() {
   if (!state.photo) return;
@@ -70,7 +75,7 @@ function draw() {
 const canShare = () => Boolean(navigator.canShare?.({ files: [new File(["x"], "x.jpg", { type: "image/jpeg" })] }));
 
 export function startSaving() {
-  for (const [id, path] of Object.entries(FILES)) $(id).onclick = () => whileBusy($(id), () => download(path()));
+  for (const [id, path] of Object.entries(FILES)) $(id).onclick = () => whileBusy($(id), async () => { await rested(); await download(path()); });
   for (const button of document.querySelectorAll(".get-moving")) {
     button.onclick = () => whileBusy(button, () => makeMoving(button.dataset.suffix));
   }

@@ -3,11 +3,11 @@ import { picture } from "../api.js";
 import { attempt } from "../notice.js";
 import { $, chosen, focused, here, isChanged, on, state, tell } from "../state.js";
 import { text } from "../texts.js";
-import { fetchAhead, pathOf, recalled, seen, stopAhead } from "./looks.js";
+import { fetchAhead, pathOf, recalled, roughOf, seen, stopAhead } from "./looks.js";
 import { ready } from "./learning.js";
 
 const AHEAD = [1, 2, 3, -1, -2];  // years from the shown age, in the direction of the slider
-const SETTLE = 300;  // ms without a drag, after which a draft gives way to the whole picture
+const SETTLE = 300;  // ms without a drag, after which a draft gives way to the exact picture
 let showing = false, wanted = false, isDragging = false, last = 0, settling = 0, original = 0, coming = null;
 
 export const view = () => (state.near ? "near" : "whole");
@@ -34,20 +34,24 @@ export async function showOriginal() {
 }
 
 let shownPath = "";  // what the after picture shows
-const isAged = () => shownPath === pathOf(state.edits, view(), face()) && isChanged();
+const wantedPath = () => pathOf(state.edits, view(), face());
+const isAged = () => shownPath === wantedPath() && isChanged();
 
 // One request at a time; what was dragged meanwhile is shown next, what lies between is skipped.
 export async function wantShow({ dragging = false } = {}) {
-  stopAhead(pathOf(state.edits, view(), face()));
+  const path = wantedPath();
+  stopAhead(path);
   wanted = true;
   isDragging = dragging;  // of the newest call: an older one may still be showing
   clearTimeout(settling);
   settling = 0;
-  if (dragging) coming?.abort();  // a whole picture that would hold up a slow line
+  if (dragging) coming?.abort();  // an exact picture, which would hold up what is dragged
   tell("readings");
-  const known = recalled(pathOf(state.edits, view(), face()));
-  if (known) { put(pathOf(state.edits, view(), face()), known); wanted = false; ahead(); return; }
-  drawTags();
+  const known = recalled(path) ?? roughOf(path);
+  if (known) put(path, known); else drawTags();
+  if (known && (dragging || !known.draft)) { wanted = false; ahead(); return; }
+  clearTimeout(settling);
+  settling = 0;
   if (showing) return;
   showing = true;
   while (wanted) {
@@ -58,18 +62,28 @@ export async function wantShow({ dragging = false } = {}) {
   ahead();
 }
 
+// Until what is wanted stands there exactly: whoever saves a moment after a drag saves that.
+export async function rested() {
+  while (showing || settling) {
+    if (!showing) wantShow();
+    await new Promise((resolve) => { setTimeout(resolve, 20); });
+  }
+}
+
 async function show(dragging) {
   if (!state.photo || !(await ready())) return;
-  const photo = state.photo.id, path = pathOf(state.edits, view(), face());
-  coming = dragging || !state.slow ? null : new AbortController();
+  const photo = state.photo.id, path = wantedPath();
+  coming = dragging ? null : new AbortController();
   const shown = await seen(path, { dragging, signal: coming?.signal });
   coming = null;
-  if (state.photo?.id === photo) put(path, shown);
-  if (shown.draft) settling = setTimeout(() => wantShow(), SETTLE);
+  // What is late takes no newer one's place.
+  if (state.photo?.id === photo && (wanted || path === wantedPath())) put(path, shown);
 }
 
 function put(path, shown) {
   shownPath = path;
+  clearTimeout(settling);
+  settling = shown.draft ? setTimeout(() => wantShow(), SETTLE) : 0;
   state.readings = shown.faces;
   $("after").src = shown.url;
   $("after").alt = Object.values(state.edits.ages).map((age) => text("years", { age })).join(", ") || text("original");
