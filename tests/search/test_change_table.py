@@ -56,7 +56,7 @@ def test_a_drag_shows_about_what_an_edit_computes_at_half_the_size(live: LiveFac
     # Near the end of the reach, at 13 years, ages hardly tell strengths apart.
     for age in (18.0, 43.0, 61.0, 74.0):
         exact, read = live.at({1: age})
-        shown, told = live.at({1: age}, rough=True)
+        shown, told = live.at({1: age}, halvings=1)
         off = np.abs(shown.astype(int) - np.asarray(Image.fromarray(exact).reduce(2)))
         assert off.mean() < 0.8 and np.percentile(off, 99.9) <= 24
         assert read[1].exact and not told[1].exact and not told[1].rough
@@ -82,8 +82,8 @@ def test_an_age_takes_one_read_at_most_and_a_known_part_none(
     assert first < reads(live) < first + 24
     monkeypatch.setattr(type(live.traced.search.ager), "change", None)
     monkeypatch.setattr(type(live.traced.search.age_network), "read_each", None)
-    pixels, _ = live.at({1: 66.5}, rough=True)
-    less, _ = live.at({1: 20.5}, rough=True)
+    pixels, _ = live.at({1: 66.5}, halvings=1)
+    less, _ = live.at({1: 20.5}, halvings=1)
     assert np.abs(pixels.astype(int) - less).max() > 20
 
 
@@ -106,13 +106,13 @@ def test_a_rough_age_takes_no_read_and_is_not_remembered(
         patched.setattr(type(live.traced.search.age_network), "read_each", None)
         for age in (30.0, 60.0, 20.0, 70.0):
             guesses[age] = live.curves[1].guess(age)
-            told = live.at({1: age}, rough=True)[1][1]
+            told = live.at({1: age}, halvings=1)[1][1]
             assert told.rough != live.knows({1: age})
     assert any(not live.knows({1: age}) for age in guesses)
     assert list(guesses.values()) == [live.curves[1].guess(age) for age in guesses]
     for age, guess in guesses.items():
         assert live.curves[1].strength(age) == pytest.approx(guess, abs=0.5)  # decades
-        assert not live.at({1: age}, rough=True)[1][1].rough
+        assert not live.at({1: age}, halvings=1)[1][1].rough
     assert sorted(live.curves[1].asked) == [20.0, 30.0, 50.0, 60.0, 70.0]
 
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 from reage.editor import Editor
 from reage.web.app import create_app
+from reage.web.pictures import as_shown
 from reage.web.settings import ServerSettings
 
 BYTES_OF = """async (blob) => {
@@ -106,6 +107,48 @@ def test_a_drag_gets_a_rough_picture_at_once_and_then_the_exact_one(page: Any, p
     page.wait_for_function("() => document.querySelector('.read').textContent.includes('2')")
     exact = [url for url in asked if "23&" in url]
     assert "rough=true" in exact[0] and "rough" not in exact[-1] and "ahead" not in exact[-1]
+
+
+def test_a_late_picture_takes_no_newer_one_s_place(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    drag(page, 60)
+    page.wait_for_selector("#after[alt='60 years']")
+    page.wait_for_selector("#stage:not(.draft)")
+    held: list[Any] = []
+    page.route("**/edited?ages=1:33&*", lambda route: held.append(route))
+    drag(page, 33)
+    page.wait_for_timeout(200)
+    drag(page, 60)  # known: it is there at once
+    assert len(held) == 1
+    with page.expect_response("**/edited?ages=1:33&*"):
+        held[0].continue_()
+    page.wait_for_timeout(300)
+    assert page.locator("#after").get_attribute("alt") == "60 years"
+    assert page.locator("#tag-after").inner_text() == "after"
+
+
+def test_what_is_saved_a_moment_after_a_drag_was_shown(
+    page: Any, photo: Path, tmp_path: Path
+) -> None:
+    """The exact picture comes first; the file has its age, and to the last level its pixels."""
+    open_photo(page, photo)
+    page.select_option("#format", ".png")
+    drag(page, 26)
+    page.wait_for_selector("#stage.draft")
+    saved = np.asarray(Image.open(save_of(page, "#get-photo", tmp_path)).convert("RGB"))
+    assert page.locator("#stage.draft").count() == 0
+    shown = page.evaluate(
+        """() => {
+          const canvas = document.createElement("canvas"), after = document.querySelector("#after");
+          [canvas.width, canvas.height] = [after.naturalWidth, after.naturalHeight];
+          canvas.getContext("2d").drawImage(after, 0, 0);
+          return canvas.toDataURL("image/png").split(",")[1];
+        }"""
+    )
+    seen = Image.open(io.BytesIO(base64.b64decode(shown))).convert("RGB")
+    wanted = Image.open(io.BytesIO(as_shown(saved))).convert("RGB")
+    off = np.abs(np.asarray(seen).astype(int) - np.asarray(wanted))
+    assert seen.size == (256, 256) and off.max() <= 4  # two decoders of the same JPEG
 
 
 def drag(page: Any, age: int) -> None:

@@ -96,7 +96,9 @@ class LiveFaces:
 
     traced: TracedFaces  # of the small photo
     curves: Mapping[int, FaceCurve]  # by face number
-    half: np.ndarray  # [H / 2, W / 2, 3] uint8 that photo at half the size
+    small: Sequence[
+        np.ndarray
+    ]  # [H, W, 3] uint8 that photo, then at half and a quarter of its size
 
     def showing(self, amounts: Amounts) -> LiveFaces:
         """Return the same with other amounts of skin, shape and hair."""
@@ -117,17 +119,17 @@ class LiveFaces:
         self,
         ages: Mapping[int, float],
         *,
-        rough: bool = False,
+        halvings: int = 0,
         strengths: Mapping[int, float] | None = None,
     ) -> tuple[np.ndarray, dict[int, Glance]]:
         """Show faces at ages by number, the others as they are: `[H, W, 3]` uint8, and readings.
 
-        Computes what a saved photo shows. With `rough`, it comes at once and at half the size:
+        Computes what a saved photo shows. With `halvings` of the size, 1 or 2, it comes at once:
         known changes are interpolated, and where nothing is known near an age, it is guessed, some
         years off at most. `strengths`, by number, are those at which faces were shown at their
         ages elsewhere.
         """
-        search = self.traced.search
+        search, rough = self.traced.search, halvings > 0
         glances, pairs = {}, []
         for face in self.traced.faces:
             asked = ages.get(face.view.number)
@@ -146,7 +148,10 @@ class LiveFaces:
             glances[face.view.number] = Glance(asked, reading, curve.reach, guessed, not rough)
         if not rough or search.paste == "none":
             return search.show(pairs), glances
-        return render_photo(self.half, [face.layer(one).halved for face, one in pairs]), glances
+        layers = [face.layer(change) for face, change in pairs]
+        for _ in range(halvings):
+            layers = [layer.halved for layer in layers]
+        return render_photo(self.small[halvings], layers), glances
 
     def _look(self, face: PreparedFace, strength: float) -> tuple[Change, AgeReading]:
         """Return a face's change at a strength, and what is read then."""
@@ -187,5 +192,6 @@ def look_along(
             known[number] = FaceCurve(found.search.looker(face), found.curves[number])
     curves = {face.view.number: known[face.view.number] for face in framed}
     traced = TracedFaces(search, framed, {n: curve.curve for n, curve in curves.items()})
-    half = np.asarray(Image.fromarray(small.rgb8).reduce(2))
-    return LiveFaces(traced, curves, half)
+    image = Image.fromarray(small.rgb8)
+    smaller = [np.asarray(image.reduce(factor)) for factor in (2, 4)]
+    return LiveFaces(traced, curves, [small.rgb8, *smaller])

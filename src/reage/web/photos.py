@@ -206,9 +206,9 @@ async def edited(
     view: View = "whole",
     face: Focus = 0,
     rough: Annotated[
-        bool, Query(description="at once, of half the size, some years off at most")
+        bool, Query(description="at once, at half the size, some years off at most")
     ] = False,
-    draft: Annotated[bool, Query(description="rough and small, for slow connections")] = False,
+    draft: Annotated[bool, Query(description="the same at a quarter, for slow lines")] = False,
     ahead: Annotated[bool, Query(description="aside: no slider waits for it")] = False,
 ) -> Response:
     """Show the photo with faces at ages, small and quick.
@@ -238,7 +238,7 @@ async def edited(
 def _glance(live: LiveFaces, look: Look, quick: bool, draft: bool) -> tuple[bytes, dict]:
     if quick:  # the last cores make so small a picture no sooner, and others have use for them
         torch.set_num_threads(max(1, torch.get_num_threads() // 2))
-    pixels, glances = live.at(look.ages, rough=quick)
+    pixels, glances = live.at(look.ages, halvings=2 if draft else 1 if quick else 0)
     told = {
         number: {
             "asked": glance.asked,

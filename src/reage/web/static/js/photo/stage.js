@@ -86,6 +86,7 @@ function put(path, shown) {
   settling = shown.draft ? setTimeout(() => wantShow(), SETTLE) : 0;
   state.readings = shown.faces;
   $("after").src = shown.url;
+  $("stage").classList.toggle("draft", Boolean(shown.draft));
   $("after").alt = Object.values(state.edits.ages).map((age) => text("years", { age })).join(", ") || text("original");
   drawTags();
   tell("readings");
