@@ -3,8 +3,9 @@
 python benchmarks/slider.py ../shared/portraits/synthetic/female-54.jpg
 
 The photo is scaled to 12 megapixels first. Steps are of one year at the pace of a hand that drags,
-back and forth; jumps go to ages that were not seen before. Both once more at 1 Mbit/s. `--before`
-names a checkout of an earlier commit, which is measured in turns with this one.
+back and forth; jumps go to ages that were not seen before; after a rest the slider is let go, and
+the exact picture counts. All once more at 1 Mbit/s. `--before` names a checkout of an earlier
+commit, which is measured in turns with this one.
 """
 
 from __future__ import annotations
@@ -26,17 +27,19 @@ PATIENCE = 180_000  # milliseconds
 MEGAPIXELS = 12
 PACE = 150  # milliseconds between two steps of a drag
 MBIT = 1_000_000 / 8  # bytes a second
-# Sets the slider and waits until the picture of that age has been decoded.
-MOVE = """(age) => new Promise((resolve) => {
+# Sets the slider and waits until a picture of that age has been decoded, the exact one if let go.
+MOVE = """([age, letGo]) => new Promise((resolve) => {
   const range = document.querySelector("[id^=age-]"), after = document.querySelector("#after");
   const tag = document.querySelector("#tag-after"), began = performance.now(), before = after.src;
   const look = async () => {
-    if (after.src === before || !after.complete) { requestAnimationFrame(look); return; }
+    const isDraft = letGo && document.querySelector("#stage.draft");
+    if (after.src === before || !after.complete || isDraft) { requestAnimationFrame(look); return; }
     await after.decode().catch(() => {});
     resolve(performance.now() - began);
   };
   range.value = age;
   range.dispatchEvent(new Event("input"));
+  if (letGo) range.dispatchEvent(new Event("change"));
   look();
 })"""
 
@@ -58,7 +61,7 @@ def main() -> None:
             for checkout, (address, _) in servers.items():
                 page = opened(browser, address, photo, speed)
                 for name, ages in moves().items():
-                    took = np.array([move(page, age) for age in ages])
+                    took = np.array([move(page, age, name == "rests") for age in ages])
                     p50, p95 = np.percentile(took, (50, 95))
                     what = f"{line}, {checkout} | {name}, {len(took)}"
                     print(f"| {what} | {p50:.0f} | {p95:.0f} |", flush=True)
@@ -93,12 +96,13 @@ def moves() -> dict[str, list[int]]:
     """Return the ages to move to, by name."""
     back = [*range(42, 55), *range(53, 46, -1)]
     jumps = np.random.default_rng(0).permutation([a for a in range(10, 86) if not 36 < a < 66])
-    return {"steps of a year": back, "jumps": [int(age) for age in jumps[:30]]}
+    ages = [int(age) for age in jumps]
+    return {"steps of a year": back, "jumps": ages[:25], "rests": ages[25:35]}
 
 
-def move(page: Any, age: int) -> float:
+def move(page: Any, age: int, let_go: bool = False) -> float:
     """Move the slider, and return the milliseconds until the picture is there."""
-    took = float(page.evaluate(MOVE, age))
+    took = float(page.evaluate(MOVE, [age, let_go]))
     page.wait_for_timeout(PACE)
     return took
 
