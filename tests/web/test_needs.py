@@ -57,6 +57,9 @@ def test_faces_are_chosen_without_a_job(real_client: TestClient, two_people: byt
     assert not any(face["inverted"] for face in chosen["faces"])
     told = json.loads(real_client.get(f"{path}/edited", params=both).headers["x-reage"])
     assert {number: face["age"] > 55 for number, face in told.items()} == {"1": True, "2": True}
+    for view in ("face", "near"):  # of one of them, for the row and a close look
+        close = real_client.get(f"{path}/edited", params=both | {"view": view, "face": "2"})
+        assert close.status_code == 200 and list(json.loads(close.headers["x-reage"])) == ["2"]
     for faces, part in (([], "needs a face"), ([3], "no face 3")):
         wrong = real_client.put(f"{path}/faces", json={"faces": faces})
         assert wrong.status_code == 400 and part in wrong.json()["detail"]

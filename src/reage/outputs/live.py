@@ -106,13 +106,17 @@ class LiveFaces:
         return replace(self, traced=replace(self.traced, search=search))
 
     def knows(self, ages: Mapping[int, float]) -> bool:
-        """Whether faces can be shown at ages, by number, without another look."""
-        return all(self.curves[number].knows(age) for number, age in ages.items())
+        """Whether the faces can be shown at ages, by number, without another look."""
+        return all(curve.knows(age) for curve, age in self._paired(ages))
 
     def learn(self, ages: Mapping[int, float]) -> None:
         """Look where ages, by face number, are not known yet."""
-        for number, age in ages.items():
-            self.curves[number].strength(age)
+        for curve, age in self._paired(ages):
+            curve.strength(age)
+
+    def _paired(self, ages: Mapping[int, float]) -> list[tuple[FaceCurve, float]]:
+        """Return what is asked of the faces here: a close view shows one of them."""
+        return [(curve, ages[number]) for number, curve in self.curves.items() if number in ages]
 
     @torch.no_grad()
     def at(

@@ -36,7 +36,8 @@ async function draw() {
   loading?.abort();
   loading = new AbortController();
   const { signal } = loading, cells = rowAges.map(cell), old = [...$("ages").querySelectorAll("img")];
-  old.forEach((image, i) => { if (image.src && cells[i]) cells[i].firstElementChild.src = image.src; });
+  // The elements, since addresses of pictures that are forgotten end.
+  old.forEach((image, i) => { if (image.src && cells[i]) cells[i].firstElementChild.replaceWith(image); });
   $("ages").replaceChildren(...cells);
   $("ages").style.setProperty("--count", rowAges.length);
   markShown();
