@@ -36,11 +36,12 @@ from reage.models.checkpoints import Alignment
 from reage.models.files import fingerprint_of
 from reage.models.pretrained import load_gender_network
 
-__all__ = ["LAID", "SHAVEN", "SkinAger", "read_embedded_bank"]
+__all__ = ["LAID", "NECK", "SHAVEN", "SkinAger", "read_embedded_bank"]
 
 RECIPE = "skin-7"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
-LAID, SHAVEN = "skin", "shaven"  # keys under which a face caches what is laid over it
+# Keys under which a face caches what is laid over it; only videos lay the neck apart.
+LAID, SHAVEN, NECK = "skin", "shaven", "neck"
 
 
 @cache
@@ -92,7 +93,7 @@ class SkinAger(Ager):
         own = face.own_age
         gains, losses = zip(*(detail_gains(own, age) for age in ages.tolist()), strict=True)
         shaves = tuple(shaving(own, age) for age in ages.tolist())
-        skin = SkinDetail(*laid, gains, losses)
+        skin = SkinDetail(*laid, gains, losses, neck=face.notes.get(NECK))
         if any(shaves):
             skin = replace(skin, beard=self._beard(face), shaves=shaves)
         shaded = ages.new_tensor([shading_age(own, age) for age in ages.tolist()])

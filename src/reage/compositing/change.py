@@ -98,10 +98,18 @@ class SkinDetail:
     losses: tuple[float, ...]  # N, of its own
     beard: LaidSkin | None = None  # what takes a beard off; None also where it is too long
     shaves: tuple[float, ...] = ()  # N, of that; empty where no age is a child's
+    neck: tuple[LaidSkin, LaidSkin] | None = None  # what it gains and loses, where `old` lacks it
 
     @property
     def parts(self) -> list[tuple[LaidSkin, tuple[float, ...]]]:
-        """What is laid over the face, and how much of it."""
+        """What is laid over the face and the neck, and how much of it."""
+        parts = [*self._of_face]
+        if self.neck is not None:
+            parts += zip(self.neck, (self.gains, self.losses), strict=True)
+        return parts
+
+    @property
+    def _of_face(self) -> list[tuple[LaidSkin, tuple[float, ...]]]:
         parts = [(self.old, self.gains), (self.own, self.losses)]
         return parts if self.beard is None else [*parts, (self.beard, self.shaves)]
 
@@ -130,6 +138,7 @@ class SkinDetail:
             _between(self.losses, other.losses, share),
             self.beard or other.beard,
             _between(self.shaves or none, other.shaves or none, share),
+            self.neck or other.neck,
         )
 
     @property
@@ -148,11 +157,11 @@ class SkinDetail:
 
     def losses_in(self, crop: FaceCrop) -> np.ndarray | None:
         """Return what a crop loses, logarithms of colours `[N, 3, R, R]`; None if nothing."""
-        return _laid_in(crop, self.parts[1:])
+        return _laid_in(crop, self._of_face[1:])
 
     def all_in(self, crop: FaceCrop) -> np.ndarray | None:
         """Return what a crop gains and loses, logarithms of colours `[N, 3, R, R]`."""
-        return _laid_in(crop, self.parts)
+        return _laid_in(crop, self._of_face)
 
 
 @dataclass(frozen=True, eq=False)

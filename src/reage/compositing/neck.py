@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,8 @@ from reage.compositing.skin_mask import LOG_OFFSET
 from reage.compositing.skin_tone import even_colours
 from reage.compositing.smoothing import gaussian, masked_gaussian, resize_plane, smoothstep
 
-__all__ = ["BELOW", "Neck", "below_jaw", "look_at_neck"]
+    skin = neck_skin(seen, light, colours, below_jaw(seen))
+    skin = skin * (1 - covered(face.box, colours, hidden))
 
 MOST_WIDE = 540  # pixels across, at which a neck is looked at
 BELOW = 0.5  # of the mesh's height: how far below it a neck is looked for
@@ -55,22 +57,36 @@ def look_at_neck(face: BoxedFace, hidden: np.ndarray | None = None) -> Neck:
     logs = np.log(seen.layers + np.float32(LOG_OFFSET))
     light = np.tensordot(LUMA, logs, 1)
     colours = logs - light
+<<<<<<< HEAD
     skin = _skin(seen, light, colours) * (1 - covered(face.box, colours, hidden))
+=======
+    skin = neck_skin(seen, light, colours, below_jaw(seen))
+>>>>>>> 915d7a7 (Film: age the neck, steadily)
     weight = np.clip(skin, 1e-3, 1)
 
     def smooth(plane: np.ndarray, sigma: float) -> np.ndarray:
         return masked_gaussian(plane, weight, sigma * seen.side)
 
     fine = light - smooth(light, PORES)
-    lines = light - smooth(light, BROADEST) - fine
-    change = -np.where(lines < 0, np.float32(LINES), np.float32(LIGHTS)) * lines
+    change = soften(light, fine, smooth)
     younger = change + even_colours(logs, change, weight, BROADEST * seen.side)
+    layers = skin * np.concatenate([younger, deepen(light, fine, smooth)[None]])
+    layers = np.stack([resize_plane(layer, (width, height)) for layer in layers])
+    return Neck(layers[:3], layers[3])
+
+
+def soften(light: np.ndarray, fine: np.ndarray, smooth: Smooth) -> np.ndarray:
+    """Return what takes the lines off a log-luminance `[h, w]`, whose pores are `fine`."""
+    lines = light - smooth(light, BROADEST) - fine
+    return -np.where(lines < 0, np.float32(LINES), np.float32(LIGHTS)) * lines
+
+
+def deepen(light: np.ndarray, fine: np.ndarray, smooth: Smooth) -> np.ndarray:
+    """Return what makes the lines and cords of a log-luminance `[h, w]` an old neck's."""
     folds = smooth(light, FOLDS)
     deeper = DEEPER_LINES * (light - fine - folds) + DEEPER_FOLDS * (folds - smooth(light, CORDS))
     most = np.where(deeper > 0, *(np.float32(m) for m in MOST))
-    layers = skin * np.concatenate([younger, (most * np.tanh(deeper / most))[None]])
-    layers = np.stack([resize_plane(layer, (width, height)) for layer in layers])
-    return Neck(layers[:3], layers[3])
+    return most * np.tanh(deeper / most)
 
 
 def _shrunk(face: BoxedFace) -> BoxedFace:
@@ -84,10 +100,12 @@ def _shrunk(face: BoxedFace) -> BoxedFace:
     return replace(face, layers=layers, landmarks=(face.landmarks + 0.5) / factor - 0.5)
 
 
-def _skin(face: BoxedFace, light: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def neck_skin(
+    face: BoxedFace, light: np.ndarray, colours: np.ndarray, below: np.ndarray | np.float32
+) -> np.ndarray:
     """Return where the neck's skin is seen, `[h, w]` in 0..1.
 
-    It is below the jaw, and has the colours, about the light and the grain of the cheeks.
+    It is `below` the jaw, and has the colours, about the light and the grain of the cheeks.
     """
     side = face.side
     grain = light - gaussian(light, GRAIN * side)
@@ -105,7 +123,7 @@ def _skin(face: BoxedFace, light: np.ndarray, colours: np.ndarray) -> np.ndarray
     rougher = rough / max(float(np.median(rough[inner])), 0.015)
     likely = _falling(np.sqrt(apart), SKIN_COLOUR, OTHER_COLOUR)
     likely = likely * _falling(darker, SAME_LIGHT, OTHER_LIGHT)
-    return _below_jaw(face) * likely * _falling(rougher, SKIN_GRAIN, CLOTH)
+    return below * likely * _falling(rougher, SKIN_GRAIN, CLOTH)
 
 
 def _falling(values: np.ndarray, whole: float, none: float) -> np.ndarray:
@@ -124,6 +142,7 @@ def _cheeks(face: BoxedFace) -> np.ndarray:
     return inside
 
 
+<<<<<<< HEAD
 def below_jaw(mesh: np.ndarray, width: int, height: int) -> np.ndarray:
     """Mark the pixels of an upright picture below the jaw of a `mesh` in it, `[height, width]`."""
     image = Image.new("L", (width, height))
@@ -134,6 +153,9 @@ def below_jaw(mesh: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _below_jaw(face: BoxedFace) -> np.ndarray:
+=======
+def below_jaw(face: BoxedFace) -> np.ndarray:
+>>>>>>> 915d7a7 (Film: age the neck, steadily)
     """Draw what lies below the jaw, `[h, w]` in 0..1; it fades towards the box's lower edge."""
     height, width = face.layers.shape[1:]
     drawn = below_jaw(face.landmarks, width, height).astype(np.float32)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from reage.agers.latent import CodeAger
-from reage.agers.skin import LAID, SHAVEN
+from reage.agers.skin import LAID, NECK, SHAVEN
 from reage.compositing.change import Change, Greying
 from reage.compositing.cover import Cover
 from reage.compositing.planes import Planes, sample_rgb
@@ -26,6 +26,7 @@ from reage.video.config import VideoConfig
 from reage.video.cover_follower import CoverFollower
 from reage.video.hair_follower import HairFollower
 from reage.video.journal import Journal
+from reage.video.neck_follower import NeckFollower
 from reage.video.scan import knot_stride
 from reage.video.skin_follower import SkinFollower
 from reage.video.source import VideoSource
@@ -73,6 +74,8 @@ class Painter:
         self.hair = HairFollower(editor, edit.hair) if greys else None
         if edit.codes is not None:
             self.codes = edit.codes.at(journal, source, run, self.knots)
+        if edit.skin is not None:
+            self.neck = NeckFollower(edit.skin)
         self.skin = None if edit.skin is None else SkinFollower(edit.skin)
         self.cover = CoverFollower(editor.device)
         self._added: dict[int, np.ndarray] = {}  # by knot; only those still needed
@@ -134,6 +137,7 @@ class Painter:
             mesh = self.motion.mesh[self.motion.at(frame)]
             prepared.notes[LAID] = self.skin.at(seen, mesh, cover)
             prepared.notes[SHAVEN] = self.skin.shave(seen, mesh, cover)
+            prepared.notes[NECK] = self.neck.at(seen, points[:5], mesh, cover)
         return prepared.layer(change_by(self.ager, prepared, strength))
 
     def _between_knots(self, frame: int, cover: Cover | None) -> FaceLayer:
