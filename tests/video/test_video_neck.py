@@ -113,7 +113,7 @@ def test_where_no_neck_is_seen_nothing_is_laid(kind: str):
     if kind == "covered":
         cover = Cover(face_quad(points(MESH), 4.0, 1.0), np.ones((8, 8), np.float32), 1.0)
     if kind == "cut off":
-        mesh = MESH + [0.0, HEIGHT - MESH[152, 1] - 2]
+        mesh = MESH + np.array([0.0, HEIGHT - MESH[152, 1] - 2])
     if kind == "turned away":
         mesh = MESH.copy()
         mesh[1] = mesh[234] - [60, 0]

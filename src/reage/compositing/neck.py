@@ -14,9 +14,19 @@ from reage.compositing.skin_mask import LOG_OFFSET
 from reage.compositing.skin_tone import even_colours
 from reage.compositing.smoothing import gaussian, masked_gaussian, resize_plane, smoothstep
 
-    skin = neck_skin(seen, light, colours, below_jaw(seen))
-    skin = skin * (1 - covered(face.box, colours, hidden))
+__all__ = [
+    "BELOW",
+    "Neck",
+    "bare_skin",
+    "below_jaw",
+    "deepen",
+    "inside_neck",
+    "look_at_neck",
+    "neck_skin",
+    "soften",
+]
 
+Smooth = Callable[[np.ndarray, float], np.ndarray]  # of a plane, by a share of the square's side
 MOST_WIDE = 540  # pixels across, at which a neck is looked at
 BELOW = 0.5  # of the mesh's height: how far below it a neck is looked for
 # Points of MediaPipe's mesh: the jaw from ear to ear, and cheeks, whose skin is known.
@@ -37,6 +47,11 @@ LINES, LIGHTS = 0.85, 0.7  # shares of darker and of lighter detail that go
 FOLDS, CORDS = 0.02, 0.07
 DEEPER_LINES, DEEPER_FOLDS = 3.5, 1.1
 MOST = (0.13, 0.53)
+# Stubble is no line of skin: deepened, it is brown blots. Texture so much darker than what is left
+# and right of it, as a crease is not, is of hairs, where this share of the skin around has it: bare
+# up to the first, stubble from the second.
+HAIRS, HAIR_DARKER, BESIDE, STUBBLE_AROUND = 0.006, 0.08, 0.05, 0.03
+BARE, STUBBLE = 0.02, 0.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +72,8 @@ def look_at_neck(face: BoxedFace, hidden: np.ndarray | None = None) -> Neck:
     logs = np.log(seen.layers + np.float32(LOG_OFFSET))
     light = np.tensordot(LUMA, logs, 1)
     colours = logs - light
-<<<<<<< HEAD
-    skin = _skin(seen, light, colours) * (1 - covered(face.box, colours, hidden))
-=======
-    skin = neck_skin(seen, light, colours, below_jaw(seen))
->>>>>>> 915d7a7 (Film: age the neck, steadily)
+    skin = neck_skin(seen, light, colours, inside_neck(seen))
+    skin = skin * (1 - covered(face.box, colours, hidden))
     weight = np.clip(skin, 1e-3, 1)
 
     def smooth(plane: np.ndarray, sigma: float) -> np.ndarray:
@@ -70,7 +82,8 @@ def look_at_neck(face: BoxedFace, hidden: np.ndarray | None = None) -> Neck:
     fine = light - smooth(light, PORES)
     change = soften(light, fine, smooth)
     younger = change + even_colours(logs, change, weight, BROADEST * seen.side)
-    layers = skin * np.concatenate([younger, deepen(light, fine, smooth)[None]])
+    older = deepen(light, fine, smooth) * bare_skin(light, smooth, seen.side)
+    layers = skin * np.concatenate([younger, older[None]])
     layers = np.stack([resize_plane(layer, (width, height)) for layer in layers])
     return Neck(layers[:3], layers[3])
 
@@ -87,6 +100,18 @@ def deepen(light: np.ndarray, fine: np.ndarray, smooth: Smooth) -> np.ndarray:
     deeper = DEEPER_LINES * (light - fine - folds) + DEEPER_FOLDS * (folds - smooth(light, CORDS))
     most = np.where(deeper > 0, *(np.float32(m) for m in MOST))
     return most * np.tanh(deeper / most)
+
+
+def bare_skin(
+    light: np.ndarray, smooth: Smooth, side: float, darker: float = HAIR_DARKER
+) -> np.ndarray:
+    """Return where a neck has no stubble, `[h, w]` in 0..1; hairs are `darker` by so much."""
+    height, width = light.shape
+    texture = light - smooth(light, HAIRS)
+    few = (max(1, round(width / (BESIDE * side))), height)
+    beside = resize_plane(resize_plane(texture, few, Image.Resampling.BOX), (width, height))
+    hairs = (texture - beside < -darker).astype(np.float32)
+    return _falling(smooth(hairs, STUBBLE_AROUND), BARE, STUBBLE)
 
 
 def _shrunk(face: BoxedFace) -> BoxedFace:
@@ -142,7 +167,6 @@ def _cheeks(face: BoxedFace) -> np.ndarray:
     return inside
 
 
-<<<<<<< HEAD
 def below_jaw(mesh: np.ndarray, width: int, height: int) -> np.ndarray:
     """Mark the pixels of an upright picture below the jaw of a `mesh` in it, `[height, width]`."""
     image = Image.new("L", (width, height))
@@ -152,10 +176,7 @@ def below_jaw(mesh: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(image) > 0
 
 
-def _below_jaw(face: BoxedFace) -> np.ndarray:
-=======
-def below_jaw(face: BoxedFace) -> np.ndarray:
->>>>>>> 915d7a7 (Film: age the neck, steadily)
+def inside_neck(face: BoxedFace) -> np.ndarray:
     """Draw what lies below the jaw, `[h, w]` in 0..1; it fades towards the box's lower edge."""
     height, width = face.layers.shape[1:]
     drawn = below_jaw(face.landmarks, width, height).astype(np.float32)

@@ -53,13 +53,15 @@ def layers_ready(pictures: Sequence[Path], options: Mapping[str, Any]) -> Iterat
     """Make the folder of a photo's layers; raise ImageError if they cannot be written there."""
     from reage.compositing.layer_files import check_layer_places
 
-    folder, format = options.get("layers"), options.get("layer_format")
+    folder = options["layers"]
     if folder is None:
         yield
         return
     with place_for_files(folder):
         for picture in pictures:
-            check_layer_places(folder, picture.stem, format, overwrite=options["overwrite"])
+            check_layer_places(
+                folder, picture.stem, options["layer_format"], overwrite=options["overwrite"]
+            )
         yield
 
 
