@@ -121,6 +121,14 @@ def test_a_cover_at_the_chin_does_not_come_in_at_the_hair(face: Face):
     assert layer[:60].max() == 0 and layer[92:102, 54:74].min() > 0.99
 
 
+def test_the_edge_of_a_photo_covers_no_face(astronaut: np.ndarray, face: Face):
+    """The picture goes on there as in a mirror, which is no thing before the face."""
+    nose = int(face.landmarks[4, 1]) if face.landmarks is not None else 0
+    low = np.arange(64)[:, None].repeat(64, axis=1) >= 40
+    assert find_cover(Seen(low), astronaut, face) is not None  # type: ignore[arg-type]
+    assert find_cover(Seen(low), astronaut[: nose + 2], face) is None  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("colour", "beside"), [((30, 60, 160), 0.1), ((205, 150, 125), 1.0)])
 def test_a_thing_before_the_chin_goes_on_below_the_face(
     astronaut: np.ndarray, face: Face, colour: tuple[int, int, int], beside: float

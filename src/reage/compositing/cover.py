@@ -17,7 +17,7 @@ from reage.compositing.smoothing import gaussian, resize_plane
 from reage.compositing.tone import has_one_tone
 from reage.faces.face import Face
 from reage.faces.sampling import interpolate
-from reage.faces.squares import crop_face, face_quad, pixels_within, to_unit
+from reage.faces.squares import crop_face, face_quad, outline_of, pixels_within, to_unit
 from reage.images import to_tensor
 from reage.networks.occlusion import OCCLUSION_INPUT, OcclusionNetwork
 
@@ -64,23 +64,27 @@ def find_cover(network: OcclusionNetwork, rgb: np.ndarray, face: Face) -> Cover 
     """Find what covers a face in a photo `[H, W, 3]`; None: nothing, or there is no mesh."""
     if face.landmarks is None:
         return None
-    return read_cover(
-        network, lambda quad, side: crop_face(rgb, quad, side).image, face.points, face.landmarks
-    )
+
+    def cut(quad: np.ndarray, side: int) -> np.ndarray:
+        return crop_face(rgb, quad, side).image
+
+    return read_cover(network, cut, rgb.shape, face.points, face.landmarks)
 
 
 @torch.no_grad()
 def read_cover(
     network: OcclusionNetwork,
     cut: Callable[[np.ndarray, int], np.ndarray],
+    shape: tuple[int, ...],
     points: np.ndarray,
     mesh: np.ndarray,
     least: float = LEAST,
 ) -> Cover | None:
     """Find what covers the face with `points` `[5, 2]` and a mesh `[468 or more, 2 or 3]`.
 
-    `cut` gives the picture of a square `[4, 2]` at so many pixels. None: nothing, or less than
-    `least` of the face.
+    `cut` gives the picture of a square `[4, 2]` at so many pixels, from one of a `shape`, height
+    first: what lies beyond its edge is not covered. None: nothing, or less than `least` of the
+    face.
     """
     image = cut(face_quad(points, *SQUARE), OCCLUSION_INPUT)
     if has_one_tone(image) > 0:  # the network has seen few prints, and those in grey
@@ -90,7 +94,8 @@ def read_cover(
     seen = np.pad(seen, (WIDE - 1) * len(seen) // 2)
     quad = cover_quad(points)
     mesh = to_unit(mesh[:, :2], quad) * len(seen) - 0.5
-    inside = filled(mesh[OUTLINE], len(seen))
+    frame = to_unit(outline_of((0, 0, shape[1], shape[0])), quad) * len(seen) - 0.5
+    inside = filled(mesh[OUTLINE], len(seen)) & filled(frame, len(seen))
     sure = inside & (seen > SURE)
     if sure.sum() < least * inside.sum():
         return None

@@ -32,7 +32,8 @@ class CoverFollower:
     def at(self, seen: Planes, points: np.ndarray, mesh: np.ndarray) -> Cover | None:
         """Return what covers the face with `points` `[5, 2]` and a mesh in the next frame."""
         least = GOING if self.found else LEAST
-        cover = read_cover(self.network, partial(sample_rgb, seen), points, mesh, least)
+        cut, shape = partial(sample_rgb, seen), seen.layers[0].shape
+        cover = read_cover(self.network, cut, shape, points, mesh, least)
         self.found = cover is not None
         layers = [] if cover is None else [cover.layer]
         if self._layer is not None:
