@@ -11,6 +11,7 @@ import torch
 
 from made import editor_with, made_ager
 from reage.agers.base import PreparedFace
+from reage.agers.children import CHILDHOOD, GROWN, NEVER, Childhood
 from reage.compositing.hair.greying import grey_shares
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.preview import preview
@@ -130,3 +131,22 @@ def test_a_code_that_is_not_finite_is_never_pasted(
     for paste in ("delta", "replace", "none"):
         with pytest.raises(ModelError, match="not finite"):
             editor.show(photo, [replace(face, paste=paste).with_code(face.ws * float("nan"))])
+
+
+@pytest.mark.parametrize(("reads", "childhood"), [(50.0, NEVER), (5.0, Childhood(GROWN))])
+def test_only_a_face_that_reads_young_gets_a_childs_shape(
+    aged: Editor,
+    frames: list[PreparedFace],
+    monkeypatch: pytest.MonkeyPatch,
+    reads: float,
+    childhood: Childhood,
+):
+    """Old men sent to 20 were asked for -9, lost their beards and got a child's jaw."""
+    reading = replace(frames[0].view.reading, age=70.0)
+    face = replace(frames[0], view=replace(frames[0].view, reading=reading), notes={})
+    one = looker(aged, [face], [None])
+    monkeypatch.setattr(Looker, "_ages", lambda self, changes, flats: torch.full((4,), reads))
+    one.changes(torch.tensor([1.0]))
+    assert CHILDHOOD not in face.notes  # older faces are not looked at for it
+    one.changes(torch.tensor([-6.0]))
+    assert face.notes[CHILDHOOD] == childhood

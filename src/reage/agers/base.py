@@ -125,6 +125,8 @@ class Ager(Protocol):
     needs: Literal["photo", "latent"]  # "latent": every face is inverted first
     fingerprint: str  # SHA-256 over every tensor that paints: resumed work compares it
     greys_hair: bool = False  # whether grey hair is added at full size
+    # Whether it heeds the `Childhood` in a face's notes, which a search finds by what it reads.
+    has_childhood: bool = False
     looks: int = 6  # looks on either side of the own age: fewer where each is costly
     edge: str = "the edge of what the ager has learnt"  # the reason why it goes no further
 

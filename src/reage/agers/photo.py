@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
-from reage.agers.children import child_moves, neck_moves
+from reage.agers.children import child_moves, childhood_of, neck_moves
 from reage.compositing.change import Change, luma
 from reage.compositing.masks import oval_mask
 from reage.compositing.warp import Warp
@@ -30,7 +30,7 @@ __all__ = [
     "shading",
 ]
 
-RECIPE = "photo-7"  # of all below: another number where other pictures come of the same weights
+RECIPE = "photo-8"  # of all below: another number where other pictures come of the same weights
 # Shifts of the photo and of its mirror image, in half patches: all that their grid can lie like.
 SPINS = ((0, 0), (1, 1)), ((0, 1), (1, 0))
 PHOTO_GAIN = 1.3  # the mean over shifts leaves lines fainter than the network draws them
@@ -61,6 +61,7 @@ class PhotoAger(Ager):
     dtype: torch.dtype = torch.float32  # of the network's maps
     needs = "photo"
     greys_hair = True
+    has_childhood = True
 
     @cached_property
     def fingerprint(self) -> str:  # type: ignore[override]
@@ -90,7 +91,7 @@ class PhotoAger(Ager):
         added = face.view.frontal * self._confine_change(crop, eyes, ages.to(crop), own)
         # A generated face shows the generator's detail, not the skin's.
         detail = None if made else torch.exp(DETAIL_A_YEAR * (self._learnt(ages, own) - own))
-        return Change(added, self._warp(ages, own), detail)
+        return Change(added, self._warp(ages, face), detail)
 
     def _confine_change(self, crop: Tensor, eyes: Tensor, wanted: Tensor, own: float) -> Tensor:
         """Predict the colour change of crops `[1 or N, 3, R, R]` within the face: `[N, 3, R, R]`.
@@ -115,13 +116,15 @@ class PhotoAger(Ager):
         """Return ages no older than trained for, or than the face is."""
         return ages.clamp_max(max(own, self.span[1]))
 
-    def _warp(self, ages: Tensor, own: float) -> Warp | None:
+    def _warp(self, ages: Tensor, face: PreparedFace) -> Warp | None:
         if self.growth is None:
             return None
-        ages = ages.to(self.growth.shapes)
-        moves = self.growth(torch.full_like(ages, own), ages)
-        moves = moves + child_moves(self.growth, own, ages)
-        moves = moves + neck_moves(own, ages, self.growth.config)
+        own, childhood = face.own_age, childhood_of(face)
+        shown = [childhood.shown(own, age) for age in ages.tolist()]
+        shapes = ages.new_tensor(shown).to(self.growth.shapes)
+        moves = self.growth(torch.full_like(shapes, own), shapes)
+        moves = moves + child_moves(self.growth, own, shapes)
+        moves = moves + neck_moves(own, shapes, self.growth.config)
         return Warp(moves, self.growth.config.margin)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
-from reage.agers.children import shaving
+from reage.agers.children import childhood_of, shaving
 from reage.agers.photo import PhotoAger
 from reage.compositing.beard_removal import lay_shave
 from reage.compositing.boxed_face import BoxedFace, covered
@@ -38,7 +38,7 @@ from reage.models.pretrained import load_gender_network
 
 __all__ = ["LAID", "NECK", "SHAVEN", "SkinAger", "read_embedded_bank"]
 
-RECIPE = "skin-7"  # another number where other pictures come of the same bank
+RECIPE = "skin-8"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
 # Keys under which a face caches what is laid over it; only videos lay the neck apart.
 LAID, SHAVEN, NECK = "skin", "shaven", "neck"
@@ -62,6 +62,7 @@ class SkinAger(Ager):
     bank: DetailBank
     needs = "photo"
     greys_hair = True
+    has_childhood = True
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -92,7 +93,8 @@ class SkinAger(Ager):
             return self.base.change(face, ages)
         own = face.own_age
         gains, losses = zip(*(detail_gains(own, age) for age in ages.tolist()), strict=True)
-        shaves = tuple(shaving(own, age) for age in ages.tolist())
+        childhood = childhood_of(face)
+        shaves = tuple(shaving(own, childhood.shown(own, age)) for age in ages.tolist())
         skin = SkinDetail(*laid, gains, losses, neck=face.notes.get(NECK))
         if any(shaves):
             skin = replace(skin, beard=self._beard(face), shaves=shaves)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from reage.agers.base import Ager, PreparedFace
+from reage.agers.children import CHILDHOOD, GROWN, NEVER, find_childhood
 from reage.agers.direction_ager import DirectionAger
 from reage.compositing.change import Change, Greying, check_finite
 from reage.compositing.hair.greying import grey_shares
@@ -28,6 +29,9 @@ BATCH = 8  # pictures made at once: more is slower on a CPU, whose caches it lea
 LEAST_LIKENESS = 0.84
 # For each year that a face reads older without grey hair, years that its hair turns older at most.
 MOST_AHEAD = 3.0
+# Faces up to so many years become children at the ages asked for. For older ones that is looked
+# for at so many ages.
+YOUNG, CHILDHOOD_LOOKS = 30.0, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +136,8 @@ class Looker:
 
     def _changes(self, strengths: Tensor) -> tuple[list[Change], list[Tensor], Tensor | None]:
         """Return the same; ages only if they are read without another preview, which hair needs."""
+        if bool((strengths < 0).any()):
+            self._note_childhood()
         changes = [change_by(self.ager, face, strengths) for face in self.faces]
         flats = [_flat(face, change) for face, change in zip(self.faces, changes, strict=True)]
         if not any(self._hair):
@@ -150,6 +156,20 @@ class Looker:
             for change, hair in zip(changes, self._hair, strict=True)
         ]
         return changes, flats, None if any(shares) else read
+
+    def _note_childhood(self) -> None:
+        """Note in the faces at which ages asked for they become children, by what they read."""
+        fast = not self.ager.has_childhood or self.own_age <= YOUNG
+        if fast or CHILDHOOD in self.faces[0].notes:
+            return
+        grown = [replace(face, notes=face.notes | {CHILDHOOD: NEVER}) for face in self.faces]
+        asked = torch.linspace(GROWN, self.ager.reach(self.faces[0])[0], CHILDHOOD_LOOKS)
+        strengths = (asked - self.own_age) / 10
+        changes = [change_by(self.ager, face, strengths) for face in grown]
+        flats = [_flat(face, change) for face, change in zip(grown, changes, strict=True)]
+        found = find_childhood(asked.tolist(), self._ages(changes, flats).tolist())
+        for face, seen in zip(self.faces, grown, strict=True):
+            face.notes.update(seen.notes | {CHILDHOOD: found})
 
     def _ages(self, changes: Sequence[Change], flats: Sequence[Tensor]) -> Tensor:
         """Return the mean estimated ages, `[N]`."""

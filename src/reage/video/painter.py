@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from reage.agers.children import CHILDHOOD
 from reage.agers.latent import CodeAger
 from reage.agers.skin import LAID, NECK, SHAVEN
 from reage.compositing.change import Change, Greying
@@ -133,6 +134,7 @@ class Painter:
         view = FaceView(number, face, crop, mask, crop, own, cover=cover)
         strength = torch.tensor([self.edit.at(self.seconds(frame)).reached.strength])
         prepared = self.editor.prepare_view(view)
+        prepared.notes[CHILDHOOD] = self.edit.childhood
         if self.skin is not None:
             mesh = self.motion.mesh[self.motion.at(frame)]
             prepared.notes[LAID] = self.skin.at(seen, mesh, cover)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from reage.agers.base import Ager, PreparedFace
-from reage.agers.children import shaving
+from reage.agers.children import childhood_of, shaving
 from reage.agers.skin import SkinAger
 from reage.compositing.beard_removal import lay_shave
 from reage.compositing.boxed_face import HALF, BoxedFace
@@ -63,7 +63,8 @@ def choose_skin(
         return None
     gains, losses = zip(*(detail_gains(own, age) for age in wanted), strict=True)
     aged = ager.skin_for(face, face.pixels, landmarks)
-    return TrackSkin(aged, any(gains), any(losses), any(shaving(own, age) for age in wanted))
+    shown = [childhood_of(face).shown(own, age) for age in wanted]
+    return TrackSkin(aged, any(gains), any(losses), any(shaving(own, age) for age in shown))
 
 
 class SkinFollower:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from reage.agers.base import StillAger
+from reage.agers.children import Childhood, childhood_of
 from reage.agers.latent import CodeAger
 from reage.compositing.cover import Cover, find_cover
 from reage.compositing.hair.segmentation import Hair
@@ -68,6 +69,7 @@ class TrackEdit:
     codes: CodePath | None  # how codes move; None: the ager looks at every frame
     tone: Tone | None  # of the key frames, if each has a single one
     skin: TrackSkin | None  # detail of the skin at full size
+    childhood: Childhood  # when the person becomes a child
     described: tuple[list[Tensor], list[Tensor]]  # the best key picture, as it was and edited
 
     @property
@@ -144,6 +146,7 @@ def prepare_track(
         codes=codes,
         tone=_common_tone([key.view.tone for key in keys]),
         skin=choose_skin(ager, faces[best], own.age, [own.age + 10 * s for s in strengths]),
+        childhood=childhood_of(faces[best]),
         described=looker.describe(best, strengths[-1]),
     )
 
