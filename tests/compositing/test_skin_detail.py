@@ -253,16 +253,15 @@ def test_a_neck_loses_its_lines_or_gets_deeper_ones(photo, mesh, bank):
 
 
 def test_stubble_below_the_jaw_is_not_deepened(photo, mesh, bank):
-    """It became brown blots."""
+    """It became brown blots. The cheeks have stubble too, so the neck is as rough as they are."""
     chin = int(mesh[152, 1])
-    seen = photo.astype(np.float64)
-    hairs = np.random.default_rng(0).random((60, 80)) < 0.12
-    seen[chin + 20 : chin + 80, 280:360][hairs] *= 0.7
+    hairs = np.random.default_rng(0).random(photo.shape[:2]) < 0.06
+    seen = np.where(hairs[..., None], 0.7, 1) * photo
     face = BoxedFace.cut(seen.astype(np.uint8), mesh, bank.canonical, BELOW)
     assert face is not None
     x0, y0 = face.box[:2]
     inner = np.s_[chin + 30 - y0 : chin + 70 - y0, 295 - x0 : 345 - x0]
-    assert np.abs(look_at_neck(face).older[inner]).mean() < 0.02
+    assert np.abs(look_at_neck(face).older[inner]).mean() < 0.01
 
 
 def test_bank_is_read_as_it_was_written(bank, tmp_path: Path):

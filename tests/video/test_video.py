@@ -504,6 +504,10 @@ class TestCommand:
             capsys, "video", made.path, "--list", "-o", picture, "--model", small_folder
         )
         assert status == 0 and "person 2:" in text and picture.is_file()
+        status, _, said = self.run(
+            capsys, "video", made.path, "--list", "-o", picture, "--model", small_folder
+        )
+        assert status == 1 and "exists already" in said
 
     @pytest.mark.parametrize(
         ("more", "status"),

@@ -199,6 +199,9 @@ class TestMetrics:
         assert metrics.jitter_in == pytest.approx(landmark_jitter(raw), rel=0.05)
         assert metrics.seconds_a_frame == 2
         assert np.isnan(metrics.flicker_in)
+        assert len(metrics.lines) == 2 and "nan" not in " ".join(metrics.lines)
+        resumed = VideoMetrics.of(both, 1.0, 0, 300.0)
+        assert resumed.lines[-1] == "7 frames; peak memory 300 MB"
 
 
 class TestSmall:

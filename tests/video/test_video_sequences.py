@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 pytest.importorskip("av")
@@ -19,7 +20,7 @@ from reage.cli.main import main
 from reage.compositing.layer_files import read_layers
 from reage.compositing.layers import recompose
 from reage.editor import Editor
-from reage.errors import FaceError, ImageError
+from reage.errors import FaceError, ImageError, UsageError
 from reage.video.config import VideoConfig, work_folder
 from reage.video.run import edit_video
 from reage.video.sequence import (
@@ -106,6 +107,31 @@ def test_the_folder_of_new_pictures_is_made(shot: Path, small_editor: Editor, tm
     with pytest.raises(FaceError):
         edit_video(small_editor, shot, tmp_path / "no" / "o.%04d.png", replace(TO, which=7))
     assert not (tmp_path / "no").exists()
+
+
+def test_neither_pictures_nor_layers_replace_the_input_or_each_other(
+    shot: Path, small_editor: Editor, tmp_path: Path
+):
+    """`a.%d.png` names the pictures of `a.%04d.png`; layers are numbered too."""
+    before = shown(frame_path(shot, FIRST))
+    with pytest.raises(UsageError, match="would be replaced"):
+        edit_video(small_editor, shot, shot.with_name("a.%d.png"), TO, overwrite=True)
+    for number in range(FIRST, FIRST + FRAMES):
+        tifffile.imwrite(tmp_path / f"{number:06d}.matte.tiff", before)
+    layers = replace(TO, layers=tmp_path, layer_format="tiff")
+    masks = tmp_path / "%06d.matte.tiff"
+    with pytest.raises(UsageError, match="would be replaced"):
+        edit_video(small_editor, masks, tmp_path / "new" / "o.%d.png", layers, overwrite=True)
+    with pytest.raises(UsageError, match="the same names"):
+        edit_video(small_editor, shot, masks, layers, overwrite=True)
+    assert np.array_equal(shown(frame_path(shot, FIRST)), before)
+    assert not (tmp_path / "new").exists()
+
+
+def test_one_picture_of_a_sequence_is_no_video(tmp_path: Path):
+    (tmp_path / "a.1003.exr").touch()
+    with pytest.raises(UsageError, match=r"give numbered ones as a.%04d.exr"):
+        open_source(tmp_path / "a.1003.exr")
 
 
 @pytest.mark.parametrize("format", ["exr", "tiff"])

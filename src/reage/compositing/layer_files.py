@@ -13,7 +13,14 @@ from reage.compositing.layers import Layers
 from reage.files import check_place, new_file
 from reage.images.exr import exr_module, from_linear, read_exr, to_linear, write_exr
 
-__all__ = ["LayerFormat", "check_layer_format", "check_layer_places", "read_layers", "write_layers"]
+__all__ = [
+    "LayerFormat",
+    "check_layer_format",
+    "check_layer_places",
+    "layer_files",
+    "read_layers",
+    "write_layers",
+]
 
 LayerFormat = Literal["exr", "tiff"]
 LAYERS = ("change", "matte", "hair", "hair_matte", "warp", "finish")
@@ -30,9 +37,14 @@ def check_layer_places(
     folder: Path, stem: str, format: LayerFormat, *, overwrite: bool = False
 ) -> None:
     """Raise ImageError before the work if the layers of a picture cannot be written there."""
-    names = [f"{stem}.exr"] if format == "exr" else [f"{stem}.{name}.tiff" for name in LAYERS]
-    for name in names:
-        check_place(folder / name, overwrite)
+    for file in layer_files(folder, stem, format):
+        check_place(file, overwrite)
+
+
+def layer_files(folder: Path, stem: str, format: LayerFormat) -> list[Path]:
+    """Return the files that the layers of a picture may have."""
+    names = [""] if format == "exr" else [f".{name}" for name in LAYERS]
+    return [folder / f"{stem}{name}.{format}" for name in names]
 
 
 def write_layers(

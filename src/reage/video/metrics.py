@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
@@ -132,8 +133,8 @@ class VideoMetrics:
 
     @property
     def lines(self) -> list[str]:
-        """The figures as lines for people."""
-        return [
+        """The figures as lines for people, but for those that so few frames do not give."""
+        lines = [
             f"flicker in the face: {self.flicker_out:.2f} levels, the input's own "
             f"{self.flicker_in:.2f} ({self.flicker_out - self.flicker_in:+.2f})",
             f"identity: likeness to the input {self.likeness:.3f}, drift over time "
@@ -143,6 +144,9 @@ class VideoMetrics:
             f"{self.frames} frames in {self.seconds:.1f} s, {self.seconds_a_frame:.3f} s a frame; "
             f"peak memory {self.memory:.0f} MB",
         ]
+        if math.isnan(self.seconds_a_frame):  # an earlier run made all of them
+            lines[-1] = f"{self.frames} frames; peak memory {self.memory:.0f} MB"
+        return [line for line in lines if "nan" not in line]
 
 
 def _mean(total: float, count: int) -> float:

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from reage.compositing.layer_files import check_layer_format
+from reage.compositing.layer_files import check_layer_format, layer_files
 from reage.editor import QUALITIES, Editor
 from reage.errors import ImageError, UsageError
-from reage.files import new_file, place_for_files, sweep
+from reage.files import new_file, place_for_files, real_path, sweep
 from reage.inputs import as_targets
 from reage.video.codes import code_size
 from reage.video.config import Preview, Progress, VideoConfig, work_folder
@@ -29,6 +29,7 @@ from reage.video.scan import scan_video
 from reage.video.sequence import (
     SequenceSource,
     check_pictures,
+    frame_path,
     is_sequence,
     open_source,
     place_pictures,
@@ -48,6 +49,7 @@ from reage.video.tracks import (
 __all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]
 
 FORMAT = 4  # of the work folder
+FIRST = 1000  # frames of a video, whose pictures are counted from 1, that are compared with layers
 Report = Callable[[Progress], None]
 
 
@@ -92,6 +94,7 @@ def edit_video(
     editor.required_ager()  # fail before the work if something is missing
     source = open_source(path, config.rate)
     _check_place(path, output, overwrite)
+    _keep_apart(source, output, config)
     folder = work_folder(output)
     storage = choose_storage(source, output, config.codec, exact=config.layers is not None)
     if storage.pattern is None:
@@ -244,6 +247,22 @@ def _check_place(path: Path, output: Path, overwrite: bool) -> None:
         raise UsageError(f"{output} is the input; choose another name")
     if output.exists() and not overwrite:
         raise ImageError(f"{output} exists already: choose another name, or use --overwrite")
+
+
+def _keep_apart(source: VideoSource, output: Path, config: VideoConfig) -> None:
+    """Raise UsageError if pictures or layers would replace the input's, or each other."""
+    numbered = isinstance(source, SequenceSource)
+    inputs = {real_path(file) for _, file in source.files} if numbered else set()
+    numbers = [number for number, _ in source.files] if numbered else range(1, FIRST + 1)
+    made = {real_path(frame_path(output, n)) for n in numbers} if is_sequence(output) else set()
+    layers = set()
+    if config.layers is not None:
+        files = (layer_files(config.layers, f"{n:06d}", config.layer_format) for n in numbers)
+        layers = {real_path(file) for some in files for file in some}
+    if made & inputs or layers & inputs:
+        raise UsageError(f"{source.path} would be replaced; choose another name")
+    if made & layers:
+        raise UsageError(f"pictures and layers would have the same names in {config.layers}")
 
 
 def _check_layers(config: VideoConfig, overwrite: bool, resumed: bool) -> None:

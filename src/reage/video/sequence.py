@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 
 from reage.compositing.planes import Planes, region_values, rgb_to_ycc
-from reage.errors import ImageError
+from reage.errors import ImageError, UsageError
 from reage.ffmpeg import av_module, local
 from reage.files import new_file, publish
 from reage.images import decode_photo, encode_photo, photo_from_array
@@ -29,10 +29,10 @@ __all__ = [
     "frame_path",
     "is_sequence",
     "open_source",
-    "pattern_prefix",
     "picture_of",
     "place_pictures",
     "rgb16",
+    "stem_of",
     "write_picture",
 ]
 
@@ -58,6 +58,11 @@ def frame_path(pattern: Path, number: int) -> Path:
 def open_source(path: Path, rate: Fraction | None = None) -> VideoSource:
     """Open a video, or numbered pictures at a rate."""
     if not is_sequence(path):
+        if path.suffix.lower() in (".exr", ".dpx") and path.is_file():
+            pattern = re.sub(r"\d+(?=\D*$)", lambda found: f"%0{len(found[0])}d", path.stem)
+            raise UsageError(
+                f"{path} is one picture: give numbered ones as {pattern}{path.suffix}, with --rate"
+            )
         return VideoSource.open(path)
     return SequenceSource.find(path, rate or RATE)
 
@@ -135,9 +140,11 @@ class SequenceSource(VideoSource):
                 yield PictureFrame(number, file, self)
 
 
-def pattern_prefix(pattern: Path) -> str:
-    """Return the name of a sequence without its number and suffix."""
-    return pattern.name.split("%")[0].rstrip("._-") or "pictures"
+def stem_of(path: Path) -> str:
+    """Return a video's name without its suffix, a sequence's without its number too."""
+    if not is_sequence(path):
+        return path.stem
+    return path.name.split("%")[0].rstrip("._-") or "pictures"
 
 
 def place_pictures(made: Path, pattern: Path, *, overwrite: bool) -> None:

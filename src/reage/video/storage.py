@@ -11,7 +11,7 @@ from typing import Any, Literal
 from reage.errors import UsageError
 from reage.ffmpeg import FULL, H264, LIMITED
 from reage.video.facts import HDR_TRANSFERS
-from reage.video.sequence import is_sequence, pattern_prefix
+from reage.video.sequence import is_sequence, stem_of
 from reage.video.source import VideoSource
 
 __all__ = ["CODECS", "CONTAINERS", "Codec", "Storage", "choose_storage", "frame_notices"]
@@ -139,7 +139,7 @@ def _notices(source: VideoSource, storage: Storage, output: Path) -> list[str]:
     """Say in one line each what the output lacks."""
     facts, lines = source.facts, []
     if (facts.alpha and not storage.alpha) or facts.hidden_alpha:
-        other = f"{pattern_prefix(output) if is_sequence(output) else output.stem}.mov"
+        other = f"{stem_of(output)}.mov"
         keep = "" if facts.hidden_alpha else f"; write {other} to keep it"
         lines.append(f"the transparency (alpha) is left out: the video is opaque{keep}")
     if facts.bits > storage.bits:

@@ -183,11 +183,13 @@ def _edit(
 
 
 def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str, Any]) -> None:
-    from reage.images import save_array
+    from reage.images import check_target, save_array
     from reage.outputs.strip import Panel, draw_strip
     from reage.video.run import list_tracks
+    from reage.video.sequence import stem_of
 
-    picture = options["output"] or path.with_name(f"{path.stem}-people.jpg")
+    picture = options["output"] or path.with_name(f"{stem_of(path)}-people.jpg")
+    check_target(picture, overwrite=options["overwrite"])
     with StageBar(resumed=True) as bar:
         listed = list_tracks(editor, path, preview, partial(_show, bar))
     panels: list[Panel] = []
@@ -201,7 +203,7 @@ def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str
         )
         picture_of = one.key.view.age_crop.image
         panels.append(Panel(picture_of, f"{one.track.number}", f"{first:.1f} s"))
-    written = save_array(draw_strip(panels), picture, overwrite=True)
+    written = save_array(draw_strip(panels), picture, overwrite=options["overwrite"])
     click.echo(f"{written.path}")
 
 

@@ -20,10 +20,9 @@ __all__ = ["report_place", "video_report", "write_report"]
 def report_place(output: Path, *, overwrite: bool) -> Path:
     """Return where the report of a video goes; ImageError if it cannot be written there."""
     from reage.files import check_place
-    from reage.video.sequence import is_sequence, pattern_prefix
+    from reage.video.sequence import stem_of
 
-    stem = pattern_prefix(output) if is_sequence(output) else output.stem
-    place = output.with_name(f"{stem}-reage.json")
+    place = output.with_name(f"{stem_of(output)}-reage.json")
     if output.parent.is_dir():  # else the video's own error says so
         check_place(place, overwrite)
     return place
