@@ -8,7 +8,7 @@ from reage.networks.agers.growth import Growth, GrowthConfig
 
 
 def test_a_face_becomes_a_child_where_it_reads_grown_up():
-    found = find_childhood([20, 10, 0, -10], [40, 30, 10, 5])
+    found = find_childhood([20, 10, 0, -10], [40, 33, 13, 5])
     assert found == Childhood(5.0, pytest.approx(20 / 15))
     assert [found.shown(60, age) for age in (60, 12, 5)] == [60, GROWN, GROWN]
     assert found.shown(60, -10) == pytest.approx(0)
@@ -20,7 +20,7 @@ def test_a_face_that_never_reads_young_keeps_an_adults_shape():
 
 
 def test_childhood_is_passed_quickly_where_little_is_left_but_not_at_once():
-    assert find_childhood([20, 10, 0, -10], [60, 50, 30, 19.9]).pace == 4
+    assert find_childhood([20, 10, 0, -10], [60, 50, 30, 22.9]).pace == 4
     assert find_childhood([20, 10], [18, 9]) == Childhood(20, 2)
 
 

@@ -31,7 +31,10 @@ CHILDHOOD = "childhood"  # key under which a face keeps its `Childhood`
 # than the meshes say. Chosen by eye on portraits sent to 5 years.
 GROWN, CHILDLIKE = 20.0, 0.7
 BARE = (13.0, 16.0), (1.0, 0.0)  # years, and how much of a beard is off
-MOST_PACE = 4.0  # years of childhood for each year asked for
+# Years that a face may read without a child's shape when it begins to get one, and years of
+# childhood for each year asked for, at most. With 20 a man of 35 who reads 20.6 at the end would
+# remain so when sent to 8; with 26 men of 70 sent to 20 would lose their beards.
+READS, MOST_PACE = 23.0, 4.0
 
 # A neck's width relative to an adult's on a face of the same width. Chosen by eye on portraits.
 # Even over the years: a slider interpolates moves.
@@ -71,16 +74,16 @@ def childhood_of(face: PreparedFace) -> Childhood:
 
 
 def find_childhood(asked: Sequence[float], read: Sequence[float]) -> Childhood:
-    """Find where a face that was asked for falling ages, from `GROWN` on, reads as old as that.
+    """Find where a face that was asked for falling ages, from `GROWN` on, reads grown up at most.
 
     `read` are its ages without a child's shape. All of childhood has to fit in what is left.
     """
-    low = next((i for i, age in enumerate(read) if age <= GROWN), None)
+    low = next((i for i, age in enumerate(read) if age <= READS), None)
     if low is None:
         return NEVER
     begins = asked[low]
     if low:
-        begins = float(np.interp(GROWN, [read[low], read[low - 1]], [asked[low], asked[low - 1]]))
+        begins = float(np.interp(READS, [read[low], read[low - 1]], [asked[low], asked[low - 1]]))
     left = begins - asked[-1]
     return Childhood(begins, float(np.clip(GROWN / max(left, 1e-3), 1.0, MOST_PACE)))
 
