@@ -184,6 +184,26 @@ def test_a_poster_with_a_logo(page: Any, photo: Path, tmp_path: Path) -> None:
     assert saved.name == "ada-poster.pdf"
     text = PdfReader(saved).pages[0].extract_text()
     assert "Ada Example" in text and "DESAPARECID" in text.upper()
+    page.click("#tab-photo")
+    page.click("#close-photo")
+    page.click("#ask-yes")
+    page.click("#tab-poster")  # of a photo that is closed, nothing is left to save
+    page.wait_for_selector("#poster-page", state="hidden")
+    page.wait_for_selector("#poster-save", state="hidden")
+
+
+def test_nobody_is_mixed_with_a_photo_that_is_closed(page: Any, photo: Path) -> None:
+    open_photo(page, photo)
+    page.click("#tab-mix")
+    page.wait_for_selector("#mix-result[src]")
+    page.click("#tab-photo")
+    page.click("#close-photo")
+    page.click("#ask-yes")
+    page.click("#tab-mix")
+    page.locator("#coarse").evaluate("e => e.dispatchEvent(new Event('input'))")
+    page.wait_for_timeout(200)
+    assert page.locator("#mix-result[src]").count() == 0
+    assert page.locator("#notice").is_hidden() and "open a photo" in page.inner_text("#mix-busy")
 
 
 @pytest.mark.slow

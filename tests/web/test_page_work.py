@@ -136,6 +136,17 @@ def test_an_age_is_typed_and_the_row_is_chosen(page: Any, photo: Path) -> None:
     page.press("#years-1", "Enter")
     page.wait_for_selector("#tag-after:text-is('after')")
     assert page.locator("#age-1").input_value() == "47"
+    page.fill("#years-1", "130")
+    page.press("#years-1", "Enter")  # is refused with a hint, and picture and slider stay
+    assert "0 to 120" in page.locator("#years-1").evaluate("e => e.validationMessage")
+    assert page.locator("#age-1").input_value() == "47"
+    page.fill("#years-1", "63.5")
+    page.press("#years-1", "Enter")
+    page.wait_for_selector("#after[alt='63.5 years']")
+    assert page.locator("#years-1").evaluate("e => [e.value, e.checkValidity()]") == ["63.5", True]
+    page.press("#age-1", "Control+z")
+    page.press("#age-1", "Control+y")
+    assert page.locator("#years-1").input_value() == "63.5"
     page.fill("#row-ages", "20,60")
     page.press("#row-ages", "Enter")
     page.click("#ages button:nth-child(2)")

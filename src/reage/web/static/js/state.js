@@ -8,7 +8,7 @@ export const state = {
 };
 
 const bus = new EventTarget();
-// photo: another one is open. faces: others are in the edit. edits: they are to look otherwise.
+// photo: another one is open. closed: that of an id is no more. faces: others are in the edit. edits: they are to look otherwise.
 // shown: the picture has come. language: all words are others.
 export const on = (names, work) => { for (const name of names.split(" ")) bus.addEventListener(name, (event) => work(event.detail)); };
 export const tell = (name, detail) => bus.dispatchEvent(new CustomEvent(name, { detail }));

@@ -9,7 +9,7 @@ export default {
     examples: "ليست لديك صورة؟ جرّب إحدى هاتين:", example1: "جرّب صورة رائدة فضاء", example2: "جرّب شخصًا لا وجود له",
     privateLocal: "تبقى صورتك على هذا الحاسوب.", privateServer: "تُرسل صورتك إلى هذا الخادم وحده، وتُحذف بعد مغادرتك بـ {minutes} دقائق.",
     curtain: "قبل وبعد: اكشف الأصل", beforeTag: "قبل", afterTag: "بعد", making: "جارٍ إنشاء الصورة…", row: "الشخص نفسه في أعمار أخرى", rowAges: "أعمار هذا الصف", faces: "الوجوه المراد تغييرها",
-    age: "العمر", years: "{age} سنة", yearsUnit: "سنة", typeAge: "اكتب عمرًا", ageOf: "عمر الوجه {n}", ownAge: "كما في الصورة", younger: "أصغر بـ {n}", older: "أكبر بـ {n}",
+    age: "العمر", years: "{age} سنة", yearsUnit: "سنة", ageHint: "اكتب عمرًا من 0 إلى 120.", typeAge: "اكتب عمرًا", ageOf: "عمر الوجه {n}", ownAge: "كما في الصورة", younger: "أصغر بـ {n}", older: "أكبر بـ {n}",
     looks: "يبدو في نحو {age}، بفارق {give} سنوات", photoLooks: "يبدو في الصورة في نحو {age}، بفارق {give} سنوات", reachLimit: "يمكن عرض هذا الوجه من {low} إلى {high} سنة.", reachMark: "يمكن عرضه من {low} إلى {high}",
     found1: "عُثر على وجه واحد.", foundN: "عُثر على {n} وجوه. انقر على من تريد تغييره، وانقر ثانية ليبقى كما هو:", faceAge: "الوجه {n}، يبدو في نحو {age}",
     missed: "هل ينقص أحد؟", markBox: "ارسم إطارًا حول وجه", markPoints: "انقر خمس نقاط", markBoxHint: "ارسم إطارًا حول الوجه: من الجبهة إلى الذقن.", markPointHint: "انقر على {what}.", leftEye: "العين اليسرى في الصورة", rightEye: "العين اليمنى في الصورة", noseTip: "طرف الأنف", leftMouth: "زاوية الفم اليسرى", rightMouth: "زاوية الفم اليمنى",

@@ -8,7 +8,7 @@ export default {
     examples: "No photo at hand? Try one of these:", example1: "Try it with an astronaut's portrait", example2: "Try it with a person who does not exist",
     privateLocal: "Your photo stays on this computer.", privateServer: "Your photo goes to this server only. It is deleted {minutes} minutes after you leave.",
     curtain: "Before and after: uncover the original", beforeTag: "before", afterTag: "after", making: "making the picture …", row: "The same person at other ages", rowAges: "Ages in this row", faces: "Faces to change",
-    age: "Age", years: "{age} years", yearsUnit: "years", typeAge: "Type an age", ageOf: "Age of face {n}", ownAge: "As in the photo", younger: "{n} younger", older: "{n} older",
+    age: "Age", years: "{age} years", yearsUnit: "years", ageHint: "Give an age from 0 to 120.", typeAge: "Type an age", ageOf: "Age of face {n}", ownAge: "As in the photo", younger: "{n} younger", older: "{n} older",
     looks: "looks about {age}, give or take {give}", photoLooks: "looks about {age} in the photo, give or take {give}", reachLimit: "This face can be shown from {low} to {high}.", reachMark: "can be shown from {low} to {high}",
     found1: "One face was found.", foundN: "{n} faces were found. Click on whom to change, and again to leave somebody as they are:", faceAge: "Face {n}, looks about {age}",
     missed: "Is somebody missing?", markBox: "Drag a box around a face", markPoints: "Click five points", markBoxHint: "Drag a box around the face: from forehead to chin.", markPointHint: "Click on {what}.", leftEye: "the eye on the left", rightEye: "the eye on the right", noseTip: "the tip of the nose", leftMouth: "the left corner of the mouth", rightMouth: "the right corner of the mouth",

@@ -8,7 +8,7 @@ export default {
     examples: "手边没有照片？试试这两张：", example1: "用一位宇航员的人像试试", example2: "用一个并不存在的人试试",
     privateLocal: "照片只留在这台电脑上。", privateServer: "照片只会发送到此服务器，离开 {minutes} 分钟后删除。",
     curtain: "前后对比：拖动以显示原图", beforeTag: "原图", afterTag: "效果", making: "正在生成图片……", row: "同一个人的其他年龄", rowAges: "这一行的年龄", faces: "要改变的人脸",
-    age: "年龄", years: "{age} 岁", yearsUnit: "岁", typeAge: "输入年龄", ageOf: "人脸 {n} 的年龄", ownAge: "与照片相同", younger: "年轻 {n} 岁", older: "年长 {n} 岁",
+    age: "年龄", years: "{age} 岁", yearsUnit: "岁", ageHint: "请输入 0 到 120 之间的年龄。", typeAge: "输入年龄", ageOf: "人脸 {n} 的年龄", ownAge: "与照片相同", younger: "年轻 {n} 岁", older: "年长 {n} 岁",
     looks: "看上去约 {age} 岁，误差约 {give} 岁", photoLooks: "照片中看上去约 {age} 岁，误差约 {give} 岁", reachLimit: "这张脸可以显示为 {low} 到 {high} 岁。", reachMark: "可以显示为 {low} 到 {high} 岁",
     found1: "找到一张人脸。", foundN: "找到 {n} 张人脸。点击要改变的人，再次点击则保持原样：", faceAge: "人脸 {n}，看上去约 {age} 岁",
     missed: "有人没被找到？", markBox: "用方框标出人脸", markPoints: "点击五个点", markBoxHint: "在人脸周围拖出一个方框：从额头到下巴。", markPointHint: "请点击{what}。", leftEye: "左侧的眼睛", rightEye: "右侧的眼睛", noseTip: "鼻尖", leftMouth: "左侧嘴角", rightMouth: "右侧嘴角",

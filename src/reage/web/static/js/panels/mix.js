@@ -5,12 +5,24 @@ import { adopt, invert, waitingText } from "../photo/learning.js";
 import { $, on, percent, state } from "../state.js";
 import { text } from "../texts.js";
 
-let other = null, mixing = false, wanted = false;
+let other = null, mixing = false, wanted = false, mixedOf = "";  // the photo of the result
 
 function showFirst() {
+  if (mixedOf !== state.photo?.id) clear();
   $("mix-choose").disabled = !state.photo;
   $("mix-busy").textContent = state.photo ? "" : text("mixNeeds");
   if (state.photo) mix();
+}
+
+function clear() {
+  mixedOf = "";
+  $("mix-result").removeAttribute("src");
+  $("mix-save").hidden = true;
+}
+
+// Either of the two may be closed under “Photo”.
+function forget(id) {
+  if (id === other?.id) { other = null; $("mix-other").removeAttribute("src"); clear(); }
 }
 
 export async function openDroppedOther([file]) {
@@ -46,14 +58,20 @@ function mixed(what) {
 }
 
 async function mix() {
+  if (!state.photo) return;
   wanted = true;
   if (mixing) return;
   mixing = true;
   while (wanted) {
     wanted = false;
     await attempt(async () => {
-      if (other) { adopt(await learnt(state.photo)); other = await learnt(other); }
-      const shown = await picture(other ? `${mixed("mixed")}&view=face` : `/photos/${state.photo.id}/view?view=face`);
+      const first = state.photo, second = other;
+      if (second) { adopt(await learnt(first)); const found = await learnt(second); if (other?.id === second.id) other = found; }
+      const isOld = () => state.photo?.id !== first.id || other?.id !== second?.id;
+      if (isOld()) return;  // whoever opened another asks again
+      const shown = await picture(other ? `${mixed("mixed")}&view=face` : `/photos/${first.id}/view?view=face`);
+      if (isOld()) return;
+      mixedOf = first.id;
       $("mix-result").src = shown.url;
       $("mix-save").hidden = !other;
     }, "mix");
@@ -64,6 +82,7 @@ async function mix() {
 
 export function startMix() {
   on("panel", (name) => name === "mix" && showFirst());
+  on("closed", forget);
   $("mix-choose").onclick = () => $("mix-file").click();
   $("mix-file").onchange = () => { openOther($("mix-file").files[0]); $("mix-file").value = ""; };
   $("mix-save").onclick = () => attempt(() => download(`${mixed("mixed/download")}&suffix=${$("format").value}`), "mix");

@@ -60,21 +60,28 @@ async function filled() {
 async function make(event) {
   event.preventDefault();
   if (!state.photo) { $("poster-state").textContent = text("mixNeeds"); return; }
-  const button = $("poster-make");
+  const button = $("poster-make"), photo = state.photo.id, isOld = () => state.photo?.id !== photo;
   button.disabled = true;
   $("poster-save").hidden = true;
   try {
-    const job = await send("POST", `/photos/${state.photo.id}/poster?face=${focused().number}`, await filled());
+    const job = await send("POST", `/photos/${photo}/poster?face=${focused().number}`, await filled());
     const last = await follow(job.id, (now) => {
+      if (isOld()) return;
       $("poster-state").textContent = waitingText(now, text("working2", { percent: percent(now.total ? now.done / now.total : 0) }));
       if (now.picture) { $("poster-page").src = now.picture; $("poster-page").hidden = false; }
     });
     if (last.state !== "done") throw new Error(last.error ?? text("cancelled"));
+    if (isOld()) return;
     $("poster-state").textContent = text("done");
     $("poster-save").hidden = false;
     $("poster-save").onclick = () => attempt(() => download(`/jobs/${last.id}/file`), "poster");
-  } catch (error) { $("poster-state").textContent = translated(error.message); }
-  button.disabled = false;
+  } catch (error) { if (!isOld()) $("poster-state").textContent = translated(error.message); } finally { button.disabled = false; }
+}
+
+// Of somebody who is no longer the one under “Photo”, nothing stands here.
+function clear() {
+  $("poster-page").hidden = $("poster-save").hidden = true;
+  $("poster-state").textContent = "";
 }
 
 export function startPoster() {
@@ -86,5 +93,6 @@ export function startPoster() {
     $("poster-state").textContent = state.photo ? "" : text("mixNeeds");
   });
   on("language", () => isDrawn && draw());
+  on("photo closed", clear);
   $("poster-form").onsubmit = make;
 }

@@ -83,6 +83,7 @@ async function closePhoto() {
   if (state.job) { cancelJob(); endJob(); }
   state.photo = null;
   sessionStorage.removeItem("photo");
+  tell("closed", id);
   $("work").hidden = true;
   $("start").hidden = false;
   $("choose").focus();

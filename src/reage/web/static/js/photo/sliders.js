@@ -20,7 +20,7 @@ function slider(face) {
   const box = document.createElement("div"), id = `age-${face.number}`, several = chosen().length > 1;
   box.className = "slider";
   box.innerHTML = `<div class="line"><label for="${id}"></label>
-      <span class="typed"><input type="number" id="years-${face.number}" class="years" min="${LOW}" max="120" inputmode="numeric"><span class="unit"></span></span>
+      <span class="typed"><input type="number" id="years-${face.number}" class="years" min="0" max="120" step="any" inputmode="decimal"><span class="unit"></span></span>
       <span class="read quiet"></span></div>
     <div class="track"><span class="reach"></span><span class="own"></span><input type="range" id="${id}" min="${LOW}" max="${HIGH}" step="1"></div>
     <p class="limit quiet" aria-live="polite"></p><div class="row steps"></div>`;
@@ -28,13 +28,18 @@ function slider(face) {
   box.querySelector(".unit").textContent = text("yearsUnit");
   const range = box.querySelector("[type=range]"), typed = box.querySelector(".years");
   typed.setAttribute("aria-label", text("typeAge"));
-  range.oninput = () => setAge(face, Number(range.value), true);
+  range.oninput = () => { delete typed.dataset.typing; setAge(face, Number(range.value), true); };
   range.onchange = () => { remember(); wantShow(); };
+  typed.oninput = () => { typed.setCustomValidity(""); typed.dataset.typing = "yes"; };
   range.onfocus = () => { if (state.focus !== face.number) { state.focus = face.number; tell("focus"); } };
   typed.onchange = () => {
-    const age = Number(typed.value);
-    if (!typed.value || age < 0 || age > 120) { drawReadings(); return; }
-    setAge(face, age);
+    if (!typed.checkValidity() || !typed.value) {
+      typed.setCustomValidity(text("ageHint"));
+      typed.reportValidity();
+      return;
+    }
+    delete typed.dataset.typing;
+    setAge(face, Number(typed.value));
     remember();
   };
   box.querySelector(".steps").replaceChildren(...STEPS.map((step) => stepButton(face, step)));
@@ -71,8 +76,7 @@ function drawReadings() {
     const isSeen = asked !== undefined && seen && seen.asked === asked && !seen.rough;
     range.value = round(asked ?? face.age);
     const typed = box.querySelector(".years");
-    if (document.activeElement !== typed || !typed.value) typed.value = round(asked ?? face.age);
-    else if (Number(typed.value) !== asked && asked !== undefined) typed.value = asked;
+    if (!typed.dataset.typing) typed.value = asked ?? round(face.age);  // pictures come meanwhile
     if (asked === undefined) box.querySelector(".read").textContent = looks(face, "photoLooks");
     else if (isSeen) box.querySelector(".read").textContent = looks(seen, "looks");
     else if (seen?.rough) box.querySelector(".read").textContent = "…";  // not read yet
@@ -96,5 +100,9 @@ function drawMarks(box, face, seen) {
 
 export function startSliders() {
   on("photo faces language", draw);
-  on("readings edits", drawReadings);
+  on("readings", drawReadings);
+  on("edits", () => {
+    for (const typed of document.querySelectorAll(".years")) { delete typed.dataset.typing; typed.setCustomValidity(""); }
+    drawReadings();
+  });
 }

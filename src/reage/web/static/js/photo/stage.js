@@ -39,6 +39,7 @@ const isAged = () => shownPath === wantedPath() && isChanged();
 
 // One request at a time; what was dragged meanwhile is shown next, what lies between is skipped.
 export async function wantShow({ dragging = false } = {}) {
+  if (!state.photo) return;
   const path = wantedPath();
   stopAhead(path);
   wanted = true;
