@@ -85,6 +85,7 @@ def test_a_cancelled_inversion_goes_back(page: Any, photo: Path) -> None:
     page.wait_for_selector("#busy", state="hidden")
     assert page.locator("#paste").input_value() == "delta"
     assert page.locator("#history li").count() == 2
+    assert page.evaluate("document.activeElement.id") == "age-1"  # a field would open a keyboard
     set_slider(page, "#age-1", 20)
     page.wait_for_selector(".read:has-text('looks about 2')")
 

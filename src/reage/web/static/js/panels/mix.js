@@ -69,6 +69,7 @@ async function mix() {
       if (second) { adopt(await learnt(first)); const found = await learnt(second); if (other?.id === second.id) other = found; }
       const isOld = () => state.photo?.id !== first.id || other?.id !== second?.id;
       if (isOld()) return;  // whoever opened another asks again
+      $("mix-busy").textContent = text("making");
       const shown = await picture(other ? `${mixed("mixed")}&view=face` : `/photos/${first.id}/view?view=face`);
       if (isOld()) return;
       mixedOf = first.id;

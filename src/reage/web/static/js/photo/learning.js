@@ -39,7 +39,7 @@ export function endJob() {
   state.job = null;
   const held = $("busy").contains(document.activeElement);
   $("busy").hidden = true;
-  if (held) document.querySelector("#sliders input")?.focus();
+  if (held) document.querySelector("#sliders input[type=range]")?.focus();
 }
 
 export const cancelJob = () => state.job && attempt(() => send("DELETE", `/jobs/${state.job.id}`));
