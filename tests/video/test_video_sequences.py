@@ -16,6 +16,7 @@ pytest.importorskip("av")
 
 from made_video import CUT, draw, write
 
+from made import Command
 from reage.cli.main import main
 from reage.compositing.layer_files import read_layers
 from reage.compositing.layers import recompose
@@ -234,3 +235,36 @@ def test_layers_of_a_photo(people: Any, small_folder: Path, tmp_path: Path, caps
     layers = read_layers(tmp_path / "layers", "a-age70", original, "tiff")
     again = np.rint(255 * recompose(original, layers))
     assert np.abs(again - shown(tmp_path / "out" / "a-age70.png")).max() <= 1
+
+
+def test_where_layers_cannot_be_written_no_picture_appears(
+    people: Any,
+    small_folder: Path,
+    tmp_path: Path,
+    reage_command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A full disk ended in a traceback, beside a picture without its layers."""
+    exr = pytest.importorskip("OpenEXR")
+
+    class Full(exr.File):
+        def write(self, name: str) -> None:
+            Path(name).write_bytes(b"half")
+            raise RuntimeError(f'Failed to write pixel data to "{name}". No space left on device.')
+
+    monkeypatch.setattr(exr, "File", Full)
+    Image.fromarray(people[0]).save(tmp_path / "a.png")
+    words = (
+        "edit",
+        tmp_path / "a.png",
+        "--to",
+        70,
+        "-o",
+        tmp_path / "out",
+        "--model",
+        small_folder,
+    )
+    status, out, err = reage_command(*words, "--layers", tmp_path / "layers")
+    assert (status, out, len(err.splitlines())) == (1, "", 1)
+    assert "No space left on device" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

@@ -11,7 +11,7 @@ import tifffile
 
 from reage.compositing.layers import Layers
 from reage.files import check_place, new_file
-from reage.images.exr import exr_module, from_linear, read_exr, to_linear, write_exr
+from reage.images.exr import Place, exr_module, from_linear, read_exr, to_linear, write_exr
 
 __all__ = [
     "LayerFormat",
@@ -54,24 +54,26 @@ def write_layers(
     stem: str,
     format: LayerFormat,
     mark: str | None,
+    place: Place = new_file,
 ) -> list[Path]:
     """Write the layers of a picture `[H, W, 3]` of 0..1 as FOLDER/STEM.exr or STEM.LAYER.tiff.
 
     In OpenEXR, what is added is in linear light by the sRGB curve. In TIFF it is in the picture's
-    own values, as 0.5 + value / 2; the warp there is 32-bit float. Return the files.
+    own values, as 0.5 + value / 2; the warp there is 32-bit float. `place` yields where each file
+    is written until it is whole. Return the files. Raises OSError.
     """
     if format == "exr":
         path = folder / f"{stem}.exr"
-        write_exr(path, _channels(layers, original), mark)
+        write_exr(path, _channels(layers, original), mark, place)
         return [path]
     files = []
     for name, values in _named(layers).items():
         path = folder / f"{stem}.{name}.tiff"
-        with new_file(path) as place:
+        with place(path) as part:
             stored = _stored(name, values)
             kind = "rgb" if stored.ndim == 3 else "minisblack"
             tifffile.imwrite(
-                place, stored, photometric=kind, compression="zlib", description=mark or ""
+                part, stored, photometric=kind, compression="zlib", description=mark or ""
             )
         files.append(path)
     return files

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ from reage.errors import ImageError, UsageError
 from reage.extras import how_to_install
 from reage.files import new_file
 
-__all__ = ["exr_module", "from_linear", "read_exr", "to_linear", "write_exr"]
+__all__ = ["Place", "exr_module", "from_linear", "read_exr", "to_linear", "write_exr"]
+
+
+Place = Callable[[Path], AbstractContextManager[Path]]
 
 
 def exr_module() -> Any:
@@ -38,15 +43,24 @@ def from_linear(light: np.ndarray) -> np.ndarray:
     return np.copysign(values, light).astype(np.float32)
 
 
-def write_exr(path: Path, channels: Mapping[str, np.ndarray], comment: str | None) -> None:
-    """Write channels `[H, W]` or groups of them `[H, W, C]` float32, ZIP-packed, in one piece."""
+def write_exr(
+    path: Path, channels: Mapping[str, np.ndarray], comment: str | None, place: Place = new_file
+) -> None:
+    """Write channels `[H, W]` or groups of them `[H, W, C]` float32, ZIP-packed, in one piece.
+
+    Raises OSError. `place` yields where a file is written until it is whole.
+    """
     exr = exr_module()
     header: dict[str, Any] = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
     if comment is not None:
         header["comments"] = comment
     plain = {name: np.ascontiguousarray(values) for name, values in channels.items()}
-    with new_file(path) as place, exr.File(header, plain) as file:
-        file.write(str(place.absolute()))
+    with place(path) as part, exr.File(header, plain) as file:
+        try:
+            file.write(str(part.absolute()))
+        except RuntimeError as error:  # its words for a full disk, and for all else
+            reason = str(error).rstrip(". ").rsplit(". ", 1)[-1]
+            raise OSError(errno.EIO, reason, str(path)) from error
 
 
 def read_exr(path: Path) -> dict[str, np.ndarray]:

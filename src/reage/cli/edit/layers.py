@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from reage.errors import UsageError
-from reage.files import place_for_files
+from reage.files import name_errors, new_file, place_for_files
 
 if TYPE_CHECKING:
     from reage.types import Result
 
-__all__ = ["check_layers", "layer_options", "layers_ready", "write_edit_layers"]
+__all__ = ["check_layers", "layer_options", "layers_ready", "layers_written"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,17 +65,36 @@ def layers_ready(pictures: Sequence[Path], options: Mapping[str, Any]) -> Iterat
         yield
 
 
-def write_edit_layers(
+@contextmanager
+def layers_written(
     result: Result, pictures: Sequence[Path], options: Mapping[str, Any]
-) -> list[Path]:
-    """Write the layers of each edit of a photo, named after its picture."""
+) -> Iterator[None]:
+    """Write the layers of each edit of a photo, named after its picture.
+
+    They appear at the end of the block; after an error in it, none does.
+    """
+    if options.get("layers") is None:
+        yield
+        return
+    with ExitStack() as stack:
+        with name_errors(options["layers"]):
+            _write_layers(result, pictures, options, stack)
+        yield
+
+
+def _write_layers(
+    result: Result, pictures: Sequence[Path], options: Mapping[str, Any], stack: ExitStack
+) -> None:
     import numpy as np
 
     from reage.compositing.layer_files import write_layers
     from reage.compositing.layers import record_layers
     from reage.compositing.render import PhotoCanvas
 
-    folder, files = options["layers"], []
+    def place(path: Path) -> AbstractContextManager[Path]:
+        return nullcontext(stack.enter_context(new_file(path, overwrite=options["overwrite"])))
+
+    folder, format = options["layers"], options["layer_format"]
     photo = result.photo
     full = np.float32(np.iinfo(photo.pixels.dtype).max)
     for edit, picture in zip(result.edits, pictures, strict=True):
@@ -84,5 +103,4 @@ def write_edit_layers(
         made = record_layers(canvas, edit.pasted, lambda c=canvas: c.pixels / full)
         mark = None if options["no_mark"] else edit.mark
         original = photo.pixels / full
-        files += write_layers(made, original, folder, picture.stem, options["layer_format"], mark)
-    return files
+        write_layers(made, original, folder, picture.stem, format, mark, place)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reage.cli.edit.layers import check_layers, layers_ready, write_edit_layers
+from reage.cli.edit.layers import check_layers, layers_ready, layers_written
 from reage.cli.edit.places import Outputs
 from reage.cli.shared.console import detail, emit, say
 from reage.cli.shared.parsing import parse_face, parse_range, parse_targets
@@ -72,9 +72,8 @@ class EditTask:
             result = self.edit(editor, photo, name_of(path))
             for stage, seconds in result.seconds.items():
                 detail(f"{name_of(path)}: {stage} {seconds:.2f} s")
-            outputs.write(result, editor)
-            if self.options.get("layers"):
-                write_edit_layers(result, outputs.pictures, self.options)
+            with layers_written(result, outputs.pictures, self.options):
+                outputs.write(result, editor)
 
     def plan(self, path: Path) -> None:
         """Tell what would be read and written for one photo, and find what would go wrong."""
