@@ -227,6 +227,16 @@ class TestPages:
         for word in (*names[language].split(), *load_words(language).labels["missing"].split()):
             assert word in text
 
+    def test_what_is_latin_alone_runs_from_left_to_right_in_arabic_too(self):
+        """It stood as "cm 168"."""
+        from pypdf import PdfReader
+
+        runs: list[str] = []
+        pdf = self.pdf(poster_of(language="ar", height="168 cm"))
+        reader = PdfReader(io.BytesIO(pdf))
+        reader.pages[0].extract_text(visitor_text=lambda text, *_: runs.append(text))
+        assert "168 cm" in [run.strip() for run in runs]
+
     @pytest.mark.parametrize("language", ["en", "ar"])
     def test_the_title_stands_clear_of_its_band(
         self, language: str, monkeypatch: pytest.MonkeyPatch
