@@ -191,3 +191,14 @@ def test_equal_notices_of_several_files_are_one_line():
 
 def test_control_characters_are_escaped():
     assert one_line("a\nb\x1b[31m\x85\u2028é%s") == r"a\nb\x1b[31m\x85\u2028é%s"
+
+
+def test_a_file_that_is_read_as_options_is_named(
+    reage_command: Command, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    photo.rename("-x.jpg")
+    status, _, err = reage_command("edit", "-x.jpg", "--to", 40)
+    assert (status, len(err.splitlines())) == (2, 1)
+    assert "the file -x.jpg is given as ./-x.jpg" in err
+    assert "reage --help" in reage_command("edit", "-y.jpg", "--to", 40)[2]

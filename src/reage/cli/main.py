@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         error.show()
         status = 2
     except click.UsageError as error:
-        _complain(f"{error.format_message()} (reage --help)")
+        _complain(f"{error.format_message()} ({_dashed_file(arguments) or 'reage --help'})")
         status = 2
     except click.Abort:
         status = 130
@@ -142,6 +142,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         _complain(_system_error(error))
         status = 1
     sys.exit(_flush_output(status if isinstance(status, int) else 0))
+
+
+def _dashed_file(arguments: Sequence[str]) -> str:
+    """Say how a file is given whose name is read as options; nothing if there is none."""
+    names = [
+        name for name in arguments if len(name) > 1 and name[0] == "-" and os.path.exists(name)
+    ]
+    return f"the file {names[0]} is given as .{os.sep}{names[0]}" if names else ""
 
 
 @contextmanager
