@@ -150,3 +150,21 @@ def test_only_a_face_that_reads_young_gets_a_childs_shape(
     assert CHILDHOOD not in face.notes  # older faces are not looked at for it
     one.changes(torch.tensor([-6.0]))
     assert face.notes[CHILDHOOD] == childhood
+
+
+def test_only_the_side_of_the_targets_is_traced(
+    aged: Editor, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch
+):
+    looked: list[float] = []
+    look = Looker.look
+
+    def note(one: Looker, strengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        looked.extend(strengths.tolist())
+        return look(one, strengths)
+
+    monkeypatch.setattr(Looker, "look", note)
+    older = aged.edit(astronaut, to=80)
+    assert min(looked) == 0 < max(looked)
+    both = aged.edit(astronaut, to=[5, 80])
+    assert min(looked) < 0
+    assert older.edits[0].faces[0].strength == pytest.approx(both.edits[1].faces[0].strength)

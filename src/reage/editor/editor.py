@@ -24,7 +24,7 @@ from reage.inversion.projection import ProjectConfig
 from reage.models.files import fingerprint_of
 from reage.search.age_search import Reached
 from reage.search.photo_search import HAIR_NOTES, PhotoSearch, TracedFaces
-from reage.types import Edit, EditStep, FaceAge, Result
+from reage.types import Edit, EditStep, FaceAge, Result, Target
 
 __all__ = ["Editor"]
 
@@ -89,6 +89,7 @@ class Editor(FacePreparer):
             prepared,
             amounts=amounts,
             on_face=lambda done: progress.tell("search", done / len(prepared)),
+            targets=targets,
         )
         edits = []
         for target in targets:
@@ -148,11 +149,13 @@ class Editor(FacePreparer):
         amounts: Amounts | None = None,
         on_face: Callable[[int], None] | None = None,
         remember: bool = False,
+        targets: Sequence[Target] | None = None,
     ) -> TracedFaces:
         """Trace the estimated ages of faces over their reach; then any age can be shown fast.
 
         `on_face` hears how many faces are done. With `remember`, changes that were computed are
-        kept, for a slider (some megabytes a face).
+        kept, for a slider (some megabytes a face). If all `targets` lie on one side of a face's
+        age, only that side is traced.
         """
         ager = self.required_ager()
         if any(face.latents and face.latents.alignment != ager.alignment for face in faces):
@@ -161,7 +164,7 @@ class Editor(FacePreparer):
                 f"{self.name}; edit, batch, strip and animate can use it"
             )
         search = self.search(photo, ager, _paste_of(faces), amounts=amounts)
-        return TracedFaces.of(replace(search, remember=remember), faces, on_face)
+        return TracedFaces.of(replace(search, remember=remember), faces, on_face, targets)
 
     def search(
         self,

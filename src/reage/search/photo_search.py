@@ -28,6 +28,8 @@ __all__ = ["HAIR_NOTES", "PhotoSearch", "TracedFaces", "pace_faces"]
 
 ALL = Amounts()
 
+# Years between a target and a face's age, below which both sides are traced: it may read otherwise.
+BOTH_SIDES = 10.0
 CORRECTIONS = 2  # of a search whose age the finished photo does not show
 HAIR_NOTES = "hair"  # key under which a face keeps why its hair stays as it is
 
@@ -168,11 +170,16 @@ class TracedFaces:
         search: PhotoSearch,
         faces: Sequence[PreparedFace],
         on_face: Callable[[int], None] | None = None,
+        targets: Sequence[Target] | None = None,
     ) -> TracedFaces:
-        """Trace faces over the whole reach of the ager; `on_face` hears how many are done."""
+        """Trace faces over the whole reach of the ager, or over the side where all targets lie.
+
+        `on_face` hears how many are done.
+        """
         curves = {}
         for done, face in enumerate(faces, 1):
-            curves[face.view.number] = search.looker(face).trace()
+            looker = search.looker(face)
+            curves[face.view.number] = looker.trace(_side_of(looker, face, targets))
             if on_face is not None:
                 on_face(done)
         return cls(search, faces, curves)
@@ -216,6 +223,19 @@ class TracedFaces:
             return goal  # the search found no more
         found = self.reach(face, goal.asked - (aged.after.age - goal.age))
         return replace(found, asked=goal.asked)
+
+
+def _side_of(
+    looker: Looker, face: PreparedFace, targets: Sequence[Target] | None
+) -> tuple[float, float] | None:
+    """Return the strengths on the side of a face's age where all its targets lie; None: on both."""
+    number = face.view.number
+    found = [t.get(number) if isinstance(t, Mapping) else t for t in targets or ()]
+    years = [asked - face.own_age for asked in found if asked is not None]
+    if not years or min(map(abs, years)) < BOTH_SIDES or min(years) < 0 < max(years):
+        return None
+    low, high = looker.span()
+    return (0.0, high) if min(years) > 0 else (low, 0.0)
 
 
 LESS = "less than the whole change of skin, shape or hair was asked for"
