@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -117,6 +118,20 @@ def test_a_disk_that_gets_full_leaves_nothing(
     assert (status, out, len(err.splitlines())) == (1, "", 1)
     assert "No space left on device" in err
     assert names(tmp_path) == {"ada.jpg"}
+
+
+def test_sheets_of_heads_replace_no_picture_unasked(
+    reage_command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """They bear the heads' names: in the heads' own folder they would take their places."""
+    row = SimpleNamespace(name="ada", age=40.0)
+    monkeypatch.setattr("reage.fitting.heads.read_heads", lambda *_: [row])
+    monkeypatch.setattr("reage.fitting.heads.read_pictures", lambda *_: [])
+    monkeypatch.setattr("reage.evaluation.head_sheet.choose_heads", lambda *_: [row])
+    (tmp_path / "ada.png").write_bytes(b"the head itself")
+    status, _, err = reage_command("head-sheet", tmp_path / "heads.csv", "-o", tmp_path)
+    assert status == 1 and "ada.png exists already" in err
+    assert (tmp_path / "ada.png").read_bytes() == b"the head itself"
 
 
 def test_a_face_that_is_not_there_leaves_no_folder(edit: Edit, tmp_path: Path):

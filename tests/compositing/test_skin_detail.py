@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +31,7 @@ from reage.compositing.mesh_warp import FRAME, ThinPlate, warp_from_frame
 from reage.compositing.neck import BELOW, look_at_neck
 from reage.compositing.skin_mask import LIPS, LOG_OFFSET, fill_rings
 from reage.compositing.smoothing import gaussian, masked_gaussian
-from reage.errors import ModelError
+from reage.errors import ImageError, ModelError
 from reage.models.registry import ASSETS
 
 SKIN = np.array([196, 150, 128], np.uint8)
@@ -270,6 +272,28 @@ def test_bank_is_read_as_it_was_written(bank, tmp_path: Path):
     assert [e.name for e in again.exemplars] == [e.name for e in bank.exemplars]
     assert np.allclose(again.canonical, bank.canonical, atol=0.01)
     assert np.array_equal(again.exemplars[3].detail(), bank.exemplars[3].detail())
+
+
+def test_a_bank_that_finds_no_room_is_no_bank_and_one_line(
+    bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_bank(bank, tmp_path / "bank")
+    write, written = Path.write_bytes, []
+
+    def fill(self: Path, data: bytes) -> int:
+        written.append(self)
+        if len(written) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(ImageError, match="No space left on device"):
+        write_bank(bank, tmp_path / "bank")  # the old index never stands over new exemplars
+    with pytest.raises(ModelError, match="not a bank"):
+        read_bank(tmp_path / "bank")
+    with pytest.raises(ImageError, match="No space left on device"):
+        write_bank(bank, tmp_path / "new" / "bank")
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_without_a_bank_is_said(tmp_path: Path):

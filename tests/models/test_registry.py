@@ -122,6 +122,14 @@ def test_models_of_the_user_are_found(home: Path, tiny: Generator, tiny_config: 
         load("broken")
 
 
+def test_a_home_that_nobody_knows_is_a_name_like_others(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("REAGE_HOME", "~nobody-here/x")
+    assert registry.models_folder() == Path("~nobody-here/x/models")
+    assert next(info.name for info in list_models()) == "faces128"
+    with pytest.raises(ModelError, match="no model '~nobody-here/model'"):
+        load("~nobody-here/model")
+
+
 def test_home_folders(monkeypatch: pytest.MonkeyPatch, home: Path):
     assert registry.models_folder() == home
     monkeypatch.delenv("REAGE_HOME")

@@ -16,6 +16,7 @@ from PIL import Image
 
 from reage.compositing.mesh_warp import FRAME, MESH
 from reage.errors import ModelError
+from reage.files import place_for_files, write_file
 
 __all__ = [
     "INDEX",
@@ -96,12 +97,14 @@ def read_bank(folder: Path) -> DetailBank:
 
 
 def write_bank(bank: DetailBank, folder: Path) -> None:
-    """Write a bank: an index in JSON and a WebP each."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for one in bank.exemplars:
-        (folder / f"{one.name}.webp").write_bytes(one.data)
-        rows.append({key: value for key, value in asdict(one).items() if key != "data"})
+    """Write a bank: a WebP each and an index in JSON, without which a folder is not a bank.
+
+    Raises ImageError where it cannot be written.
+    """
+    rows = [
+        {key: value for key, value in asdict(one).items() if key != "data"}
+        for one in bank.exemplars
+    ]
     index = {
         "kind": KIND,
         "format": FORMAT,
@@ -110,7 +113,11 @@ def write_bank(bank: DetailBank, folder: Path) -> None:
         "canonical": [round(float(v), 2) for v in bank.canonical.ravel()],
         "exemplars": rows,
     }
-    (folder / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    with place_for_files(folder):
+        (folder / INDEX).unlink(missing_ok=True)  # never an old index over new exemplars
+        for one in bank.exemplars:
+            write_file(folder / f"{one.name}.webp", one.data)
+        write_file(folder / INDEX, (json.dumps(index, indent=1) + "\n").encode())
 
 
 def encode_detail(detail: np.ndarray) -> bytes:

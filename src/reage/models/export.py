@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from reage.errors import ModelError
-from reage.files import name_errors, publish
+from reage.files import name_errors, place_for_files, publish
 from reage.models.checkpoints import Model
 from reage.models.files import write_file
 from reage.models.graphs import (
@@ -162,21 +162,23 @@ def export_part(part: Part, folder: Path, layout: GraphFormat) -> Exported:
     name = f"{part.name}{FILES[layout]}"
     network = part.network.cpu().eval()
     onnx = _trace(part, network)
-    with name_errors(folder, ModelError):
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".", dir=folder) as staged:
-            path = Path(staged, name)
-            if layout == "onnx":
-                path.write_bytes(onnx)
-            else:
-                openvino = import_openvino()
-                openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=False)
-            error = _largest_error(part, network, open_graph(path, layout))
-            if not error <= LIMIT:
-                far = f"{error:.2g} off PyTorch (allowed {LIMIT})"
-                raise ModelError(f"{part.name}: {far}; nothing is kept")
-            for file in reversed(graph_files(path)):  # the one that is looked for comes last
-                publish(file, folder / file.name)
+    with (
+        name_errors(folder, ModelError),
+        place_for_files(folder),
+        tempfile.TemporaryDirectory(prefix=".", dir=folder) as staged,
+    ):
+        path = Path(staged, name)
+        if layout == "onnx":
+            path.write_bytes(onnx)
+        else:
+            openvino = import_openvino()
+            openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=False)
+        error = _largest_error(part, network, open_graph(path, layout))
+        if not error <= LIMIT:
+            far = f"{error:.2g} off PyTorch (allowed {LIMIT})"
+            raise ModelError(f"{part.name}: {far}; nothing is kept")
+        for file in reversed(graph_files(path)):  # the one that is looked for comes last
+            publish(file, folder / file.name)
     return Exported(part.name, folder / name, error)
 
 

@@ -91,9 +91,17 @@ def models_folder() -> Path:
     """Return the user's model folder: $REAGE_HOME/models, else the desktop's data folder."""
     home = os.environ.get("REAGE_HOME")
     if home:
-        return Path(home).expanduser() / "models"
+        return _expand(home) / "models"
     data = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(data).expanduser() / "reage" / "models"
+    return _expand(data) / "reage" / "models"
+
+
+def _expand(name: str | os.PathLike[str]) -> Path:
+    """Return a path with ~ as somebody's home; as it is where nobody knows one."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
 
 
 def list_models(known: Sequence[KnownModel] = KNOWN) -> list[ModelInfo]:
@@ -156,7 +164,7 @@ def _find(
         for suffix in FOREIGN_SUFFIXES:
             if (models_folder() / (text + suffix)).is_file():
                 return models_folder() / (text + suffix)
-    path = Path(name).expanduser()
+    path = _expand(name)
     if path.is_file() or (path / CONFIG_FILE).is_file():
         return path
     if path.is_dir():

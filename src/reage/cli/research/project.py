@@ -19,8 +19,8 @@ from reage.cli.shared.options import (
 )
 from reage.cli.shared.parsing import parse_face, parse_levels
 from reage.cli.shared.progress import EditBar, note, note_each, say
-from reage.errors import ImageError, UsageError
-from reage.files import check_place
+from reage.errors import UsageError
+from reage.files import check_place, place_for_files
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,7 +135,8 @@ def _project_file(
         }
     stopped = "steps"
     for name, crop in crops.items():
-        stopped = _project_face(editor, name, crop, config, options, file)
+        with place_for_files(options["output"]):
+            stopped = _project_face(editor, name, crop, config, options, file)
         if stopped == "interrupted":
             break
     return stopped
@@ -148,10 +149,6 @@ def _project_face(
     from reage.outputs.video import ProgressVideo
 
     folder, overwrite = options["output"], options["overwrite"]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"cannot make the folder {folder}: {error.strerror}") from error
     picture = folder / f"{name}-projected.png"
     latents = folder / f"{name}.latents.safetensors"
     check_target(picture, overwrite=overwrite)
