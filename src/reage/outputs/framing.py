@@ -30,21 +30,27 @@ def face_square(face: Face, width: int, height: int, around: float = AROUND) -> 
 
 
 def frame_photo(
-    photo: Photo, faces: Mapping[int, Face], size: int, *, whole: bool = False
+    photo: Photo, faces: Mapping[int, Face], size: int, *, whole: bool = False, even: bool = True
 ) -> tuple[Photo, dict[int, Face]]:
     """Crop a photo to its one chosen face (several, or `whole`: no crop) and shrink it.
 
-    The longer side is then at most `size` pixels, and both are even. Moves the faces along. 8 bit.
+    The longer side is then at most `size` pixels. With `even` both are, as films need it; without,
+    a photo that is small enough keeps its pixels. Moves the faces along. 8 bit.
     """
-    small, place = _frame(photo, list(faces.values()), size, whole)
+    small, place = _frame(photo, list(faces.values()), size, whole, even)
     return small, {n: _move_face(face, place) for n, face in faces.items()}
 
 
 def frame_prepared(
-    photo: Photo, faces: Sequence[PreparedFace], size: int, *, whole: bool = False
+    photo: Photo,
+    faces: Sequence[PreparedFace],
+    size: int,
+    *,
+    whole: bool = False,
+    even: bool = True,
 ) -> tuple[Photo, list[PreparedFace]]:
     """Frame a photo as `frame_photo`, for prepared faces, whose codes do not change."""
-    small, place = _frame(photo, [face.view.face for face in faces], size, whole)
+    small, place = _frame(photo, [face.view.face for face in faces], size, whole, even)
     moved = []
     for face in faces:
         crop, age_crop = (
@@ -57,7 +63,9 @@ def frame_prepared(
     return small, moved
 
 
-def _frame(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tuple[Photo, Place]:
+def _frame(
+    photo: Photo, faces: Sequence[Face], size: int, whole: bool, even: bool
+) -> tuple[Photo, Place]:
     """Return the smaller photo, and the map of the photo's points to it."""
     height, width = photo.pixels.shape[:2]
     alone = faces[0] if len(faces) == 1 and not whole else None
@@ -65,7 +73,8 @@ def _frame(photo: Photo, faces: Sequence[Face], size: int, whole: bool) -> tuple
     left, top, w, h = box
     part = Image.fromarray(photo.rgb8).crop((left, top, left + w, top + h))
     scale = min(size / max(w, h), 1.0)
-    target = tuple(max(round(side * scale / 2) * 2, 2) for side in (w, h))
+    step = 2 if even else 1
+    target = tuple(max(round(side * scale / step) * step, 2) for side in (w, h))
     small = np.asarray(part.resize((target[0], target[1]), Image.Resampling.LANCZOS))
     factor = np.array([target[0] / w, target[1] / h])
 

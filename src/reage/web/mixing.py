@@ -70,7 +70,7 @@ def _shown(
 ) -> bytes:
     size, whole = VIEWS[view]
     face = replace(_mixed_face(photo, other, weights), paste=paste)
-    small, (framed,) = frame_prepared(photo.photo, [face], size, whole=whole)
+    small, (framed,) = frame_prepared(photo.photo, [face], size, whole=whole, even=False)
     edit = studio.editor.show(small, [framed])
     return as_shown(edit.photo.rgb8, _mark(photo, other))
 

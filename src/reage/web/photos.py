@@ -168,7 +168,9 @@ def _view(photo: OpenPhoto, view: str, face: int) -> bytes:
     size, whole = VIEWS[view]
     number = face or photo.chosen[0]
     photo.check_face(number)
-    small, _ = frame_photo(photo.photo, {number: photo.faces[number]}, size, whole=whole)
+    small, _ = frame_photo(
+        photo.photo, {number: photo.faces[number]}, size, whole=whole, even=False
+    )
     return as_shown(small.pixels, None)
 
 

@@ -209,7 +209,7 @@ class Studio:
         if key not in kept.framed:
             faces = self.faces(photo, paste, coded=coded)
             faces = [face for face in faces if focus in (0, face.view.number)]
-            kept.framed[key] = frame_prepared(photo.photo, faces, size, whole=whole)
+            kept.framed[key] = frame_prepared(photo.photo, faces, size, whole=whole, even=False)
         small, faces = kept.framed[key]
         return small, [replace(face, paste=mode) for face in faces]
 
