@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from reage.compositing.bands import LUMA
 from reage.compositing.cover import Cover, cover_quad
 from reage.compositing.hair import greying
 from reage.compositing.hair.beards import LOWER, UPPER_LIP, density
+from reage.compositing.hair.face_edge import told_at_face
 from reage.compositing.hair.facial import brows_in
 from reage.compositing.hair.greying import (
     colour_share,
@@ -29,6 +31,7 @@ from reage.compositing.hair.regions import (
     BROWS,
     OUTLINE,
     SKIN,
+    HeadPlaces,
     box_mean,
     filled,
     sized,
@@ -710,6 +713,85 @@ def test_white_hair_in_warm_light_was_not_blond(
     found = hair_in(photo, face, finders)
     assert found is not None and found.light > 0.9 * found.skin
     assert found.young_light < 0.5 * found.skin
+
+
+def test_clothes_in_the_colour_of_hair_are_none(
+    astronaut: np.ndarray, face: Face, finders: HairFinders, monkeypatch: pytest.MonkeyPatch
+):
+    """A dark jacket that the network half takes for hair hangs together with no hair."""
+    crop = crop_face(astronaut, face_quad(face, WINDOWS[0].scale, WINDOWS[0].shift), HEAD_SIDE)
+    assert face.landmarks is not None
+    mesh = to_unit(face.landmarks[:, :2], crop.quad) * 256 - 0.5
+    places = HeadPlaces.of(mesh, 256)
+    jacket = (places.up < -0.85) & (np.abs(places.aside) > 0.45)
+
+    def raised(rgb: np.ndarray, hair: np.ndarray, *_: np.ndarray) -> np.ndarray:
+        return np.where(jacket, 1.0, hair)
+
+    monkeypatch.setattr("reage.compositing.hair.mask.raised_by_colour", raised)
+    head = look_at_head(crop, face, finders, NOBODY, 256, False)
+    worn = jacket & (head.person > 0.9)
+    assert worn.sum() > 300
+    assert np.median(head.share[worn]) < 0.1
+    assert head.share[places.up > 0.5].max() > 0.9
+
+
+class TestEdgeOfTheFace:
+    """A drawn head: hair above, skin below that, a wall around."""
+
+    DARK, SKIN, WALL = (0.1, 0.08, 0.06), (0.8, 0.6, 0.5), (0.5, 0.6, 0.8)
+
+    @pytest.fixture
+    def drawn(self, face: Face) -> SimpleNamespace:
+        assert face.landmarks is not None
+        quad = face_quad(face, WINDOWS[0].scale, WINDOWS[0].shift)
+        mesh = to_unit(face.landmarks[:, :2], quad) * 256 - 0.5
+        places, outline = HeadPlaces.of(mesh, 256), mesh[OUTLINE]
+        middle = outline.mean(0)
+        ring = [filled(middle + f * (outline - middle), 256) for f in (0.9, 1.06, 1.3)]
+        up = places.up
+        return SimpleNamespace(
+            mesh=mesh,
+            places=places,
+            head=ring[2],
+            hair=ring[2] & ~ring[0] & (up > 0.1),
+            ears=ring[2] & ~ring[1] & (up < 0.0) & (up > -0.3),
+            sideburns=ring[1] & ~ring[0] & (up <= 0.1) & (up > -0.2),
+        )
+
+    def told(self, drawn: SimpleNamespace, dark: np.ndarray, share: np.ndarray) -> np.ndarray:
+        rgb = np.where(drawn.head[..., None], self.SKIN, self.WALL)
+        rgb = np.where(dark[..., None], self.DARK, rgb)
+        rgb = rgb + np.random.default_rng(0).normal(0, 0.02, rgb.shape)
+        person = drawn.head.astype(float)
+        return told_at_face(rgb.clip(0, 1), share, person, drawn.places, drawn.mesh)
+
+    def test_ears_that_the_network_takes_for_hair_are_none(self, drawn: SimpleNamespace):
+        share = np.where(drawn.ears, 0.9, drawn.hair)
+        found = self.told(drawn, drawn.hair, share)
+        assert found[drawn.ears].mean() < 0.15
+        assert found[drawn.hair].min() > 0.9
+
+    def test_hair_over_the_ears_stays(self, drawn: SimpleNamespace):
+        share = np.where(drawn.ears, 0.9, drawn.hair)
+        found = self.told(drawn, drawn.hair | drawn.ears, share)
+        assert found[drawn.ears].mean() > 0.75
+
+    def test_a_light_strand_of_long_hair_stays(self, drawn: SimpleNamespace):
+        beside = ~filled(drawn.mesh[OUTLINE], 256) & (np.abs(drawn.places.up) < 0.9)
+        share = np.maximum(drawn.hair, beside).astype(float)
+        found = self.told(drawn, (share > 0) & ~drawn.ears, share)
+        assert found[drawn.ears].min() > 0.9
+
+    def test_sideburns_below_dark_hair_are_found(self, drawn: SimpleNamespace):
+        found = self.told(drawn, drawn.hair | drawn.sideburns, drawn.hair.astype(float))
+        assert np.median(found[drawn.sideburns]) > 0.8
+        assert found[drawn.ears].max() < 0.1
+
+    def test_none_grow_where_hair_and_skin_are_alike(self, drawn: SimpleNamespace):
+        nothing = np.zeros_like(drawn.hair)
+        found = self.told(drawn, nothing, drawn.hair.astype(float))
+        assert np.array_equal(found, drawn.hair)
 
 
 class TestColoursOfTheHair:

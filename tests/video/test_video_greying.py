@@ -17,12 +17,13 @@ from reage.compositing.bands import LUMA
 from reage.compositing.frame_canvas import grey_planes
 from reage.compositing.hair.greying import grey_hair
 from reage.compositing.hair.mask import HEAD_SIDE
-from reage.compositing.hair.segmentation import WINDOWS, find_hair
+from reage.compositing.hair.segmentation import LAYERS, WINDOWS, Hair, Window, find_hair
 from reage.compositing.planes import Planes, rgb_to_ycc
 from reage.editor import Editor
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
-from reage.faces.squares import crop_face, face_quad
+from reage.faces.sampling import interpolate
+from reage.faces.squares import crop_face, face_quad, to_unit
 from reage.video.config import VideoConfig
 from reage.video.hair_follower import EVERY, HairFollower
 from reage.video.run import edit_video
@@ -103,6 +104,58 @@ def test_a_hidden_face_keeps_the_hair_that_was_seen(
     quad = face_quad(face.points, WINDOWS[0].scale, WINDOWS[0].shift)
     assert follower._latest is not None
     assert np.abs(follower._latest.quad - quad).max() < 3
+
+
+class TestWindows:
+    """Hair that another frame cuts off at its edge goes on in this one."""
+
+    @pytest.fixture
+    def windows(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Window, ...]:
+        """Two, of which the first is too small for the astronaut's hair."""
+        windows = Window(0.75, 0.1, 256), WINDOWS[1]
+        monkeypatch.setattr("reage.video.hair_follower.WINDOWS", (WINDOWS[0], *windows))
+        return windows
+
+    def test_it_is_followed_beyond_the_known_one(
+        self, editor: Editor, astronaut: np.ndarray, face: Face, windows: tuple[Window, ...]
+    ):
+        found = HairFollower(editor, self.cut_off(editor, astronaut, face, windows[0])).at(
+            as_planes(astronaut), face.points
+        )
+        assert found is not None and found.window == windows[1]
+        planes = as_planes(astronaut)
+        grey_planes(planes, found, 1.0)
+        assert (planes.layers[0][ABOVE] > as_planes(astronaut).layers[0][ABOVE]).mean() > 0.8
+
+    def test_a_larger_one_comes_without_a_jump(
+        self, editor: Editor, astronaut: np.ndarray, face: Face, windows: tuple[Window, ...]
+    ):
+        follower = HairFollower(editor)
+        follower._latest = self.cut_off(editor, astronaut, face, windows[0])
+        before = follower._latest
+        found = follower.at(as_planes(astronaut), face.points)
+        later = follower._latest
+        assert found is not None and later is not None and found.window == windows[1]
+        wanted, there = as_planes(astronaut), as_planes(astronaut)
+        grey_planes(wanted, before, 1.0)
+        grey_planes(there, found, 1.0)
+        # Within the first window it is still much as it was.
+        top = round(float(before.quad[:, 1].min()))
+        rows = np.s_[max(top, 0) + 8 : max(top, 0) + 24, 110:140]
+        old, now, then = (p.layers[0][rows] / 255 for p in (as_planes(astronaut), there, wanted))
+        assert np.abs(then - old).mean() > 0.05
+        assert np.abs(now - then).mean() < 0.3 * np.abs(then - old).mean()
+
+    def cut_off(self, editor: Editor, photo: np.ndarray, face: Face, window: Window) -> Hair:
+        """Hair in a photo, of which a small window shows a part."""
+        cut = partial(crop_face, photo, resolution=HEAD_SIDE)
+        hair = find_hair(cut, face, editor.hair_finders, np.zeros((0, 3)))
+        assert hair is not None
+        quad = face_quad(face, window.scale, window.shift)
+        places, size = to_unit(quad, hair.quad) * len(hair.slope) - 0.5, (window.side,) * 2
+        names = *LAYERS, "beard"
+        layers = {name: interpolate(getattr(hair, name), places, size) for name in names}
+        return replace(hair, quad=quad, window=window, **layers)
 
 
 def test_a_whole_video(editor: Editor, astronaut: np.ndarray, tmp_path: Path):

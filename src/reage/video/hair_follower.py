@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from reage.compositing.cover import Cover
 from reage.compositing.hair.mask import HEAD_SIDE, PERSON_SIDE
-from reage.compositing.hair.segmentation import WINDOWS, Hair, blended, find_hair, others_in
+from reage.compositing.hair.segmentation import (
+    WINDOWS,
+    Hair,
+    blended,
+    find_hair,
+    others_in,
+    widened,
+)
 from reage.compositing.planes import Planes, sample_inside, sample_rgb
 from reage.compositing.smoothing import resize_plane
 from reage.editor import Editor
@@ -45,7 +54,8 @@ class HairFollower:
         changed = self._changed(seen, points)
         if at == 0 or changed or self._latest is None:
             found = self._find(seen, points, cover) or self._latest or self.known
-            self._before = found if changed else self._latest or found
+            before = found if changed else self._latest or found
+            self._before = _in_window_of(before, found, points)
             self._latest = found
             self._head = None if found is None else self._picture(seen, points, found)
         if self._before is None or self._latest is None:
@@ -79,10 +89,11 @@ class HairFollower:
         wide = face_quad(points, 2 * WINDOWS[0].scale, WINDOWS[0].shift)
         around = sample_rgb(planes, wide, PERSON_SIDE)
         others = others_in(around, wide, face.points, self.editor.detector)
-        # One window for a segment: between two of them hair could not be blended.
+        # Never a smaller window than before: it would change to and fro. Hair that goes on beyond
+        # that one, as the camera moves away, needs a larger one.
         known = self._latest or self.known
-        windows = WINDOWS if known is None else (known.window,)
-        return find_hair(cut, face, self.editor.hair_finders, others, windows, cover)
+        first = 0 if known is None else WINDOWS.index(known.window)
+        return find_hair(cut, face, self.editor.hair_finders, others, WINDOWS[first:], cover)
 
     def _face(self, planes: Planes, points: np.ndarray) -> Face | None:
         """Read the mesh of the face with these points in a small square around it."""
@@ -97,6 +108,14 @@ class HairFollower:
         mesh = face.landmarks * (quad_side(quad) / PERSON_SIDE)
         mesh[:, :2] = from_unit((face.landmarks[:, :2] + 0.5) / PERSON_SIDE, quad)
         return Face.from_landmarks(mesh, face.score)
+
+
+def _in_window_of(before: Hair | None, found: Hair | None, points: np.ndarray) -> Hair | None:
+    """Return hair in the window of what was found after it: only so the two can be blended."""
+    if before is None or found is None or before.window == found.window:
+        return before
+    there = replace(before, quad=_square(points, before))
+    return widened(there, found, _square(points, found))
 
 
 def _square(points: np.ndarray, hair: Hair) -> np.ndarray:

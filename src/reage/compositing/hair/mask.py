@@ -15,8 +15,9 @@ from PIL import Image
 
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.beards import beard_in
+from reage.compositing.hair.face_edge import told_at_face
 from reage.compositing.hair.locks import raised_by_colour, told_by_colour
-from reage.compositing.hair.regions import CHIN, TOP, HeadPlaces, box_mean, sized
+from reage.compositing.hair.regions import CHIN, TOP, HeadPlaces, box_mean, connected, sized
 from reage.compositing.hair.white_balance import white_of_eyes
 from reage.faces.face import Face
 from reage.faces.landmarker import LiteNetwork, mediapipe_model
@@ -55,6 +56,8 @@ SHOWN = 0.5  # of a pixel: what is less in the photo is beyond it
 SURE, UNSURE = 0.95, 0.6  # probabilities of hair on the face: from the first it is, below none
 HINTED = 3.0  # times the probability at full size, that it may be in a smaller picture
 BEHIND = 0.6, 0.9  # probabilities of hair between which it is ever more part of a person
+LIKELY = 0.75  # probability at full size, from which on hair that colours raise may begin
+SHOULDERS = 0.35, -0.72  # heights of the face beside the middle, and above the nose's bridge
 SEED = 0.9  # of what is hair for certain; what hangs together with that is hair, too
 NECK = (0.2, -0.45, -1.15)  # half its width, where it begins and ends, in heights of the face
 BELOW_NOSE = -0.3  # heights of the face from its bridge
@@ -136,14 +139,18 @@ def look_at_head(
         # Hair behind the neck is part of nobody to the network of persons.
         behind = own * np.clip((again - BEHIND[0]) / (BEHIND[1] - BEHIND[0]), 0, 1)
         raised = raised_by_colour(small / 255, hair, again, shown)
-        share = np.maximum(share, _without_leaks(raised, np.maximum(person, behind), places))
+        # On shoulders it hangs together with what is likely: clothes may have its colours.
+        beside, below = SHOULDERS
+        likely = (hair > LIKELY) | (np.abs(places.aside) < beside) | (places.up > below)
+        more = _without_leaks(raised, np.maximum(person, behind), places, likely)
+        share = np.maximum(share, more)
     height, told = float(np.hypot(*(mesh[TOP] - mesh[CHIN]))), np.zeros_like(share)
     if not toned:
         # Nor on a forehead, where a gleam has the colours of white hair.
         forehead = (np.abs(places.aside) < FOREHEAD[0]) & (np.abs(places.up) < FOREHEAD[1])
         none = np.maximum(places.near, forehead)
         found, told = told_by_colour(small / 255, share, none, places.face, height)
-        share = own * found
+        share = own * told_at_face(small / 255, found, person, places, mesh)
     light = small.astype(np.float32) @ LUMA / 255
     fine = (mesh + 0.5) * len(crop.image) / side - 0.5
     white = white_of_eyes(crop.image, fine)
@@ -191,8 +198,13 @@ def _with_skins_colour(image: np.ndarray) -> np.ndarray:
     return np.rint(255 * light ** np.array([0.75, 1.0, 1.2], np.float32)).astype(np.uint8)
 
 
-def _without_leaks(hair: np.ndarray, person: np.ndarray, places: HeadPlaces) -> np.ndarray:
-    """How much of each pixel is hair, by the probability of it `[S, S]`."""
+def _without_leaks(
+    hair: np.ndarray, person: np.ndarray, places: HeadPlaces, likely: np.ndarray | bool = True
+) -> np.ndarray:
+    """How much of each pixel is hair, by the probability of it `[S, S]`.
+
+    It hangs together with hair that is certain, and `likely` `[S, S]` bool without that.
+    """
     step = len(hair) // 128 + 1
     face = box_mean(places.face, 2 * step)
     on_face = np.clip((hair - UNSURE) / (SURE - UNSURE), 0, 1)
@@ -200,25 +212,7 @@ def _without_leaks(hair: np.ndarray, person: np.ndarray, places: HeadPlaces) -> 
     neck = (np.abs(places.aside) < width) & (places.up < begins) & (places.up > ends)
     share = person * (hair * (1 - face) + hair * on_face * face)
     share *= 1 - box_mean(box_mean(neck, 2 * step), 2 * step)
-    return share * _connected(share, (share > SEED) & ~places.face & ~neck)
-
-
-def _connected(share: np.ndarray, seeds: np.ndarray, side: int = 64) -> np.ndarray:
-    """How well each place hangs together with `seeds`, `[S, S]` in 0..1: on the best way there.
-
-    The reconstruction of mathematical morphology (Vincent 1993), by the least share on the way.
-    """
-    coarse = sized(share, side)
-    reached = np.where(sized(seeds, side) > 0.3, coarse, 0)
-    for _ in range(4 * side):
-        wide = np.pad(reached, 1)
-        wide = np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
-        wide = np.maximum(np.maximum(wide[:, :-2], wide[:, 1:-1]), wide[:, 2:])
-        further = np.minimum(coarse, wide)
-        if np.abs(further - reached).max() < 1e-3:
-            break
-        reached = further
-    return np.clip(sized(reached / np.maximum(coarse, 1e-3), len(share)), 0, 1)
+    return share * connected(share, (share > SEED) & likely & ~places.face & ~neck)
 
 
 def _own(quad: np.ndarray, mesh: np.ndarray, others: np.ndarray, side: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 __all__ = [
+    "BRIDGE",
     "BROWS",
     "CHIN",
     "OUTLINE",
@@ -15,6 +16,7 @@ __all__ = [
     "TOP",
     "HeadPlaces",
     "box_mean",
+    "connected",
     "filled",
     "sized",
     "within_hair",
@@ -70,6 +72,24 @@ def box_mean(layer: np.ndarray, radius: int) -> np.ndarray:
     total = np.pad(layer.astype(np.float64), pad, mode="symmetric").cumsum(0).cumsum(1)
     rows = total[length:] - total[:-length]
     return (rows[:, length:] - rows[:, :-length]) / length**2
+
+
+def connected(share: np.ndarray, seeds: np.ndarray, side: int = 64) -> np.ndarray:
+    """How well each place hangs together with `seeds`, `[S, S]` in 0..1: on the best way there.
+
+    The reconstruction of mathematical morphology (Vincent 1993), by the least share on the way.
+    """
+    coarse = sized(share, side)
+    reached = np.where(sized(seeds, side) > 0.3, coarse, 0)
+    for _ in range(4 * side):
+        wide = np.pad(reached, 1)
+        wide = np.maximum(np.maximum(wide[:-2], wide[1:-1]), wide[2:])
+        wide = np.maximum(np.maximum(wide[:, :-2], wide[:, 1:-1]), wide[:, 2:])
+        further = np.minimum(coarse, wide)
+        if np.abs(further - reached).max() < 1e-3:
+            break
+        reached = further
+    return np.clip(sized(reached / np.maximum(coarse, 1e-3), len(share)), 0, 1)
 
 
 def filled(points: np.ndarray, side: int) -> np.ndarray:

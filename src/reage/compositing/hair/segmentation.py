@@ -36,6 +36,7 @@ from reage.compositing.hair.regions import box_mean
 from reage.compositing.tone import has_one_tone
 from reage.faces.detection import FaceDetector
 from reage.faces.face import Face
+from reage.faces.sampling import interpolate
 from reage.faces.squares import (
     FaceCrop,
     crop_face,
@@ -44,6 +45,7 @@ from reage.faces.squares import (
     halve_points,
     pixels_within,
     quad_side,
+    to_unit,
 )
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "faces_beside",
     "find_hair",
     "others_in",
+    "widened",
 ]
 
 FACE = 0.6, 0.46  # scale and shift of the square of a face in which its tone is looked for
@@ -213,6 +216,22 @@ def blended(first: Hair, second: Hair, share: float, quad: np.ndarray) -> Hair:
         if field.name not in ("quad", "window")
     }
     return Hair(quad, second.window, **values)
+
+
+def widened(first: Hair, second: Hair, quad: np.ndarray) -> Hair:
+    """Return a finding of hair in the larger window of a second one, in the square `quad` there.
+
+    `first.quad` is of the same frame. What lies beyond it is as in the second.
+    """
+    side, old = second.window.side, len(first.slope)
+    places, size = to_unit(quad, first.quad) * old - 0.5, (side, side)
+    within = interpolate(np.ones((old, old)), places, size)
+    layers: dict[str, Any] = {}
+    for name in (*LAYERS, "beard"):
+        inner = interpolate(getattr(first, name), places, size)
+        layers[name] = within * inner + (1 - within) * getattr(second, name)
+    mesh = to_unit(from_unit((first.mesh + 0.5) / old, first.quad), quad) * side - 0.5
+    return replace(first, quad=quad, window=second.window, mesh=mesh, **layers)
 
 
 def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -> Hair | None:
