@@ -33,6 +33,7 @@ from reage.video.sequence import (
     rgb16,
     write_picture,
 )
+from reage.video.storage import choose_storage
 
 FRAMES = 3
 FIRST = 1001
@@ -268,3 +269,9 @@ def test_where_layers_cannot_be_written_no_picture_appears(
     assert (status, out, len(err.splitlines())) == (1, "", 1)
     assert "No space left on device" in err
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["o.png", "o.%04d.jpg"])
+def test_an_unknown_suffix_names_numbered_pictures_too(name: str, shot: Path, tmp_path: Path):
+    with pytest.raises(UsageError, match=r"or numbered pictures such as o\.%04d\.png"):
+        choose_storage(open_source(shot), tmp_path / name)

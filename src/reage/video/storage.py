@@ -11,7 +11,7 @@ from typing import Any, Literal
 from reage.errors import UsageError
 from reage.ffmpeg import FULL, H264, LIMITED
 from reage.video.facts import HDR_TRANSFERS
-from reage.video.sequence import is_sequence, stem_of
+from reage.video.sequence import SEQUENCES, is_sequence, stem_of
 from reage.video.source import VideoSource
 
 __all__ = ["CODECS", "CONTAINERS", "Codec", "Storage", "choose_storage", "frame_notices"]
@@ -114,7 +114,11 @@ def choose_storage(
         made = Storage("pictures", 32, (1, 1), alpha, "", pattern=output)
         return replace(made, notices=tuple(_notices(source, made, output)))
     if suffix not in CONTAINERS:
-        raise UsageError(f"{output} has no suffix of a video: choose {', '.join(CONTAINERS)}")
+        known = ", ".join(CONTAINERS)
+        raise UsageError(
+            f"{output} has no suffix of a video: choose {known}, or numbered pictures such as "
+            f"{output.stem.split('%')[0].rstrip('._-')}.%04d.png ({' '.join(SEQUENCES)})"
+        )
     facts = source.facts
     codec = asked
     if codec == "auto":
