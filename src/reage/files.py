@@ -219,11 +219,14 @@ def real_path(path: Path) -> Path:
 def _resolve(path: Path) -> Path:
     """The place behind links; OSError where the name leads nowhere."""
     try:
-        return path.resolve()
+        place = path.resolve()
     except ValueError as error:  # a null byte
         raise OSError(errno.EINVAL, "not a file name") from error
     except RuntimeError as error:  # links in a circle, up to Python 3.12
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+    if place.is_symlink():  # the same, from Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return place
 
 
 def _refuse_existing(path: Path, overwrite: bool) -> None:
