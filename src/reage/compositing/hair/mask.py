@@ -177,7 +177,7 @@ def without_loose_ends(head: Head) -> Head:
     What is seen of it is seldom whole: half of it would turn grey.
     """
     on_head = (head.share > SEED) & (head.places.up > BELOW_NOSE)
-    return replace(head, share=head.share * _connected(head.share, on_head))
+    return replace(head, share=head.share * connected(head.share, on_head))
 
 
 def _seen_smaller(picture: np.ndarray, finders: HairFinders, side: int) -> np.ndarray:
