@@ -30,13 +30,13 @@ __all__ = [
     "shading",
 ]
 
-RECIPE = "photo-8"  # of all below: another number where other pictures come of the same weights
+RECIPE = "photo-9"  # of all below: another number where other pictures come of the same weights
 # Shifts of the photo and of its mirror image, in half patches: all that their grid can lie like.
 SPINS = ((0, 0), (1, 1)), ((0, 1), (1, 0))
 PHOTO_GAIN = 1.3  # the mean over shifts leaves lines fainter than the network draws them
 # The same of the lines and of all broader light of a face that grows older: networks that see 128
 # pixels take shading for age that looks like dirt at a photo's size.
-OLDER_LINES, OLDER_SHADING = 2.1, 1.0
+OLDER_LINES, OLDER_SHADING = 1.8, 1.0
 LINE_WIDTH = 0.02  # of a crop's side: of the Gaussian that parts the two
 # By which the logarithm of the skin's finest detail grows each year: it is 1.8 times as strong
 # at 70 and more as in the twenties (docs/reference/ageing.md).
