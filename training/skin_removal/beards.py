@@ -20,6 +20,7 @@ from reage.compositing.beard_removal import bare_region, beard_region
 from reage.compositing.boxed_face import HALF
 from reage.compositing.hair.regions import CHIN
 from reage.compositing.skin_mask import LIPS, OVAL, fill_rings
+from reage.models.pretrained import load_beard_removal
 from reage.networks.agers.skin_removal import BeardRemovalNetwork
 
 SHAVEN_TO = 55.0  # years: old skin is removed by another network
@@ -131,4 +132,4 @@ class Beards:
 
 
 if __name__ == "__main__":
-    train(__doc__, Beards, BeardRemovalNetwork())
+    train(__doc__, Beards, BeardRemovalNetwork, load_beard_removal)

@@ -33,7 +33,7 @@ GROWN, CHILDLIKE = 20.0, 0.7
 BARE = (13.0, 16.0), (1.0, 0.0)  # years, and how much of a beard is off
 # Years that a face may read without a child's shape when it begins to get one, and years of
 # childhood for each year asked for, at most. With 20 a man of 35 who reads 20.6 at the end would
-# remain so when sent to 8; with 26 men of 70 sent to 20 would lose their beards.
+# remain so when sent to 8; with 26 two of twenty older people sent to 20 would become children.
 READS, MOST_PACE = 23.0, 4.0
 
 # A neck's width relative to an adult's on a face of the same width. Chosen by eye on portraits.
