@@ -146,6 +146,12 @@ def test_what_is_no_http_is_refused(port: int, data: bytes) -> None:
     assert status(ask(port, request("GET", f"{API}/health", port))) == 200
 
 
+def test_an_unknown_version_of_http_is_refused(port: int) -> None:
+    """It was answered as 1.1 where the client did not hang up first."""
+    asked = f"GET / HTTP/9.9\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n"
+    assert status(ask(port, asked.encode())) == 400
+
+
 def test_an_upload_that_is_given_up_leaves_nothing(app: Any, port: int) -> None:
     path = f"{API}/videos?to=70&name=a.mp4"
     for _ in range(3):

@@ -30,6 +30,7 @@ __all__ = [
     "network_of",
 ]
 
+VERSIONS = "1.0", "1.1", "2", "3"  # of HTTP
 SESSION_COOKIE = "reage_session"
 ACCESS_COOKIE = "reage_access"
 OPEN_PATHS = ("/login", "/static/", "/api/v1/health")  # without a password
@@ -112,6 +113,8 @@ class Door:
     def refused(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a request that may not go on."""
         settings = self.settings
+        if scope.get("http_version", "1.1") not in VERSIONS:  # h11 would take 9.9 for 1.1
+            return _error(400, "this server speaks HTTP/1.1")
         refused = host_refused(settings, scope, headers)
         if refused is not None:
             return _error(421, refused)
