@@ -21,18 +21,18 @@ from PIL import Image
 from scipy.interpolate import RBFInterpolator
 
 from reage.agers.files import read_ager, save_ager
+from reage.compositing.mesh_warp import MESH
 from reage.editor import Editor, load
 from reage.errors import FaceError
 from reage.faces.squares import face_quad, to_unit
 from reage.images import Photo
 from reage.networks.agers.growth import Growth
+from reage.training.agers.growth import CORNERS, LIPS
 
 SIDE = 96  # places a side of the finer grid
 PIXELS = 512  # at which a head is looked at
 MOST_TURNED = 20.0  # degrees
 KNOTS = (22.0, 45.0, 66.0)  # years; shapes are linear between, and as those at 66 beyond
-POINTS = 468
-LEFT, RIGHT, UPPER, LOWER = 61, 291, 13, 14  # of the mesh: corners and inner edges of the mouth
 SMOOTHING = 2e-5  # of the spline, so that single points' noise stays out
 HELD, NEAR, FAR = 60, 1.45, 1.8  # points that stay, on two ovals of so many half-axes of the face
 FADE = 0.35  # half-axes over which what is left ends
@@ -50,7 +50,12 @@ def look(editor: Editor, path: Path) -> tuple[np.ndarray, tuple[float, float]] |
         return None
     alignment = editor.ager.alignment
     quad = face_quad(face, alignment.scale, alignment.shift)
-    return to_unit(face.landmarks[:POINTS, :2], quad), face.pose[:2]
+    return to_unit(face.landmarks[:MESH, :2], quad), face.pose[:2]
+
+
+def shares_at(ages: np.ndarray) -> np.ndarray:
+    """Return how much of each knot's shape ages `[N]` have, `[N, K]`."""
+    return np.stack([np.interp(ages, KNOTS, line) for line in np.eye(len(KNOTS))], 1)
 
 
 def shapes_at(
@@ -61,17 +66,16 @@ def shapes_at(
     By least squares, so that sex, skin, smiles, open mouths and pose stay out.
     """
     ages = np.array([float(row["age"]) for row in rows])
-    known = np.stack([np.interp(ages, KNOTS, line) for line in np.eye(len(KNOTS))], 1)
-    mouth = np.linalg.norm(meshes[:, LEFT] - meshes[:, RIGHT], axis=1)
-    opened = np.linalg.norm(meshes[:, UPPER] - meshes[:, LOWER], axis=1)
+    mouth = np.linalg.norm(meshes[:, CORNERS[0]] - meshes[:, CORNERS[1]], axis=1)
+    opened = np.linalg.norm(meshes[:, LIPS[0]] - meshes[:, LIPS[1]], axis=1)
     male = np.array([row["sex"].startswith("m") for row in rows], float)
     tone = np.array([float(row["ita"]) for row in rows])
     yaw, pitch = poses.T
     beside = np.stack([male, tone, mouth, opened, yaw, yaw**2, pitch], 1)
     beside = (beside - beside.mean(0)) / beside.std(0)
     found = np.linalg.lstsq(
-        np.concatenate([known, beside], 1), meshes.reshape(len(meshes), -1), rcond=None
-    )[0][: len(KNOTS)].reshape(len(KNOTS), POINTS, 2)
+        np.concatenate([shares_at(ages), beside], 1), meshes.reshape(len(meshes), -1), rcond=None
+    )[0][: len(KNOTS)].reshape(len(KNOTS), MESH, 2)
     mirror, turned = np.array([-1.0, 1.0]), found[0] * [-1, 1] + [1, 0]
     twins = np.argmin(((found[0][:, None] - turned[None]) ** 2).sum(2), 1)
     base = (found[0] + turned[twins]) / 2
@@ -104,10 +108,9 @@ def refine(growth: Growth, base: np.ndarray, measured: np.ndarray) -> Growth:
         said = growth(torch.tensor([KNOTS[0]]), torch.tensor([age]))
         said = F.grid_sample(said, at, "bicubic", "zeros", align_corners=False)[0, :, 0].T
         fields.append(dense(base, moves - said.numpy(), margin))
-    shares = np.stack([np.interp(config.ages, KNOTS, line) for line in np.eye(len(KNOTS))], 1)
     finer = Growth(config)
     shapes = F.interpolate(growth.shapes, (SIDE, SIDE), mode="bicubic", align_corners=False)
-    more = np.tensordot(shares, np.stack(fields), 1)
+    more = np.tensordot(shares_at(np.array(config.ages)), np.stack(fields), 1)
     finer.shapes.copy_(shapes + torch.from_numpy(more).to(shapes))
     return finer
 

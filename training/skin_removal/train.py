@@ -36,7 +36,7 @@ KEPT_OUT, LOG_EVERY, SAVE_EVERY = 60, 50, 100
 YOUNG, OLD = (17.0, 38.0), 56.0  # years
 BROADEST = 20.0  # pixels, standard deviation: what is broader is the face's shape and its light
 NEAREST, TONES = 40, 12.0  # old heads of about the same tone, one of which is chosen; degrees
-SQUARES = 4.0
+SQUARES = 4.0  # weight of squared errors
 STRENGTHS, UNTOUCHED = (0.5, 1.8), 0.15  # of an old head's skin; share of pairs without any
 
 

@@ -145,7 +145,8 @@ class SkinDetail:
     def halved(self) -> SkinDetail:
         """The same detail over the photo at half the size."""
         beard = self.beard and self.beard.halved
-        return replace(self, old=self.old.halved, own=self.own.halved, beard=beard)
+        neck = self.neck and (self.neck[0].halved, self.neck[1].halved)
+        return replace(self, old=self.old.halved, own=self.own.halved, beard=beard, neck=neck)
 
     def scale(self, amount: float) -> SkinDetail:
         """Return the same with less that is added and removed."""

@@ -138,8 +138,7 @@ class Looker:
         """Return the same; ages only if they are read without another preview, which hair needs."""
         if bool((strengths < 0).any()):
             self._note_childhood()
-        changes = [change_by(self.ager, face, strengths) for face in self.faces]
-        flats = [_flat(face, change) for face, change in zip(self.faces, changes, strict=True)]
+        changes, flats = self._without_grey(self.faces, strengths)
         if not any(self._hair):
             return changes, flats, None
         read = self._ages(changes, flats)
@@ -159,17 +158,23 @@ class Looker:
 
     def _note_childhood(self) -> None:
         """Note in the faces at which ages asked for they become children, by what they read."""
-        fast = not self.ager.has_childhood or self.own_age <= YOUNG
-        if fast or CHILDHOOD in self.faces[0].notes:
+        if not self.ager.has_childhood or self.own_age <= YOUNG:
+            return
+        if CHILDHOOD in self.faces[0].notes:
             return
         grown = [replace(face, notes=face.notes | {CHILDHOOD: NEVER}) for face in self.faces]
         asked = torch.linspace(GROWN, self.ager.reach(self.faces[0])[0], CHILDHOOD_LOOKS)
-        strengths = (asked - self.own_age) / 10
-        changes = [change_by(self.ager, face, strengths) for face in grown]
-        flats = [_flat(face, change) for face, change in zip(grown, changes, strict=True)]
-        found = find_childhood(asked.tolist(), self._ages(changes, flats).tolist())
-        for face, seen in zip(self.faces, grown, strict=True):
-            face.notes.update(seen.notes | {CHILDHOOD: found})
+        seen = self._without_grey(grown, (asked - self.own_age) / 10)
+        found = find_childhood(asked.tolist(), self._ages(*seen).tolist())
+        for face, adult in zip(self.faces, grown, strict=True):
+            face.notes.update(adult.notes | {CHILDHOOD: found})
+
+    def _without_grey(
+        self, faces: Sequence[PreparedFace], strengths: Tensor
+    ) -> tuple[list[Change], list[Tensor]]:
+        """Return the change of each face at strengths `[N]` before hair, and its flat previews."""
+        changes = [change_by(self.ager, face, strengths) for face in faces]
+        return changes, [_flat(face, c) for face, c in zip(faces, changes, strict=True)]
 
     def _ages(self, changes: Sequence[Change], flats: Sequence[Tensor]) -> Tensor:
         """Return the mean estimated ages, `[N]`."""
