@@ -87,8 +87,13 @@ def join_world(device: torch.device) -> World:
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return World()
     if not dist.is_initialized():
+        # Its functions have the group of the day as their default. Imported later (torch._dynamo
+        # does so), they keep the group alive when it is destroyed.
+        import torch.distributed.nn.functional
+
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        # Left to the end of the interpreter, the group's threads now and then abort a process that
-        # has done all its work ("terminate called without an active exception").
+        # The group's threads end with it. At the end of the interpreter, one that lets go of a
+        # tensor aborts a process that has done all its work ("terminate called without an active
+        # exception").
         atexit.register(dist.destroy_process_group)
     return World(dist.get_rank(), dist.get_world_size())
