@@ -89,7 +89,7 @@ def join_world(device: torch.device) -> World:
     if not dist.is_initialized():
         # Its functions have the group of the day as their default. Imported later (torch._dynamo
         # does so), they keep the group alive when it is destroyed.
-        import torch.distributed.nn.functional
+        import torch.distributed.nn.functional  # noqa: F401
 
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         # The group's threads end with it. At the end of the interpreter, one that lets go of a
