@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("fastapi")
-from page_client import CHROMIUM, PATIENCE
+from page_client import CHROMIUM, PATIENCE, running
 from web_client import TestClient
 
 from reage.editor import Editor, load
@@ -69,19 +66,8 @@ def real_client(real_server: Any) -> TestClient:
 @pytest.fixture(scope="session")
 def address(editor: Editor) -> Iterator[str]:
     """A running server."""
-    uvicorn = pytest.importorskip("uvicorn")
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        create_app(editor, ServerSettings(uploads_a_minute=10_000)), log_level="error"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    server.should_exit = True
-    thread.join(30)
+    with running(editor) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -5,16 +5,54 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CHROMIUM", "PATIENCE", "READY", "drop", "jobs", "open_photo", "save_of", "set_slider"]
+from reage.editor import Editor
+from reage.web.app import create_app
+from reage.web.settings import ServerSettings
+
+__all__ = [
+    "CHROMIUM",
+    "PATIENCE",
+    "READY",
+    "drop",
+    "jobs",
+    "open_photo",
+    "running",
+    "save_of",
+    "set_slider",
+]
 
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )
 PATIENCE = 120_000  # milliseconds: machines that run tests are busy
 READY = "#ages button:nth-child(8) img[src]"
+
+
+@contextmanager
+def running(editor: Editor, port: int = 0, **settings: Any) -> Iterator[str]:
+    """A server that can be ended; its address."""
+    import uvicorn
+
+    listening = socket.create_server(("127.0.0.1", port))
+    app = create_app(editor, ServerSettings(uploads_a_minute=10_000, **settings))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.05)
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join(30)
 
 
 def open_photo(page: Any, photo: Path) -> None:

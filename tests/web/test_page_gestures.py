@@ -5,23 +5,18 @@ from __future__ import annotations
 import base64
 import io
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
-from page_client import PATIENCE, READY, open_photo, save_of
+from page_client import PATIENCE, READY, open_photo, running, save_of
 from PIL import Image
 
 from reage.editor import Editor
-from reage.web.app import create_app
 from reage.web.pictures import as_shown
-from reage.web.settings import ServerSettings
 
 BYTES_OF = """async (blob) => {
   const url = await new Promise((resolve) => {
@@ -293,24 +288,6 @@ def check_marked(page: Any, is_there: Callable[[list[float]], bool]) -> None:
     assert page.locator("#sliders .slider").count() == 2  # in the edit at once
     assert page.locator("#marking").is_hidden() and page.locator("#rubber").is_hidden()
     page.wait_for_selector("#tag-after:text-is('after')")
-
-
-@contextmanager
-def running(editor: Editor, port: int) -> Iterator[str]:
-    """A server that can be ended."""
-    import uvicorn
-
-    app = create_app(editor, ServerSettings(uploads_a_minute=10_000))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.05)
-    try:
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        server.should_exit = server.force_exit = True
-        thread.join(30)
 
 
 def test_the_page_opens_without_its_server_and_says_so(browser: Any, editor: Editor) -> None:
