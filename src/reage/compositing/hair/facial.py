@@ -27,6 +27,11 @@ WIDER = 1.15  # the hairs reach a little beyond it
 BROW_BARE, BROW_DENSE = 0.06, 0.3  # see Matte
 BROW_SHADE = 0.45  # of the skin's light above the brows, that of skin beside them at least
 PALE, ANY_LIGHT = 0.3, 1e4  # share of a pale brow that is hair; light by the skin's
+# White brows: how far above and below the mesh's they may be, and the skin around them, in heights
+# of a brow; the percentile of redness and light that is the skin's; by how much of it hair is less
+# red; how far light differs from place to place, of the skin's: a gleam of the forehead is even.
+BUSHY, NEAR_BROW, SKINS = (0.9, 0.3), (2.5, 0.3), 60
+PALER, GRAIN = (0.1, 0.3), (0.03, 0.05)
 LEAST = 0.12  # by which brows have to be darker than the skin, of its light
 ABOVE = 0.5  # heights of a brow above it, where the skin is looked at
 # Between the brows, and down the bridge of the nose, where glasses sit; half the width looked at,
@@ -76,18 +81,40 @@ def brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
     return Matte(weight, skin, around, BROW_BARE, BROW_DENSE)
 
 
-def pale_brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
-    """Brows no darker than the skin, in a square `[S, S]`: half of each pixel, whatever its light.
+def pale_brows_in(light: np.ndarray, red: np.ndarray, mesh: np.ndarray) -> Matte:
+    """Grey and white brows, in a square `[S, S]`: a share of each pixel, whatever its light.
 
-    None where brows are dark, and where frames of glasses lie over them.
+    Where light is uneven, as far as it is less `red` `[S, S]` than the skin around; and a little of
+    brows no darker than the skin. None where frames of glasses lie over them.
     """
-    dark = brows_in(light, mesh)
+    dark, side = brows_in(light, mesh), len(light)
     weight = np.zeros_like(light)
-    if not dark.weight.any() and _dip(light, mesh) >= GLASSES:
-        side = len(light)
-        within = np.any([filled(mesh[outline], side) for outline in BROW_OUTLINES], axis=0)
-        weight = PALE * box_mean(within, max(side // 128, 1))
+    if _dip(light, mesh) >= GLASSES:
+        soft = max(side // 128, 1)
+        for outline in (mesh[brow] for brow in BROW_OUTLINES):
+            bushy, near = (filled(_reached(outline, *by), side) for by in (BUSHY, NEAR_BROW))
+            found = _colourless_hairs(light, red, near) * box_mean(bushy, soft)
+            least = 0 if dark.weight.any() else PALE * box_mean(filled(outline, side), soft)
+            weight = np.max([weight, found, np.broadcast_to(least, weight.shape)], axis=0)
     return Matte(weight, dark.skin, dark.lit, -ANY_LIGHT, ANY_LIGHT)
+
+
+def _colourless_hairs(light: np.ndarray, red: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return how much each place is hair that is less red than the skin `near` it, `[S, S]`."""
+    if not near.any():
+        return np.zeros_like(light)
+    skin, skins_red = (max(float(np.percentile(one[near], SKINS)), 0.02) for one in (light, red))
+    grain = box_mean(np.abs(light - box_mean(light, 2)), 2) / skin
+    signs = (1 - box_mean(red, 1) / skins_red, PALER), (grain, GRAIN)
+    first, second = (np.clip((one - low) / (high - low), 0, 1) for one, (low, high) in signs)
+    return first * second
+
+
+def _reached(outline: np.ndarray, above: float, below: float) -> np.ndarray:
+    """Return the outline of a brow `[10, 2]`, reaching so many of its heights above and below it."""
+    upper, lower = outline[:UPPER], outline[UPPER:][::-1]
+    up = upper - lower
+    return np.concatenate([upper + above * up, (lower - below * up)[::-1]])
 
 
 def _dip(light: np.ndarray, mesh: np.ndarray) -> float:

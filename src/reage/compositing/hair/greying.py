@@ -40,6 +40,9 @@ LIKELY = 0.08, 0.85  # the same of what gets its colour back
 LOCKS = 0.9  # power of the light of locks of grey hair in that of coloured hair
 # The same of strands, and how far strands of dark hair differ in light, by their light.
 GLOSS, DARK_SPREAD = (1.4, 2.8), 0.35
+# Logarithms of the light by which those differ from what is around them at most: white strands of
+# brows over a dark ground stay dark, and folds among them do not turn black.
+COLOURED_ROOM = 0.8, 1.1
 WHITE = 0.86  # light of white hair, of the brighter skin's, within
 WHITES = 0.5, 0.75
 LIGHTEST = 0.82  # of white hair in the light; lighter ones would lose their strands
@@ -124,7 +127,9 @@ def _coloured(
     lit = np.maximum(light, 0)  # film has samples below black
     # Strands of white hair hardly differ in light; those of dark hair do, as it shines.
     gloss = np.clip(DARK_SPREAD * hair.light / max(hair.spread, 1e-3), *GLOSS)
-    shown = np.minimum(goal * (lit / base) ** gloss, light)
+    strands = gloss * np.log(np.maximum(lit, 1e-3) / base)
+    room = np.where(strands > 0, *COLOURED_ROOM)
+    shown = np.minimum(goal * np.exp(room * np.tanh(strands / room)), light)
     return share * faded * amount, shown
 
 

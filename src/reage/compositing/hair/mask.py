@@ -34,6 +34,7 @@ __all__ = [
     "is_bald_or_covered",
     "is_cut_off",
     "look_at_head",
+    "redness",
     "without_cover",
     "without_hair",
     "without_loose_ends",
@@ -245,7 +246,7 @@ def greyness(head: Head, share: np.ndarray) -> float:
     hair, skin = share * head.shown * (share > 0.5), head.places.skin
     if head.toned or not skin.any() or not hair.any():
         return 0.0
-    red, light = _redness(head), float(np.average(head.light, weights=hair))
+    red, light = redness(head), float(np.average(head.light, weights=hair))
     colourless = _colourless(float(np.average(red, weights=hair)), float(red[skin].mean()))
     # Not by light alone: dark skin is darker than grey hair.
     dark, white = (max(f * float(np.median(head.light[skin])), LIGHTEST) for f in (DARK, LIGHT))
@@ -258,13 +259,13 @@ def grey_places(head: Head, share: np.ndarray) -> np.ndarray:
     if head.toned or not skin.any():
         return np.zeros_like(share)
     total = np.maximum(box_mean(hair, LOCKS), 1e-3)
-    red, light = (box_mean(one * hair, LOCKS) / total for one in (_redness(head), head.light))
+    red, light = (box_mean(one * hair, LOCKS) / total for one in (redness(head), head.light))
     light = light / max(float(np.median(head.light[skin])), 1e-3)
     shown = np.clip((light - GREYING[0]) / (GREYING[1] - GREYING[0]), 0, 1)
-    return _colourless(red, float(_redness(head)[skin].mean())) * shown
+    return _colourless(red, float(redness(head)[skin].mean())) * shown
 
 
-def _redness(head: Head) -> np.ndarray:
+def redness(head: Head) -> np.ndarray:
     red = head.rgb.astype(np.float32) / 255
     return (red[..., 0] - red[..., 1]) / (red.sum(-1) + 0.15)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from reage.compositing.hair.beards import like_hair
 from reage.compositing.hair.facial import Matte, brows_in, pale_brows_in, side_light
-from reage.compositing.hair.mask import Head, grey_places, greyness
+from reage.compositing.hair.mask import Head, grey_places, greyness, redness
 from reage.compositing.hair.regions import CHIN, TOP, box_mean, within_hair
 
 __all__ = [
@@ -28,7 +28,7 @@ TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
 FAR = 0.8  # heights of the face from there, where hair turns grey last
 BEARD_LATE, BEARD_INNER, BEARD_WHITE = 0.1, 0.4, 0.76  # skin shows between its hairs
 BROWS_LATE, BROWS_WHITE = 1.6, 0.75
-BROWS_FADED = 0.35  # of grey hair's colour, that dark brows get
+BROWS_FADED = 0.5  # of grey hair's colour, that dark brows get
 TUFTS, NEAR, SURE = 0.06, 6.0, 0.9  # heights of the face around hair; where hair is certain
 BESIDE = 0.1, 0.2  # heights of the face above the eyes: foreheads gleam as grey hair does
 HALF_GREY = 4.0  # by how far hair is grey: from a fourth on all of it can get its colour back
@@ -101,11 +101,15 @@ def _faded(grey: float) -> float:
 def brows_on_face(head: Head, skin: float) -> Iterator[tuple[Matte, Part]]:
     """Brows, by the light of the brighter `skin`."""
     free, faded = (1 - head.share) * head.person, _faded(greyness(head, head.share))
-    found = [(brows_in(head.light, head.mesh), 1.0, BROWS_LATE, BROWS_FADED * faded)]
+    dark = brows_in(head.light, head.mesh)
+    found = [(dark, free, BROWS_LATE, BROWS_FADED * faded)]
     if faded > 0:  # brows turn grey after the hair: of somebody with dark hair, none is white
-        found.append((pale_brows_in(head.light, head.mesh), faded, ALREADY, 1.0))
+        pale = pale_brows_in(head.light, redness(head), head.mesh)
+        # By the dark ones, what is lighter than skin is less than no hair.
+        rest = replace(dark, weight=dark.weight * (1 - faded * pale.weight))
+        found = [(rest, free, BROWS_LATE, BROWS_FADED * faded), (pale, free * faded, ALREADY, 1.0)]
     for whole, certain, late, coloured in found:
-        matte = replace(whole, weight=whole.weight * free * certain)
+        matte = replace(whole, weight=whole.weight * certain)
         share, shading = matte.share(head.light), BROWS_WHITE * matte.lit / skin
         yield matte, Part(share, matte.weight, shading, late, 0.0, coloured)
 
