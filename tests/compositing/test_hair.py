@@ -16,7 +16,7 @@ from reage.compositing.cover import Cover, cover_quad
 from reage.compositing.hair import greying
 from reage.compositing.hair.beards import LOWER, UPPER_LIP, density
 from reage.compositing.hair.face_edge import told_at_face
-from reage.compositing.hair.facial import brows_in
+from reage.compositing.hair.facial import brows_in, pale_brows_in
 from reage.compositing.hair.greying import (
     colour_share,
     grey_crop,
@@ -603,6 +603,20 @@ def test_brows_in_the_shade_get_no_pale_rim(astronaut: np.ndarray, face: Face):
     matte = brows_in(light * shade, face.landmarks[:, :2])
     lit = matte.lit[matte.weight > 0.5]
     assert lit.min() < 0.8 * lit.max()
+
+
+def test_white_brows_above_the_meshs_are_found_and_a_gleam_is_none(face: Face):
+    """White brows stayed white below hair that got its colour back."""
+    mesh = face.landmarks[:, :2] - face.landmarks[:, :2].min(0) + 30
+    left, right = mesh[105].astype(int), mesh[334].astype(int)
+    y, x = np.mgrid[:256, :256]
+    gleam = np.exp(-(np.square(x - right[0]) + np.square(y - right[1] + 3)) / 200)
+    light, red = 0.5 + 0.3 * gleam, 0.15 - 0.09 * gleam
+    hairs = np.s_[left[1] - 5 : left[1], left[0] - 7 : left[0] + 7]
+    light[hairs], red[hairs] = np.random.default_rng(3).uniform(0.75, 1, (5, 14)), 0.06
+    weight = pale_brows_in(light, red, mesh).weight
+    assert weight[left[1] - 3, left[0] - 2 : left[0] + 3].min() > 0.38
+    assert weight[right[1] - 3, right[0] - 2 : right[0] + 3].max() < 0.35
 
 
 @pytest.mark.parametrize("amount", [0.7, -0.6])

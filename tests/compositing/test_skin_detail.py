@@ -254,6 +254,19 @@ def test_a_neck_loses_its_lines_or_gets_deeper_ones(photo, mesh, bank):
     assert np.abs(neck.older[: int(mesh[1, 1]) - y0]).max() == 0
 
 
+def test_a_hanging_fold_in_the_shade_comes_off_a_neck(photo, mesh, bank):
+    """It stayed below young faces: too broad for a line, too dark and too red for skin."""
+    chin = int(mesh[152, 1])
+    seen = photo.astype(np.float64)
+    fold = np.exp(-np.square((np.arange(seen.shape[1]) - 322) / 10) / 2)[:, None]
+    seen[chin + 15 : chin + 85] *= np.array([0.36, 0.29, 0.26]) ** fold
+    face = BoxedFace.cut(seen.astype(np.uint8), mesh, bank.canonical, BELOW)
+    assert face is not None
+    x0, y0 = face.box[:2]
+    deepest = np.s_[chin + 35 - y0 : chin + 65 - y0, 320 - x0 : 324 - x0]
+    assert look_at_neck(face).younger[1][deepest].mean() > 0.3
+
+
 def test_stubble_below_the_jaw_is_not_deepened(photo, mesh, bank):
     """It became brown blots. The cheeks have stubble too, so the neck is as rough as they are."""
     chin = int(mesh[152, 1])

@@ -38,10 +38,11 @@ JAW_FEATHER, BOTTOM = 0.012, 0.1
 NOISE, GRAIN, EVENED = 0.004, 0.006, 0.02
 COLOURS = np.array([0.03, 0.05])  # by how much R and B differ, beside the luma, within one skin
 OTHER_COLOUR, SKIN_COLOUR = 5.0, 2.5  # such differences: from here none is skin; to here all is
-OTHER_LIGHT, SAME_LIGHT = 1.6, 1.1  # of luma: hollows and collars
+OTHER_LIGHT, SAME_LIGHT = 1.9, 1.3  # of luma: hollows and collars
+IN_SHADE = 1.3  # of luma: how much darker skin is taken for skin in the shade
 CLOTH, SKIN_GRAIN = 4.5, 3.0  # times the grain of the cheeks: knits are rougher than folds
-PORES, BROADEST = 0.003, 0.045
-LINES, LIGHTS = 0.85, 0.7  # shares of darker and of lighter detail that go
+PORES, PORE_LIMIT, AROUND, BROADEST = 0.003, 0.04, 0.045, 0.08
+LINES, LIGHTS = 0.9, 0.85  # shares of darker and of lighter detail that go
 # An old neck: times that its lines and folds are deeper with all of old skin's detail, and how much
 # lighter and darker it gets at most.
 FOLDS, CORDS = 0.02, 0.07
@@ -81,7 +82,7 @@ def look_at_neck(face: BoxedFace, hidden: np.ndarray | None = None) -> Neck:
 
     fine = light - smooth(light, PORES)
     change = soften(light, fine, smooth)
-    younger = change + even_colours(logs, change, weight, BROADEST * seen.side)
+    younger = change + even_colours(logs, change, weight, AROUND * seen.side)
     older = deepen(light, fine, smooth) * bare_skin(light, smooth, seen.side)
     layers = skin * np.concatenate([younger, older[None]])
     layers = np.stack([resize_plane(layer, (width, height)) for layer in layers])
@@ -90,7 +91,8 @@ def look_at_neck(face: BoxedFace, hidden: np.ndarray | None = None) -> Neck:
 
 def soften(light: np.ndarray, fine: np.ndarray, smooth: Smooth) -> np.ndarray:
     """Return what takes the lines off a log-luminance `[h, w]`, whose pores are `fine`."""
-    lines = light - smooth(light, BROADEST) - fine
+    pores = PORE_LIMIT * np.tanh(fine / PORE_LIMIT)  # what is stronger is a line
+    lines = light - smooth(light, BROADEST) - pores
     return -np.where(lines < 0, np.float32(LINES), np.float32(LIGHTS)) * lines
 
 
@@ -144,10 +146,11 @@ def neck_skin(
         np.square((gaussian(colours[i], NOISE * side) - usual[i]) / max(spread[i], least))
         for i, least in ((0, COLOURS[0]), (2, COLOURS[1]))
     )
-    darker = np.abs(gaussian(light, NOISE * side) - np.median(light[inner]))
+    darker = np.median(light[inner]) - gaussian(light, NOISE * side)
     rougher = rough / max(float(np.median(rough[inner])), 0.015)
-    likely = _falling(np.sqrt(apart), SKIN_COLOUR, OTHER_COLOUR)
-    likely = likely * _falling(darker, SAME_LIGHT, OTHER_LIGHT)
+    # In the shade light comes from skin and clothes nearby, and colours differ more.
+    likely = _falling(np.sqrt(apart) / (1 + darker.clip(0, IN_SHADE)), SKIN_COLOUR, OTHER_COLOUR)
+    likely = likely * _falling(np.abs(darker), SAME_LIGHT, OTHER_LIGHT)
     return below * likely * _falling(rougher, SKIN_GRAIN, CLOTH)
 
 
