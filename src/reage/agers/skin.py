@@ -38,7 +38,7 @@ from reage.models.pretrained import load_gender_network
 
 __all__ = ["LAID", "NECK", "SHAVEN", "SkinAger", "read_embedded_bank"]
 
-RECIPE = "skin-9"  # another number where other pictures come of the same bank
+RECIPE = "skin-10"  # another number where other pictures come of the same bank
 BANK = Path(__file__).parent.parent / "assets" / "detail"
 # Keys under which a face caches what is laid over it; only videos lay the neck apart.
 LAID, SHAVEN, NECK = "skin", "shaven", "neck"

@@ -111,7 +111,7 @@ def _colourless_hairs(light: np.ndarray, red: np.ndarray, near: np.ndarray) -> n
 
 
 def _reached(outline: np.ndarray, above: float, below: float) -> np.ndarray:
-    """Return the outline of a brow `[10, 2]`, reaching so many of its heights above and below it."""
+    """Return a brow's outline `[10, 2]`, so many of its heights wider above and below."""
     upper, lower = outline[:UPPER], outline[UPPER:][::-1]
     up = upper - lower
     return np.concatenate([upper + above * up, (lower - below * up)[::-1]])
