@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 pytest.importorskip("fastapi")
+from reage.web.answers import about_job
 from reage.web.jobroutes import listened_to
 from reage.web.jobs import Job, JobQueue
 
@@ -31,6 +35,12 @@ def running():
     queue.close()
 
 
+def finished(work: Coroutine[Any, Any, str]) -> str:
+    """Run it in a thread: in this one, a browser that other tests opened may have its loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 async def follow(job: Job, queue: JobQueue, lines: int = 1):
     events = listened_to(job, queue, UNHEARD)
     for _ in range(lines):
@@ -49,7 +59,7 @@ def test_closing_the_tab_cancels_the_job(running: tuple[Job, JobQueue]) -> None:
         await tab.aclose()
         return await state_after(running[0], 20 * UNHEARD)
 
-    assert asyncio.run(main()) == "cancelled"
+    assert finished(main()) == "cancelled"
 
 
 def test_a_connection_that_comes_back_keeps_it(running: tuple[Job, JobQueue]) -> None:
@@ -63,8 +73,17 @@ def test_a_connection_that_comes_back_keeps_it(running: tuple[Job, JobQueue]) ->
         await again.aclose()
         return state
 
-    assert asyncio.run(main()) == "running"
+    assert finished(main()) == "running"
 
 
 def test_a_job_that_nobody_followed_goes_on(running: tuple[Job, JobQueue]) -> None:
-    assert asyncio.run(state_after(running[0], 4 * UNHEARD)) == "running"
+    assert finished(state_after(running[0], 4 * UNHEARD)) == "running"
+
+
+def test_what_is_cancelled_says_so_until_it_is_over(running: tuple[Job, JobQueue]) -> None:
+    job, queue = running
+    assert about_job(job, queue).state == "running"
+    queue.cancel(job)
+    assert about_job(job, queue).state in ("cancelling", "cancelled")
+    queue.close()
+    assert about_job(job, queue).state == "cancelled"

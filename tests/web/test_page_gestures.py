@@ -175,7 +175,7 @@ def check_copied(page: Any) -> None:
         }"""
     )
     page.click("#copy")
-    page.wait_for_selector("#saving-text:text-is('Copied.')")
+    page.wait_for_selector("#saving span:text-is('Copied.')")
     copied = page.evaluate(
         f"""navigator.clipboard.read().then(([one]) => one.getType("image/png")).then({BYTES_OF})"""
     )

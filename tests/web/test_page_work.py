@@ -176,7 +176,7 @@ def test_a_small_phone_from_right_to_left(phone: Any, photo: Path) -> None:
     with phone.expect_request("**/strip?*") as asked:  # in the words of the page
         phone.click("#get-strip")
     assert "يبدو في {age}" in unquote(asked.value.url)
-    phone.wait_for_selector("#saving-text:text-is('تم الحفظ.')")
+    phone.wait_for_selector("#saving span:text-is('تم الحفظ.')")
 
 
 def test_what_was_seen_comes_without_a_request(page: Any, photo: Path) -> None:

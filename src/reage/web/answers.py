@@ -98,7 +98,7 @@ class JobAnswer(BaseModel):
 
     id: str
     kind: str
-    state: str = Field(description="waiting, running, done, failed or cancelled")
+    state: str = Field(description="waiting, running, cancelling, done, failed or cancelled")
     place: int = Field(description="jobs before this one; 0: it runs or is over")
     stage: str
     done: int
@@ -152,7 +152,7 @@ def about_job(job: Job, queue: JobQueue) -> JobAnswer:
     return JobAnswer(
         id=job.id,
         kind=job.kind,
-        state=job.state,
+        state="cancelling" if job.cancel_wanted and not job.is_over else job.state,
         place=queue.place(job),
         stage=job.stage,
         done=job.done,

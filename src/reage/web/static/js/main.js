@@ -3,11 +3,11 @@ import { get } from "./api.js";
 import { startInputs } from "./inputs.js";
 import { attempt, startNotice } from "./notice.js";
 import { startAbout } from "./panels/about.js";
-import { dropFolder, startFolder } from "./panels/folder.js";
+import { dropFolder, resumeFolders, startFolder } from "./panels/folder.js";
 import { openDroppedOther, startMix } from "./panels/mix.js";
 import { startPoster } from "./panels/poster.js";
 import { startTabs } from "./panels/tabs.js";
-import { dropVideo, startVideo } from "./panels/video.js";
+import { dropVideo, resumeVideos, startVideo } from "./panels/video.js";
 import { startCloseup } from "./photo/closeup.js";
 import { startFaces } from "./photo/faces.js";
 import { startHistory } from "./photo/history.js";
@@ -82,6 +82,8 @@ async function start() {
   await startLab();
   keepPage();
   restore();
+  resumeVideos();
+  resumeFolders();
   document.body.dataset.ready = "yes";
 }
 

@@ -42,6 +42,7 @@ function watchServer() {
 
 export function startNotice() {
   $("notice-close").onclick = () => { notify(""); $("main").focus(); };
+  on("panel", () => { if (source !== "offline") notify(""); });  // what went wrong is the panel's that was left
   on("language", () => $("notice-close").setAttribute("aria-label", text("close")));
 }
 

@@ -1,8 +1,8 @@
 // A card for each long job of the panels: how far it is, cancel, what came of it.
-import { follow, send, upload } from "../api.js";
+import { get, upload } from "../api.js";
 import { attempt } from "../notice.js";
-import { waitingText } from "../photo/learning.js";
 import { isTooLarge } from "../photo/opening.js";
+import { leftText, progressIn } from "../progress.js";
 import { $, percent, state } from "../state.js";
 import { stageText, text, translated } from "../texts.js";
 
@@ -16,12 +16,12 @@ export function labelled(label, action) {
 function card(place, title) {
   const box = document.createElement("div");
   box.className = "card job";
-  box.innerHTML = '<strong></strong><span role="status"></span><progress max="1" value="0"></progress><ul class="quiet notes" hidden></ul><div class="result"></div><div class="row"></div>';
+  box.innerHTML = '<strong></strong><div class="how-far"></div><ul class="quiet notes" hidden></ul><div class="result"></div><div class="row"></div>';
   box.querySelector("strong").textContent = title;
   $(place).prepend(box);
   return {
+    line: progressIn(box.querySelector(".how-far")),
     result: box.querySelector(".result"),
-    say: (line, share) => { box.querySelector("span").textContent = line; if (share !== undefined) box.querySelector("progress").value = share; },
     notes: (lines) => {
       box.querySelector(".notes").hidden = !lines.length;
       box.querySelector(".notes").replaceChildren(...lines.map((line) => Object.assign(document.createElement("li"), { textContent: translated(line) })));
@@ -30,25 +30,33 @@ function card(place, title) {
   };
 }
 
-// Upload a file for a job and follow it; `onDone` shows in the card what came of it.
+// Follow a job in a card; `onDone` shows there what came of it.
+async function watch(shown, job, onDone) {
+  const last = await shown.line.watch(job, (now) => text("running", { ...now, stage: stageText(now.stage) }) + leftText(now));
+  if (!last) return;
+  shown.line.say(text("done"));
+  shown.notes(last.result.notices ?? []);
+  await onDone(last, shown);
+}
+
+async function inCard(place, title, work) {
+  const shown = card(place, title);
+  try { await work(shown); } catch (error) { shown.line.say(text("failed", { error: translated(error.message) })); }
+}
+
+// Upload a file for a job and follow it.
 export async function submit(place, file, path, onDone) {
   if (!file || isTooLarge(file, state.about?.max_file)) return;
-  const shown = card(place, file.name);
-  try {
-    const job = await upload(path, file, (share) => shown.say(text("uploading", { percent: percent(share) }), share));
-    shown.buttons(labelled(text("cancel"), () => attempt(() => send("DELETE", `/jobs/${job.id}`))));
-    const last = await follow(job.id, (now) => {
-      const left = now.seconds_left === null ? "" : ` · ${text("left", { s: Math.ceil(now.seconds_left) })}`;
-      shown.say(waitingText(now, text("running", { ...now, stage: stageText(now.stage) }) + left), now.total ? now.done / now.total : 0);
-    });
-    shown.buttons();
-    if (last.state === "failed") throw new Error(last.error);
-    if (last.state === "cancelled") { shown.say(text("cancelled"), 0); return; }
-    shown.say(text("done"), 1);
-    shown.notes(last.result.notices ?? []);
-    await onDone(last, shown);
-  } catch (error) {
-    shown.buttons();
-    shown.say(text("failed", { error: translated(error.message) }), 0);
+  await inCard(place, file.name, async (shown) => {
+    const job = await upload(path, file, (share) => shown.line.say(text("uploading", { percent: percent(share) }), share));
+    await watch(shown, job, onDone);
+  });
+}
+
+// After a reload, jobs of a kind are there again.
+export async function resume(place, kind, onDone) {
+  const jobs = (await attempt(() => get("/jobs"), "list")) ?? [];
+  for (const job of jobs.filter((one) => one.kind === kind && one.state !== "cancelled")) {
+    inCard(place, job.result.name, (shown) => watch(shown, job, onDone));
   }
 }

@@ -1,11 +1,11 @@
 // Many photos at once: a ZIP, files or a folder go in, thumbnails and a ZIP come out.
 import { download, get } from "../api.js";
-import { ask, attempt } from "../notice.js";
+import { ask, attempt, notify, settle } from "../notice.js";
 import { fill } from "../inputs.js";
 import { agesIn } from "../photo/row.js";
 import { $ } from "../state.js";
 import { text, translated } from "../texts.js";
-import { labelled, submit } from "./cards.js";
+import { labelled, resume, submit } from "./cards.js";
 import { zipped } from "./zip.js";
 
 const isZip = (file) => /\.zip$/i.test(file.name);
@@ -22,12 +22,12 @@ function check() {
   $("folder-ages").setCustomValidity(isGood ? "" : text("agesHint"));
 }
 
-// One ZIP is sent as it is; photos are put into one here.
+// One ZIP is sent as it is; photos are put into one here. Null where there is neither.
 async function upload() {
   const files = [...$("folder-file").files];
   if (files.length === 1 && isZip(files[0])) return files[0];
   const photos = files.filter((file) => PHOTO.test(file.name) || file.type.startsWith("image/"));
-  return photos.length ? zipped(photos, `${photos[0].webkitRelativePath?.split("/")[0] || "photos"}.zip`) : files[0];
+  return photos.length ? zipped(photos, `${photos[0].webkitRelativePath?.split("/")[0] || "photos"}.zip`) : null;
 }
 
 async function showResult(job, shown) {
@@ -48,10 +48,12 @@ async function showResult(job, shown) {
     item.textContent = `${one.photo}: ${translated(one.error)}`;
     return item;
   }));
-  if (failed.length) shown.say(text("failedPhotos", { n: failed.length }), 1);
+  if (failed.length) shown.line.say(text("failedPhotos", { n: failed.length }));
   shown.result.replaceChildren(list, errors);
   shown.buttons(labelled(text("save"), () => attempt(() => download(`/jobs/${job.id}/file`))));
 }
+
+export const resumeFolders = () => resume("folder-jobs", "folder", showResult);
 
 export function startFolder() {
   $("folder-ages").oninput = check;
@@ -62,6 +64,7 @@ export function startFolder() {
     event.preventDefault();
     const ages = agesIn($("folder-ages").value).map((age) => `to=${age}`).join("&");
     const file = await upload();
+    if (file) settle("folder"); else { notify(text("noPhotos"), "folder"); return; }
     submit("folder-jobs", file, `/folders?${ages}&name=${encodeURIComponent(file.name)}`, showResult);
   };
 }

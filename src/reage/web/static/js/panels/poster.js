@@ -1,15 +1,15 @@
 // The poster for the search for a missing person, of the photo under "Photo".
-import { download, follow, get, send } from "../api.js";
+import { download, get, send } from "../api.js";
 import { attempt } from "../notice.js";
-import { waitingText } from "../photo/learning.js";
 import { isTooLarge } from "../photo/opening.js";
+import { holding, progressIn, shareOf } from "../progress.js";
 import { $, focused, on, percent, state } from "../state.js";
 import { languageCode, nameOf, text, translated } from "../texts.js";
 
 const INPUTS = { date: "text", age: "number", url: "url", file: "file" };
 const CHOICES = { language: nameOf, paper: (one) => one[0].toUpperCase() + one.slice(1) };
 const LARGEST_LOGO = 700 * 1024;  // bytes: with the other fields in one request
-let fields = [];
+let fields = [], line = null;  // how far it is
 
 function input(field) {
   const label = document.createElement("label"), words = document.createElement("span");
@@ -57,42 +57,42 @@ async function filled() {
   })));
 }
 
-async function make(event) {
-  event.preventDefault();
-  if (!state.photo) { $("poster-state").textContent = text("mixNeeds"); return; }
-  const button = $("poster-make"), photo = state.photo.id, isOld = () => state.photo?.id !== photo;
-  button.disabled = true;
+async function make() {
+  const photo = state.photo.id, isOld = () => state.photo?.id !== photo;
   $("poster-save").hidden = true;
   try {
     const job = await send("POST", `/photos/${photo}/poster?face=${focused().number}`, await filled());
-    const last = await follow(job.id, (now) => {
-      if (isOld()) return;
-      $("poster-state").textContent = waitingText(now, text("working2", { percent: percent(now.total ? now.done / now.total : 0) }));
-      if (now.picture) { $("poster-page").src = now.picture; $("poster-page").hidden = false; }
+    const last = await line.watch(job, (now) => text("working2", { percent: percent(shareOf(now)) }), (now) => {
+      if (now.picture && !isOld()) { $("poster-page").src = now.picture; $("poster-page").hidden = false; }
     });
-    if (last.state !== "done") throw new Error(last.error ?? text("cancelled"));
-    if (isOld()) return;
-    $("poster-state").textContent = text("done");
-    $("poster-save").hidden = false;
-    $("poster-save").onclick = () => attempt(() => download(`/jobs/${last.id}/file`), "poster");
-  } catch (error) { if (!isOld()) $("poster-state").textContent = translated(error.message); } finally { button.disabled = false; }
+    if (isOld()) line.say("");
+    else if (last) {
+      line.say(text("done"));
+      $("poster-save").hidden = false;
+      $("poster-save").onclick = () => attempt(() => download(`/jobs/${last.id}/file`), "poster");
+    }
+  } catch (error) { line.say(isOld() ? "" : translated(error.message)); }
 }
 
 // Of somebody who is no longer the one under “Photo”, nothing stands here.
 function clear() {
   $("poster-page").hidden = $("poster-save").hidden = true;
-  $("poster-state").textContent = "";
+  if (!line.isBusy()) line.say("");
 }
 
 export function startPoster() {
+  line = progressIn($("poster-state"));
   let isDrawn = false;
   on("panel", (name) => {
     if (name !== "poster") return;
     if (!isDrawn) draw();
     isDrawn = true;
-    $("poster-state").textContent = state.photo ? "" : text("mixNeeds");
+    if (!line.isBusy() && !state.photo) line.say(text("mixNeeds"));
   });
   on("language", () => isDrawn && draw());
   on("photo closed", clear);
-  $("poster-form").onsubmit = make;
+  $("poster-form").onsubmit = (event) => {
+    event.preventDefault();
+    if (state.photo) holding([$("poster-make")], make); else line.say(text("mixNeeds"));
+  };
 }

@@ -4,7 +4,7 @@ import { ask, attempt } from "../notice.js";
 import { fill } from "../inputs.js";
 import { $ } from "../state.js";
 import { text } from "../texts.js";
-import { labelled, submit } from "./cards.js";
+import { labelled, resume, submit } from "./cards.js";
 
 let source = "";  // the chosen file's address
 
@@ -93,9 +93,10 @@ function query(file) {
   return `/videos?${asked()}${trim}&name=${encodeURIComponent(file.name)}`;
 }
 
-function showResult(job, shown, original, start) {
+// Beside the original, unless that was lost with a reload.
+function showResult(job, shown, original = "", start = 0) {
   const before = document.createElement("video"), after = document.createElement("video"), path = `/api/v1/jobs/${job.id}/file`;
-  before.src = `${original}#t=${start}`;
+  before.src = original && `${original}#t=${start}`;
   after.src = path;
   after.controls = after.loop = true;
   before.muted = before.playsInline = after.playsInline = true;
@@ -107,6 +108,8 @@ function showResult(job, shown, original, start) {
   shown.result.replaceChildren(before, after);
   shown.buttons(labelled(text("save"), () => attempt(() => download(`/jobs/${job.id}/file`))));
 }
+
+export const resumeVideos = () => resume("video-jobs", "video", (job, shown) => showResult(job, shown));
 
 export function startVideo() {
   $("video-file").onchange = showSource;

@@ -1,6 +1,7 @@
 // Learning faces (inversion): only what needs their codes waits for it.
 import { follow, send } from "../api.js";
 import { attempt } from "../notice.js";
+import { leftText, shareOf, waitingText } from "../progress.js";
 import { $, chosen, percent, state, tell } from "../state.js";
 import { text } from "../texts.js";
 import { revoke } from "./history.js";
@@ -8,14 +9,12 @@ import { revoke } from "./history.js";
 // The faces without a code that the edit needs; most edits need none.
 const unlearnt = () => (state.edits.direction || state.photo.inverting.includes(state.edits.paste) ? chosen().filter((face) => !face.inverted) : []);
 
-// Returns the photo as it is then; null where it was cancelled.
-export async function invert(photo, faces, paste, onChange) {
+// `watch` follows the job. Returns the photo as it is then; null where it was cancelled.
+export async function invert(photo, faces, paste, watch) {
   const asked = { faces: faces.map((face) => face.number), quality: $("quality").value, seed: Number($("seed").value) || 0, paste };
-  const started = await send("POST", `/photos/${photo.id}/invert`, asked);
-  onChange(started);
-  const last = await follow(started.id, onChange);
-  if (last.state === "failed") throw new Error(last.error);
-  return last.state === "done" ? last.result.photo : null;
+  const last = await watch(await send("POST", `/photos/${photo.id}/invert`, asked));
+  if (last?.state === "failed") throw new Error(last.error);
+  return last?.state === "done" ? last.result.photo : null;
 }
 
 // What the server says of a photo now; edits stay.
@@ -30,7 +29,8 @@ export async function learn(faces) {
   const photo = state.photo, paste = state.edits.direction ? null : state.edits.paste;
   $("busy").hidden = false;
   $("progress-picture").removeAttribute("src");
-  const learnt = await attempt(() => invert(photo, faces, paste, (job) => state.photo?.id === photo.id && showProgress(job)), "learn");
+  const show = (job) => state.photo?.id === photo.id && showProgress(job);
+  const learnt = await attempt(() => invert(photo, faces, paste, (started) => { show(started); return follow(started.id, show); }), "learn");
   if (state.photo?.id === photo.id) endJob();
   return adopt(learnt);
 }
@@ -42,7 +42,10 @@ export function endJob() {
   if (held) document.querySelector("#sliders input[type=range]")?.focus();
 }
 
-export const cancelJob = () => state.job && attempt(() => send("DELETE", `/jobs/${state.job.id}`));
+export const cancelJob = () => state.job && attempt(async () => {
+  const told = await send("DELETE", `/jobs/${state.job.id}`);
+  if (state.job?.id === told.id) showProgress(told);
+});
 
 // Learn what the edit needs, and say whether it can be shown. Whoever cancels gets the edit without.
 export async function ready() {
@@ -54,14 +57,12 @@ export async function ready() {
   return !unlearnt().length;
 }
 
-export const waitingText = (job, otherwise) => (job.state === "waiting" ? text("waiting", { n: job.place }) : otherwise);
-
 function showProgress(job) {
   state.job = job;
-  const share = job.total ? job.done / job.total : 0;
+  const share = shareOf(job), isEnding = job.state === "cancelling";
   $("busy-bar").value = share;
-  const left = job.seconds_left === null ? "" : ` ${text("left", { s: Math.ceil(job.seconds_left) })}`;
-  $("busy-text").textContent = waitingText(job, job.stage === "curves" ? text("curves") : text("working", { percent: percent(share) }) + left);
+  $("busy-text").textContent = waitingText(job, job.stage === "curves" ? text("curves") : text("working", { percent: percent(share) }) + leftText(job));
+  $("stop").disabled = $("cancel").disabled = isEnding;
   if (job.picture) $("progress-picture").src = job.picture;
   $("psnr").textContent = job.psnr === null || !$("lab").open ? "" : text("quality2", { psnr: job.psnr.toFixed(1) });
   const losses = job.losses, high = Math.max(...losses), low = Math.min(...losses);

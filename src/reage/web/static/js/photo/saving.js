@@ -1,13 +1,13 @@
 // What leaves the page: the photo at full size, rows, collages, animations, to save, share or copy.
-import { download, fetched, follow, send } from "../api.js";
+import { download, fetched, send } from "../api.js";
 import { attempt } from "../notice.js";
+import { holding, progressIn, shareOf } from "../progress.js";
 import { $, focused, here, isChanged, lookOf, on, percent, state } from "../state.js";
 import { text } from "../texts.js";
-import { waitingText } from "./learning.js";
 import { rowAges } from "./row.js";
 import { rested, view, viewQuery } from "./stage.js";
 
-let job = null;
+let line = null;  // how far it is
 
 const words = (looks = text("pictureLooks")) => `&photo=${encodeURIComponent(text("picturePhoto"))}&looks=${encodeURIComponent(looks)}`;
 const row = () => rowAges.map((age) => `to=${age}`).join("&");
@@ -19,36 +19,20 @@ const FILES = {
   "get-grid": () => here(`/collage?${lookOf()}&layout=grid&${row()}&face=${focused().number}${words()}`),
 };
 
-// Say beside the button what goes on, and hold the button meanwhile.
-async function whileBusy(button, work, done = text("saved")) {
-  button.disabled = true;
-  say(text("making"));
-  const made = await attempt(async () => { await work(); return true; }, "save");
-  const held = document.activeElement === document.body;
-  button.disabled = false;
-  if (held) button.focus();
-  say(made ? done : "");
+// Say beside the buttons what goes on, and hold them meanwhile.
+async function whileBusy(buttons, work, done = text("saved")) {
+  await holding(buttons, async () => {
+    line.say(text("making"));
+    const made = await attempt(async () => (await work()) !== false, "save");
+    if (made !== false) line.say(made ? done : "");  // what was cancelled is said already
+  });
   draw();
 }
 
-function say(line, share) {
-  $("saving").hidden = !line;
-  $("saving-text").textContent = line;
-  $("saving-bar").hidden = share === undefined;
-  $("saving-bar").value = share ?? 0;
-  $("saving-cancel").hidden = !job;
-}
-
 async function makeMoving(suffix) {
-  try {
-    job = await send("POST", here(`/animation?first=5&last=80&suffix=${suffix}&${lookOf()}${words(state.edits.direction ? `${text("strength")} {age}` : undefined)}`));
-    const last = await follow(job.id, (state) => {
-      const share = state.total ? state.done / state.total : 0;
-      say(waitingText(state, text("frames", { percent: percent(share) })), share);
-    });
-    if (last.state !== "done") throw new Error(last.error ?? text("cancelled"));
-    await download(`/jobs/${last.id}/file`);
-  } finally { job = null; }
+  const job = await send("POST", here(`/animation?first=5&last=80&suffix=${suffix}&${lookOf()}${words(state.edits.direction ? `${text("strength")} {age}` : undefined)}`));
+  const last = await line.watch(job, (now) => text("frames", { percent: percent(shareOf(now)) }));
+  return last ? download(`/jobs/${last.id}/file`) : false;
 }
 
 async function shownFile(suffix) {
@@ -75,14 +59,13 @@ function draw() {
 const canShare = () => Boolean(navigator.canShare?.({ files: [new File(["x"], "x.jpg", { type: "image/jpeg" })] }));
 
 export function startSaving() {
-  for (const [id, path] of Object.entries(FILES)) $(id).onclick = () => whileBusy($(id), async () => { await rested(); await download(path()); });
-  for (const button of document.querySelectorAll(".get-moving")) {
-    button.onclick = () => whileBusy(button, () => makeMoving(button.dataset.suffix));
-  }
-  $("saving-cancel").onclick = () => job && attempt(() => send("DELETE", `/jobs/${job.id}`));
+  line = progressIn($("saving"));
+  for (const [id, path] of Object.entries(FILES)) $(id).onclick = () => whileBusy([$(id)], async () => { await rested(); await download(path()); });
+  const moving = [...document.querySelectorAll(".get-moving")];
+  for (const button of moving) button.onclick = () => whileBusy(moving, () => makeMoving(button.dataset.suffix));
   $("share").hidden = !canShare();
-  $("share").onclick = () => whileBusy($("share"), share, "");  // the system says what came of it
+  $("share").onclick = () => whileBusy([$("share")], share, "");  // the system says what came of it
   $("copy").hidden = !(navigator.clipboard?.write && window.ClipboardItem);
-  $("copy").onclick = () => whileBusy($("copy"), copy, text("copied"));
-  on("photo history edits faces", () => { draw(); if (!job) say(""); });
+  $("copy").onclick = () => whileBusy([$("copy")], copy, text("copied"));
+  on("photo history edits faces", () => { draw(); if (!line.isBusy()) line.say(""); });
 }

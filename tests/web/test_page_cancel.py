@@ -1,0 +1,68 @@
+"""Long work on the page: it can be cancelled, says so at once, and outlives a reload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_client import drop, open_photo, save_of
+
+
+def cancel(page: Any, box: str, button: str) -> None:
+    """Cancel what goes on beside a button, which stays where it is and works again."""
+    page.locator(f"{box} button:visible").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"{box} span:text('Cancelling')")
+    page.wait_for_selector(f"{box} span:text-is('Cancelled')")
+    assert page.locator(f"{box} button").is_hidden() and page.locator(button).is_enabled()
+    assert page.locator("#notice").is_hidden()  # nothing went wrong
+    assert page.evaluate("document.activeElement !== document.body")
+
+
+@pytest.mark.slow
+def test_all_long_work_can_be_cancelled(page: Any, photo: Path, tmp_path: Path) -> None:
+    open_photo(page, photo)
+    page.click(".get-moving[data-suffix='.mp4']")
+    assert page.locator("#film button:enabled").count() == 0  # one film at a time
+    cancel(page, "#saving", ".get-moving[data-suffix='.gif']")
+    page.click("#tab-mix")
+    assert page.locator(".level:enabled").count() == 0  # there is nobody to mix with yet
+    page.locator("#quality").evaluate("e => e.value = 'best'")
+    page.set_input_files("#mix-file", str(photo))
+    cancel(page, "#mix-busy", "#mix-choose")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no photo")
+    drop(page, notes, "text/plain")
+    page.click("#ask-yes")
+    page.wait_for_selector("#notice:has-text('text file')")
+    page.click("#tab-poster")
+    assert page.locator("#notice").is_hidden()  # it was about the other panel
+    page.fill("#poster-photo_taken", "2010")
+    page.click("#poster-make")
+    cancel(page, "#poster-state", "#poster-make")
+
+
+@pytest.mark.slow
+def test_a_long_job_is_there_after_a_reload(page: Any, photo: Path, tmp_path: Path) -> None:
+    page.click("#tab-folder")
+    page.set_input_files("#folder-file", str(photo))
+    page.fill("#folder-ages", "30, 50, 70")
+    page.click("#folder-form button.main")
+    page.wait_for_selector("#folder-jobs .progress button:visible")
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    page.click("#tab-folder")
+    page.wait_for_selector("#folder-jobs .thumbs figure:nth-child(3)")
+    saved = save_of(page, "#folder-jobs .row button", tmp_path)
+    assert saved.name == "photos-aged.zip"
+
+
+def test_a_folder_without_photos_is_said_before_it_is_sent(page: Any, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no photo")
+    page.click("#tab-folder")
+    drop(page, notes, "text/plain")
+    page.click("#folder-form button.main")
+    page.wait_for_selector("#notice:has-text('None of these files')")
+    assert page.locator("#folder-jobs .job").count() == 0
