@@ -216,4 +216,4 @@ def test_a_file_that_is_read_as_options_is_named(
     status, _, err = reage_command("edit", "-x.jpg", "--to", 40)
     assert (status, len(err.splitlines())) == (2, 1)
     assert "the file -x.jpg is given as ./-x.jpg" in err
-    assert "reage --help" in reage_command("edit", "-y.jpg", "--to", 40)[2]
+    assert "reage edit --help" in reage_command("edit", "-y.jpg", "--to", 40)[2]

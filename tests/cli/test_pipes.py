@@ -72,8 +72,10 @@ def test_one_picture_by_name(
 ):
     status, told, _ = reage_command("edit", photo, "--to", 60, "-o", tmp_path / "old.png", *tiny)
     assert status == 0 and told.startswith(f"{tmp_path / 'old.png'}  face 1: asked 60: ")
-    assert files(tmp_path) == {"ada.jpg", "old.png", "old-reage.json"}
+    assert files(tmp_path) == {"ada.jpg", "old.png", "old.png-reage.json"}
     assert Image.open(tmp_path / "old.png").format == "PNG"
+    status, _, _ = reage_command("edit", photo, "--to", 60, "-o", tmp_path / "old.jpg", *tiny)
+    assert status == 0 and files(tmp_path) > {"old.jpg", "old.jpg-reage.json", "old.png"}
 
 
 @pytest.mark.quick

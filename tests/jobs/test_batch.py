@@ -178,6 +178,23 @@ def test_what_changed_is_done_again(photos: Path, task: BatchTask, tmp_path: Pat
         run_batch(str(photos), out, replace(small, seed=1))
 
 
+def test_more_ages_fit_beside_earlier_ones(photos: Path, task: BatchTask, tmp_path: Path):
+    for path in ("sub/bea.png", "sub/deep/cea.jpg"):
+        (photos / path).unlink()
+    out, young = tmp_path / "out", replace(task, targets=(30.0,))
+    run_batch(str(photos), out, young)
+    first = (out / "ada-age30.jpg").read_bytes()
+    report = run_batch(str(photos), out, replace(task, targets=(60.0,)))
+    assert [key for key, _ in report.failed] == ["sub/bad.jpg"]
+    rows = list(csv.DictReader((out / "manifest.csv").read_text().splitlines()))
+    assert [row["output"] for row in rows] == ["ada-age30.jpg", "ada-age60.jpg", ""]
+    assert (out / "ada-age30.jpg").read_bytes() == first and (out / "ada-age60.jpg").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        seen = counted(patch)
+        run_batch(str(photos), out, young)
+    assert seen == []
+
+
 def test_zip_in_and_out(photos: Path, task: BatchTask, tmp_path: Path):
     small = replace(task, targets=(30.0,))
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:

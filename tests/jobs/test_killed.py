@@ -191,7 +191,7 @@ def test_video(astronaut: np.ndarray, small_folder: Path, tmp_path: Path):
 
     seconds = finish(*run(tmp_path / "whole"))
     whole = contents(tmp_path / "whole")
-    assert whole.keys() == {"aged.mp4", "aged-reage.json"}
+    assert whole.keys() == {"aged.mp4", "aged.mp4-reage.json"}
     kill_ten_times(whole, seconds, tmp_path / "out", lambda: run(tmp_path / "out"))
 
 

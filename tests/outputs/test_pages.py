@@ -113,6 +113,15 @@ class TestTiming:
         assert len(time_ages(20, 60, Timing(10, 4, once=True))) == 40
         assert (np.diff(time_ages(60, 20, Timing(10, 4))) < 0).all()
 
+    def test_a_short_one_has_the_length_that_is_asked(self):
+        assert Timing(10, 0.2).frames == 2 and time_ages(20, 60, Timing(10, 0.2)).tolist() == [
+            20,
+            60,
+        ]
+        assert Timing(10, 0.3, once=True).frames == 3
+        with pytest.raises(UsageError, match="hold no two frames"):
+            Timing(1, 0.2)
+
 
 class TestVariation:
     def test_levels_have_names(self):

@@ -229,7 +229,7 @@ def test_the_report_and_stderr_say_the_same(
         main(["video", str(path), "--to", "60", "-o", str(tmp_path / "o.mp4"),
               "--model", str(small_folder)])  # fmt: skip
     assert not caught.value.code
-    report = json.loads((tmp_path / "o-reage.json").read_text())
+    report = json.loads((tmp_path / "o.mp4-reage.json").read_text())
     said = [line.removeprefix("note: ") for line in capsys.readouterr().err.splitlines()]
     assert report["notices"] == [line for line in said if line] != []
     assert report["people"][0]["asked"] == 60

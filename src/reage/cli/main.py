@@ -122,7 +122,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         error.show()
         status = 2
     except click.UsageError as error:
-        _complain(f"{error.format_message()} ({_dashed_file(arguments) or 'reage --help'})")
+        command = "reage" if error.ctx is None else error.ctx.command_path
+        hint = _dashed_file(arguments) or f"{command} --help"
+        _complain(f"{error.format_message()} ({hint})")
         status = 2
     except click.Abort:
         status = 130

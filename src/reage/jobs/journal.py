@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -38,11 +38,12 @@ class Journal:
     """Store JSON records by key, each with encoded pictures; a context manager.
 
     FOLDER/options.json    the options that the work started with
-        FOLDER/journal.sqlite  all records and pictures
+    FOLDER/journal.sqlite  all records and pictures
 
-        Raises ReageError if the work started with other options (the line says what to do
-        `instead`), if another process has the journal open, or if the disk is full. `say` gets a
-        line if an older version started the work: its journal is ignored and the work restarts.
+    Raises ReageError if the work started with other options, except those that are `free` to
+    change (the line says what to do `instead`), if another process has the journal open, or if the
+    disk is full. `say` gets a line if an older version started the work: its journal is ignored and
+    the work restarts.
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class Journal:
         described: Mapping[str, Any],
         instead: str,
         say: Callable[[str], None] | None = None,
+        free: Collection[str] = (),
     ):
         self.folder, self.output = folder, folder.parent
         with name_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        _check_options(folder / OPTIONS, described, self.output, instead)
+        _check_options(folder / OPTIONS, described, self.output, instead, free)
         with database_errors(folder, f"another reage {command} is working in {self.output}"):
             self._db = open_database(folder / RECORDS, TABLES)
         older = [folder / name for name in OLDER if (folder / name).exists()]
@@ -186,8 +188,10 @@ def _damage_message(folder: Path) -> str:
     return f"{folder} is damaged or from another version of reage: delete it to start again"
 
 
-def _check_options(file: Path, described: Mapping[str, Any], output: Path, instead: str) -> None:
-    """Store the options of the work; ReageError if it started with other ones."""
+def _check_options(
+    file: Path, described: Mapping[str, Any], output: Path, instead: str, free: Collection[str]
+) -> None:
+    """Store the options of the work; ReageError if it started with others that are not free."""
     before, now = None, json.loads(json.dumps(described))
     with suppress(FileNotFoundError, ValueError):  # ValueError: an older reage was killed there
         before = read_json(file.read_bytes())
@@ -196,8 +200,7 @@ def _check_options(file: Path, described: Mapping[str, Any], output: Path, inste
         write_file(file, data)
     elif not isinstance(before, dict):
         raise ReageError(_damage_message(file.parent))
-    elif before != now:
-        names = [n for n in before.keys() | now.keys() if before.get(n) != now.get(n)]
+    elif names := {n for n in before | now if before.get(n) != now.get(n)} - set(free):
         listed = ", ".join(name.replace("_", "-") for name in sorted(names))
         raise ReageError(
             f"{output} was started with other options ({listed}): give the same ones, {instead}"

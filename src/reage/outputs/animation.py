@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from reage.agers.base import PreparedFace
-from reage.errors import FaceError
+from reage.errors import FaceError, UsageError
 from reage.outputs.labels import draw_text, fitting_size, plain, text_length
 from reage.search.paced_curve import PacedCurve
 from reage.search.photo_search import PhotoSearch, TracedFaces, pace_faces
@@ -29,6 +29,19 @@ class Timing:
     seconds: float = 6.0  # of the whole, there and back
     once: bool = False  # only from the first age to the last
     ease: bool = False  # start and stop gently
+
+    def __post_init__(self) -> None:
+        if self.frames < 2:
+            raise UsageError(
+                f"{self.seconds:g} s at {self.fps:g} frames a second hold no two frames; give more "
+                "seconds, or more frames a second"
+            )
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of the whole; there and back it is even."""
+        whole = round(self.fps * self.seconds)
+        return whole if self.once else whole // 2 * 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +102,7 @@ def plan_strengths(
 
 def time_ages(start: float, end: float, timing: Timing) -> np.ndarray:
     """Return the ages of one way, one per frame, `[N]`: equal steps, or eased ones."""
-    whole = max(round(timing.fps * timing.seconds), 4)
-    count = whole if timing.once else whole // 2 + 1
+    count = timing.frames if timing.once else timing.frames // 2 + 1
     t = np.linspace(0, 1, count)
     return start + (end - start) * (_ease(t) if timing.ease else t)
 

@@ -60,8 +60,10 @@ class Outputs:
     @property
     def report(self) -> Path:
         """The JSON file beside the pictures."""
-        stem = self._together if self.file is None else self.file.stem
-        return (self.folder if self.file is None else self.file.parent) / f"{stem}-reage.json"
+        if self.file is None:
+            return self.folder / f"{self._together}-reage.json"
+        # With its suffix: old.jpg and old.png are two pictures, and both have a report.
+        return self.file.with_name(f"{self.file.name}-reage.json")
 
     @property
     def _together(self) -> str:

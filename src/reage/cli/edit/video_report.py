@@ -22,7 +22,7 @@ def report_place(output: Path, *, overwrite: bool) -> Path:
     from reage.files import check_place
     from reage.video.sequence import stem_of
 
-    place = output.with_name(f"{stem_of(output)}-reage.json")
+    place = output.with_name(f"{stem_of(output)}{output.suffix}-reage.json")
     if output.parent.is_dir():  # else the video's own error says so
         check_place(place, overwrite)
     return place

@@ -32,7 +32,7 @@ from reage.errors import UsageError
 
 if TYPE_CHECKING:
     from reage.editor import Editor
-    from reage.outputs.animation import AnimationPlan
+    from reage.outputs.animation import AnimationPlan, Timing
 
 
 @click.command()
@@ -65,18 +65,19 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
     reage animate portrait.jpg --ages 5:80 -o portrait.mp4
     reage animate portrait.jpg --ages 20:70 --size 320 --fps 12 -o portrait.webp
     """
-    from reage.outputs.animation import play
+    from reage.outputs.animation import Timing, play
     from reage.outputs.animation_files import check_moving, write_moving
     from reage.outputs.picture_words import PictureWords
 
     ages, words = _two_ages(options["ages"]), PictureWords(options["language"])
+    timing = Timing(options["fps"], options["seconds"], options["once"], options["ease"])
     keep_inputs(output, [photo])
     check_moving(output, overwrite=options["overwrite"])
     if options["dry_run"]:
         return plan_files([photo], [output])
     editor = open_editor(options)
     editor.required_ager()
-    plan = replace(_plan(editor, photo, ages, options), words=words["looks"])
+    plan = replace(_plan(editor, photo, ages, timing, options), words=words["looks"])
     shown = (float(plan.ages[0]), float(plan.ages[-1]))
     mark = f"Animated by reage, partly synthetic: {shown[0]:.0f} to {shown[1]:.0f} years"
     with StageBar("frames") as bar:
@@ -97,14 +98,17 @@ def animate(photo: Path, output: Path, **options: Any) -> None:
 
 
 def _plan(
-    editor: Editor, path: Path, ages: tuple[float, float], options: dict[str, Any]
+    editor: Editor,
+    path: Path,
+    ages: tuple[float, float],
+    timing: Timing,
+    options: dict[str, Any],
 ) -> AnimationPlan:
     """Find and prepare the faces in the cropped and shrunk photo, and plan their ages."""
     from reage.faces.face import parse_points
-    from reage.outputs.animation import Timing, plan_animation
+    from reage.outputs.animation import plan_animation
     from reage.outputs.framing import frame_photo
 
-    timing = Timing(options["fps"], options["seconds"], options["once"], options["ease"])
     points = parse_points(options["points"]) if options["points"] else None
     photo = open_photo(path)
     faces = editor.choose_faces(photo, (), parse_face(options["face"]), points)

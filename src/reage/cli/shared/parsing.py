@@ -31,7 +31,8 @@ def parse_targets(to: Sequence[str], ages: str | None) -> list[Any]:
         raise UsageError(f"--to has {len(to)} ages; 1 to {MAX_AGES} are possible")
     if any("=" in text for text in to):
         return [_ages_by_face(to)]
-    return [_number(text, "--to", "an age such as 70, or FACE=AGE such as 1=70") for text in to]
+    form = "an age such as 70, several such as 20 60, or FACE=AGE such as 1=70"
+    return [_number(text, "--to", form) for text in to]
 
 
 def parse_same_ages(to: Sequence[str], ages: str | None) -> list[float]:
@@ -100,7 +101,7 @@ def _ages_by_face(to: Sequence[str]) -> dict[int, float]:
         number = read_whole(face)
         if not equals or number is None or number in targets:
             raise UsageError(f"--to {text!r:.60} does not fit; give one FACE=AGE for each face")
-        targets[number] = _number(age, "--to", "FACE=AGE such as 1=70")
+        targets[number] = _number(age, "--to", "FACE=AGE such as 1=70 2=12")
     return targets
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Collection
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,14 @@ class BatchJournal(Journal):
     """The results of photos by their path in the input."""
 
     def __init__(
-        self, folder: Path, described: dict[str, Any], say: Callable[[str], None] | None = None
+        self,
+        folder: Path,
+        described: dict[str, Any],
+        say: Callable[[str], None] | None = None,
+        free: Collection[str] = (),
     ):
         instead = "another OUT, or --overwrite to start again"
-        super().__init__(folder, "batch", described, instead, say)
+        super().__init__(folder, "batch", described, instead, say, free)
         self.done = dict(self.read(_parse))
 
     def has(self, item: Item, *, retry: bool) -> bool:
@@ -36,18 +40,23 @@ class BatchJournal(Journal):
             return not retry
         if done.left_out:
             return item.found
-        return set(done.files) == set(item.outputs) and all(
-            _size(self.output / place) == size for place, size in done.files.items()
+        return all(
+            place in done.files and _size(self.output / place) == done.files[place]
+            for place in item.outputs
         )
 
     def add(self, done: Done) -> None:
-        """Store the result of a photo; ReageError if another model made the earlier ones."""
+        """Store the result of a photo, beside its other ages that earlier runs made.
+
+        Raises ReageError if another model made them.
+        """
         others = next(iter(self.done.values()), done)
         if others.model != done.model:
             raise ReageError(
                 "the model has changed since this batch started: give another OUT, or "
                 "--overwrite to start again"
             )
+        done = _beside(self.done.get(done.key), done)
         self.write(done.key, asdict(done))
         self.done[done.key] = done
 
@@ -56,6 +65,19 @@ class BatchJournal(Journal):
         for key in self.done.keys() - {item.key for item in items}:
             self.drop(key)
         return [self.done[item.key] for item in items]
+
+
+def _beside(before: Done | None, now: Done) -> Done:
+    """Return the result with what an earlier run made of the same photo at other ages."""
+    if before is None or before.stamp != now.stamp or before.error or now.error:
+        return now
+    rows = [row for row in before.rows if row["output"] not in now.files]
+    return replace(
+        now,
+        files={**before.files, **now.files},
+        rows=(*rows, *now.rows),
+        notices=tuple(dict.fromkeys((*before.notices, *now.notices))),
+    )
 
 
 def _parse(known: dict[str, Any]) -> Done:

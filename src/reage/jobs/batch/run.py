@@ -69,7 +69,8 @@ def run_batch(
         # Other weights make other pictures: a batch does not go on with them.
         "weights": (here[0] if here else open_editor(task)).fingerprint(task.paste),
     }
-    with BatchJournal(place / FOLDER, described, on_notice) as journal:  # nobody else is at work
+    free = () if zipped else ("targets",)  # more ages fit beside earlier ones; a ZIP is whole
+    with BatchJournal(place / FOLDER, described, on_notice, free) as journal:  # nobody else is here
         sweep(place)
         todo = [item for item in items if not journal.has(item, retry=retry)]
         count = len(items) - len(todo)

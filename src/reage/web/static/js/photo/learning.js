@@ -59,10 +59,9 @@ export async function ready() {
 
 function showProgress(job) {
   state.job = job;
-  const share = shareOf(job), isEnding = job.state === "cancelling";
+  const share = shareOf(job);
   $("busy-bar").value = share;
   $("busy-text").textContent = waitingText(job, job.stage === "curves" ? text("curves") : text("working", { percent: percent(share) }) + leftText(job));
-  $("stop").disabled = $("cancel").disabled = isEnding;
   if (job.picture) $("progress-picture").src = job.picture;
   $("psnr").textContent = job.psnr === null || !$("lab").open ? "" : text("quality2", { psnr: job.psnr.toFixed(1) });
   const losses = job.losses, high = Math.max(...losses), low = Math.min(...losses);
