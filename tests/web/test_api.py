@@ -219,7 +219,7 @@ def test_ended_session_leaves_no_file(
     assert state["state"] == "done", state
     made = client.get(f"{API}/jobs/{job['id']}/file")
     assert made.content[:4] == b"GIF8"
-    assert made.headers["content-disposition"].endswith("''ada-ages.gif")
+    assert made.headers["content-disposition"].endswith("''ada-ages5-80.gif")
     session = server.state.studio.sessions.find(client.cookies["reage_session"])
     place = session.place
     assert place is not None and any(place.iterdir())

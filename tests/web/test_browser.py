@@ -94,7 +94,7 @@ def test_files_are_named_after_their_photo(page: Any, photo: Path) -> None:
     open_photo(page, photo)
     with page.expect_download() as saved:
         page.click(".get-moving[data-suffix='.gif']")
-    assert saved.value.suggested_filename == "ada-ages.gif"
+    assert saved.value.suggested_filename == "ada-ages5-80.gif"
 
 
 def test_a_job_ends_with_its_tab(browser: Any, address: str, photo: Path) -> None:
@@ -258,7 +258,7 @@ def test_two_people_are_mixed(page: Any, photo: Path) -> None:
     page.wait_for_selector(f"#mix-result:not([src='{before}'])")
     with page.expect_download() as saved:
         page.click("#mix-save")
-    assert saved.value.suggested_filename == "ada-mixed-ada.jpg"
+    assert saved.value.suggested_filename == "ada-mixed-ada-coarse60.jpg"
     from PIL import Image
 
     data = Path(saved.value.path()).read_bytes()

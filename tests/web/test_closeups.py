@@ -14,6 +14,7 @@ from web_client import API, MARKED, TestClient, finished, opened, pixels
 
 from reage.outputs.project_facts import read_facts
 from reage.web import gate, sessions
+from reage.web.requests import Look
 from reage.web.settings import ServerSettings
 
 LOOK = {"ages": "1:60"}
@@ -37,14 +38,28 @@ def test_collages_are_marked_and_square_enough(real_client: TestClient, portrait
     photo = opened(real_client, portrait)
     path = f"{API}/photos/{photo['id']}/collage"
     pair = real_client.get(path, params=LOOK)
-    assert pair.headers["content-disposition"].endswith("ada-pair.jpg")
+    assert pair.headers["content-disposition"].endswith("-age60-pair.jpg")
     wanted = {"layout": "grid", "to": [20, 60, 80]}
     grid = real_client.get(path, params=LOOK | wanted)
+    assert grid.headers["content-disposition"].endswith("-ages20-80-grid.jpg")
     for made, ratio in ((pair, 1.75), (grid, 0.85)):
         assert MARKED in made.content
         width, height = Image.open(io.BytesIO(made.content)).size
         assert ratio < width / height < ratio * 1.2
     assert real_client.get(path).status_code == 400
+
+
+def test_what_looks_otherwise_is_named_otherwise() -> None:
+    looks = [
+        Look({1: 70.0}, paste, direction, strength, skin, 1.0, hair)
+        for paste in ("delta", "replace", "none")
+        for direction, strength in ((None, 0.0), ("sefa:1", 2.0), ("sefa:1", -2.0))
+        for skin, hair in ((1.0, None), (0.5, None), (1.0, 0.0))
+        if direction is None or (skin, hair) == (1.0, None)
+    ]
+    names = [look.name for look in looks]
+    assert len(set(names)) == len(names) == 15
+    assert names[0] == "age70" and "age70-face-skin50" in names
 
 
 def test_words_in_pictures_are_the_readers(real_client: TestClient, portrait: bytes) -> None:

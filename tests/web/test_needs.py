@@ -165,7 +165,7 @@ def test_a_mixed_photo_is_whole_and_marked(client: TestClient, portrait: bytes) 
     saved = client.get(f"{path}/download", params=asked | {"suffix": ".png"})
     assert pixels(saved.content).shape == pixels(portrait).shape
     assert MARKED in shown.content and MARKED in saved.content
-    assert saved.headers["content-disposition"].endswith("ada-mixed-ada.png")
+    assert saved.headers["content-disposition"].endswith("ada-mixed-ada-coarse50.png")
     alone = client.get(f"{path}/download", params=asked | {"suffix": ".png", "paste": "none"})
     assert pixels(alone.content).shape == (32, 32, 3)
 

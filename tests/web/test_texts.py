@@ -77,6 +77,8 @@ def test_what_goes_wrong_is_said_in_each_language(path: Path):
         *map(said, FAULTS),
         *notices(),
         "the texts need more than one page",
+        "notes.txt is not a video; choose one of .mp4 .mov",
+        "the upload is not a ZIP file, or it is damaged; pack it again",
         "part of face 1 is covered; nothing is changed there",
     ]
     assert len(table) > 40 and len(set(told)) > 17

@@ -18,7 +18,7 @@ from reage.outputs.grid import draw_grid
 from reage.outputs.live import LiveFaces
 from reage.outputs.strip import Panel
 from reage.web.downloads import Row, amounts_of, full_size
-from reage.web.files import attachment, named_after
+from reage.web.files import attachment, named_after, span_name
 from reage.web.photos import JPEG
 from reage.web.pictures import MadeFile, as_file, as_shown, made_by
 from reage.web.requests import (
@@ -112,7 +112,8 @@ async def collage(
     ]
     work = partial(_collage, live, to, strengths, words)
     data = await studio.do(photo.rest, work, kind="rest")
-    return attachment(data, named_after(photo.name, layout, ".jpg"), "image/jpeg")
+    of = look.name if layout == "pair" else f"{span_name(to)}{look.kind}"
+    return attachment(data, named_after(photo.name, f"{of}-{layout}", ".jpg"), "image/jpeg")
 
 
 def _collage(

@@ -32,7 +32,7 @@ from reage.outputs.strip import Panel, draw_strip
 from reage.search.age_search import Reached
 from reage.types import Edit
 from reage.web.answers import JobAnswer, PhotoAnswer, about_job
-from reage.web.files import attachment, named_after
+from reage.web.files import attachment, named_after, span_name
 from reage.web.jobs import Job
 from reage.web.pictures import SUFFIXES, MadeFile, as_file, as_moving
 from reage.web.requests import (
@@ -160,7 +160,7 @@ async def strip(
         drawn = _panels_of_strengths, studio, photo, look.paste, look.direction, face, words
     mark = "Made by reage: synthetic " + ("ages" if look.direction is None else "faces")
     data = await studio.do(photo.rest, _strip, mark, *drawn, kind="rest")
-    what = "ages" if look.direction is None else look.direction.replace(":", "")
+    what = span_name(to) + look.kind if look.direction is None else look.direction.replace(":", "")
     return attachment(data, named_after(photo.name, what, ".png"), "image/png")
 
 
@@ -224,7 +224,8 @@ async def animation(
         label=label,
     )
     job = studio.jobs.submit("animation", session.id, work, place)
-    what = "ages" if look.direction is None else look.direction.replace(":", "")
+    ages = span_name((first, last)) + look.kind
+    what = ages if look.direction is None else look.direction.replace(":", "")
     job.result = {"name": named_after(photo.name, what, suffix)}
     return about_job(job, studio.jobs)
 

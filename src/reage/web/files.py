@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
@@ -10,12 +11,17 @@ from fastapi.responses import FileResponse, Response
 
 from reage.web.pictures import MadeFile
 
-__all__ = ["attachment", "file_answer", "named_after"]
+__all__ = ["attachment", "file_answer", "named_after", "span_name"]
 
 
 def named_after(photo: str, what: str, suffix: str) -> str:
     """`ada-age70.jpg` of `ada.png`."""
     return f"{PurePath(photo).stem}-{what}{suffix}"
+
+
+def span_name(ages: Sequence[float]) -> str:
+    """`ages20-80` of a row of ages, as `reage edit` names what belongs to several."""
+    return f"ages{min(ages):g}-{max(ages):g}" if len(ages) > 1 else f"age{ages[0]:g}"
 
 
 def attachment(made: bytes | MadeFile, name: str, kind: str) -> Response:

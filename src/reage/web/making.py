@@ -143,7 +143,7 @@ async def video(
         as_targets(ages.values)
     suffix = PurePath(name).suffix.lower()
     if suffix not in VIDEO_SUFFIXES:
-        raise ImageError(f"{name} is no video; choose one of {' '.join(VIDEO_SUFFIXES)}")
+        raise ImageError(f"{name} is not a video; choose one of {' '.join(VIDEO_SUFFIXES)}")
     place = session.new_folder()
     source = place / f"video{suffix}"
     async with removing(place):

@@ -14,10 +14,18 @@ from reage.compositing.change import PasteMode
 from reage.errors import UsageError
 from reage.inversion.variation import step_towards
 from reage.outputs.framing import frame_prepared
-from reage.web.files import attachment
+from reage.web.files import attachment, named_after
 from reage.web.photos import JPEG
 from reage.web.pictures import SUFFIXES, MadeFile, as_file, as_shown
-from reage.web.requests import OpenedPhoto, OwnSession, Paste, StudioOf, Suffix, View
+from reage.web.requests import (
+    PASTED,
+    OpenedPhoto,
+    OwnSession,
+    Paste,
+    StudioOf,
+    Suffix,
+    View,
+)
 from reage.web.sessions import OpenPhoto
 from reage.web.studio import VIEWS, Studio
 
@@ -86,7 +94,10 @@ async def download_mixed(
 ) -> Response:
     """The same in the photo at full size, marked as synthetic."""
     data = await studio.do_large(_file, studio, photo, other, weights, paste, suffix)
-    name = f"{PurePath(photo.name).stem}-mixed-{PurePath(other.name).stem}{suffix}"
+    levels = "".join(f"-{level}{100 * share:.0f}" for level, share in weights.items() if share)
+    name = named_after(
+        photo.name, f"mixed-{PurePath(other.name).stem}{levels}{PASTED[paste]}", suffix
+    )
     return attachment(data, name, SUFFIXES[suffix])
 
 

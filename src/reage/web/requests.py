@@ -27,6 +27,7 @@ from reage.web.sessions import OpenPhoto, ServerFull, Session
 from reage.web.studio import Studio
 
 __all__ = [
+    "PASTED",
     "AskedLook",
     "AskedWords",
     "Focus",
@@ -131,6 +132,9 @@ View = Annotated[Literal["whole", "face", "near"], Query(description="face and n
 Focus = Annotated[int, Query(ge=0, alias="face", description="that a view of one face shows")]
 
 
+PASTED = {"delta": "", "replace": "-replaced", "none": "-face"}  # in the names of files
+
+
 @dataclass(frozen=True)
 class Look:
     """How faces are to look: each at an age, or all moved along another direction."""
@@ -150,12 +154,22 @@ class Look:
 
     @property
     def name(self) -> str:
-        """For the names of files."""
+        """For the names of files: what looks otherwise is named otherwise."""
         if self.direction is not None:
-            return f"{self.direction.replace(':', '')}{self.strength:+g}"
+            moved = f"{self.direction.replace(':', '')}{self.strength:+g}"
+            return f"{moved}{PASTED[self.paste]}"
         if not self.ages:
             return "made"
-        return "age" + "-".join(f"{age:g}" for age in self.ages.values())
+        return "age" + "-".join(f"{age:g}" for age in self.ages.values()) + self.kind
+
+    @property
+    def kind(self) -> str:
+        """What names of files tell besides the ages."""
+        parts = {"skin": self.skin, "shape": self.shape, "hair": self.hair}
+        less = [
+            f"-{name}{100 * share:.0f}" for name, share in parts.items() if share not in (None, 1)
+        ]
+        return "".join([PASTED[self.paste], *less])
 
     @property
     def mark(self) -> str:

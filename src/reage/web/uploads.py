@@ -69,6 +69,6 @@ def check_zip(path: Path, most: int) -> None:
         with path.open("rb") as file, open_zip(file, MOST_LISTED) as archive:
             size = sum(info.file_size for info in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ImageError("the upload is no ZIP file, or it is damaged; pack it again") from error
+        raise ImageError("the upload is not a ZIP file, or it is damaged; pack it again") from error
     if size > most:
         raise ImageError(f"the ZIP unpacks to {size >> 20} MB; {most >> 20} MB are allowed")
