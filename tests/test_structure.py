@@ -34,6 +34,7 @@ RANKS = {
     "memory": 0,
     "notices": 0,
     "numbers": 0,
+    "tables": 1,
     "terminal": 0,
     "threads": 0,
     "devices": 1,

@@ -132,6 +132,8 @@ def test_sheets_of_heads_replace_no_picture_unasked(
     status, _, err = reage_command("head-sheet", tmp_path / "heads.csv", "-o", tmp_path)
     assert status == 1 and "ada.png exists already" in err
     assert (tmp_path / "ada.png").read_bytes() == b"the head itself"
+    status, _, err = reage_command("head-sheet", tmp_path / "heads.csv", "-o", tmp_path / "a/new")
+    assert (status, err) == (0, ""), "the folder is made"
 
 
 def test_a_face_that_is_not_there_leaves_no_folder(edit: Edit, tmp_path: Path):

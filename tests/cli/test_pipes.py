@@ -184,3 +184,18 @@ def test_completion():
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "animate" in run.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes streams as a POSIX shell does")
+def test_closed_streams(photo: Path):
+    """Files that open later do not get their numbers, and the work is done."""
+
+    def run(streams: str, *arguments: object) -> int:
+        words = " ".join(
+            f"'{argument}'" for argument in (sys.executable, "-m", "reage", *arguments)
+        )
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run(["sh", "-c", f"exec {words} {streams}"], env=environment).returncode
+
+    assert run("<&- >&- 2>&-", "models") == 0
+    assert run(f"< '{photo}' >&- 2>&-", "edit", "-", "--to", 60) == 2

@@ -311,7 +311,7 @@ def test_the_command(
         (("--data", "/nowhere"), 1, "index tables"),
         (("--data", "/nowhere", "--second-age", "/nowhere/x.bin"), 1, "npm pack"),
         (("--portraits", "/nowhere"), 1, "pairs.csv"),
-        (("--heads", "/nowhere.csv"), 2, "not a table of heads"),
+        (("--heads", "/nowhere.csv"), 2, "nowhere.csv cannot be read"),
         (("--data", "/nowhere", "--exclude", __file__), 2, "--heads"),
         (("no-such-model", "--data", "x"), 1, "no-such-model"),
     ],

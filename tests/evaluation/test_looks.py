@@ -111,5 +111,5 @@ def test_pairs_are_found_in_a_folder_or_one_below(tmp_path: Path):
     assert (pair.name, pair.older) == ("A", below / "a.jpg")
     assert find_pairs(below) == [pair]
     (below / "pairs.csv").write_text("id,first,second\nA,a.jpg,b.jpg\n")
-    with pytest.raises(ImageError, match="no columns older and newer"):
+    with pytest.raises(ImageError, match="no column `older` and no `newer`"):
         find_pairs(tmp_path)

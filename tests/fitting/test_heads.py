@@ -112,7 +112,7 @@ def test_a_broken_picture_is_named(tmp_path: Path):
 def test_a_table_that_is_none_is_said(tmp_path: Path):
     file = tmp_path / "heads.csv"
     file.write_text("file,sex\nx,f\n")
-    with pytest.raises(UsageError, match="not a table of heads"):
+    with pytest.raises(UsageError, match="no column `source`"):
         read_heads(file)
 
 

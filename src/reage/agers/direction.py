@@ -75,6 +75,11 @@ class Direction:
                 f"the direction {self.name} is {list(shape)}, this model takes "
                 f"{[num_ws, w_dim]}; choose the model it was made for"
             )
+        if self.origin is not None and tuple(self.origin.shape) not in (shape, (1, w_dim)):
+            raise LatentError(
+                f"the direction {self.name} counts from a code {list(self.origin.shape)}, this "
+                f"model's are {[num_ws, w_dim]}; it is damaged"
+            )
         if self.generator_hash is not None and self.generator_hash != generator_hash:
             raise LatentError(
                 f"the direction {self.name} belongs to the generator {self.generator_hash[:12]}, "

@@ -111,6 +111,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # before torch loads OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
     keep_memory()
+    _open_streams()
     _silence_libraries()
     if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr is: file names may be any bytes
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -172,6 +173,21 @@ def _ended_cleanly() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def _open_streams() -> None:
+    """Let standard streams that are closed lead nowhere.
+
+    Else the next files that open get their numbers, and what libraries tell goes into them.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            handle = os.open(os.devnull, os.O_RDWR)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            stream = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
 def _silence_libraries() -> None:
     """Keep warnings and logs of libraries, of many lines each, from standing beside our own."""
     if not sys.warnoptions:
@@ -188,8 +204,6 @@ def _system_error(error: OSError) -> str:
 
 def _flush_output(status: int) -> int:
     """Write what is left to say. A full disk or a closed pipe ends in one line, too."""
-    if sys.stdout is None:  # it is closed
-        return status
     try:
         sys.stdout.flush()
     except OSError as error:

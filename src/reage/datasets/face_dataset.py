@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import random
 import tarfile
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,13 @@ import numpy as np
 from reage.errors import ImageError
 from reage.files import open_file
 from reage.images import decode_photo
+from reage.numbers import read_real
+from reage.tables import TableRow, read_table
 
 __all__ = ["FaceDataset", "FaceRow", "choose_balanced", "open_dataset"]
+
+OLDEST = 120.0  # years
+OPEN_BIN = 100.0  # years at which a bin such as "70+" ends
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,29 @@ class FaceDataset:
     places: Mapping[str, tuple[Path, int, int]]  # name -> shard, offset, bytes
 
     def read(self, row: FaceRow) -> np.ndarray:
-        """Decode one picture, uint8 RGB `[H, W, 3]`."""
+        """Decode one picture, uint8 RGB `[R, R, 3]`; ImageError if it is not a square."""
         shard, offset, size = self.places[row.file]
         with open_file(shard) as file:
             file.seek(offset)
-            return decode_photo(file.read(size), row.file).rgb8
+            picture = decode_photo(file.read(size), row.file).rgb8
+        if picture.shape[0] != picture.shape[1]:
+            raise ImageError(
+                f"{shard}: {row.file} is {picture.shape[1]} x {picture.shape[0]} pixels; a "
+                "dataset's pictures are squares: make one with reage prepare"
+            )
+        return picture
+
+    def read_all(self, rows: Sequence[FaceRow]) -> np.ndarray:
+        """Decode pictures of one size, uint8 RGB `[N, R, R, 3]`; ImageError if one differs."""
+        pictures = [self.read(row) for row in rows]
+        side = len(pictures[0])
+        for row, picture in zip(rows, pictures, strict=True):
+            if len(picture) != side:
+                raise ImageError(
+                    f"{self.folder}: {row.file} has {len(picture)} px, {rows[0].file} {side}; a "
+                    "dataset's pictures have one size: make one with reage prepare"
+                )
+        return np.stack(pictures)
 
 
 def open_dataset(folder: Path) -> FaceDataset:
@@ -71,8 +93,7 @@ def open_dataset(folder: Path) -> FaceDataset:
         except (tarfile.TarError, OSError) as error:
             reason = str(error).splitlines()[0].rstrip(":")
             raise ImageError(f"{shard} cannot be read as a tar file: {reason}") from error
-    with open_file(tables[0], newline="", encoding="utf-8") as file:
-        rows = [_row(entry) for entry in csv.DictReader(file) if entry.get("file") in places]
+    rows = [_row(row) for row in read_table(tables[0]) if row.text("file") in places]
     if not rows:
         raise ImageError(f"no row of {tables[0]} names a picture in {folder}'s shards")
     return FaceDataset(folder, rows, places)
@@ -104,27 +125,30 @@ def choose_balanced(rows: Sequence[FaceRow], count: int, seed: int) -> list[Face
     return chosen
 
 
-def _row(entry: Mapping[str, str]) -> FaceRow:
-    numbers = {}
-    for name in ("yaw", "pitch", "padding", "sharpness", "apparent_age_spread"):
-        if entry.get(name):
-            numbers[name] = float(entry[name])
+def _row(row: TableRow) -> FaceRow:
+    names = ("yaw", "pitch", "padding", "sharpness", "apparent_age_spread")
+    numbers = {name: row.real(name) for name in names}
     return FaceRow(
-        entry["file"],
-        entry.get("split", ""),
-        _age_range(entry.get("age") or entry.get("age_bin") or ""),
-        entry.get("gender", ""),
-        entry.get("race", ""),
-        numbers,
-        entry.get("person") or "",
-        float(entry["apparent_age"]) if entry.get("apparent_age") else None,
+        row.text("file"),
+        row.text("split"),
+        _age_range(row),
+        row.text("gender"),
+        row.text("race"),
+        {name: value for name, value in numbers.items() if value is not None},
+        row.text("person"),
+        row.real("apparent_age", 0, OLDEST),
     )
 
 
-def _age_range(text: str) -> tuple[float, float] | None:
+def _age_range(row: TableRow) -> tuple[float, float] | None:
+    """Read an age ("34", "30-39", "70+")."""
+    text = row.text("age") or row.text("age_bin")
     if not text:
         return None
-    if text.endswith("+"):
-        return float(text[:-1]), 100.0
-    low, _, high = text.partition("-")
-    return float(low), float(high or low)
+    low, dash, high = text.removesuffix("+").partition("-")
+    first, last = (read_real(part, 0, OLDEST) for part in (low, high if dash else low))
+    if text.endswith("+") and first is not None:
+        last = max(first, OPEN_BIN)
+    if first is None or last is None or first > last:
+        row.refuse(f"the age {text!r:.60} is not understood; give years, 30-39 or 70+")
+    return first, last

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -21,8 +20,8 @@ from reage.evaluation.judges import Judges
 from reage.evaluation.looks import Look, distance
 from reage.evaluation.metrics import bootstrap
 from reage.evaluation.samples import Progress
-from reage.files import open_file
 from reage.images import Photo, read_photo
+from reage.tables import read_table
 
 __all__ = ["Pair", "PairOutcome", "Pairs", "find_pairs", "gap_of", "measure_pairs", "year_of"]
 
@@ -136,12 +135,12 @@ def find_pairs(folder: Path) -> list[Pair]:
         raise ImageError(f"{folder} has no {TABLE}, nor has a folder in it; name one that has")
     pairs = []
     for table in tables:
-        with open_file(table, newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if not (row.get("older") and row.get("newer")):
-                    raise ImageError(f"{table} has no columns older and newer; add them")
-                files = [table.parent / str(row[name]) for name in ("older", "newer")]
-                pairs.append(Pair(row.get("id") or files[0].stem, *files))
+        for row in read_table(table, ("older", "newer")):
+            names = [row.text(name) for name in ("older", "newer")]
+            if not all(names):
+                row.refuse("it has to name a file as older and one as newer")
+            older, newer = (table.parent / name for name in names)
+            pairs.append(Pair(row.text("id") or older.stem, older, newer))
     return pairs
 
 

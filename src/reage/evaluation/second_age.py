@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from reage.models.files import file_sha256, read_bytes
 from reage.models.registry import models_folder
 from reage.networks.judges.dex_age import DexAge
 from reage.networks.judges.xception_age import XceptionAge, xception_state_dict
+from reage.numbers import is_real, is_whole, read_json
 
 __all__ = ["HOW_TO_GET", "SecondAge", "find_second_age", "load_second_age"]
 
@@ -58,11 +58,9 @@ def load_second_age(file: Path) -> SecondAge:
         if not path.is_file():
             raise ModelError(f"{path} does not exist; get it with: {HOW_TO_GET}")
     try:
-        entries = [
-            entry for group in json.loads(read_bytes(manifest)) for entry in group["weights"]
-        ]
+        entries = [entry for group in read_json(read_bytes(manifest)) for entry in group["weights"]]
         tensors = _tensors(read_bytes(file), entries)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(f"{manifest} does not describe {file.name}: {reason}") from error
     network = XceptionAge()
@@ -74,15 +72,19 @@ def _tensors(data: bytes, entries: list[dict[str, Any]]) -> dict[str, Tensor]:
     """Cut the bytes into tensors, one after the other; quantised ones are q * scale + min."""
     tensors, offset = {}, 0
     for entry in entries:
-        shape, quantized = [int(side) for side in entry["shape"]], entry.get("quantization")
+        name, shape, quantized = str(entry["name"]), entry["shape"], entry.get("quantization")
+        if not all(is_whole(side, 1, MAX_TENSOR) for side in shape):
+            raise ValueError(f"{name:.60} has the shape {shape!r:.60}")
         count = math.prod(shape)
-        if not (0 < count <= MAX_TENSOR and min(shape) > 0):
-            raise ValueError(f"{entry['name']} has the shape {shape}")
+        if count > MAX_TENSOR:
+            raise ValueError(f"{name:.60} has {count} numbers")
         kind = np.dtype("u1" if quantized else "<f4")
         values = np.frombuffer(data, kind, count, offset).astype(np.float32)
         if quantized:
+            if not (is_real(quantized["scale"]) and is_real(quantized["min"])):
+                raise ValueError(f"{name:.60} is quantised by {quantized!r:.60}")
             values = values * np.float32(quantized["scale"]) + np.float32(quantized["min"])
-        tensors[str(entry["name"])] = torch.from_numpy(values.reshape(shape))
+        tensors[name] = torch.from_numpy(values.reshape(shape))
         offset += count * kind.itemsize
     if offset != len(data):
         raise ValueError(f"it describes {offset} bytes, there are {len(data)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,9 @@ import numpy as np
 
 from reage.compositing.detail_bank import REGIONS, Sex
 from reage.errors import ImageError, UsageError
-from reage.files import open_file, read_file
+from reage.files import read_file
 from reage.images import decode_photo
+from reage.tables import TableRow, read_table
 
 __all__ = [
     "LEAST_SHARP",
@@ -26,8 +26,10 @@ __all__ = [
 ]
 
 SEXES: Mapping[str, Sex] = {"f": "female", "m": "male", "female": "female", "male": "male"}
+COLUMNS = ("file", "source", "sex", "ita", "yaw", "sharp_to")
+MOST_PIXELS = 1e5
 FRONTAL = 9.0  # degrees of yaw, at most
-YOUNGEST, YOUNG, OLD = 18.0, 35.0, 60.0  # years
+YOUNGEST, YOUNG, OLD, OLDEST = 18.0, 35.0, 60.0, 120.0  # years
 LEAST_SHARP = 384  # pixels of the face's square to which an exemplar's detail has to be real
 
 
@@ -55,11 +57,8 @@ def read_heads(table: Path, without: Path | None = None) -> list[HeadRow]:
 
     Raises UsageError where columns or values are missing, and for unknown heads.
     """
-    try:
-        with open_file(table, newline="", encoding="utf-8") as file:
-            rows = [_row(entry) for entry in csv.DictReader(file) if entry.get("sex") in SEXES]
-    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
-        raise UsageError(f"{table} is not a table of heads: {error}") from error
+    entries = read_table(table, COLUMNS, UsageError)
+    rows = [_row(entry) for entry in entries if entry.text("sex") in SEXES]
     left_out = set() if without is None else {row for row, _ in _read_list(without, rows)}
     return [row for row in rows if row not in left_out]
 
@@ -129,16 +128,23 @@ def _read_list(file: Path, rows: Iterable[HeadRow]) -> list[tuple[HeadRow, Seque
     return [(known[line[0]], tuple(line[1:])) for line in lines if line]
 
 
-def _row(entry: Mapping[str, str]) -> HeadRow:
-    ages = [float(entry[key]) for key in ("age", "age_second") if entry.get(key)]
+def _row(entry: TableRow) -> HeadRow:
+    ages = [entry.real(key, 0, OLDEST) for key in ("age", "age_second")]
+    known = [age for age in ages if age is not None]
+    ita, yaw = (_angle(entry, name) for name in ("ita", "yaw"))
     return HeadRow(
-        file=entry["file"],
-        source=entry["source"],
-        sex=SEXES[entry["sex"]],
-        age=sum(ages) / len(ages) if ages else float("nan"),
-        ita=float(entry["ita"]),
-        yaw=float(entry["yaw"]),
-        sharp_to=int(entry["sharp_to"]),
-        licence=entry.get("licence", ""),
-        grey=entry.get("grey") == "1",
+        file=entry.text("file"),
+        source=entry.text("source"),
+        sex=SEXES[entry.text("sex")],
+        age=sum(known) / len(known) if known else float("nan"),
+        ita=ita,
+        yaw=yaw,
+        sharp_to=int(entry.real("sharp_to", 0, MOST_PIXELS) or 0),
+        licence=entry.text("licence"),
+        grey=entry.text("grey") == "1",
     )
+
+
+def _angle(entry: TableRow, name: str) -> float:
+    angle = entry.real(name, -180, 180)
+    return entry.refuse(f"it has no {name}") if angle is None else angle

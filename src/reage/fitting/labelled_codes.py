@@ -93,13 +93,13 @@ def codes_of_dataset(
     for begin in range(0, len(rows), BATCH):
         part = [row for row in rows[begin : begin + BATCH] if row.file not in known]
         if part:
-            images = to_tensor(np.stack([dataset.read(row) for row in part]))
+            images = to_tensor(dataset.read_all(part))
             known |= _project_batch(model, part, images, perceptual, config)
             if store is not None:
                 _write_store(store, known, model.generator_hash)
         if progress is not None:
             progress(min(begin + BATCH, len(rows)), len(rows))
-    pictures = np.stack([dataset.read(row) for row in rows])
+    pictures = dataset.read_all(rows)
     with torch.no_grad():
         parts = to_tensor(pictures).split(64)
         squares = [age_square(part, model.config.alignment) for part in parts]

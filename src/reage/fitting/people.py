@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -116,7 +115,7 @@ def people_codes(
     codes, side = [], model.config.generator.resolution
     for begin in range(0, len(rows), BATCH):
         part = rows[begin : begin + BATCH]
-        images = to_tensor(np.stack([dataset.read(row) for row in part]))
+        images = to_tensor(dataset.read_all(part))
         if images.shape[-1] != side:
             raise LatentError(
                 f"the dataset's crops are {images.shape[-1]} px, the model takes {side}; "
@@ -147,8 +146,10 @@ def fit_people(
         values, vectors = torch.linalg.eigh(centred.T @ centred)
         axes = vectors[:, -components:].T
     variances = values.flip(0)[:components].clamp_min(0) / (count - 1)
-    axes = axes.flip(0) / axes.flip(0).norm(dim=1, keepdim=True)
+    axes = axes.flip(0) / axes.flip(0).norm(dim=1, keepdim=True).clamp_min(1e-30)
     total = float(centred.square().sum()) / (count - 1)
+    if not total:
+        raise LatentError(f"all {count} faces have the same code; give pictures of many people")
     known = {"faces": count, "variance_kept": round(float(variances.sum()) / total, 3)}
     return People(
         mean.float().view(levels, width),

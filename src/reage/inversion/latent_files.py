@@ -185,6 +185,8 @@ def as_ws(array: np.ndarray, num_ws: int, w_dim: int, name: str) -> Tensor:
             f"{name} holds {shape}; this model takes ({num_ws}, {w_dim}) or ({w_dim},), so the "
             "code belongs to a generator of another size"
         )
+    if len(array) * num_ws * w_dim > MAX_VALUES:
+        raise LatentError(f"{name} holds {len(array)} codes, too many to show; split it")
     with np.errstate(over="ignore"):
         ws = torch.from_numpy(np.array(array, np.float32))
     if not ws.isfinite().all():

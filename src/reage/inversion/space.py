@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from reage.errors import LatentError
 from reage.faces.squares import FaceCrop
 from reage.images import to_tensor
 from reage.inversion.encoding import AnyEncoder, encode
@@ -56,7 +57,14 @@ class LatentSpace:
         """Return the space with its generator tuned to one face: pivotal tuning inversion.
 
         Codes, directions and agers of the generator still fit (Roich et al. 2021, section 3).
+        LatentError where the code or the difference has other sizes.
         """
+        size = self.model.config.generator
+        if code.ws.shape[1:] != (size.num_ws, size.w_dim):
+            raise LatentError(
+                f"the tuned code is {list(code.ws.shape[1:])}, this model takes "
+                f"{[size.num_ws, size.w_dim]}; make it again: reage project --tune"
+            )
         generator = apply_difference(self.model.generator, code.difference)
         model = replace(self.model, generator=generator)
         return replace(self, model=model, tuning=code.sha256)

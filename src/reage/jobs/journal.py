@@ -56,6 +56,7 @@ class Journal:
         free: Collection[str] = (),
     ):
         self.folder, self.output = folder, folder.parent
+        self._new_output = not self.output.exists()
         with name_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         _check_options(folder / OPTIONS, described, self.output, instead, free)
@@ -71,7 +72,19 @@ class Journal:
         return self
 
     def __exit__(self, *error: object) -> None:
+        """Close it; work that was refused before its first record leaves nothing."""
+        empty = any(error) and self._is_empty()
         self._db.close()
+        if empty:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if self._new_output:
+                with suppress(OSError):  # something else is in it
+                    self.output.rmdir()
+
+    def _is_empty(self) -> bool:
+        with suppress(sqlite3.Error):
+            return self._db.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
+        return False
 
     def read(self, parse: Callable[[Any], Parsed]) -> Iterator[tuple[str, Parsed]]:
         """Yield keys and parsed records; `parse` raises KeyError or TypeError for others."""

@@ -113,6 +113,9 @@ def load_tensors(
     except (SafetensorError, ValueError, KeyError, AttributeError) as error:
         reason = str(error).splitlines()[0][:160]
         raise ModelError(f"{path} is not a safetensors file that can be read: {reason}") from error
+    complex_ones = [name for name, tensor in tensors.items() if tensor.is_complex()]
+    if complex_ones:
+        raise ModelError(f"{path}: {complex_ones[0]} holds complex numbers; no network has any")
     return tensors, header.get("__metadata__") or {}
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from reage.errors import ModelError, ReageError, UsageError
+from reage.errors import ModelError, UsageError
 from reage.files import place_for_files, read_file
 from reage.models.files import write_file
-from reage.numbers import read_json
+from reage.numbers import LAST, is_real, is_whole, read_json
 from reage.training.configs import (
     AdamSettings,
     AgerTraining,
@@ -21,7 +21,7 @@ from reage.training.configs import (
     PhotoAgerTraining,
 )
 
-__all__ = ["AnyConfig", "RunSettings", "open_run", "read_settings"]
+__all__ = ["AnyConfig", "RunSettings", "check_config", "open_run", "read_settings"]
 
 CONFIG_FILE, STATE_FILE = "config.json", "state.pt"
 CONFIGS = {
@@ -29,6 +29,13 @@ CONFIGS = {
     "encoder": EncoderTraining,
     "ager": AgerTraining,
     "photo-ager": PhotoAgerTraining,
+}
+
+MOST, ALMOST = 1e9, 0.999999
+# Whole numbers that something is divided by.
+FROM_ONE = {
+    *("batch", "resolution", "mapping_layers", "feature_side", "anchor_side"),
+    *("r1_every", "path_every"),
 }
 
 AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining | PhotoAgerTraining
@@ -56,6 +63,22 @@ class RunSettings:
     version: str = "unknown"  # of reage
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+# What may stand in a run's config.json, beside `kind` and `config`.
+RUN_SETTINGS: dict[str, Callable[[Any], bool]] = {
+    **dict.fromkeys(("data", "split", "precision", "version"), _is_text),
+    **dict.fromkeys(
+        ("model", "agers", "licence", "about"), lambda value: value is None or _is_text(value)
+    ),
+    **dict.fromkeys(("scale", "shift"), lambda value: is_real(value, -10, 10)),
+    **dict.fromkeys(("kimg", "decay_kimg"), lambda value: is_real(value, 0, MOST)),
+    "threads": lambda value: value is None or is_whole(value, 1, 4096),
+}
+
+
 @contextmanager
 def open_run(folder: Path, settings: RunSettings | None) -> Iterator[RunSettings]:
     """Yield a new run's settings, written, or those of a resumed run (`settings` None).
@@ -74,7 +97,7 @@ def open_run(folder: Path, settings: RunSettings | None) -> Iterator[RunSettings
         write_file(file, (json.dumps(asdict(settings), indent=2) + "\n").encode())
         try:
             yield settings
-        except ReageError:
+        except BaseException:
             if not (folder / STATE_FILE).exists():
                 file.unlink(missing_ok=True)
             raise
@@ -87,9 +110,19 @@ def read_settings(folder: Path) -> RunSettings:
         raise ModelError(f"{folder} is not a run folder: it has no {CONFIG_FILE}")
     try:
         data = read_json(read_file(file))
-        return RunSettings(**(data | {"config": _config(data["kind"], data["config"])}))
+        if not isinstance(data, dict) or not isinstance(data.get("config"), dict):
+            raise ValueError("it holds no object with a config")
+        kind = data.get("kind")
+        if not isinstance(kind, str) or kind not in CONFIGS:
+            raise ValueError(f"kind is {kind!r:.60}, not one of {', '.join(CONFIGS)}")
+        for name, fits in RUN_SETTINGS.items():
+            if name in data and not fits(data[name]):
+                raise ValueError(f"{name} is {data[name]!r:.60}")
+        known: dict[str, Any] = {**data, "config": _config(kind, data["config"])}
+        return RunSettings(**known)
     except (ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{file} does not describe a run of this version: {error}") from error
+        reason = str(error)[:200]
+        raise ModelError(f"{file} does not describe a run of this version: {reason}") from error
 
 
 def _config(kind: str, data: dict[str, Any]) -> AnyConfig:
@@ -100,4 +133,30 @@ def _config(kind: str, data: dict[str, Any]) -> AnyConfig:
         elif isinstance(value, list):
             value = tuple(tuple(item) if isinstance(item, list) else item for item in value)
         values[name] = value
-    return CONFIGS[kind](**values)
+    config = CONFIGS[kind](**values)
+    check_config(config)
+    return config
+
+
+def check_config(config: AnyConfig | AdamSettings) -> None:
+    """Raise ValueError for a setting that is of another type than its default, or out of range."""
+    usual = type(config)()
+    for field in fields(config):
+        name, value, default = field.name, *(getattr(c, field.name) for c in (config, usual))
+        if isinstance(default, AdamSettings) and isinstance(value, AdamSettings):
+            check_config(value)
+        elif not _fits(name, value, default):
+            raise ValueError(f"{name} is {value!r:.60}; such as {default!r:.60} is needed")
+
+
+def _fits(name: str, value: Any, default: Any) -> bool:
+    if name == "adversary":
+        return value in ("projected", "stylegan2", "none")
+    if isinstance(default, bool | tuple | str | AdamSettings):
+        sizes = value if isinstance(value, tuple) else ()
+        flat = [n for size in sizes for n in (size if isinstance(size, tuple) else (size,))]
+        return type(value) is type(default) and all(is_real(n, 1e-9, MOST) for n in flat)
+    if isinstance(default, int):
+        return is_whole(value, int(name in FROM_ONE), LAST if name == "seed" else int(MOST))
+    low = -MOST if default < 0 else 0
+    return is_real(value, low, ALMOST if name in ("beta1", "beta2") else MOST)

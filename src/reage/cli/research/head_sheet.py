@@ -35,17 +35,17 @@ def head_sheet(
 
     rows = choose_heads(read_heads(heads, exclude), count)
     files = {row.name: output / f"{row.name}.png" for row in rows}
-    for file in files.values():
-        check_target(file, overwrite=overwrite)
-    pictures = read_pictures(heads, rows)
-    editor = load(model)
-    for row, photo in pictures:
-        result = editor.edit(photo, to=AGES)
-        shown = [photo, *(edit.photo.rgb8 for edit in result.edits)]
-        read = [edit.faces[0].after.age for edit in result.edits]
-        titles = [f"{row.name} ({row.age:.0f})"]
-        titles += [f"{age}, reads {got:.0f}" for age, got in zip(AGES, read, strict=True)]
-        with place_for_files(output):
+    with place_for_files(output):
+        for file in files.values():
+            check_target(file, overwrite=overwrite)
+        pictures = read_pictures(heads, rows)
+        editor = load(model)
+        for row, photo in pictures:
+            result = editor.edit(photo, to=AGES)
+            shown = [photo, *(edit.photo.rgb8 for edit in result.edits)]
+            read = [edit.faces[0].after.age for edit in result.edits]
+            titles = [f"{row.name} ({row.age:.0f})"]
+            titles += [f"{age}, reads {got:.0f}" for age, got in zip(AGES, read, strict=True)]
             file, sheet = files[row.name], head_row(shown, titles)
             save_array(sheet, file, mark=DISCLOSURE, overwrite=overwrite)
-        click.echo(f"{file}")
+            click.echo(f"{file}")

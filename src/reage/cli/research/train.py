@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import click
 
 from reage.cli.shared.options import device_option, precision_option, split_option
 from reage.errors import UsageError
+from reage.numbers import is_whole
 
 if TYPE_CHECKING:
     from reage.training.loop.run import Tick
@@ -245,18 +245,24 @@ def _machine(options: dict[str, Any]) -> Machine:
 
 def apply_settings(preset: Any, settings: tuple[str, ...]) -> Any:
     """Apply `NAME=VALUE` or `NAME.NAME=VALUE` to a config; UsageError for unknown names."""
+    from reage.training.settings import check_config
+
     for text in settings:
         name, found, value = text.partition("=")
         if not found:
-            raise UsageError(f"--set {text!r} is not NAME=VALUE such as batch=16")
+            raise UsageError(f"--set {text!r:.100} is not NAME=VALUE such as batch=16")
         preset = _with(preset, name.split("."), value, text)
+        try:
+            check_config(preset)
+        except ValueError as error:
+            raise UsageError(f"--set {text!r:.100}: {error}") from error
     return preset
 
 
 def _with(config: Any, path: list[str], value: str, text: str) -> Any:
     known = {f.name: getattr(config, f.name) for f in fields(config)}
     if path[0] not in known:
-        raise UsageError(f"--set {text!r}: there is no {path[0]!r}; it has {', '.join(known)}")
+        raise UsageError(f"--set {text!r:.100}: there is no {path[0]!r}; it has {', '.join(known)}")
     old = known[path[0]]
     if len(path) > 1:
         return replace(config, **{path[0]: _with(old, path[1:], value, text)})
@@ -264,16 +270,12 @@ def _with(config: Any, path: list[str], value: str, text: str) -> Any:
 
     try:
         new = value if isinstance(old, str) else ast.literal_eval(value)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         new = None
-    if isinstance(old, float) and isinstance(new, int):
+    if isinstance(old, float) and is_whole(new):
         new = float(new)
     if type(new) is not type(old):
-        raise UsageError(f"--set {text!r}: {path[0]} is like {old!r}")
-    if isinstance(new, int | float):
-        least = 1 if path[0] == "batch" else 0
-        if not least <= new < math.inf:
-            raise UsageError(f"--set {text!r}: {path[0]} is {least} or more")
+        raise UsageError(f"--set {text!r:.100}: {path[0]} is like {old!r}")
     return replace(config, **{path[0]: new})
 
 

@@ -50,6 +50,8 @@ def pipe_suffix() -> str:
 
 def check_pipe() -> None:
     """Raise UsageError where a picture would go to the screen."""
+    if sys.__stdout__ is None:
+        raise UsageError("stdout is closed; add -o FILE or > FILE")
     if sys.stdout.isatty():
         raise UsageError("a picture to stdout needs a pipe or a file; add -o FILE or > FILE")
 

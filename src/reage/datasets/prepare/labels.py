@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reage.errors import ImageError
-from reage.files import open_file
+from reage.numbers import read_real
+from reage.tables import read_table
 
 __all__ = ["Labels", "age_bin", "parse_labels", "read_label_table"]
 
@@ -70,30 +68,17 @@ def parse_labels(values: Mapping[str, Any]) -> Labels:
 
 
 def read_label_table(path: Path) -> dict[str, Labels]:
-    """Read a CSV table of labels by the column `file`. Raises ImageError with the line."""
-    try:
-        with open_file(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            if "file" not in columns:
-                raise ImageError(
-                    f"{path} has no column `file`, but {', '.join(columns) or 'nothing'}; "
-                    "it needs file, and age or age_bin, gender, race, person where known"
-                )
-            table = {}
-            for row in reader:
-                table[_posix(row["file"] or "")] = _row(row, path, reader.line_num)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "it is not a UTF-8 table"
-        raise ImageError(f"{path} cannot be read: {reason}; give a CSV file") from error
+    """Read a CSV table of labels by the column `file`, and age or age_bin, gender, race, person.
+
+    Raises ImageError with the line.
+    """
+    table = {}
+    for row in read_table(path, ("file",)):
+        try:
+            table[_posix(row.text("file"))] = parse_labels(row.cells)
+        except ValueError as error:
+            row.refuse(str(error))
     return table
-
-
-def _row(row: Mapping[str, Any], path: Path, line: int) -> Labels:
-    try:
-        return parse_labels(row)
-    except ValueError as error:
-        raise ImageError(f"{path}, line {line}: {error}") from error
 
 
 def _posix(name: str) -> str:
@@ -117,10 +102,7 @@ def _age(text: str) -> tuple[float | None, str]:
     open_bin = re.fullmatch(r"(?:more than )?(\d{1,3})\+?", text)
     if open_bin and not text.isdecimal():
         return None, f"{int(open_bin[1])}+"
-    try:
-        age = float(text)
-    except ValueError:
-        age = math.nan
-    if not 0 <= age <= OLDEST:
+    age = read_real(text, 0, OLDEST)
+    if age is None:
         raise ValueError(f"the age {text!r} is not understood; give years, 30-39 or 70+")
     return age, age_bin(age)

@@ -8,14 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from reage.errors import ModelError
 from reage.models.files import read_bytes
-from reage.models.pickles.files import PickledFile, read_pickled, read_start, refuse_code
+from reage.models.pickles.files import (
+    PickledFile,
+    read_pickled,
+    read_start,
+    read_torch_file,
+    refuse_code,
+)
 from reage.models.pickles.interpreter import Global, Interpreter, Record
 from reage.models.pickles.tensors import StoredTensor, interpret_torch, is_torch_file
 
-__all__ = ["arrays_in", "read_pickled_arrays"]
+__all__ = ["arrays_in", "read_pickled_arrays", "read_torch_content"]
 
 NUMPY_HEADER = b"\x93NUMPY"
 RECONSTRUCT = {
@@ -50,6 +58,16 @@ def arrays_in(file: PickledFile, source: str) -> Any:
     return _Plain(source, file.size).of(file.content)
 
 
+def read_torch_content(path: Path) -> Any:
+    """Read a torch file of dictionaries, lists, numbers, text and tensors, of their own types.
+
+    Tuples become lists; what is anything else becomes None. Raises ModelError.
+    """
+    file, source = read_torch_file(path), str(path)
+    refuse_code(file, source)
+    return _Tensors(source, file.size).of(file.content)
+
+
 def _header_length(data: bytes, source: str) -> int:
     """Return the length in bytes of the header of a .npy file (format version 1 to 3)."""
     width = 2 if data[6:7] == b"\x01" else 4
@@ -82,8 +100,11 @@ class _Plain:
             return self._array(value, depth)
         if isinstance(value, StoredTensor):
             self._take(value.nbytes(self.source))
-            return value.load(self.source).float().numpy()
+            return self._loaded(value)
         return value if isinstance(value, str | int | float) else None
+
+    def _loaded(self, stored: StoredTensor) -> Any:
+        return stored.load(self.source).float().numpy()
 
     def _array(self, record: Record, depth: int) -> Any:
         if record.name in FROM_BUFFER and len(record.args) == 4:
@@ -107,6 +128,13 @@ class _Plain:
         self.bytes -= count
         if self.bytes < 0:
             raise ModelError(f"{self.source} claims arrays larger than the file; it is damaged")
+
+
+class _Tensors(_Plain):
+    """Leaves tensors as they are, their order in memory too: sums depend on it."""
+
+    def _loaded(self, stored: StoredTensor) -> Tensor:
+        return stored.load(self.source, torch.preserve_format)
 
 
 def _values(shape: Any, dtype: Any, fortran: bool, content: Any, source: str) -> np.ndarray:

@@ -87,8 +87,10 @@ class StoredTensor:
             raise ModelError(f"{source} is damaged: a tensor of shape {self.shape!r:.80}")
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def load(self, source: str) -> Tensor:
-        """Copy the values from the file into a contiguous tensor."""
+    def load(
+        self, source: str, memory_format: torch.memory_format = torch.contiguous_format
+    ) -> Tensor:
+        """Copy the values from the file into a tensor, contiguous unless asked otherwise."""
         count = self.nbytes(source) // self.dtype.itemsize
         last = sum((n - 1) * step for n, step in zip(self.shape, self.stride, strict=True))
         data = self.storage.read(source)
@@ -101,7 +103,7 @@ class StoredTensor:
                 return torch.zeros(self.shape, dtype=self.dtype)
             flat = torch.frombuffer(data, dtype=self.dtype)
             found = flat.as_strided(self.shape, self.stride, self.offset)
-            return found.clone(memory_format=torch.contiguous_format)
+            return found.clone(memory_format=memory_format)
         except (RuntimeError, TypeError, OverflowError) as error:  # numbers beyond 64 bits
             raise ModelError(damaged) from error
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -114,17 +113,16 @@ class BatchSource:
         """Return the same faces, `[N, 3, R, R]`, on each call, for previews."""
         rng = make_rng(self.seed, self.purpose, "fixed")
         order = torch.randperm(len(self.rows), generator=rng)[:count]
-        return to_tensor(np.stack([self.dataset.read(self.rows[int(i)]) for i in order]))
+        return to_tensor(self.dataset.read_all([self.rows[int(i)] for i in order]))
 
     def _make(self, step: int) -> FaceBatch:
         rng = make_rng(self.seed, self.purpose, step)
         points = torch.rand(self.batch, generator=rng, dtype=torch.float64) * self.weights[-1]
         chosen = torch.searchsorted(self.weights, points).clamp_max(len(self.rows) - 1)
         mirrored = torch.rand(self.batch, generator=rng) < 0.5
-        pictures = []
-        for place in self.places:
-            picture = self.dataset.read(self.rows[int(chosen[place])])
-            pictures.append(picture[:, ::-1] if mirrored[place] else picture)
-        images = to_tensor(np.ascontiguousarray(np.stack(pictures)))
+        pictures = self.dataset.read_all([self.rows[int(chosen[place])] for place in self.places])
+        turned = mirrored[list(self.places)].numpy()
+        pictures[turned] = pictures[turned, :, ::-1]
+        images = to_tensor(pictures)
         bins = self.bins[chosen[list(self.places)]]
         return FaceBatch(images, bins, tuple(self.places))

@@ -11,6 +11,7 @@ run/curves.png  run/samples-*.png  run/model/   made with each snapshot
 from __future__ import annotations
 
 import json
+import math
 import signal
 import threading
 import time
@@ -24,7 +25,9 @@ import torch
 from torch import Tensor
 
 from reage.errors import ModelError
-from reage.files import name_errors, new_file, sweep, write_file
+from reage.files import name_errors, new_file, read_file, sweep, write_file
+from reage.models.pickles.arrays import read_torch_content
+from reage.numbers import is_whole, read_json
 from reage.training.loop.parallel import World
 from reage.training.settings import STATE_FILE
 
@@ -32,6 +35,8 @@ __all__ = ["RunOptions", "RunReport", "Tick", "Trainer", "read_state", "run_trai
 
 LOG_FILE = "log.jsonl"
 LEAST_RATE = 0.1  # of a learning rate that decays
+# What networks and optimisers raise for a state of others.
+UNFIT = (KeyError, RuntimeError, ValueError, TypeError, AttributeError, IndexError)
 
 
 class Trainer(Protocol):
@@ -210,39 +215,46 @@ def read_state(folder: Path) -> dict[str, Any]:
     """Read a run's state; ModelError where it is broken."""
     file = folder / STATE_FILE
     try:
-        return torch.load(file, weights_only=True, map_location="cpu")
-    except Exception as error:
-        # torch's own words advise to load it in a way that runs what it holds.
-        reason = f"torch.load refuses it ({type(error).__name__})"
-        raise ModelError(f"{file} is not the state of a training: {reason}") from error
+        state = read_torch_content(file)
+    except ModelError as error:
+        raise ModelError(f"{error}: {file.name} is not the state of a training") from error
+    whole = isinstance(state, dict) and is_whole(state.get("step"))
+    if not whole or not isinstance(state.get("trainer"), dict):
+        raise ModelError(f"{file} is not the state of a training: it has no step and no trainer")
+    return state
 
 
 def _restore(trainer: Trainer, folder: Path) -> int:
     """Load the folder's state, if there is one, cut the log back to it; returns its step."""
     sweep(folder)
-    if not (folder / STATE_FILE).is_file():
-        return 0
-    state = read_state(folder)
-    try:
-        trainer.load_state_dict(state["trainer"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise ModelError(
-            f"{folder / STATE_FILE} belongs to another training: {str(error).splitlines()[0]}"
-        ) from error
-    step = int(state["step"])
-    log = folder / LOG_FILE
+    step, log = 0, folder / LOG_FILE
+    if (folder / STATE_FILE).is_file():
+        state = read_state(folder)
+        try:
+            trainer.load_state_dict(state["trainer"])
+        except UNFIT as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            raise ModelError(
+                f"{folder / STATE_FILE} belongs to another training: {reason}"
+            ) from error
+        step = state["step"]
     if log.is_file():
-        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = read_file(log).splitlines(keepends=True)
         kept = [line for line in lines if _step_of(line) <= step]
-        write_file(log, "".join(kept).encode(), kind=ModelError)
+        write_file(log, b"".join(kept), kind=ModelError)
     return step
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: bytes) -> float:
+    """The step of a line of the log; infinite for one that was cut off by a kill, or is none."""
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
-        return float("inf")  # a line that was cut off when the process was killed
+        entry = read_json(line)
+    except ValueError:
+        return math.inf
+    if not isinstance(entry, dict) or not entry.keys() >= {"step", "kimg"}:
+        return math.inf
+    plain = all(isinstance(value, float) or is_whole(value) for value in entry.values())
+    return entry["step"] if plain else math.inf
 
 
 @contextmanager
