@@ -7,6 +7,8 @@ from pathlib import Path
 
 import ager_cases
 import code_cases
+import damage_cases
+import dataset_cases
 import file_cases
 import folder_cases
 import option_cases
@@ -17,12 +19,13 @@ from runner import Case
 __all__ = ["all_cases", "warm_up"]
 
 
-def all_cases(folder: Path) -> Iterator[Case]:
+def all_cases(folder: Path, seed: int = 0) -> Iterator[Case]:
     """Make the sound files in `folder` and yield the cases."""
     ground = Ground(folder).make()
     yield from option_cases.cases(ground)
-    for module in (file_cases, folder_cases, ager_cases, code_cases, place_cases):
+    for module in (file_cases, folder_cases, ager_cases, code_cases, place_cases, dataset_cases):
         yield from module.cases(ground)
+    yield from damage_cases.cases(ground, seed)
 
 
 def warm_up() -> None:

@@ -17,6 +17,7 @@ from parts import (
     edit_of,
     file_case,
     latent_of,
+    metadata_case,
     npy_header,
     npy_of,
     zip_of,
@@ -24,11 +25,49 @@ from parts import (
 from runner import Case
 from safetensors.torch import save
 
+from reage.models.checkpoints import load_model
+
 __all__ = ["cases"]
 
 
 def cases(ground: Ground) -> Iterator[Case]:
     yield from _arrays(ground)
+    yield from _shapes(ground)
+
+
+def _shapes(ground: Ground) -> Iterator[Case]:
+    """Codes, tunings and origins that fit no generator, or are more than memory holds."""
+    model = load_model(ground.model)
+    many = [
+        lambda: npy_of(np.zeros((1_500_000, 1, 32), np.uint8)),
+        lambda: npy_of(np.zeros((11_000_000, 1, 32), np.uint8)),
+    ]
+    for number, data in enumerate(many):
+        yield file_case("codes", f"many {number}", "c.npy", data, *latent_of(ground, "c.npy"))
+    known = {"kind": "reage-tuning", "generator_hash": model.generator_hash}
+    code, bias = torch.zeros(1, 8, 32), "synthesis.b32.torgb.bias"
+    tunings = [
+        *({"pivot": torch.zeros(1, *shape)} for shape in ((7, 32), (8, 31), (1, 32), (0, 32))),
+        {"pivot": code.to(torch.complex64) * 1e30},
+        {"pivot": code, bias: torch.full((3,), float("nan"))},
+        {"pivot": code, "x\n\x1b[31m": torch.zeros(3)},
+        {"pivot": code, bias: torch.zeros(4)},
+    ]
+    for number, tensors in enumerate(tunings):
+        data = save(tensors, known)
+        argv = edit_of(ground, "--paste=replace", "--tuned=t.safetensors")
+        yield file_case("codes", f"tuning {number}", "t.safetensors", data, *argv)
+    for number, shape in enumerate(((31,), (1, 31), (0,), (5, 5, 5), (), (7, 32))):
+        yield metadata_case(
+            "directions",
+            f"origin {number}",
+            ground,
+            ground.direction,
+            "direction",
+            "d.direction.safetensors",
+            lambda known: known,
+            tensors=lambda held, s=shape: held | {"origin": torch.zeros(s)},
+        )
 
 
 def _arrays(ground: Ground) -> Iterator[Case]:

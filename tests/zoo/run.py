@@ -21,9 +21,10 @@ from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), *(str(HERE.parent / name) for name in ("", "models", "models/families"))]
 
 SHARE = 20  # every twentieth case of a kind
+RARER = {"checkpoints": 72, "runs": 40}  # of these, every so many
 
 
 def main() -> int:
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="a word in the kind or the name")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--seed", type=int, default=0, help="of the damaged checkpoints")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     folder = Path(tempfile.mkdtemp(prefix="zoo"))
@@ -48,11 +50,15 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     warm_up()
     (folder / "ground").mkdir()
     with warnings.catch_warnings(action="ignore"):  # of what makes the odd tensors
-        made = list(all_cases(folder / "ground"))
+        made = list(all_cases(folder / "ground", options.seed))
     cases = [c for c in made if options.only in f"{c.kind}/{c.name}"]
     if options.share:
         seen: Counter[str] = Counter()
-        cases = [c for c in cases if seen.update([c.kind]) or seen[c.kind] % SHARE == 1]
+        cases = [
+            case
+            for case in cases
+            if seen.update([case.kind]) or seen[case.kind] % RARER.get(case.kind, SHARE) == 1
+        ]
     if options.list:
         print("\n".join(f"{case.kind}/{case.name}" for case in cases))
         return 0
