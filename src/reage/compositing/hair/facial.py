@@ -72,7 +72,8 @@ def brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
     if _dip(light, mesh) < GLASSES:
         skin = np.ones_like(light)
         return Matte(np.zeros_like(light), skin, skin, BROW_BARE, BROW_DENSE)
-    first, second = (_brow(light, mesh[outline]) for outline in BROW_OUTLINES)
+    lightest = _lightest(light, len(light) // 42)
+    first, second = (_brow(light, lightest, mesh[outline]) for outline in BROW_OUTLINES)
     left = first.weight >= second.weight
     skin, around = (
         np.where(left, *pair) for pair in ((first.skin, second.skin), (first.lit, second.lit))
@@ -132,7 +133,8 @@ def _dip(light: np.ndarray, mesh: np.ndarray) -> float:
     return float((profile[1:-1] / np.maximum(np.minimum(above, below), 0.02)).min())
 
 
-def _brow(light: np.ndarray, outline: np.ndarray) -> Matte:
+def _brow(light: np.ndarray, lightest: np.ndarray, outline: np.ndarray) -> Matte:
+    """One brow, beside the lightest nearby: at the temples skin lies in the shade."""
     side = len(light)
     middle = outline.mean(0)
     upper, lower = outline[:UPPER], outline[UPPER:][::-1]
@@ -140,8 +142,7 @@ def _brow(light: np.ndarray, outline: np.ndarray) -> Matte:
     above = filled(np.concatenate([upper + 0.4 * up, (upper + up)[::-1]]), side)
     within = filled(middle + WIDER * (outline - middle), side)
     skin = max(float(np.median(light[above])), 0.02) if above.any() else 1.0
-    # The lightest nearby: at the temples skin lies in the shade.
-    near = np.clip(_lightest(light, side // 42), BROW_SHADE * skin, skin)
+    near = np.clip(lightest, BROW_SHADE * skin, skin)
     seen = above.any() and within.any()
     if not seen or float(np.percentile(light[within], 25)) > (1 - LEAST) * skin:
         within = np.zeros_like(within)
