@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ pytest.importorskip("fastapi")
 from page_client import CHROMIUM, PATIENCE, running
 from web_client import TestClient
 
+from reage.agers.base import PreparedFace
+from reage.compositing.change import Amounts
 from reage.editor import Editor, load
+from reage.images import Photo
+from reage.outputs.live import FaceCurve, LiveFaces, look_along
 from reage.web.app import create_app
 from reage.web.settings import ServerSettings
 
@@ -82,8 +87,45 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
+@pytest.fixture(scope="session")
+def traced() -> dict[tuple[object, ...], LiveFaces]:
+    """What `traced_once` keeps."""
+    return {}
+
+
 @pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
+def traced_once(
+    traced: dict[tuple[object, ...], LiveFaces], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faces of a photo that some visitor opened before are not traced again: it is the same curve.
+
+    That is what opening a photo takes. What is asked and read along the curve is each visitor's.
+    """
+
+    def look_again(
+        editor: Editor,
+        small: Photo,
+        framed: Sequence[PreparedFace],
+        known: dict[int, FaceCurve],
+        amounts: Amounts,
+    ) -> LiveFaces:
+        if known or any(face.latents for face in framed):
+            return look_along(editor, small, framed, known, amounts)
+        faces = [(face.view.number, face.view.face.points.tobytes(), face.paste) for face in framed]
+        pixels = small.pixels
+        key = id(editor), str(small.path), pixels.shape, pixels.tobytes(), *faces, amounts
+        if key not in traced:
+            traced[key] = look_along(editor, small, framed, {}, amounts)
+        live = traced[key]
+        for number, curve in live.traced.curves.items():
+            known[number] = FaceCurve(live.curves[number].looker, curve)
+        return replace(live, curves=dict(known))
+
+    monkeypatch.setattr("reage.web.studio.look_along", look_again)
+
+
+@pytest.fixture
+def page(browser: Any, address: str, traced_once: None) -> Iterator[Any]:
     """A new visitor's page; an error in its scripts or a request to another host fails a test."""
     context = browser.new_context(locale="en-US", accept_downloads=True)
     page, wrong = context.new_page(), []

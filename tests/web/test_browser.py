@@ -48,6 +48,7 @@ def test_the_first_picture_is_an_older_face_and_no_job_made_it(page: Any, photo:
     assert page.locator("#get-photo").is_disabled()
 
 
+@pytest.mark.usefixtures("two_steps")
 def test_what_needs_a_code_is_learnt_and_then_shown(page: Any, photo: Path) -> None:
     open_photo(page, photo)
     before = page.locator("#after").get_attribute("src")
@@ -92,6 +93,7 @@ def test_a_cancelled_inversion_goes_back(page: Any, photo: Path) -> None:
 
 def test_files_are_named_after_their_photo(page: Any, photo: Path) -> None:
     open_photo(page, photo)
+    page.route("**/animation?*", lambda one: one.continue_(url=f"{one.request.url}&seconds=0.5"))
     with page.expect_download() as saved:
         page.click(".get-moving[data-suffix='.gif']")
     assert saved.value.suggested_filename == "ada-ages5-80.gif"
@@ -134,6 +136,7 @@ def test_keys_move_the_slider_and_undo(page: Any, photo: Path) -> None:
     assert page.locator("#age-1").input_value() == f"{start}"
 
 
+@pytest.mark.usefixtures("two_steps")
 def test_a_drop_belongs_to_the_open_panel(page: Any, photo: Path, tmp_path: Path) -> None:
     drop(page, photo, "image/png")
     page.wait_for_selector(READY)

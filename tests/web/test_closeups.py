@@ -17,6 +17,8 @@ from reage.web import gate, sessions
 from reage.web.requests import Look
 from reage.web.settings import ServerSettings
 
+pytestmark = pytest.mark.usefixtures("traced_once")  # what first looks take: test_needs.py
+
 LOOK = {"ages": "1:60"}
 
 
@@ -211,17 +213,15 @@ def test_a_poster_is_made_as_a_pdf(real_client: TestClient, portrait: bytes) -> 
     photo = opened(real_client, portrait)
     path = f"{API}/photos/{photo['id']}/poster"
     fields = {"name": "Ada Example", "photo_taken": "2014-05", "contacts": ["+44 20 7946 0000"]}
-    asked = real_client.post(path, json=fields)
+    logo = io.BytesIO()
+    Image.new("RGBA", (60, 30), (250, 0, 250, 255)).save(logo, "PNG")
+    sent = base64.b64encode(logo.getvalue()).decode()
+    asked = real_client.post(path, json=fields | {"logo": sent})
     assert asked.status_code == 202, asked.json()
     done = finished(real_client, asked.json()["id"])
     assert done["state"] == "done", done
     made = real_client.get(f"{API}/jobs/{done['id']}/file")
     assert made.content.startswith(b"%PDF")
-    logo = io.BytesIO()
-    Image.new("RGBA", (60, 30), (250, 0, 250, 255)).save(logo, "PNG")
-    sent = base64.b64encode(logo.getvalue()).decode()
-    asked = real_client.post(path, json=fields | {"logo": sent})
-    done = finished(real_client, asked.json()["id"])
     page = Image.open(io.BytesIO(real_client.get(f"{API}/jobs/{done['id']}/picture").content))
     purple = (np.abs(np.asarray(page).astype(int) - (250, 0, 250)) < 40).all(2)
     assert 500 < purple.sum() < purple.size / 20

@@ -215,7 +215,9 @@ def bombs() -> dict[str, bytes]:
     return made
 
 
-@pytest.mark.parametrize("name", bombs())
+@pytest.mark.parametrize(
+    "name", ["16 bit", "PNG", "GIF", "TIFF", "text", "profile", "chunks", "pixels"]
+)
 def test_bombs_are_refused_while_others_are_answered(port: int, name: str) -> None:
     done, slowest = threading.Event(), [0.0]
 

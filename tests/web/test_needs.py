@@ -170,6 +170,7 @@ def test_a_mixed_photo_is_whole_and_marked(client: TestClient, portrait: bytes) 
     assert pixels(alone.content).shape == (32, 32, 3)
 
 
+@pytest.mark.usefixtures("traced_once")
 def test_only_the_photo_itself_bears_no_mark(real_client: TestClient, portrait: bytes) -> None:
     photo = opened(real_client, portrait)
     path = f"{API}/photos/{photo['id']}"
@@ -204,6 +205,7 @@ def test_a_project_without_codes_opens_to_the_same_pixels(
     assert before == after
 
 
+@pytest.mark.usefixtures("traced_once")
 def test_a_draft_is_small_and_marked_too(real_client: TestClient, portrait: bytes) -> None:
     path = f"{API}/photos/{opened(real_client, portrait)['id']}"
     asked = {"ages": "1:60"}

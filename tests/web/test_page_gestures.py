@@ -188,7 +188,7 @@ def check_copied(page: Any) -> None:
 
 
 @pytest.fixture
-def phone(browser: Any, address: str) -> Iterator[Any]:
+def phone(browser: Any, address: str, traced_once: None) -> Iterator[Any]:
     page = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="en"
     ).new_page()

@@ -21,7 +21,7 @@ def couple(astronaut: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def phone(browser: Any, address: str) -> Iterator[Any]:
+def phone(browser: Any, address: str, traced_once: None) -> Iterator[Any]:
     """A small phone of somebody who reads from right to left."""
     page = browser.new_page(viewport={"width": 320, "height": 640}, locale="ar", has_touch=True)
     page.set_default_timeout(PATIENCE)
