@@ -42,7 +42,7 @@ test-lowest: $(VENV)/.installed  ## Some tests with the lowest versions that pyp
 	$(BIN)/python .ci/lowest.py > build/lowest.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --target build/lowest \
 	-r build/lowest.txt
-	PYTHONPATH=$(CURDIR)/build/lowest $(BIN)/python -m pytest -q $(LOWEST)
+	PYTHONPATH=$(CURDIR)/build/lowest $(BIN)/python -m pytest -q -n auto $(LOWEST)
 
 check: $(VENV)/.installed  ## Style, types, tests.
 	$(BIN)/ruff check .
@@ -101,8 +101,10 @@ page: $(VENV)/.installed  ## The pictures and the recording of the page in docs/
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+# On all cores, unlike pip. Files that are for another Python are left.
+	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null 2>&1 || true
 	touch $@
 
 clean:
