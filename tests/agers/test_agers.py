@@ -46,6 +46,7 @@ from reage.inversion.projection import ProjectConfig
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Alignment, load_model, seal
 from reage.models.files import load_tensors, save_tensors
+from reage.models.pretrained import load_skin_removal
 from reage.networks.agers.growth import Growth, GrowthConfig, warp_images
 from reage.networks.agers.latent_ager import Ager, AgerConfig
 from reage.networks.agers.photo_ager import PhotoAger as PhotoNetwork
@@ -392,7 +393,7 @@ def test_old_skin_is_taken_off_a_face_and_the_face_stays(editor: Editor, astrona
         boxed = BoxedFace.cut(picture, mesh, bank.canonical)
         assert boxed is not None
         out = picture.copy()
-        add_detail(out, picture, lay_removal(boxed), 1.0, 1.0)
+        add_detail(out, picture, lay_removal(boxed, load_skin_removal()), 1.0, 1.0)
         return out
 
     before = np.abs(old.astype(int) - astronaut).mean()

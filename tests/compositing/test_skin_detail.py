@@ -15,7 +15,7 @@ import torch
 from reage.compositing.bands import LUMA
 from reage.compositing.boxed_face import BoxedFace
 from reage.compositing.detail_bank import DetailBank, read_bank, write_bank
-from reage.compositing.detail_removal import lay_removal, remove_age
+from reage.compositing.detail_removal import Remover, lay_removal, remove_age
 from reage.compositing.detail_transfer import (
     Subject,
     add_detail,
@@ -161,11 +161,11 @@ def test_gains_are_none_without_a_change_and_of_one_direction():
     assert shading_age(80, 20) == 20
 
 
-def removed(photo: np.ndarray, mesh: np.ndarray, bank: DetailBank) -> np.ndarray:
+def removed(photo: np.ndarray, mesh: np.ndarray, bank: DetailBank, network: Remover) -> np.ndarray:
     face = BoxedFace.cut(photo, mesh, bank.canonical)
     assert face is not None
     out = photo.copy()
-    add_detail(out, photo, lay_removal(face), 1.0, 1.0)
+    add_detail(out, photo, lay_removal(face, network), 1.0, 1.0)
     return out
 
 
@@ -175,15 +175,14 @@ def smoothing(logs: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(np.stack(planes))[None] - logs
 
 
-def test_removal_is_laid_where_it_was_seen(photo, mesh, bank, monkeypatch):
+def test_removal_is_laid_where_it_was_seen(photo, mesh, bank):
     """Off by a pixel, a line would look embossed. Texture that is finer than the network stays."""
-    monkeypatch.setattr("reage.compositing.detail_removal.load_skin_removal", lambda: smoothing)
     x, y = mesh[LEFT_CHEEK]
     columns = np.arange(photo.shape[1])
     fold = np.exp(-np.square((columns - x) / 4.0) / 2)[None, :, None]
     rows = (np.abs(np.arange(photo.shape[0]) - y) < 30)[:, None, None]
     folded = (photo * (1 - 0.3 * fold * rows)).astype(np.uint8)
-    out = removed(folded, mesh, bank)
+    out = removed(folded, mesh, bank, smoothing)
     depth = {}
     for name, picture in (("before", folded), ("after", out)):
         light = (picture @ LUMA)[int(y) - 10 : int(y) + 10].mean(0)
@@ -193,7 +192,7 @@ def test_removal_is_laid_where_it_was_seen(photo, mesh, bank, monkeypatch):
     assert out[beside].std() > 0.7 * folded[beside].std()
 
 
-def test_a_gleam_gets_the_colour_of_the_skin_around(bank, monkeypatch):
+def test_a_gleam_gets_the_colour_of_the_skin_around(bank):
     """Darkened by its light alone, a gleam on dark skin becomes a grey patch."""
     rows, columns = np.mgrid[: FRAME[1] // 2, : FRAME[0] // 2].astype(np.float32)
     x, y = (bank.canonical[LEFT_CHEEK] / 2).round().astype(int)
@@ -206,8 +205,7 @@ def test_a_gleam_gets_the_colour_of_the_skin_around(bank, monkeypatch):
     def network(logs: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(light).expand_as(logs)
 
-    monkeypatch.setattr("reage.compositing.detail_removal.load_skin_removal", lambda: network)
-    *change, _ = remove_age(gleaming, bank.canonical)
+    *change, _ = remove_age(gleaming, bank.canonical, network)
 
     def redness(logs: np.ndarray) -> float:
         return float(logs[0, y, x] - logs[2, y, x])

@@ -84,7 +84,7 @@ def test_from_a_dataset_to_an_ageing_model(
 def test_wrong_usage(faces_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     data = ("--data", faces_folder)
     for arguments, words in (
-        (("generator", "--run", tmp_path / "a"), "give --data DATASET for a new run"),
+        (("generator", "--run", tmp_path / "a"), "give --data DATA for a new run"),
         (("generator", "--run", tmp_path / "a", *data, "--recipe", "x"), "recipe 'x' is not known"),
         (("ager", "--run", tmp_path / "a", *data), "name the model"),
         (("generator", "--run", tmp_path / "a", *data, "--set", "x=1"), "there is no 'x'"),

@@ -114,7 +114,7 @@ def test_what_covers_the_skin_stays(skin: TrackSkin):
     assert np.abs(laid[0].wrinkles[part]).mean() < 0.2 * np.abs(free[0].wrinkles[part]).mean()
 
 
-def smoothed(rgb: np.ndarray, canonical: np.ndarray) -> np.ndarray:
+def smoothed(rgb: np.ndarray, canonical: np.ndarray, network: object) -> np.ndarray:
     """Stand in for the network, which leaves what is no face: take all detail off."""
     logs = np.log(rgb + np.float32(LOG_OFFSET))
     change = np.stack([gaussian(plane, 12.0) for plane in logs]) - logs
@@ -149,7 +149,7 @@ def test_a_child_has_no_beard_in_film(skin: TrackSkin, monkeypatch):
         change[..., 290:, :] = 0  # it ends above the lower edge
         return change
 
-    monkeypatch.setattr("reage.compositing.beard_removal.load_beard_removal", lambda: network)
+    monkeypatch.setattr("reage.video.skin_follower.load_beard_removal", lambda _: network)
     planes, mesh = shown(plain(), False), mesh_at(skin)
     assert SkinFollower(skin).shave(planes, mesh, None) is None
     laid = SkinFollower(replace(skin, shaves=True)).shave(planes, mesh, None)

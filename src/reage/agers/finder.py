@@ -17,6 +17,7 @@ from reage.agers.files import StoredAger, read_ager, read_sam_ager
 from reage.agers.fran import load_fran
 from reage.agers.latent import SamAger
 from reage.agers.skin import SkinAger, read_embedded_bank
+from reage.compositing.detail_bank import read_bank
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
 from reage.models.encoders import make_style_encoder
@@ -46,6 +47,7 @@ class AgerSource:
     device: torch.device
     dtype: torch.dtype = torch.float32
     fine_skin: bool = True  # whether photo agers add detail at the photo's full size
+    detail: Path | None = None  # folder of that detail; None: the embedded one
 
     @classmethod
     def of(cls, latents: LatentSpace) -> AgerSource:
@@ -110,7 +112,10 @@ def _of_file(source: AgerSource, path: Path) -> Ager:
         model, config = source.latents().model, source.config.generator
         found.check(model.generator_hash, config.num_ws, config.w_dim)
     ager = found.on_photos(source.config.alignment, source.device, source.dtype)
-    return SkinAger(ager, read_embedded_bank()) if source.fine_skin else ager
+    if not source.fine_skin:
+        return ager
+    bank = read_embedded_bank() if source.detail is None else read_bank(source.detail)
+    return SkinAger(ager, bank)
 
 
 def _foreign(source: AgerSource) -> Ager | None:

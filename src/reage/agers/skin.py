@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -33,13 +32,20 @@ from reage.compositing.neck import BELOW, Neck, look_at_neck
 from reage.compositing.preview import relight_by_detail
 from reage.compositing.skin_tone import skin_tone
 from reage.models.checkpoints import Alignment
-from reage.models.files import fingerprint_of
-from reage.models.pretrained import load_gender_network
+from reage.models.files import file_sha256, fingerprint_of
+from reage.models.pretrained import (
+    BEARD_REMOVAL,
+    DETAIL,
+    SKIN_REMOVAL,
+    load_beard_removal,
+    load_gender_network,
+    load_skin_removal,
+    removal_file,
+)
 
 __all__ = ["LAID", "NECK", "SHAVEN", "SkinAger", "read_embedded_bank"]
 
-RECIPE = "skin-10"  # another number where other pictures come of the same bank
-BANK = Path(__file__).parent.parent / "assets" / "detail"
+RECIPE = "skin-11"  # another number where other pictures come of the same bank
 # Keys under which a face caches what is laid over it; only videos lay the neck apart.
 LAID, SHAVEN, NECK = "skin", "shaven", "neck"
 
@@ -47,7 +53,7 @@ LAID, SHAVEN, NECK = "skin", "shaven", "neck"
 @cache
 def read_embedded_bank() -> DetailBank:
     """Read the packaged bank of skin detail, made of synthetic heads."""
-    return read_bank(BANK)
+    return read_bank(DETAIL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +84,9 @@ class SkinAger(Ager):
 
     @cached_property
     def fingerprint(self) -> str:  # type: ignore[override]
-        return fingerprint_of(RECIPE, self.base.fingerprint, self.bank.sha256)
+        networks = (removal_file(self.bank.folder, name) for name in (SKIN_REMOVAL, BEARD_REMOVAL))
+        hashes = (file_sha256(file) for file in networks)
+        return fingerprint_of(RECIPE, self.base.fingerprint, self.bank.sha256, *hashes)
 
     def side(self, pixels: float, quality: str) -> int:
         return self.base.side(pixels, quality)
@@ -126,14 +134,16 @@ class SkinAger(Ager):
         if added is None or boxed is None:
             return None
         neck = look_at_neck(boxed, hidden)
-        return _join(added, boxed, neck, hidden), lay_removal(boxed, neck, hidden)
+        removal = load_skin_removal(self.bank.folder)
+        return _join(added, boxed, neck, hidden), lay_removal(boxed, removal, neck, hidden)
 
     def _beard(self, face: PreparedFace) -> LaidSkin | None:
         """Return what takes the beard off a face of a photo; the face caches it."""
         landmarks = face.view.face.landmarks
         if SHAVEN not in face.notes and face.pixels is not None and landmarks is not None:
             boxed = BoxedFace.cut(face.pixels, landmarks, self.bank.canonical)
-            face.notes[SHAVEN] = boxed and lay_shave(boxed, _hidden(face, face.pixels))
+            network = load_beard_removal(self.bank.folder)
+            face.notes[SHAVEN] = boxed and lay_shave(boxed, network, _hidden(face, face.pixels))
         return face.notes.get(SHAVEN)
 
     def skin_for(self, face: PreparedFace, pixels: np.ndarray, landmarks: np.ndarray) -> AgedSkin:

@@ -10,14 +10,13 @@ from PIL import Image
 
 from reage.compositing.bands import LUMA
 from reage.compositing.boxed_face import HALF, BoxedFace, covered, half_mask
-from reage.compositing.detail_removal import as_laid, centred_logs
+from reage.compositing.detail_removal import Remover, as_laid, centred_logs
 from reage.compositing.detail_transfer import LaidSkin
 from reage.compositing.hair.beards import beard_reach
 from reage.compositing.hair.regions import CHIN
 from reage.compositing.mesh_warp import FRAME, FRAME_SCALE
 from reage.compositing.skin_mask import LOG_OFFSET, NOSTRILS, fill_rings, skin_likelihood
 from reage.compositing.smoothing import gaussian, resize_plane, smoothstep
-from reage.models.pretrained import load_beard_removal
 
 __all__ = ["bare_region", "beard_region", "lay_shave", "shave"]
 
@@ -51,13 +50,15 @@ def bare_region(canonical: np.ndarray) -> np.ndarray:
     return bare
 
 
-def lay_shave(face: BoxedFace, hidden: np.ndarray | None = None) -> LaidSkin | None:
+def lay_shave(
+    face: BoxedFace, network: Remover, hidden: np.ndarray | None = None
+) -> LaidSkin | None:
     """Compute what takes the beard off a photo's face, 0 where there is none.
 
     `hidden` `[H, W]` in 0..1 is what is known to cover the photo's face. None if the beard hangs
     lower than it can be followed: half a beard is worse than all of it.
     """
-    found = shave(face.frame, face.canonical)
+    found = shave(face.frame, face.canonical, network)
     end = _lower_end(face.canonical.tobytes())
     if (found[3] * end).sum() > LONG * end.sum():
         return None
@@ -71,7 +72,7 @@ def lay_shave(face: BoxedFace, hidden: np.ndarray | None = None) -> LaidSkin | N
 
 
 @torch.no_grad()
-def shave(rgb: np.ndarray, canonical: np.ndarray) -> np.ndarray:
+def shave(rgb: np.ndarray, canonical: np.ndarray, network: Remover) -> np.ndarray:
     """Ask the network what a face without a beard would have otherwise, `[4, h, w]`.
 
     `rgb` `[3, h, w]` in 0..1 and the result lie on the canonical face, shrunk by `HALF`: changes of
@@ -80,7 +81,7 @@ def shave(rgb: np.ndarray, canonical: np.ndarray) -> np.ndarray:
     region, mask = beard_region(canonical), half_mask(canonical.tobytes())
     bare = bare_region(canonical) * skin_likelihood(np.moveaxis(rgb, 0, 2), mask)
     given = (torch.from_numpy(part)[None] for part in (centred_logs(rgb, bare), bare[None]))
-    change = region * load_beard_removal()(*given)[0].numpy()
+    change = region * network(*given)[0].numpy()
     evened = gaussian(np.tensordot(LUMA, change, 1), LOCKS * FRAME_SCALE / HALF)
     dense = smoothstep((np.abs(evened) - THIN) / (DENSE - THIN))
     return np.concatenate([change, dense[None]]).astype(np.float32)

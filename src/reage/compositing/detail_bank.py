@@ -67,6 +67,7 @@ class DetailBank:
     canonical: np.ndarray  # [468, 2] the mesh in the frame, pixels
     exemplars: Sequence[Exemplar]
     source: str = ""  # where the faces are from, and their licence
+    folder: Path | None = None  # that it was read from, which may hold removal networks too
 
     @property
     def sha256(self) -> str:
@@ -93,7 +94,7 @@ def read_bank(folder: Path) -> DetailBank:
         raise ModelError(f"{folder} is not a bank of skin detail: {error}") from error
     if not found:
         raise ModelError(f"{folder} has no exemplars")
-    return DetailBank(canonical, tuple(found), str(index["source"]))
+    return DetailBank(canonical, tuple(found), str(index["source"]), folder)
 
 
 def write_bank(bank: DetailBank, folder: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from reage.compositing.bands import LUMA
 from reage.compositing.boxed_face import HALF, BoxedFace, covered, half_mask
@@ -13,9 +16,12 @@ from reage.compositing.neck import Neck
 from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
 from reage.compositing.skin_tone import even_colours
 from reage.compositing.smoothing import masked_gaussian
-from reage.models.pretrained import load_skin_removal
 
-__all__ = ["as_laid", "centred_logs", "lay_removal", "remove_age"]
+__all__ = ["Remover", "as_laid", "centred_logs", "lay_removal", "remove_age"]
+
+# Logarithms of colours `[N, 3, H, W]` less those of the skin, and where it is seen `[N, 1, H, W]`,
+# to the change of the logarithms: `reage.networks.agers.skin_removal`.
+Remover = Callable[[Tensor, Tensor], Tensor]
 
 PORES = 0.003  # of FFHQ's square's side, standard deviation: what is finer is texture and stays
 PORE_LIMIT = 0.05  # log-luminance: of the texture, what is stronger is the core of a wrinkle
@@ -25,13 +31,16 @@ CERTAIN = 0.8  # of the mask: skin whose mean colour the network is told
 
 
 def lay_removal(
-    face: BoxedFace, neck: Neck | None = None, hidden: np.ndarray | None = None
+    face: BoxedFace,
+    network: Remover,
+    neck: Neck | None = None,
+    hidden: np.ndarray | None = None,
 ) -> LaidSkin:
     """Compute what makes a photo's face and its neck look young.
 
     `hidden` `[H, W]` in 0..1 is what is known to cover the skin of the photo.
     """
-    *logs, skin = face.from_frame(remove_age(face.frame, face.canonical))
+    *logs, skin = face.from_frame(remove_age(face.frame, face.canonical, network))
     skin = np.clip(skin, 0, 1)
     change = skin * np.stack(logs)
     shown = np.log(face.light[: face.rows] + LOG_OFFSET) + np.tensordot(LUMA, change, 1)
@@ -59,7 +68,7 @@ def centred_logs(rgb: np.ndarray, skin: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def remove_age(rgb: np.ndarray, canonical: np.ndarray) -> np.ndarray:
+def remove_age(rgb: np.ndarray, canonical: np.ndarray, network: Remover) -> np.ndarray:
     """Ask the network what a young face would have otherwise, `[4, h, w]`.
 
     `rgb` `[3, h, w]` in 0..1 and the result lie on the canonical face, shrunk by `HALF`: changes of
@@ -69,7 +78,7 @@ def remove_age(rgb: np.ndarray, canonical: np.ndarray) -> np.ndarray:
     skin = mask * skin_likelihood(np.moveaxis(rgb, 0, 2), mask)
     logs = centred_logs(rgb, skin)
     given = (torch.from_numpy(part)[None].float() for part in (logs, skin[None]))
-    change = _even_out(logs, load_skin_removal()(*given)[0].numpy(), skin)
+    change = _even_out(logs, network(*given)[0].numpy(), skin)
     return np.concatenate([change, skin[None]]).astype(np.float32)
 
 

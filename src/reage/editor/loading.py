@@ -34,6 +34,7 @@ def load(
     grey_hair: bool = True,
     hair_color: str | None = None,
     fine_skin: bool = True,
+    detail: str | Path | None = None,
 ) -> Editor:
     """Load an editor: a model by name, folder or file, and its ager.
 
@@ -42,7 +43,9 @@ def load(
     own is used. `device` is auto, cpu, cuda, ...; `precision` auto, float32 or bfloat16; without
     `grey_hair` hair keeps its colour. `hair_color` is that of grey hair in a younger face: a name
     of `reage.compositing.hair.colours.HAIR_COLOURS`; None: guess. Without `fine_skin` no wrinkles
-    are added or removed at the photo's full size. Raises ModelError, LatentError or UsageError.
+    are added or removed at the photo's full size; `detail` is a folder of `reage fit-detail` or
+    `reage train skin-removal` that says which; None: the embedded one. Raises ModelError,
+    LatentError or UsageError.
     """
     if hair_color is not None and hair_color not in HAIR_COLOURS:
         raise UsageError(
@@ -67,7 +70,8 @@ def load(
 
     folder = path if path.is_dir() else None
     config = latents().model.config if folder is None else load_config(folder)
-    source = AgerSource(config, folder, latents, place, dtype, fine_skin)
+    own_detail = None if detail is None else Path(detail)
+    source = AgerSource(config, folder, latents, place, dtype, fine_skin, own_detail)
     found = find_ager(source, given) if given is None or isinstance(given, str | Path) else given
     if not isinstance(found, Ager | None):
         raise UsageError(f"{found!r} is not an ager: see reage.agers.base.Ager")

@@ -25,6 +25,9 @@ from reage.networks.judges.perceptual import EfficientNetDistance, VGGDistance
 from reage.networks.occlusion import OcclusionNetwork
 
 __all__ = [
+    "BEARD_REMOVAL",
+    "DETAIL",
+    "SKIN_REMOVAL",
     "load_age_network",
     "load_age_reader",
     "load_beard_removal",
@@ -34,12 +37,15 @@ __all__ = [
     "load_occlusion",
     "load_perceptual",
     "load_skin_removal",
+    "removal_file",
 ]
 
 Network = TypeVar("Network", bound=nn.Module)
 ASSETS = Path(__file__).parent.parent / "assets"
 # The generator faces128's average face in the age network's square, [1, 3, 128, 128].
 AVERAGE_FACE = ASSETS / "average_face.safetensors"
+# Of skin detail: the bank of exemplars, and the networks that remove detail.
+DETAIL, SKIN_REMOVAL, BEARD_REMOVAL = ASSETS / "detail", "removal.safetensors", "beards.safetensors"
 OCCLUSION = "occlusion/occlusion.safetensors"
 VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
 
@@ -80,15 +86,25 @@ def load_occlusion() -> OcclusionNetwork:
 
 
 @cache
-def load_beard_removal() -> BeardRemovalNetwork:
-    """Load the network that takes beards off; frozen, float32."""
-    return _load_asset(BeardRemovalNetwork(), "detail/beards.safetensors")
+def load_beard_removal(folder: Path | None = None) -> BeardRemovalNetwork:
+    """Load the network that takes beards off; frozen, float32.
+
+    That of a folder of skin detail if it holds one, else the embedded one. Raises ModelError.
+    """
+    return _load_removal(BeardRemovalNetwork(), removal_file(folder, BEARD_REMOVAL))
 
 
 @cache
-def load_skin_removal() -> SkinRemovalNetwork:
-    """Load the network that makes old skin look young; frozen, float32."""
-    return _load_asset(SkinRemovalNetwork(), "detail/removal.safetensors")
+def load_skin_removal(folder: Path | None = None) -> SkinRemovalNetwork:
+    """Load the network that makes old skin look young, as `load_beard_removal` does."""
+    return _load_removal(SkinRemovalNetwork(), removal_file(folder, SKIN_REMOVAL))
+
+
+def removal_file(folder: Path | None, name: str) -> Path:
+    """Return a removal network's file in a folder of skin detail, or the embedded one."""
+    if folder is not None and (folder / name).is_file():
+        return folder / name
+    return DETAIL / name
 
 
 def load_likeness(device: torch.device) -> FeatureLikeness:
@@ -136,6 +152,12 @@ def _lpips_linear_file() -> Path | None:
         return None
     file = Path(spec.origin).parent / "weights" / "v0.1" / "vgg.pth"
     return file if file.is_file() else None
+
+
+def _load_removal(network: Network, file: Path) -> Network:
+    tensors, _ = load_tensors(file)
+    load_strictly(network, {k: t.float() for k, t in tensors.items()}, source=str(file))
+    return _freeze(network)
 
 
 def _load_asset(network: Network, name: str) -> Network:

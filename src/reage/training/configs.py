@@ -9,9 +9,11 @@ __all__ = [
     "PRESETS",
     "AdamSettings",
     "AgerTraining",
+    "BeardRemovalTraining",
     "EncoderTraining",
     "GeneratorTraining",
     "PhotoAgerTraining",
+    "RemovalTraining",
 ]
 
 
@@ -181,6 +183,40 @@ class PhotoAgerTraining:
     grid_weight: float = 3000.0
     peak_weight: float = 2500.0  # mean square of what light changes by more than lines and folds do
     texture_weight: float = 1.5  # real skin of the wanted age bin against pasted, a patch at a time
+
+
+@dataclass(frozen=True)
+class RemovalTraining:
+    """`reage train skin-removal`."""
+
+    batch: int = 6
+    seed: int = 0
+    network: AdamSettings = AdamSettings(4e-4, 0.9, 0.99, clip=1.0)
+    warmup_kimg: float = 0.6  # over which the learning rate rises from nothing
+    kept_out: int = 60  # heads that are not learnt from; the pictures show them
+    # What is laid over a head is of one of so many heads of about its tone, and how far tones are
+    # taken to differ by chance, in degrees of the typology angle.
+    nearest: int = 40
+    tones: float = 12.0
+    weakest: float = 0.5  # times what is laid over
+    strongest: float = 1.8
+    untouched: float = 0.15  # share of pairs that have nothing laid over
+    ema_kimg: float = 2.0
+    ema_rampup: float = 0.05
+    # The weights of the losses, beside 1 for absolute errors of single pixels.
+    squares_weight: float = 4.0
+    areas_weight: float = 2.0
+    slopes_weight: float = 0.5
+
+
+@dataclass(frozen=True)
+class BeardRemovalTraining(RemovalTraining):
+    """`reage train beard-removal`."""
+
+    nearest: int = 24
+    tones: float = 14.0
+    strongest: float = 1.25
+    untouched: float = 0.2
 
 
 PRESETS: dict[str, GeneratorTraining] = {

@@ -17,7 +17,7 @@ from reage.networks.encoders.encoder import Encoder
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.training.loop.data import BatchSource
 from reage.training.loop.parallel import World
-from reage.training.settings import AnyConfig
+from reage.training.settings import FaceTraining
 from reage.training.stylegan2.adversaries import at_side
 
 __all__ = ["LIKENESS_SIDE", "Machine", "likeness_of", "own_encoder", "source_of"]
@@ -55,7 +55,7 @@ def likeness_of(model: Model, machine: Machine) -> FeatureLikeness:
 
 
 def source_of(
-    config: AnyConfig,
+    config: FaceTraining,
     dataset: FaceDataset,
     rows: Sequence[FaceRow],
     resolution: int,

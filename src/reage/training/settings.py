@@ -16,12 +16,21 @@ from reage.numbers import LAST, is_real, is_whole, read_json
 from reage.training.configs import (
     AdamSettings,
     AgerTraining,
+    BeardRemovalTraining,
     EncoderTraining,
     GeneratorTraining,
     PhotoAgerTraining,
+    RemovalTraining,
 )
 
-__all__ = ["AnyConfig", "RunSettings", "check_config", "open_run", "read_settings"]
+__all__ = [
+    "AnyConfig",
+    "FaceTraining",
+    "RunSettings",
+    "check_config",
+    "open_run",
+    "read_settings",
+]
 
 CONFIG_FILE, STATE_FILE = "config.json", "state.pt"
 CONFIGS = {
@@ -29,6 +38,8 @@ CONFIGS = {
     "encoder": EncoderTraining,
     "ager": AgerTraining,
     "photo-ager": PhotoAgerTraining,
+    "skin-removal": RemovalTraining,
+    "beard-removal": BeardRemovalTraining,
 }
 
 MOST, ALMOST = 1e9, 0.999999
@@ -38,18 +49,19 @@ FROM_ONE = {
     *("r1_every", "path_every"),
 }
 
-AnyConfig = GeneratorTraining | EncoderTraining | AgerTraining | PhotoAgerTraining
+FaceTraining = GeneratorTraining | EncoderTraining | AgerTraining | PhotoAgerTraining
+AnyConfig = FaceTraining | RemovalTraining
 
 
 @dataclass(frozen=True)
 class RunSettings:
     """All settings that determine the result of a run."""
 
-    kind: str  # generator, encoder, ager or photo-ager
+    kind: str  # of `CONFIGS`
     config: AnyConfig
-    data: str  # folder of the dataset
+    data: str  # folder of the dataset, or table of heads
     split: str = "train"
-    model: str | None = None  # what the run begins from; None: nothing
+    model: str | None = None  # or folder of skin detail, that the run begins from; None: nothing
     agers: str | None = None  # kind ager: the model whose agers it goes on from; None: its own
     scale: float = 0.70  # of the dataset's crops, where no model says it
     shift: float = 0.22

@@ -31,9 +31,12 @@ from reage.training.configs import (
     EncoderTraining,
     GeneratorTraining,
     PhotoAgerTraining,
+    RemovalTraining,
 )
 from reage.training.loop.data import BatchSource
 from reage.training.parts import Machine, likeness_of, own_encoder, source_of
+from reage.training.removal.start import start_removal
+from reage.training.removal.trainer import RemovalTrainer
 from reage.training.settings import RunSettings
 from reage.training.stylegan2.adversaries import (
     Adversary,
@@ -49,11 +52,16 @@ __all__ = ["AnyTrainer", "Machine", "start"]
 
 MAPPING_FACES = 4096  # whose codes the mapping draws like when a run with an encoder begins
 
-AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | PhotoAgerTrainer
+AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | PhotoAgerTrainer | RemovalTrainer
 
 
-def start(settings: RunSettings, machine: Machine) -> AnyTrainer:
-    """Build the trainer of a run; its networks are new or those of the run's model."""
+def start(settings: RunSettings, machine: Machine, run: Path | None = None) -> AnyTrainer:
+    """Build the trainer of a run; its networks are new or those of the run's model.
+
+    In the folder of the `run` it keeps what takes long to make again.
+    """
+    if isinstance(settings.config, RemovalTraining):
+        return start_removal(settings.config, settings, machine, run)
     dataset = open_dataset(Path(settings.data))
     rows = [row for row in dataset.rows if row.split == settings.split]
     if not rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -30,6 +31,7 @@ from reage.compositing.mesh_warp import FRAME, carry_back, carry_to_frame, warp_
 from reage.compositing.planes import Planes, region_rgb
 from reage.compositing.smoothing import resize_plane
 from reage.faces.squares import outline_of
+from reage.models.pretrained import load_beard_removal, load_skin_removal
 
 __all__ = ["SkinFollower", "TrackSkin", "choose_skin"]
 
@@ -47,6 +49,7 @@ class TrackSkin:
     gains: bool  # old skin's detail, at some time
     loses: bool  # the face's own
     shaves: bool = False  # whether it is ever a child's
+    folder: Path | None = None  # of skin detail, which may hold its own removal networks
 
     @cached_property
     def detail(self) -> np.ndarray:
@@ -64,7 +67,8 @@ def choose_skin(
     gains, losses = zip(*(detail_gains(own, age) for age in wanted), strict=True)
     aged = ager.skin_for(face, face.pixels, landmarks)
     shown = [childhood_of(face).shown(own, age) for age in wanted]
-    return TrackSkin(aged, any(gains), any(losses), any(shaving(own, age) for age in shown))
+    shaves = any(shaving(own, age) for age in shown)
+    return TrackSkin(aged, any(gains), any(losses), shaves, ager.bank.folder)
 
 
 class SkinFollower:
@@ -115,7 +119,7 @@ class SkinFollower:
         hidden = None
         if cover is not None:
             hidden = cover.within(outline_of(box), rgb.shape[1], rgb.shape[0])
-        laid = lay_shave(boxed, hidden)
+        laid = lay_shave(boxed, load_beard_removal(self.skin.folder), hidden)
         if laid is None:
             return None
         x0, y0, x1, y1 = laid.box
@@ -138,7 +142,7 @@ class SkinFollower:
         lips = pale_lips(boxed.frame, canonical) if skin.gains else None
         if not skin.loses:
             return _Look(shown, None, lips)
-        *change, seen = remove_age(boxed.frame, canonical)
+        *change, seen = remove_age(boxed.frame, canonical, load_skin_removal(skin.folder))
         return _Look(shown, np.stack(change) * seen, lips)
 
     def _lay(

@@ -11,6 +11,7 @@ from reage.cli.shared.console import emit, json_option
 from reage.cli.shared.options import (
     NewPlace,
     ages_option,
+    detail_option,
     direction_option,
     dry_run_option,
     edit_paste_option,
@@ -51,6 +52,7 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @quality_option
 @model_options
 @direction_option
+@detail_option
 @hair_option
 @hair_color_option
 @seed_option
@@ -117,7 +119,6 @@ def _plan(source: str, output: Path, task: BatchTask, listed: Path | None) -> No
 def _task(options: dict[str, Any]) -> BatchTask:
     from reage.jobs.batch.task import BatchTask
 
-    direction, lpips = options["direction"], options["lpips"]
     names = ("paste", "quality", "seed", "model", "device", "precision")
     return BatchTask(
         tuple(parse_same_ages(options["to"], options["ages"])),
@@ -125,10 +126,15 @@ def _task(options: dict[str, Any]) -> BatchTask:
         mark=not options["no_mark"],
         grey_hair=options["hair"] == "grey",
         hair_color=options["hair_color"],
-        direction=None if direction is None else str(direction),
-        lpips=None if lpips is None else str(lpips),
+        direction=_text(options["direction"]),
+        lpips=_text(options["lpips"]),
+        detail=_text(options["detail"]),
         **{name: options[name] for name in names},
     )
+
+
+def _text(path: Path | str | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _say(report: Any) -> None:

@@ -15,6 +15,7 @@ from reage.cli.shared.console import json_option
 from reage.cli.shared.options import (
     NewPlace,
     ages_option,
+    detail_option,
     direction_option,
     dry_run_option,
     each_file,
@@ -56,6 +57,7 @@ def _formats() -> Iterable[str]:
 @points_option
 @model_options
 @direction_option
+@detail_option
 @hair_option
 @hair_color_option
 @skin_option

@@ -12,6 +12,7 @@ import click
 
 from reage.cli.edit.layers import layer_options
 from reage.cli.shared.options import (
+    detail_option,
     direction_option,
     hair_color_option,
     hair_option,
@@ -89,6 +90,7 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
 )
 @model_options
 @direction_option
+@detail_option
 @hair_option
 @hair_color_option
 @seed_option

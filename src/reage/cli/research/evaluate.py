@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from reage.cli.shared.options import (
+    detail_option,
     device_option,
     direction_option,
     exclude_option,
@@ -88,6 +89,7 @@ from reage.errors import UsageError
 )
 @seed_option
 @direction_option
+@detail_option
 @hair_option
 @device_option
 @precision_option

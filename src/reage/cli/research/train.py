@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reage.cli.shared.options import device_option, precision_option, split_option
+from reage.cli.shared.progress import waiting
 from reage.errors import UsageError
 from reage.numbers import is_whole
 
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
     from reage.training.start import Machine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+COLUMNS = {"photo-ager": 7, "skin-removal": 6, "beard-removal": 6}  # of the grids of pictures
 
 
 def run_options(command: Command) -> Command:
     """Add the options shared by all trainings."""
     options = (
-        click.option("--data", type=click.Path(path_type=Path), help="Dataset (reage prepare)."),
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path),
+            help="Dataset (reage prepare) or table of heads.",
+        ),
         click.option("--run", type=click.Path(path_type=Path), required=True, help="Run folder."),
         split_option,
         click.option(
@@ -69,13 +75,14 @@ def run_options(command: Command) -> Command:
 
 @click.group()
 def train() -> None:
-    """Train a generator, then its encoder, then its agers: of codes and of photos.
+    """Train a generator, its encoder and its agers, or what removes skin detail.
 
     \b
     reage train generator --data faces --run runs/g --minutes 60
     reage train encoder runs/g/model --data faces --run runs/e --kimg 200
     reage train ager runs/e/model --data faces --run runs/a --kimg 100
     reage train photo-ager runs/a/model --data faces --run runs/p --kimg 100
+    reage train skin-removal --data heads.csv --run runs/s --kimg 40
     reage train generator --run runs/g --resume
     torchrun --nproc-per-node 2 -m -- reage train generator ...
 
@@ -139,13 +146,38 @@ def photo_ager(model: str | None, **options: Any) -> None:
     _train("photo-ager", PhotoAgerTraining(), model, options)
 
 
+@train.command("skin-removal")
+@click.argument("detail", metavar="[DETAIL|embedded]", required=False)
+@run_options
+def skin_removal(detail: str | None, **options: Any) -> None:
+    """Train the network that takes old skin off a face, on sharp heads.
+
+    --data is a table of heads (a CSV beside its .tar or pictures). Starts from the network of the
+    folder DETAIL (reage fit-detail, or such a run's model) or the embedded one; default: a new
+    one. The run's model is a folder for --detail, with DETAIL's exemplars and other network.
+    """
+    from reage.training.configs import RemovalTraining
+
+    _train("skin-removal", RemovalTraining(), detail, options)
+
+
+@train.command("beard-removal")
+@click.argument("detail", metavar="[DETAIL|embedded]", required=False)
+@run_options
+def beard_removal(detail: str | None, **options: Any) -> None:
+    """Train the network that takes beards off children's faces, as skin-removal is."""
+    from reage.training.configs import BeardRemovalTraining
+
+    _train("beard-removal", BeardRemovalTraining(), detail, options)
+
+
 def _train(
     kind: str, preset: AnyConfig, model: str | None, options: dict[str, Any], **more: Any
 ) -> None:
     from reage.training.settings import open_run
 
     if bool(options["resume"]) == bool(options["data"]):
-        raise UsageError("give --data DATASET for a new run, or --resume to continue one")
+        raise UsageError("give --data DATA for a new run, or --resume to continue one")
     machine = _machine(options)
     new = None
     if not options["resume"]:
@@ -165,13 +197,15 @@ def _run(settings: RunSettings, machine: Machine, options: dict[str, Any]) -> No
     _use_threads(options["threads"] or settings.threads)
     if options["precision"] == "auto":  # a resumed run computes as it began
         machine = replace(machine, dtype=choose_dtype(settings.precision, machine.device))
-    trainer, folder, kind = start(settings, machine), options["run"], settings.kind
+    folder, kind = options["run"], settings.kind
+    with waiting(f"preparing {settings.data}"):
+        trainer = start(settings, machine, folder)
 
     def snapshot(step: int) -> dict[str, float]:
         from reage.training.loop.pictures import save_curves, save_grid
 
         for name, images in trainer.pictures(step).items():
-            save_grid(images, folder / f"{name}.png", 7 if kind == "photo-ager" else 8)
+            save_grid(images, folder / f"{name}.png", COLUMNS.get(kind, 8))
         if (folder / "log.jsonl").is_file():
             save_curves(folder / "log.jsonl", folder / "curves.png")
         export_model(trainer, settings, folder / "model", kimg=step * trainer.batch / 1000)
@@ -210,7 +244,7 @@ def _settings(
     import reage
     from reage.training.settings import RunSettings
 
-    if kind != "generator" and model is None:
+    if kind in ("encoder", "ager", "photo-ager") and model is None:
         raise UsageError(f"name the model of the {kind}: reage train {kind} MODEL")
     return RunSettings(
         kind=kind,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NewPlace",
     "ages_option",
+    "detail_option",
     "device_option",
     "direction_option",
     "dry_run_option",
@@ -99,6 +100,12 @@ edit_paste_option = click.option(
     default="delta",
     show_default=True,
     help="Add the change to the photo, paste the generated face, or write only that face.",
+)
+detail_option = click.option(
+    "--detail",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Skin detail: a folder of reage fit-detail or train skin-removal; default: the embedded.",
 )
 hair_option = click.option(
     "--hair",
@@ -260,6 +267,7 @@ def open_editor(options: Mapping[str, Any]) -> Editor:
             vgg16=options["lpips"],
             grey_hair=options.get("hair", "grey") == "grey",
             hair_color=options.get("hair_color"),
+            detail=options.get("detail"),
         )
     ager = "no ager" if editor.ager is None else f"ager {editor.ager.name}"
     precision = str(editor.dtype).removeprefix("torch.")

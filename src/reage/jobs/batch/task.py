@@ -30,13 +30,15 @@ class BatchTask:
     lpips: str | None = None
     grey_hair: bool = True
     hair_color: str | None = None
+    detail: str | None = None  # folder of skin detail; None: the embedded one
     max_pixels: int = MAX_PIXELS  # of a photo
 
     def describe(self) -> dict[str, Any]:
         """Return the options as plain JSON data."""
         found = {**asdict(self), "targets": list(self.targets)}
-        if self.hair_color is None:  # batches of versions without it resume
-            del found["hair_color"]
+        for name in ("hair_color", "detail"):  # batches of versions without them resume
+            if found[name] is None:
+                del found[name]
         if self.max_pixels == MAX_PIXELS:
             del found["max_pixels"]
         # Batches of versions without grey hair resume with --hair keep.

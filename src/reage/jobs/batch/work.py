@@ -33,6 +33,7 @@ def open_editor(task: BatchTask) -> Editor:
         vgg16=None if task.lpips is None else Path(task.lpips),
         grey_hair=task.grey_hair,
         hair_color=task.hair_color,
+        detail=task.detail,
     )
     editor.required_ager()  # what is missing is said once, not for each photo
     return editor

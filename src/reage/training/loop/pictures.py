@@ -18,15 +18,15 @@ SHARE = 20  # a curve is smoothed over this part of its points
 
 
 def picture_grid(images: Tensor, columns: int = COLUMNS) -> np.ndarray:
-    """Pictures `[N, 3, R, R]` in [-1, 1] side by side, row by row, uint8 `[H, W, 3]`."""
+    """Pictures `[N, 3, h, w]` in [-1, 1] side by side, row by row, uint8 `[H, W, 3]`."""
     array = np.asarray(to_array(images))
     columns = min(columns, len(array))
     rows = math.ceil(len(array) / columns)
-    side = array.shape[1]
-    padded = np.zeros((rows * columns, side, side, 3), np.uint8)
+    height, width = array.shape[1:3]
+    padded = np.zeros((rows * columns, height, width, 3), np.uint8)
     padded[: len(array)] = array
-    grid = padded.reshape(rows, columns, side, side, 3).transpose(0, 2, 1, 3, 4)
-    return np.ascontiguousarray(grid.reshape(rows * side, columns * side, 3))
+    grid = padded.reshape(rows, columns, height, width, 3).transpose(0, 2, 1, 3, 4)
+    return np.ascontiguousarray(grid.reshape(rows * height, columns * width, 3))
 
 
 def save_grid(images: Tensor, path: Path, columns: int = COLUMNS) -> None:

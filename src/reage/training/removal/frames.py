@@ -1,76 +1,100 @@
-"""Lay sharp heads out on the canonical face, for the training of skin removal.
-
-    python training/skin_removal/frames.py HEADS.csv frames.safetensors
-
-The pictures of HEADS.csv lie unpacked beside it. Five minutes on two cores.
-"""
+"""Lay sharp heads out on the canonical face, to learn removal from."""
 
 from __future__ import annotations
 
-import argparse
-import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from reage.agers.skin import read_embedded_bank
 from reage.compositing.boxed_face import HALF, BoxedFace, half_mask
 from reage.compositing.hair.beards import beard_in
 from reage.compositing.mesh_warp import carry_to_frame
-from reage.compositing.skin_mask import skin_likelihood
-from reage.editor import Editor, load
-from reage.errors import FaceError
-from reage.images import Photo
-from reage.models.files import save_tensors
+from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
+from reage.errors import UsageError
+from reage.faces.detection import FaceDetector
+from reage.fitting.heads import HeadRow, read_heads, read_pictures
+from reage.models.files import load_tensors, save_tensors
+
+__all__ = ["Frames", "Head", "frames_of"]
 
 MOST_TURNED = 22.0  # degrees
+SHARE_ALIKE = "BY-SA"  # a licence that would bind the weights
 
 
-def lay_out(editor: Editor, path: Path, row: dict[str, str]) -> dict[str, Tensor] | None:
-    """Return a head's colours, skin and beard `[5, 320, 256]` and what is known; None if unfit."""
-    with Image.open(path) as picture:
-        photo = Photo(np.asarray(picture.convert("RGB")))
-    try:
-        face = next(iter(editor.choose_faces(photo).values()))
-    except FaceError:
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A head on the canonical face."""
+
+    logs: Tensor  # [3, h, w] logarithms of its colours
+    skin: Tensor  # [1, h, w] 0..1
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Heads on the canonical face, and what is known of them."""
+
+    layers: Tensor  # [N, 5, 320, 256] uint8: colours, skin and beard
+    ages: Tensor  # [N] years
+    male: Tensor  # [N] bool
+    ita: Tensor  # [N] skin tone: individual typology angle, degrees
+
+    def head(self, index: int) -> Head:
+        """Return one of the heads."""
+        layers = self.layers[index].float() / 255
+        return Head(torch.log(layers[:3] + LOG_OFFSET), layers[3:4])
+
+    def __len__(self) -> int:
+        return len(self.ages)
+
+
+def frames_of(table: Path, canonical: np.ndarray, kept: Path | None) -> Frames:
+    """Lay the heads of a table such as heads.csv out, or read the file where that was `kept`.
+
+    Grey pictures and those under share-alike licences are left out, turned heads too. Raises
+    UsageError where the table cannot be read, and ImageError where pictures cannot be.
+    """
+    if kept is not None and kept.is_file():
+        return Frames(**load_tensors(kept)[0])
+    # Grey pictures have no colour of skin.
+    rows = [row for row in read_heads(table) if not row.grey and SHARE_ALIKE not in row.licence]
+    detector = FaceDetector()
+    found = _stacked(
+        _layers_of(detector, row, picture, canonical) for row, picture in read_pictures(table, rows)
+    )
+    if not found:
+        raise UsageError(f"{table}: none of {len(rows)} heads shows a face that looks ahead")
+    if kept is not None:
+        save_tensors(kept, found)
+    return Frames(**found)
+
+
+def _stacked(heads: Iterable[dict[str, Tensor] | None]) -> dict[str, Tensor]:
+    known = [head for head in heads if head is not None]
+    return {name: torch.stack([head[name] for head in known]) for name in (known or [{}])[0]}
+
+
+def _layers_of(
+    detector: FaceDetector, row: HeadRow, rgb: np.ndarray, canonical: np.ndarray
+) -> dict[str, Tensor] | None:
+    """Return one head's part of `Frames`; None where no face looks ahead."""
+    face = next(iter(detector.detect(rgb)), None)
+    if face is None or face.landmarks is None or abs(face.pose[0]) > MOST_TURNED:
         return None
-    if face.landmarks is None or abs(face.pose[0]) > MOST_TURNED:
-        return None
-    canonical = read_embedded_bank().canonical
-    boxed = BoxedFace.cut(photo.pixels, face.landmarks, canonical)
+    boxed = BoxedFace.cut(rgb, face.landmarks, canonical)
     if boxed is None:
         return None
     mask = half_mask(canonical.tobytes())
     skin = mask * skin_likelihood(np.moveaxis(boxed.frame, 0, 2), mask)
-    beard = beard_in(photo.rgb8, face.landmarks[:, :2])[0][None]
+    beard = beard_in(rgb, face.landmarks[:, :2])[0][None]
     beard = carry_to_frame(beard, canonical, face.landmarks, HALF)
     layers = np.concatenate([boxed.frame, skin[None], np.clip(beard, 0, 1)])
     return {
         "layers": torch.from_numpy(np.rint(255 * layers).astype(np.uint8)),
-        "name": torch.tensor(int(Path(row["file"]).stem)),
-        "ages": torch.tensor(float(row["age"])),
-        "male": torch.tensor(row["sex"].startswith("m")),
-        "ita": torch.tensor(float(row["ita"])),
+        "ages": torch.tensor(row.age),
+        "male": torch.tensor(row.sex == "male"),
+        "ita": torch.tensor(row.ita),
     }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("heads", type=Path, help="table; its pictures lie unpacked beside it")
-    parser.add_argument("output", type=Path)
-    options = parser.parse_args()
-    rows = list(csv.DictReader(options.heads.open(newline="")))
-    # Grey pictures have no colour of skin, and CC BY-SA would bind what is trained.
-    rows = [row for row in rows if row["grey"] != "1" and "BY-SA" not in row["licence"]]
-    editor = load()
-    found = [lay_out(editor, options.heads.parent / row["file"], row) for row in rows]
-    known = [one for one in found if one is not None]
-    save_tensors(options.output, {name: torch.stack([k[name] for k in known]) for name in known[0]})
-    print(len(known), "heads")
-
-
-if __name__ == "__main__":
-    main()

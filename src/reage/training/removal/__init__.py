@@ -1,0 +1,1 @@
+"""Training of the networks that take old skin and beards off."""
