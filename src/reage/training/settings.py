@@ -46,7 +46,7 @@ MOST, ALMOST = 1e9, 0.999999
 # Whole numbers that something is divided by.
 FROM_ONE = {
     *("batch", "resolution", "mapping_layers", "feature_side", "anchor_side"),
-    *("r1_every", "path_every"),
+    *("r1_every", "path_every", "nearest"),
 }
 
 FaceTraining = GeneratorTraining | EncoderTraining | AgerTraining | PhotoAgerTraining
