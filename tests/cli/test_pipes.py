@@ -125,6 +125,8 @@ def test_ages_as_json_from_stdin(reage_command: Command, piped: Path):
     found = json.loads(told)
     assert status == 0 and found["photo"] == {"file": "stdin"}
     assert [face["number"] for face in found["faces"]] == [1]
+    status, told, _ = reage_command("age", piped, "--quiet")
+    assert status == 0 and "face 1:" in told  # that is what was asked for
 
 
 def test_quiet_and_verbose(reage_command: Command, tiny: list[object], photo: Path, tmp_path: Path):
@@ -145,6 +147,7 @@ def test_a_dry_run_writes_nothing(reage_command: Command, photo: Path, tmp_path:
         status, told, _ = reage_command(command, photo, *options, "--dry-run")
         assert status == 0, command
         assert f"reads ada.jpg, 256 x 256\nwrites {options[-1]}" in told
+    assert "writes" in reage_command("edit", photo, "--to", 20, "--dry-run", "--quiet")[1]
     status, told, _ = reage_command("edit", photo, "--to", 20, "--dry-run", "--json")
     assert [Path(file).name for file in json.loads(told)["files"]] == [
         "ada-age20.jpg",

@@ -119,7 +119,7 @@ class TestTiming:
             60,
         ]
         assert Timing(10, 0.3, once=True).frames == 3
-        with pytest.raises(UsageError, match="hold no two frames"):
+        with pytest.raises(UsageError, match="fewer than two frames"):
             Timing(1, 0.2)
 
 

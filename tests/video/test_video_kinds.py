@@ -221,6 +221,26 @@ def test_what_cannot_be_sought_is_read_from_the_start(
     assert [frame.pts for frame in source.frames(stamps[2])] == stamps[2:]
 
 
+def test_a_dry_run_says_what_would_be_and_what_would_go_wrong(
+    people: Any, tmp_path: Path, capsys: Any
+):
+    path = record(tmp_path / "a.mp4", people)
+
+    def run(*more: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as caught:
+            main(["video", str(path), "--dry-run", *more])
+        told = capsys.readouterr()
+        return int(caught.value.code or 0), told.out + told.err
+
+    made = [str(tmp_path / name) for name in ("a-age60.mp4", "a-age60.mp4-reage.json")]
+    status, told = run("--to", "60", "--json")
+    assert status == 0 and json.loads(told)["files"] == made
+    assert f"writes {made[0]}" in run("--to", "60")[1] and "exists already" not in told
+    Path(made[0]).touch()
+    assert run("--to", "60")[0] == run("--to", "60", "-o", str(path))[0] - 1 == 1
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a-age60.mp4", "a.mp4"]
+
+
 def test_the_report_and_stderr_say_the_same(
     people: Any, small_folder: Path, tmp_path: Path, capsys: Any
 ):

@@ -61,7 +61,9 @@ def _source(data: bytes, path: Path, max_pixels: int) -> Source:
 def _file_bytes(path: Path) -> bytes:
     try:
         if path.is_dir():
-            raise ImageError(f"{path} is a folder: name a picture file in it")
+            raise ImageError(
+                f"{path} is a folder: name a picture file in it, or age all with reage batch"
+            )
         if path.exists() and not path.is_file():
             raise ImageError(f"{path} is a device or pipe: copy the picture to a file first")
         with path.open("rb") as file:

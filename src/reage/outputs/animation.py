@@ -33,8 +33,8 @@ class Timing:
     def __post_init__(self) -> None:
         if self.frames < 2:
             raise UsageError(
-                f"{self.seconds:g} s at {self.fps:g} frames a second hold no two frames; give more "
-                "seconds, or more frames a second"
+                f"{self.seconds:g} s at {self.fps:g} fps make fewer than two frames; "
+                "give more seconds or a higher fps"
             )
 
     @property

@@ -35,7 +35,7 @@ from reage.video.sequence import (
     place_pictures,
 )
 from reage.video.source import VideoSource, report_write_errors
-from reage.video.storage import choose_storage, frame_notices
+from reage.video.storage import Storage, choose_storage, frame_notices
 from reage.video.track_edit import Key, TrackEdit, key_views, prepare_track
 from reage.video.tracks import (
     Track,
@@ -46,7 +46,7 @@ from reage.video.tracks import (
     read_tracks,
 )
 
-__all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks"]
+__all__ = ["ListedTrack", "VideoResult", "edit_video", "list_tracks", "plan_video"]
 
 FORMAT = 4  # of the work folder
 FIRST = 1000  # frames of a video, whose pictures are counted from 1, that are compared with layers
@@ -90,15 +90,9 @@ def edit_video(
     """
     began = time.perf_counter()
     path, output = Path(path), Path(output)
-    config = _checked(config)
     editor.required_ager()  # fail before the work if something is missing
-    source = open_source(path, config.rate)
-    _check_place(path, output, overwrite)
-    _keep_apart(source, output, config)
+    config, source, storage = plan_video(path, output, config, overwrite=overwrite)
     folder = work_folder(output)
-    storage = choose_storage(source, output, config.codec, exact=config.layers is not None)
-    if storage.pattern is None:
-        check_output(source, output, storage.encoder(source, config.crf, config.preset))
     _check_layers(config, overwrite, resumed=folder.is_dir())
     with (
         place_for_files(output.parent),
@@ -136,6 +130,20 @@ def edit_video(
     found = frame_notices(len(source.broken), tally.covered, tally.frames)
     notices = (*storage.notices, *found, *brief_notices(brief))
     return VideoResult(output, tuple(tracks), tuple(edits), metrics, notices)
+
+
+def plan_video(
+    path: Path, output: Path, config: VideoConfig, *, overwrite: bool
+) -> tuple[VideoConfig, VideoSource, Storage]:
+    """Find what would go wrong with an edit, before its work; writes nothing."""
+    config = _checked(config)
+    source = open_source(path, config.rate)
+    _check_place(path, output, overwrite)
+    _keep_apart(source, output, config)
+    storage = choose_storage(source, output, config.codec, exact=config.layers is not None)
+    if storage.pattern is None:
+        check_output(source, output, storage.encoder(source, config.crf, config.preset))
+    return config, source, storage
 
 
 def list_tracks(

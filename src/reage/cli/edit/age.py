@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reage.cli.shared.console import emit, json_option, say
+from reage.cli.shared.console import emit, json_option, tell
 from reage.cli.shared.options import each_file, photos_argument
 from reage.cli.shared.pictures import PIPE, name_of, open_photo
 from reage.cli.shared.progress import waiting
@@ -41,4 +41,4 @@ def _read(path: Path) -> None:
         x0, y0, x1, y1 = face.box
         where = f"at ({(x0 + x1) / 2:.0f}, {(y0 + y1) / 2:.0f}), {y1 - y0:.0f} px high"
         years = f"{face.age:4.0f} ± {face.spread:.0f} years"
-        say(f"{name if path == PIPE else path}  face {face.number}: {years}  {where}")
+        tell(f"{name if path == PIPE else path}  face {face.number}: {years}  {where}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reage.cli.shared.console import emit, json_option
+from reage.cli.shared.console import emit, json_option, tell
 from reage.cli.shared.options import (
     NewPlace,
     ages_option,
@@ -110,9 +110,9 @@ def _plan(source: str, output: Path, task: BatchTask, listed: Path | None) -> No
     if found.notice is not None:
         note(f"{source}: {found.notice}")
     for item in items:
-        say(f"reads {item.key}")
+        tell(f"reads {item.key}")
         for place in item.outputs:
-            say(f"writes {output / place}")
+            tell(f"writes {output / place}")
         emit({"dry_run": True, "photo": {"file": item.key}, "files": list(item.outputs)})
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reage.cli.edit.layers import check_layers, layers_ready, layers_written
 from reage.cli.edit.places import Outputs
-from reage.cli.shared.console import detail, emit, say
+from reage.cli.shared.console import detail, emit, tell
 from reage.cli.shared.parsing import parse_face, parse_range, parse_targets
 from reage.cli.shared.pictures import PIPE, name_of, open_photo
 from reage.errors import UsageError
@@ -86,9 +86,9 @@ class EditTask:
         outputs.check()
         height, width = photo.pixels.shape[:2]
         files = [str(file) for file in outputs.files]
-        say(f"reads {name_of(path)}, {width} x {height}")
+        tell(f"reads {name_of(path)}, {width} x {height}")
         for file in files:
-            say("writes to stdout" if outputs.pipe else f"writes {file}")
+            tell("writes to stdout" if outputs.pipe else f"writes {file}")
         emit({"dry_run": True, "photo": {"file": name_of(path)}, "files": files})
 
     def outputs(self, path: Path) -> Outputs:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reage.cli.edit.layers import layer_options
+from reage.cli.shared.console import emit, json_option, say, tell
 from reage.cli.shared.options import (
     detail_option,
     direction_option,
+    dry_run_option,
     hair_color_option,
     hair_option,
     model_options,
@@ -27,8 +29,9 @@ from reage.errors import UsageError
 
 if TYPE_CHECKING:
     from reage.editor import Editor
-    from reage.video.config import Preview, Progress
+    from reage.video.config import Preview, Progress, VideoConfig
     from reage.video.keyframes import KeyFrames
+    from reage.video.source import VideoSource
 
 STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joining": "joining"}
 
@@ -96,6 +99,8 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
 @seed_option
 @click.option("--overwrite", is_flag=True, help="Replace an earlier output.")
 @no_mark_option
+@json_option
+@dry_run_option
 def video(video: Path, **options: Any) -> None:
     """Show people in VIDEO at another age; sound and subtitles stay.
 
@@ -126,30 +131,23 @@ def video(video: Path, **options: Any) -> None:
             raise UsageError("give one --to AGE, or one age a person: --to 1=70 2=12")
         to = targets[0]
     face = parse_face(options["face"])
-    open_source(
-        video, parse_rate(options["rate"])
-    )  # what cannot be read is said before the model is loaded
-    editor = open_editor(options)
+    # What cannot be read is said before the model is loaded.
+    source = open_source(video, parse_rate(options["rate"]))
     if options["listing"]:
-        _list(editor, video, preview, options)
-    else:
-        _edit(editor, video, to, face, preview, options)
+        if options["dry_run"]:
+            raise UsageError("--list changes nothing; leave out --dry-run")
+        return _list(open_editor(options), video, preview, options)
+    output = options["output"] or _default_output(video, to, preview)
+    config = _config(to, face, preview, options)
+    if options["dry_run"]:
+        return _plan(source, output, config, overwrite=options["overwrite"])
+    return _edit(open_editor(options), video, output, config, options)
 
 
-def _edit(
-    editor: Editor,
-    path: Path,
-    to: Any,
-    face: Any,
-    preview: Preview | None,
-    options: dict[str, Any],
-) -> None:
-    from reage import __version__
-    from reage.cli.edit.video_report import report_place, video_report, write_report
+def _config(to: Any, face: Any, preview: Preview | None, options: dict[str, Any]) -> VideoConfig:
     from reage.video.config import VideoConfig
-    from reage.video.run import edit_video
 
-    config = VideoConfig(
+    return VideoConfig(
         to=to,
         which=face,
         quality=options["quality"],
@@ -163,7 +161,31 @@ def _edit(
         span=_span(options["begin"], options["until"]),
         seed=options["seed"],
     )
-    output = options["output"] or _default_output(path, to, preview)
+
+
+def _plan(source: VideoSource, output: Path, config: VideoConfig, *, overwrite: bool) -> None:
+    """Tell what would be read and written."""
+    from reage.cli.edit.video_report import report_place
+    from reage.video.run import plan_video
+
+    report = report_place(output, overwrite=overwrite)
+    plan_video(source.path, output, config, overwrite=overwrite)
+    frames = f", about {source.expected} frames" if source.expected else ""
+    tell(f"reads {source.path}, {source.width} x {source.height}{frames}")
+    written = [output, report, *([config.layers] if config.layers else [])]
+    for place in written:
+        tell(f"writes {place}")
+    files = [str(place) for place in written]
+    emit({"dry_run": True, "video": {"file": str(source.path)}, "files": files})
+
+
+def _edit(
+    editor: Editor, path: Path, output: Path, config: VideoConfig, options: dict[str, Any]
+) -> None:
+    from reage import __version__
+    from reage.cli.edit.video_report import report_place, video_report, write_report
+    from reage.video.run import edit_video
+
     report = report_place(output, overwrite=options["overwrite"])
     mark = None if options["no_mark"] else f"Re-aged by reage {__version__}, partly synthetic"
     with StageBar(resumed=True) as bar:
@@ -178,10 +200,12 @@ def _edit(
         )
     for notice in result.notices:
         note(notice)
-    write_report(report, video_report(result, path, editor, config))
-    click.echo(f"{result.path}  {'; '.join(edit.summary for edit in result.edits)}")
+    told = video_report(result, path, editor, config)
+    write_report(report, told)
+    say(f"{result.path}  {'; '.join(edit.summary for edit in result.edits)}")
     for line in result.metrics.lines:
-        click.echo(line)
+        say(line)
+    emit({**told, "files": [str(result.path), str(report)]})
 
 
 def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str, Any]) -> None:
@@ -195,18 +219,22 @@ def _list(editor: Editor, path: Path, preview: Preview | None, options: dict[str
     with StageBar(resumed=True) as bar:
         listed = list_tracks(editor, path, preview, partial(_show, bar))
     panels: list[Panel] = []
+    people: list[dict[str, Any]] = []
     for one in listed:
         age, first = one.key.view.reading.age, one.seconds[0][0]
         spans = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in one.seconds[:4])
         more = f" and {len(one.seconds) - 4} times more" if len(one.seconds) > 4 else ""
-        click.echo(
+        tell(
             f"person {one.track.number}: about {age:.0f} years, eyes {one.track.size:.0f} px apart,"
             f" seen {spans}{more}"
         )
+        seconds = [[round(time, 3) for time in span] for span in one.seconds]
+        people.append({"person": one.track.number, "age": round(age, 1), "seconds": seconds})
         picture_of = one.key.view.age_crop.image
         panels.append(Panel(picture_of, f"{one.track.number}", f"{first:.1f} s"))
     written = save_array(draw_strip(panels), picture, overwrite=options["overwrite"])
-    click.echo(f"{written.path}")
+    say(f"{written.path}")
+    emit({"people": people, "files": [str(written.path)]})
 
 
 def _strength(text: str) -> KeyFrames:

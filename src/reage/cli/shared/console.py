@@ -20,6 +20,7 @@ __all__ = [
     "quiet",
     "say",
     "take_stdout",
+    "tell",
 ]
 
 # Keys of click's context, which all groups and commands of one run share.
@@ -68,6 +69,12 @@ def quiet() -> bool:
 def say(line: str) -> None:
     """Tell of a result, such as a file."""
     if not (_is(QUIET) or _is(JSON)):
+        click.echo(one_line(line), err=_is(TAKEN))
+
+
+def tell(line: str) -> None:
+    """Tell what was asked for, with --quiet too."""
+    if not _is(JSON):
         click.echo(one_line(line), err=_is(TAKEN))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from reage.cli.shared.console import detail, emit, say
+from reage.cli.shared.console import detail, emit, tell
 from reage.cli.shared.pictures import name_of, open_photo
 from reage.errors import ReageError, UsageError
 from reage.files import real_path
@@ -305,9 +305,9 @@ def plan_files(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
     """Tell what a command would read and write; raises as reading would."""
     for path in inputs:
         height, width = open_photo(path).pixels.shape[:2]
-        say(f"reads {name_of(path)}, {width} x {height}")
+        tell(f"reads {name_of(path)}, {width} x {height}")
     for path in outputs:
-        say(f"writes {path}")
+        tell(f"writes {path}")
     read, written = ([str(path) for path in paths] for paths in (inputs, outputs))
     emit({"dry_run": True, "photos": read, "files": written})
 
