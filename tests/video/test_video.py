@@ -23,6 +23,7 @@ from reage.compositing.planes import sample_luma
 from reage.editor import Editor
 from reage.errors import FaceError, ImageError, UsageError
 from reage.faces.squares import face_quad, quad_side
+from reage.images import DIGITAL_SOURCE_TYPE
 from reage.networks.agers.growth import Growth, GrowthConfig
 from reage.networks.agers.latent_ager import Ager, AgerConfig
 from reage.networks.agers.photo_ager import PhotoAger as PhotoNetwork
@@ -212,6 +213,7 @@ class TestEdit:
 
         with av.open(str(edited.path)) as container:
             assert container.metadata["comment"] == "made by a test"
+            assert DIGITAL_SOURCE_TYPE.encode() in edited.path.read_bytes()
             assert container.streams.video[0].codec_context.name == "h264"
             assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
 
@@ -374,7 +376,8 @@ class TestEdit:
     def test_odd_sizes_and_full_range(self, people: Any, small_editor: Editor, tmp_path: Path):
         frames = [draw(i, *people)[:-1, :-1] for i in range(CUT, CUT + 3)]
         path = write(tmp_path / "odd.mkv", frames, [0, 100, 200], format="yuvj444p", codec="mjpeg")
-        result = edit_video(small_editor, path, tmp_path / "o.mkv", VideoConfig(to=60))
+        result = edit_video(small_editor, path, tmp_path / "o.mkv", VideoConfig(to=60), mark="made")
+        assert DIGITAL_SOURCE_TYPE.encode() in result.path.read_bytes()
         pictures, _ = decoded(result.path)
         assert pictures[0].shape == (HEIGHT, WIDTH, 3)  # made even
         assert np.abs(pictures[0][:-1, :-1].astype(int) - frames[0])[:, :60].mean() < 4

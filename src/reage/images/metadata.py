@@ -11,6 +11,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from uuid import UUID
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, unescape
 
@@ -21,6 +22,7 @@ __all__ = [
     "as_bytes",
     "exif_entries",
     "make_upright",
+    "mark_box",
     "mark_in_xmp",
     "png_chunk",
     "png_chunks",
@@ -28,6 +30,7 @@ __all__ = [
     "select_png_chunks",
 ]
 
+XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes  # XMP specification, part 3
 # https://cv.iptc.org/newscodes/digitalsourcetype/
 DIGITAL_SOURCE_TYPE = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -109,6 +112,12 @@ def _upright_xmp(xmp: bytes) -> bytes:
     )
     lost = rb"<((?:G?Container|GDepth|GImage):\w+)\b.*?</\1\s*>"
     return re.sub(lost, b"", xmp, flags=re.DOTALL)
+
+
+def mark_box(mark: str) -> bytes:
+    """Return the mark as a box for the end of an MP4 or a MOV file."""
+    xmp = add_mark_to_xmp(None, mark, describe=True)[0]
+    return (24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp
 
 
 def add_mark_to_xmp(xmp: bytes | None, mark: str, *, describe: bool) -> tuple[bytes, bool]:

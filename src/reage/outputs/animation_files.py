@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from fractions import Fraction
 from itertools import chain, pairwise
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 from PIL import Image
@@ -15,15 +14,14 @@ from PIL import Image
 from reage.errors import ImageError
 from reage.ffmpeg import H264, av_module, h264_file
 from reage.files import check_place, write_file
-from reage.images.metadata import add_mark_to_xmp
+from reage.images.metadata import add_mark_to_xmp, mark_box
 
-__all__ = ["MOVING_SUFFIXES", "check_moving", "mark_box", "write_moving"]
+__all__ = ["MOVING_SUFFIXES", "check_moving", "write_moving"]
 
 MOVING_SUFFIXES = (".mp4", ".gif", ".webp")
 CRF = 20  # of H.264: what it takes away is not seen
 WEBP = {"quality": 80, "method": 4, "minimize_size": False}
 PALETTE_FRAMES = 8  # of an animation, from which a GIF's 256 colours are chosen
-XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes  # XMP specification, part 3
 
 
 def check_moving(path: Path, *, overwrite: bool = False) -> None:
@@ -51,12 +49,6 @@ def write_moving(
     xmp = b"" if mark is None else add_mark_to_xmp(None, mark, describe=True)[0]
     data = (_gif if kind == ".gif" else _webp)(frames, fps, xmp)
     write_file(path, data, overwrite=overwrite)
-
-
-def mark_box(mark: str) -> bytes:
-    """Return the synthetic-media mark as a box for the end of an MP4."""
-    xmp = add_mark_to_xmp(None, mark, describe=True)[0]
-    return (24 + len(xmp)).to_bytes(4, "big") + b"uuid" + XMP_BOX + xmp
 
 
 def _write_mp4(

@@ -10,7 +10,7 @@ import numpy as np
 
 from reage.ffmpeg import H264, h264_file
 from reage.files import check_place
-from reage.outputs.animation_files import mark_box
+from reage.images.metadata import mark_box
 
 __all__ = ["ProgressVideo"]
 

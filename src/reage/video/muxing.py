@@ -12,6 +12,8 @@ from typing import Any
 from reage.errors import ImageError
 from reage.ffmpeg import H264, add_stream, av_module, local, open_input
 from reage.files import publish
+from reage.images import DIGITAL_SOURCE_TYPE
+from reage.images.metadata import mark_box
 from reage.video.journal import CHUNK, Journal
 from reage.video.sequence import SequenceSource
 from reage.video.source import VideoSource, report_write_errors, video_stream
@@ -68,6 +70,9 @@ def join_segments(
                 _write_all(out, input_, segments, source, journal, span, mark)
             finally:
                 out.close()
+            if mark is not None and format != "matroska":
+                with partial.open("ab") as file:
+                    file.write(mark_box(mark))
             publish(partial, output)
     finally:
         partial.unlink(missing_ok=True)
@@ -94,8 +99,7 @@ def _write_all(
             video.codec_context.codec_tag = made.codec_context.codec_tag
         video.time_base = source.time_base
     begin = span[0] if span else 0
-    if mark is not None:
-        out.metadata["comment"] = mark
+    out.metadata.update(_marks(out, mark))
     if input_ is None:
         begin = span[0] if span else source.first_pts
         for _, packet in _video_packets(segments, video, source, journal, begin):
@@ -110,15 +114,21 @@ def _write_all(
     for old, new in pairs:
         new.metadata.update({k: v for k, v in old.metadata.items() if k in ("language", "title")})
         new.disposition = old.disposition
-    out.metadata.update(input_.metadata)
-    if mark is not None:
-        out.metadata["comment"] = mark
+    out.metadata.update({**input_.metadata, **_marks(out, mark)})
     if span is None and hasattr(out, "set_chapters"):
         out.set_chapters(input_.chapters())
     ours = _video_packets(segments, video, source, journal, begin)
     theirs = _other_packets(input_, others, span, source)
     for _, packet in heapq.merge(ours, theirs, key=lambda item: item[0]):
         out.mux_one(packet)
+
+
+def _marks(out: Any, mark: str | None) -> dict[str, str]:
+    """Return the tags of the synthetic-media mark; MP4 and MOV have a box for the rest of it."""
+    if mark is None:
+        return {}
+    kind = {"DIGITAL_SOURCE_TYPE": DIGITAL_SOURCE_TYPE} if out.format.name == "matroska" else {}
+    return {"comment": mark, **kind}
 
 
 def _video_packets(
