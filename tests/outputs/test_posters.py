@@ -237,6 +237,20 @@ class TestPages:
         reader.pages[0].extract_text(visitor_text=lambda text, *_: runs.append(text))
         assert "168 cm" in [run.strip() for run in runs]
 
+    def test_names_and_dates_stay_whole_in_arabic_small_print(self):
+        """It stood as "0.1.0 reage", and as "faces128, 30 November"."""
+        from pypdf import PdfReader
+
+        found: dict[str, float] = {}
+        poster = replace(poster_of(language="ar"), program="reage 0.1.0", model="faces128")
+        reader = PdfReader(io.BytesIO(self.pdf(poster)))
+
+        def see(text: str, place: list[float], *_: object) -> None:
+            found.update({word: place[4] for word in ("reage", "0.1.0") if word in text})
+
+        reader.pages[0].extract_text(visitor_text=see)
+        assert found["reage"] < found["0.1.0"]
+
     @pytest.mark.parametrize("language", ["en", "ar"])
     def test_the_title_stands_clear_of_its_band(
         self, language: str, monkeypatch: pytest.MonkeyPatch

@@ -192,6 +192,17 @@ def test_a_poster_with_a_logo(page: Any, photo: Path, tmp_path: Path) -> None:
     page.wait_for_selector("#poster-save", state="hidden")
 
 
+def test_fields_of_the_poster_are_the_reader_s(page: Any) -> None:
+    page.select_option("#language", "ar")
+    page.click("#tab-poster")
+    page.fill("#poster-contacts", "+20 2 1234567")
+    way = page.locator("#poster-contacts").evaluate("e => [getComputedStyle(e).direction, e.title]")
+    assert way == ["ltr", ""]  # and no English beside it
+    page.fill("#poster-contacts", "القاهرة")
+    assert page.locator("#poster-contacts").evaluate("e => getComputedStyle(e).direction") == "rtl"
+    assert page.locator("#poster-born").get_attribute("title") == "2015, 2015-03, 2015-03-17"
+
+
 def test_nobody_is_mixed_with_a_photo_that_is_closed(page: Any, photo: Path) -> None:
     open_photo(page, photo)
     page.click("#tab-mix")

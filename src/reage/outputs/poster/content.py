@@ -102,10 +102,12 @@ def _small(poster: Poster, words: Words) -> list[str]:
     if not poster.looks:
         return []
     said = words.sentences
+    # Names and dates stay whole among words that run the other way: Unicode's isolates.
+    apart = "\u2068{}\u2069".format if words.direction == "rtl" else str
     made = said["made"].format(
-        program=poster.program,
-        model=poster.model,
-        date=words.say_date(poster.times.today),
+        program=apart(poster.program),
+        model=apart(poster.model),
+        date=apart(words.say_date(poster.times.today)),
         years=words.say_span(poster.times.passed),
     )
     short = [said["short"]] if poster.short else []

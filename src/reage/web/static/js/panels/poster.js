@@ -17,10 +17,11 @@ function input(field) {
   const entry = document.createElement(many ? "textarea" : choice ? "select" : "input");
   words.textContent = field.label;
   entry.id = `poster-${field.name}`;
-  entry.title = field.help;
+  entry.dir = "auto";  // a telephone number runs from left to right on an Arabic page too
+  if (languageCode() === "en") entry.title = field.help;  // which is English
   if (choice) entry.append(...field.choices.map((one) => new Option(CHOICES[field.name]?.(one) ?? one, one)));
   else if (!many) entry.type = INPUTS[field.kind] ?? "text";
-  if (field.kind === "date") { entry.placeholder = "2015-03-17"; entry.pattern = "\\d{4}(-\\d{1,2}(-\\d{1,2})?)?"; }
+  if (field.kind === "date") { entry.placeholder = "2015-03-17"; entry.title = "2015, 2015-03, 2015-03-17"; entry.pattern = "\\d{4}(-\\d{1,2}(-\\d{1,2})?)?"; }
   if (field.kind === "list") entry.placeholder = text("onePerLine");
   if (field.kind === "file") { entry.accept = "image/*,.tif,.tiff,.heic,.avif"; entry.onchange = () => { if (entry.files[0] && isTooLarge(entry.files[0], LARGEST_LOGO)) entry.value = ""; }; }
   if (field.most && !many) entry.maxLength = field.most;
