@@ -181,7 +181,10 @@ def test_the_same_call_gives_the_same_bytes(editor: Editor, result: Result, astr
     again = editor.edit(astronaut, 70, quality="fast")
     assert torch.equal(again.prepared[0].base, result.prepared[0].base)
     assert pixels(again.edits[0]).tobytes() == pixels(result.edits[1]).tobytes()
-    assert again.edits[0].faces == result.edits[1].faces
+    (one,), (other,) = again.edits[0].faces, result.edits[1].faces
+    # Its search looked at one side only: some processors sum in another order in another batch.
+    assert one.strength == pytest.approx(other.strength, abs=1e-5)
+    assert replace(one, strength=other.strength) == other
 
 
 def test_the_same_search_finds_the_same_code(small_editor: Editor, astronaut: np.ndarray):
