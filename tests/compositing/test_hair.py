@@ -83,6 +83,14 @@ def hair(astronaut: np.ndarray, face: Face, finders: HairFinders) -> Hair:
     return found
 
 
+def test_it_is_the_same_each_time(
+    hair: Hair, astronaut: np.ndarray, face: Face, finders: HairFinders
+):
+    again = hair_in(astronaut, face, finders)
+    assert again is not None
+    assert all(map(np.array_equal, hair.layers, again.layers))
+
+
 def shared_portrait(name: str) -> tuple[np.ndarray, Face]:
     file = SHARED / name
     if not file.is_file():
