@@ -547,6 +547,19 @@ class TestLight:
             share, shown, _ = turned(light, hair, hair.layers, amount)
             assert patchiness(light + share * (shown - light)) < most * patchiness(light)
 
+    def test_white_hair_is_as_much_darker_in_the_shade_as_skin_is(
+        self, astronaut: np.ndarray, face: Face, finders: HairFinders
+    ):
+        """The shade counted twice, by the cheeks and by the hair: half a head stayed dark."""
+        across = 1 / (1 + np.exp((np.arange(256) - face.points[2, 0]) / 4))[None, :, None]
+        half = np.rint(astronaut * (0.35 + 0.65 * across)).astype(np.uint8)
+        found = hair_in(half, face, finders)
+        assert found is not None
+        within = (found.inner > 0.9) & (found.beard == 0)
+        x = np.arange(len(within))[None] - found.mesh[1, 0]
+        sides = [found.shading[within & part].mean() for part in (x < -20, x > 20)]
+        assert sides[1] / sides[0] > 0.25
+
     def test_hair_in_the_shadow_gets_no_lighter_than_skin_there(
         self, astronaut: np.ndarray, face: Face, finders: HairFinders, hair: Hair
     ):

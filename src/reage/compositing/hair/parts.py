@@ -82,10 +82,10 @@ def beard_on_face(head: Head, around: np.ndarray) -> Part:
 
 def _shading(head: Head, share: np.ndarray, around: np.ndarray) -> np.ndarray:
     """Return how light white hair is `[S, S]` by its mean, where it has the light `around`."""
-    shading = np.maximum(around, 0.02) ** SHADING
-    shading = shading / float(np.average(shading, weights=share + 1e-3))
-    # White hair in the shadow is no lighter than skin there.
-    return shading * side_light(head.light, head.mesh)
+    # White hair in the shadow is no lighter than skin there, which its own light says once more.
+    side = side_light(head.light, head.mesh)
+    shading = (np.maximum(around, 0.02) / side) ** SHADING
+    return side * shading / float(np.average(shading, weights=share + 1e-3))
 
 
 def _faded_places(head: Head) -> np.ndarray:
