@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import tarfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -177,6 +179,22 @@ def test_the_report_s_files(found: Evaluation, tmp_path: Path):
     with pytest.raises(ImageError, match="exists already"):
         check_output(folder, overwrite=False)
     check_output(folder, overwrite=True)
+
+
+def test_a_full_disk_leaves_no_half_report(
+    found: Evaluation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write = Path.write_bytes
+
+    def fill(self: Path, data: bytes) -> int:
+        if data[:1] == b"{":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    with pytest.raises(ImageError, match="No space left"):
+        write_report(found, tmp_path / "report")
+    assert not any(tmp_path.iterdir())
 
 
 def test_what_is_missing_is_said(small_editor: Editor, judges: Judges, tmp_path: Path):

@@ -40,8 +40,14 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "address",
-    [[b"HTTP/1.1 200 OK\r\nX: "], [b"H"], [b"HTTP/1.1 200 OK\r\n\r\n"]],
-    ids=["header", "status", "body"],
+    [
+        [b"HTTP/1.1 200 OK\r\nX: "],
+        [b"H"],
+        [b"HTTP/1.1 200 OK\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"],
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"],
+    ],
+    ids=["header", "status", "body", "length of a chunk", "trailer"],
     indirect=True,
 )
 def test_an_answer_without_end_is_left(address: str, monkeypatch: pytest.MonkeyPatch):

@@ -15,8 +15,8 @@ from reage.evaluation.marks import Mark
 from reage.evaluation.run import Evaluation
 from reage.evaluation.tables import GENDERS, KINDS, NEAR, NEAR_SECOND
 from reage.evaluation.words import number, percent, table
+from reage.files import place_for_files, write_together
 from reage.images import save_array
-from reage.models.files import write_file
 
 __all__ = ["MARKDOWN", "check_output", "markdown", "write_report"]
 
@@ -40,19 +40,16 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
 
 
 def write_report(evaluation: Evaluation, folder: Path, *, overwrite: bool = False) -> list[Path]:
-    """Write report.md, report.json and the pictures; returns the files."""
+    """Write report.md, report.json and the pictures, all or none; returns the files."""
     check_output(folder, overwrite=overwrite)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        files = [folder / name for name in (MARKDOWN, JSON, *evaluation.pictures)]
+    files = [folder / name for name in (MARKDOWN, JSON, *evaluation.pictures)]
+    text = json.dumps(_round_floats(evaluation.figures), indent=1, ensure_ascii=False)
+    words = markdown(evaluation.figures, list(evaluation.pictures))
+    with place_for_files(folder), write_together() as write:
         for name, picture in evaluation.pictures.items():
-            save_array(picture, folder / name, mark=DISCLOSURE, overwrite=True)
-        text = json.dumps(_round_floats(evaluation.figures), indent=1, ensure_ascii=False)
-        write_file(folder / JSON, (text + "\n").encode())
-        words = markdown(evaluation.figures, list(evaluation.pictures))
-        write_file(folder / MARKDOWN, words.encode())
-    except OSError as error:
-        raise ImageError(f"{folder} cannot be written: {error.strerror}") from error
+            save_array(picture, folder / name, mark=DISCLOSURE, overwrite=True, write=write)
+        write(folder / JSON, (text + "\n").encode())
+        write(folder / MARKDOWN, words.encode())
     return files
 
 

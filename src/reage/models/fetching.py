@@ -6,42 +6,64 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
+from queue import Empty, Full, Queue
 
 __all__ = ["fetch"]
 
-CHUNK = 1 << 20
+CHUNK, AHEAD = 1 << 20, 4
 SILENCE = 30  # seconds without an answer
 PATIENCE = 60  # seconds before an answer's first byte, and for whatever comes
 SLOWEST = 32_000  # bytes a second, after that
 
 
 def fetch(request: str | urllib.request.Request, size: int) -> Iterator[bytes]:
-    """Yield an answer's bytes, at most one chunk more than `size`; OSError if it takes too long."""
+    """Yield an answer's bytes, at most one chunk more than `size`; OSError if it takes too long.
+
+    A thread reads: headers, lengths of chunks and trailers that come letter by letter are never
+    silent, and no limit of the socket ends them.
+    """
+    came: Queue[bytes | Exception] = Queue(AHEAD)
+    left = threading.Event()
+    threading.Thread(target=_read, args=(request, size, came, left), daemon=True).start()
     began, done = time.monotonic(), 0
-    with _open(request) as answer:
-        while done <= size and (chunk := answer.read1(CHUNK)):
-            done += len(chunk)
-            yield chunk
-            if time.monotonic() - began > PATIENCE + done / SLOWEST:
-                raise TimeoutError(f"too slow: {done} bytes in {time.monotonic() - began:.0f} s")
+    try:
+        while True:
+            seconds = time.monotonic() - began
+            try:
+                part = came.get(timeout=max(PATIENCE + done / SLOWEST - seconds, 0))
+            except Empty:
+                what = f"too slow: {done} bytes" if done else "no answer"
+                raise TimeoutError(f"{what} in {seconds + 0.5:.0f} s") from None
+            if isinstance(part, Exception):
+                raise part
+            if not part:
+                return
+            done += len(part)
+            yield part
+    finally:
+        left.set()
 
 
-def _open(request: str | urllib.request.Request) -> Any:
-    """Open an address in a thread: a header that comes letter by letter is never silent."""
-    found: list[Any] = []
+def _read(
+    request: str | urllib.request.Request,
+    size: int,
+    came: Queue[bytes | Exception],
+    left: threading.Event,
+) -> None:
+    """Put an answer's parts into a queue, then an empty one or the error, until it is left."""
 
-    def work() -> None:
-        try:
-            found.append(urllib.request.urlopen(request, timeout=SILENCE))
-        except Exception as error:  # noqa: BLE001 - raised below
-            found.append(error)
+    def put(part: bytes | Exception) -> None:
+        while not left.is_set():
+            with suppress(Full):
+                return came.put(part, timeout=1)
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    if not found:
-        raise TimeoutError(f"no answer in {PATIENCE} s")
-    if isinstance(found[0], Exception):
-        raise found[0]
-    return found[0]
+    try:
+        done = 0
+        with urllib.request.urlopen(request, timeout=SILENCE) as answer:
+            while done <= size and not left.is_set() and (chunk := answer.read1(CHUNK)):
+                done += len(chunk)
+                put(chunk)
+        put(b"")
+    except Exception as error:  # noqa: BLE001 - raised where the bytes are wanted
+        put(error)

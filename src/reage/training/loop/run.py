@@ -206,8 +206,11 @@ def write_state(folder: Path, state: dict[str, Any]) -> None:
     file = folder / STATE_FILE
     with name_errors(file, ModelError), new_file(file) as temporary:
         try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # so torch reports a full disk
+            with temporary.open("wb") as stream:
+                torch.save(state, stream)
+        except RuntimeError as error:  # in place of what the system says of a full disk
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
             raise OSError(0, str(error).splitlines()[0]) from error
 
 
