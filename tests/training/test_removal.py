@@ -14,7 +14,8 @@ from PIL import Image
 from reage.agers.skin import SkinAger, read_embedded_bank
 from reage.cli.main import cli
 from reage.editor import load
-from reage.errors import UsageError
+from reage.errors import ModelError, UsageError
+from reage.models.files import save_tensors
 from reage.models.pretrained import load_skin_removal
 from reage.training.configs import BeardRemovalTraining, RemovalTraining
 from reage.training.removal.beards import BeardPairs
@@ -107,6 +108,12 @@ def test_a_run_makes_a_folder_that_edits_take(
     trained = load_skin_removal(folder).state_dict()
     before = load_skin_removal().state_dict()
     assert any(not torch.equal(before[name], value) for name, value in trained.items())
+
+
+def test_kept_heads_of_another_kind_are_one_line(table: Path, tmp_path: Path):
+    save_tensors(tmp_path / "frames.safetensors", {"layers": torch.zeros(2, 5)})
+    with pytest.raises(ModelError, match="does not hold this run's heads"):
+        frames_of(table, read_embedded_bank().canonical, tmp_path / "frames.safetensors")
 
 
 def test_a_folder_that_is_none_is_one_line(table: Path, tmp_path: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from reage.compositing.boxed_face import HALF, BoxedFace, half_mask
 from reage.compositing.hair.beards import beard_in
 from reage.compositing.mesh_warp import carry_to_frame
 from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
-from reage.errors import UsageError
+from reage.errors import ModelError, UsageError
 from reage.faces.detection import FaceDetector
 from reage.fitting.heads import HeadRow, read_heads, read_pictures
 from reage.models.files import load_tensors, save_tensors
@@ -55,10 +55,11 @@ def frames_of(table: Path, canonical: np.ndarray, kept: Path | None) -> Frames:
     """Lay the heads of a table such as heads.csv out, or read the file where that was `kept`.
 
     Grey pictures and those under share-alike licences are left out, turned heads too. Raises
-    UsageError where the table cannot be read, and ImageError where pictures cannot be.
+    UsageError where the table cannot be read, ImageError where pictures cannot be, and ModelError
+    where what was kept cannot be.
     """
     if kept is not None and kept.is_file():
-        return Frames(**load_tensors(kept)[0])
+        return _read(kept)
     # Grey pictures have no colour of skin.
     rows = [row for row in read_heads(table) if not row.grey and SHARE_ALIKE not in row.licence]
     detector = FaceDetector()
@@ -69,6 +70,13 @@ def frames_of(table: Path, canonical: np.ndarray, kept: Path | None) -> Frames:
         raise UsageError(f"{table}: none of {len(rows)} heads shows a face that looks ahead")
     if kept is not None:
         save_tensors(kept, found)
+    return Frames(**found)
+
+
+def _read(file: Path) -> Frames:
+    found, names = load_tensors(file)[0], [field.name for field in fields(Frames)]
+    if sorted(found) != sorted(names) or found["layers"].ndim != 4:
+        raise ModelError(f"{file} does not hold this run's heads: delete it, and they are laid out")
     return Frames(**found)
 
 
