@@ -167,7 +167,7 @@ def test_a_resumed_run_computes_as_it_began(
     assert run(*options, *made, *SMALL) == 0
     seen = []
 
-    def note(_: object, machine: Machine) -> None:
+    def note(_: object, machine: Machine, folder: Path) -> None:
         seen.append(machine.dtype)
         raise UsageError("seen")
 
