@@ -72,8 +72,11 @@ class Journal:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close it; work that was refused before its first record leaves nothing."""
-        empty = any(error) and self._is_empty()
+        """Close it; work that was refused before its first record leaves nothing.
+
+        Work that was interrupted keeps it: the same command goes on.
+        """
+        empty = any(isinstance(one, ReageError) for one in error) and self._is_empty()
         self._db.close()
         if empty:
             shutil.rmtree(self.folder, ignore_errors=True)
