@@ -582,7 +582,9 @@ run_training(start(read_settings(folder), machine), folder, RunOptions(kimg=0.06
 """
 
 
-@pytest.mark.parametrize("recipe", ["projected+encoder", "stylegan2"])
+@pytest.mark.parametrize(
+    "recipe", [pytest.param("projected+encoder", marks=pytest.mark.slow), "stylegan2"]
+)
 def test_two_processes_train_as_one(
     recipe: str, settings: Settings, machine: Machine, tmp_path: Path
 ):

@@ -158,6 +158,7 @@ class TestWindows:
         return replace(hair, quad=quad, window=window, **layers)
 
 
+@pytest.mark.slow
 def test_a_whole_video(editor: Editor, astronaut: np.ndarray, tmp_path: Path):
     frames = [np.roll(astronaut, step, axis=1) for step in range(4)]
     clip = write(tmp_path / "clip.mp4", frames, [100 * i for i in range(4)])

@@ -22,6 +22,7 @@ STOP = RuntimeError("killed")
 TO = VideoConfig(to=60)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("any_likeness")
 def test_another_ager_begins_anew(
     small_model: Model,

@@ -52,7 +52,7 @@ def running(editor: Editor, port: int = 0, **settings: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
     finally:
         server.should_exit = server.force_exit = True
-        thread.join(30)
+        thread.join(5)  # it ends with the process at the latest
 
 
 def open_photo(page: Any, photo: Path) -> None:

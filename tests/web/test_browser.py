@@ -48,6 +48,7 @@ def test_the_first_picture_is_an_older_face_and_no_job_made_it(page: Any, photo:
     assert page.locator("#get-photo").is_disabled()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_steps")
 def test_what_needs_a_code_is_learnt_and_then_shown(page: Any, photo: Path) -> None:
     open_photo(page, photo)
@@ -99,6 +100,7 @@ def test_files_are_named_after_their_photo(page: Any, photo: Path) -> None:
     assert saved.value.suggested_filename == "ada-ages5-80.gif"
 
 
+@pytest.mark.slow
 def test_a_job_ends_with_its_tab(browser: Any, address: str, photo: Path) -> None:
     context = browser.new_context()
     tab, other = context.new_page(), context.new_page()

@@ -290,6 +290,7 @@ def check_marked(page: Any, is_there: Callable[[list[float]], bool]) -> None:
     page.wait_for_selector("#tag-after:text-is('after')")
 
 
+@pytest.mark.slow
 def test_the_page_opens_without_its_server_and_says_so(browser: Any, editor: Editor) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -54,6 +54,7 @@ def frames(path: Path) -> np.ndarray:
         return np.stack([one.to_ndarray(format="rgb24") for one in video.decode(video=0)])
 
 
+@pytest.mark.slow
 def test_a_person_of_a_video_is_chosen_by_picture(page: Any, clip: Path, tmp_path: Path) -> None:
     page.click("#tab-video")
     page.set_input_files("#video-file", str(clip))
