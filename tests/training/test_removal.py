@@ -95,7 +95,7 @@ def test_a_run_makes_a_folder_that_edits_take(
     runner = CliRunner()
     done = runner.invoke(cli, [*new, "--log-steps", "1"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    monkeypatch.setattr("reage.training.removal.frames.read_heads", None)
+    monkeypatch.setattr("reage.training.removal.frames.read_pictures", None)
     more = [*run, "--resume", "--kimg", "0.002", "--log-steps", "1"]
     assert runner.invoke(cli, more, catch_exceptions=False).exit_code == 0
     log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
@@ -114,6 +114,17 @@ def test_kept_heads_of_another_kind_are_one_line(table: Path, tmp_path: Path):
     save_tensors(tmp_path / "frames.safetensors", {"layers": torch.zeros(2, 5)})
     with pytest.raises(ModelError, match="does not hold this run's heads"):
         frames_of(table, read_embedded_bank().canonical, tmp_path / "frames.safetensors")
+
+
+def test_kept_heads_of_another_table_are_laid_out_anew(table: Path, tmp_path: Path):
+    """After a refused run the folder stays: the corrected table was never looked at."""
+    canonical, kept = read_embedded_bank().canonical, tmp_path / "frames.safetensors"
+    first = tmp_path / "heads.csv"
+    lines = table.read_text().splitlines()
+    first.write_text("\n".join(lines[:2]) + "\n")
+    (tmp_path / "0.png").write_bytes((table.parent / "0.png").read_bytes())
+    assert len(frames_of(first, canonical, kept)) == 1
+    assert len(frames_of(table, canonical, kept)) == 6
 
 
 def test_a_folder_that_is_none_is_one_line(table: Path, tmp_path: Path):

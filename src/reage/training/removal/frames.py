@@ -17,10 +17,11 @@ from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
 from reage.errors import ModelError, UsageError
 from reage.faces.detection import FaceDetector
 from reage.fitting.heads import HeadRow, read_heads, read_pictures
-from reage.models.files import load_tensors, save_tensors
+from reage.models.files import file_sha256, fingerprint_of, load_tensors, save_tensors
 
 __all__ = ["Frames", "Head", "frames_of"]
 
+HEADS = "heads"  # in what is kept: of which table and canonical face they are
 MOST_TURNED = 22.0  # degrees
 SHARE_ALIKE = "BY-SA"  # a licence that would bind the weights
 
@@ -52,16 +53,19 @@ class Frames:
 
 
 def frames_of(table: Path, canonical: np.ndarray, kept: Path | None) -> Frames:
-    """Lay the heads of a table such as heads.csv out, or read the file where that was `kept`.
+    """Lay the heads of a table such as heads.csv out, or read those that were `kept`.
 
     Grey pictures and those under share-alike licences are left out, turned heads too. Raises
     UsageError where the table cannot be read, ImageError where pictures cannot be, and ModelError
     where what was kept cannot be.
     """
-    if kept is not None and kept.is_file():
-        return _read(kept)
     # Grey pictures have no colour of skin.
     rows = [row for row in read_heads(table) if not row.grey and SHARE_ALIKE not in row.licence]
+    heads_of = fingerprint_of(file_sha256(table), canonical.tobytes().hex())
+    if kept is not None and kept.is_file():
+        found = _read(kept, heads_of)
+        if found is not None:
+            return found
     detector = FaceDetector()
     found = _stacked(
         _layers_of(detector, row, picture, canonical) for row, picture in read_pictures(table, rows)
@@ -69,15 +73,17 @@ def frames_of(table: Path, canonical: np.ndarray, kept: Path | None) -> Frames:
     if not found:
         raise UsageError(f"{table}: none of {len(rows)} heads shows a face that looks ahead")
     if kept is not None:
-        save_tensors(kept, found)
+        save_tensors(kept, found, {HEADS: heads_of})
     return Frames(**found)
 
 
-def _read(file: Path) -> Frames:
-    found, names = load_tensors(file)[0], [field.name for field in fields(Frames)]
+def _read(file: Path, heads_of: str) -> Frames | None:
+    """Read kept heads; None where they are of another table or canonical face."""
+    found, known = load_tensors(file)
+    names = [field.name for field in fields(Frames)]
     if sorted(found) != sorted(names) or found["layers"].ndim != 4:
         raise ModelError(f"{file} does not hold this run's heads: delete it, and they are laid out")
-    return Frames(**found)
+    return Frames(**found) if known.get(HEADS) == heads_of else None
 
 
 def _stacked(heads: Iterable[dict[str, Tensor] | None]) -> dict[str, Tensor]:
