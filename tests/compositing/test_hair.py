@@ -635,7 +635,7 @@ def test_white_brows_above_the_meshs_are_found_and_a_gleam_is_none(face: Face):
     light, red = 0.5 + 0.3 * gleam, 0.15 - 0.09 * gleam
     hairs = np.s_[left[1] - 5 : left[1], left[0] - 7 : left[0] + 7]
     light[hairs], red[hairs] = np.random.default_rng(3).uniform(0.75, 1, (5, 14)), 0.06
-    weight = pale_brows_in(light, red, mesh).weight
+    weight = pale_brows_in(light, red, mesh, brows_in(light, mesh)).weight
     assert weight[left[1] - 3, left[0] - 2 : left[0] + 3].min() > 0.38
     assert weight[right[1] - 3, right[0] - 2 : right[0] + 3].max() < 0.35
 

@@ -40,6 +40,12 @@ class PlainStub(nn.Module):
 
 def install_persistence(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make their reconstructing function importable for pickling; calling it ends the test."""
+    for name, module in persistence_modules().items():
+        monkeypatch.setitem(sys.modules, name, module)
+
+
+def persistence_modules() -> dict[str, types.ModuleType]:
+    """Make the modules that pickles name it in."""
     module = types.ModuleType("torch_utils.persistence")
 
     def _reconstruct_persistent_obj(meta: Any) -> None:
@@ -48,8 +54,7 @@ def install_persistence(monkeypatch: pytest.MonkeyPatch) -> None:
     _reconstruct_persistent_obj.__module__ = module.__name__
     _reconstruct_persistent_obj.__qualname__ = "_reconstruct_persistent_obj"
     module._reconstruct_persistent_obj = _reconstruct_persistent_obj  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "torch_utils", types.ModuleType("torch_utils"))
-    monkeypatch.setitem(sys.modules, "torch_utils.persistence", module)
+    return {"torch_utils": types.ModuleType("torch_utils"), "torch_utils.persistence": module}
 
 
 def network(

@@ -11,7 +11,6 @@ import json
 import pickle
 import random
 import sys
-import types
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -220,7 +219,7 @@ def _kinds(ground: Ground) -> dict[str, Kind]:
     paddle = partial(pickle.loads, ground.data(ground.foreign("paddlegan")))
     held["paddlegan"] = Kind("a.pdparams", paddle, pickle.dumps, used)
     model = load_model(ground.model).generator
-    _make_picklable()
+    sys.modules |= stub_networks.persistence_modules()  # pickles name them
 
     def network() -> dict[str, Any]:
         tensors = stub_networks.with_filters(model)
@@ -322,20 +321,6 @@ def _safetensors(content: Any) -> bytes:
         str(k): v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()
     }
     return save({str(k): v.contiguous() for k, v in held.items()}, texts or None)
-
-
-def _make_picklable() -> None:
-    """Let NVIDIA's reconstructing function be named by pickles."""
-    module = types.ModuleType("torch_utils.persistence")
-
-    def _reconstruct_persistent_obj(meta: Any) -> None:
-        raise SystemExit("a function named by the file was called")
-
-    _reconstruct_persistent_obj.__module__ = module.__name__
-    _reconstruct_persistent_obj.__qualname__ = "_reconstruct_persistent_obj"
-    module._reconstruct_persistent_obj = _reconstruct_persistent_obj  # type: ignore[attr-defined]
-    sys.modules["torch_utils"] = types.ModuleType("torch_utils")
-    sys.modules["torch_utils.persistence"] = module
 
 
 def _stub(content: dict[str, Any]) -> Any:

@@ -15,7 +15,7 @@ from reage.compositing.mesh_warp import FRAME_SCALE
 from reage.compositing.neck import Neck
 from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
 from reage.compositing.skin_tone import even_colours
-from reage.compositing.smoothing import masked_gaussian
+from reage.compositing.smoothing import masked_gaussian, soft_limit
 
 __all__ = ["Remover", "as_laid", "centred_logs", "lay_removal", "remove_age"]
 
@@ -95,4 +95,4 @@ def _even_out(logs: np.ndarray, change: np.ndarray, skin: np.ndarray) -> np.ndar
 def _cores(light: np.ndarray, seen: np.ndarray, side: float) -> np.ndarray:
     """Return what texture `[h, w]` has beyond pores: the network sees lines of two pixels up."""
     texture = light - masked_gaussian(light, np.clip(seen, 1e-3, 1), PORES * side)
-    return texture - PORE_LIMIT * np.tanh(texture / PORE_LIMIT)
+    return texture - soft_limit(texture, PORE_LIMIT)

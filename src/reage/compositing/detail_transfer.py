@@ -23,7 +23,7 @@ from reage.compositing.skin_mask import (
     region_weights,
     skin_likelihood,
 )
-from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothstep
+from reage.compositing.smoothing import masked_gaussian, resize_plane, smoothstep, soft_limit
 from reage.compositing.visible import light_shown
 from reage.faces.face import Face
 from reage.faces.sampling import interpolate
@@ -275,7 +275,7 @@ def limited_detail(laid: LaidSkin, wrinkles: float, folds: float) -> np.ndarray:
     detail = wrinkles * laid.wrinkles + folds * laid.folds
     lighter, darker = laid.limits
     most = np.where(detail > 0, np.float32(lighter), np.float32(darker))
-    return most * np.tanh(detail / most)
+    return soft_limit(detail, most)
 
 
 def detail_in(laid: LaidSkin, quad: np.ndarray, side: int) -> np.ndarray:

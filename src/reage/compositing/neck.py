@@ -12,7 +12,13 @@ from reage.compositing.bands import LUMA
 from reage.compositing.boxed_face import BoxedFace, covered
 from reage.compositing.skin_mask import LOG_OFFSET
 from reage.compositing.skin_tone import even_colours
-from reage.compositing.smoothing import gaussian, masked_gaussian, resize_plane, smoothstep
+from reage.compositing.smoothing import (
+    gaussian,
+    masked_gaussian,
+    resize_plane,
+    smoothstep,
+    soft_limit,
+)
 
 __all__ = [
     "BELOW",
@@ -91,7 +97,7 @@ def look_at_neck(face: BoxedFace, hidden: np.ndarray | None = None) -> Neck:
 
 def soften(light: np.ndarray, fine: np.ndarray, smooth: Smooth) -> np.ndarray:
     """Return what takes the lines off a log-luminance `[h, w]`, whose pores are `fine`."""
-    pores = PORE_LIMIT * np.tanh(fine / PORE_LIMIT)  # what is stronger is a line
+    pores = soft_limit(fine, PORE_LIMIT)  # what is stronger is a line
     lines = light - smooth(light, BROADEST) - pores
     return -np.where(lines < 0, np.float32(LINES), np.float32(LIGHTS)) * lines
 
@@ -101,7 +107,7 @@ def deepen(light: np.ndarray, fine: np.ndarray, smooth: Smooth) -> np.ndarray:
     folds = smooth(light, FOLDS)
     deeper = DEEPER_LINES * (light - fine - folds) + DEEPER_FOLDS * (folds - smooth(light, CORDS))
     most = np.where(deeper > 0, *(np.float32(m) for m in MOST))
-    return most * np.tanh(deeper / most)
+    return soft_limit(deeper, most)
 
 
 def bare_skin(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-__all__ = ["gaussian", "masked_gaussian", "resize_plane", "smoothstep"]
+__all__ = ["gaussian", "masked_gaussian", "resize_plane", "smoothstep", "soft_limit"]
 
 FINEST = 3.0  # pixels: wider Gaussians work on a plane shrunk until theirs is this wide
 REACH = 3  # standard deviations that a kernel extends
@@ -35,6 +35,11 @@ def resize_plane(
     """Resample a plane `[h, w]` to `size` (width, height), float32."""
     image = Image.fromarray(np.ascontiguousarray(plane, dtype=np.float32))
     return np.asarray(image.resize(size, filter))
+
+
+def soft_limit(values: np.ndarray, most: np.ndarray | float) -> np.ndarray:
+    """Bring values smoothly between -`most` and `most`; small ones stay."""
+    return most * np.tanh(values / most)
 
 
 def smoothstep(t: np.ndarray) -> np.ndarray:

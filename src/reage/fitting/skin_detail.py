@@ -23,7 +23,7 @@ from reage.compositing.skin_mask import (
     region_weights,
     skin_likelihood,
 )
-from reage.compositing.smoothing import gaussian, masked_gaussian, smoothstep
+from reage.compositing.smoothing import gaussian, masked_gaussian, smoothstep, soft_limit
 from reage.faces.face import Face
 from reage.faces.squares import face_quad, to_unit
 
@@ -140,7 +140,7 @@ def _exemplar(head: Head, canonical: np.ndarray, mean: np.ndarray) -> Exemplar:
 
 def _limit(detail: np.ndarray, most: float, canonical: np.ndarray) -> np.ndarray:
     """Limit softly how much lighter skin gets; around eyes and brows it hardly does."""
-    lighter = most * np.tanh(np.clip(detail, 0, None) / most) * (1 - 0.8 * near_eyes(canonical))
+    lighter = soft_limit(np.clip(detail, 0, None), most) * (1 - 0.8 * near_eyes(canonical))
     return np.where(detail > 0, lighter, detail)
 
 

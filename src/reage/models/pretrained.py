@@ -91,13 +91,13 @@ def load_beard_removal(folder: Path | None = None) -> BeardRemovalNetwork:
 
     That of a folder of skin detail if it holds one, else the embedded one. Raises ModelError.
     """
-    return _load_removal(BeardRemovalNetwork(), removal_file(folder, BEARD_REMOVAL))
+    return _load_asset(BeardRemovalNetwork(), removal_file(folder, BEARD_REMOVAL))
 
 
 @cache
 def load_skin_removal(folder: Path | None = None) -> SkinRemovalNetwork:
     """Load the network that makes old skin look young, as `load_beard_removal` does."""
-    return _load_removal(SkinRemovalNetwork(), removal_file(folder, SKIN_REMOVAL))
+    return _load_asset(SkinRemovalNetwork(), removal_file(folder, SKIN_REMOVAL))
 
 
 def removal_file(folder: Path | None, name: str) -> Path:
@@ -154,15 +154,10 @@ def _lpips_linear_file() -> Path | None:
     return file if file.is_file() else None
 
 
-def _load_removal(network: Network, file: Path) -> Network:
-    tensors, _ = load_tensors(file)
+def _load_asset(network: Network, file: str | Path) -> Network:
+    """Load a network from a file in the assets, or from one somewhere else."""
+    tensors, _ = load_tensors(ASSETS / file)
     load_strictly(network, {k: t.float() for k, t in tensors.items()}, source=str(file))
-    return _freeze(network)
-
-
-def _load_asset(network: Network, name: str) -> Network:
-    tensors, _ = load_tensors(ASSETS / name)
-    load_strictly(network, {k: t.float() for k, t in tensors.items()}, source=name)
     return _freeze(network)
 
 

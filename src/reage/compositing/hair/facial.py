@@ -82,21 +82,22 @@ def brows_in(light: np.ndarray, mesh: np.ndarray) -> Matte:
     return Matte(weight, skin, around, BROW_BARE, BROW_DENSE)
 
 
-def pale_brows_in(light: np.ndarray, red: np.ndarray, mesh: np.ndarray) -> Matte:
+def pale_brows_in(light: np.ndarray, red: np.ndarray, mesh: np.ndarray, dark: Matte) -> Matte:
     """Grey and white brows, in a square `[S, S]`: a share of each pixel, whatever its light.
 
     Where light is uneven, as far as it is less `red` `[S, S]` than the skin around; and a little of
-    brows no darker than the skin. None where frames of glasses lie over them.
+    brows no darker than the skin, where none are `dark`. None where frames of glasses lie over
+    them.
     """
-    dark, side = brows_in(light, mesh), len(light)
-    weight = np.zeros_like(light)
+    side, weight = len(light), np.zeros_like(light)
     if _dip(light, mesh) >= GLASSES:
         soft = max(side // 128, 1)
         for outline in (mesh[brow] for brow in BROW_OUTLINES):
             bushy, near = (filled(_reached(outline, *by), side) for by in (BUSHY, NEAR_BROW))
             found = _colourless_hairs(light, red, near) * box_mean(bushy, soft)
-            least = 0 if dark.weight.any() else PALE * box_mean(filled(outline, side), soft)
-            weight = np.max([weight, found, np.broadcast_to(least, weight.shape)], axis=0)
+            if not dark.weight.any():
+                found = np.maximum(found, PALE * box_mean(filled(outline, side), soft))
+            weight = np.maximum(weight, found)
     return Matte(weight, dark.skin, dark.lit, -ANY_LIGHT, ANY_LIGHT)
 
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from reage.compositing.bands import BAND, LUMA, enlarge_rows, rotate_layer, units_of
 from reage.compositing.hair.segmentation import Hair
+from reage.compositing.smoothing import soft_limit
 from reage.faces.sampling import interpolate
 from reage.faces.squares import to_unit
 from reage.threads import share_out
@@ -122,15 +123,18 @@ def _coloured(
     slope, offset, around, _, _, _, faded, _ = layers
     # What hair is left grey at the edges shows more than skin that is too dark there.
     share = np.clip((slope * light + offset - LIKELY[0]) / (LIKELY[1] - LIKELY[0]), 0, 1)
-    base = np.maximum(around, 0.02)
+    share = share * faded * amount
+    shown = light.copy()
+    at = share > 0
+    light, base = light[at], np.maximum(around[at], 0.02)
     goal = hair.young_light * (base / max(hair.light, 0.02)) ** LOCKS
     lit = np.maximum(light, 0)  # film has samples below black
     # Strands of white hair hardly differ in light; those of dark hair do, as it shines.
     gloss = np.clip(DARK_SPREAD * hair.light / max(hair.spread, 1e-3), *GLOSS)
     strands = gloss * np.log(np.maximum(lit, 1e-3) / base)
     room = np.where(strands > 0, *COLOURED_ROOM)
-    shown = np.minimum(goal * np.exp(room * np.tanh(strands / room)), light)
-    return share * faded * amount, shown
+    shown[at] = np.minimum(goal * np.exp(soft_limit(strands, room)), light)
+    return share, shown
 
 
 def _turned_grey(
@@ -161,7 +165,7 @@ def _turned_grey(
     strands = CONTRAST * np.log((np.maximum(light, 0) + BLACK) / (base + BLACK))
     # What is lighter at the edge is the skin that shows through, no gleam.
     room = np.where(strands > 0, GLEAM * whole, SHADE) + 1e-6
-    bright = goal * np.exp(room * np.tanh(strands / room))
+    bright = goal * np.exp(soft_limit(strands, room))
     shown[at] = np.maximum(bright, np.minimum(light, goal))
     return share, shown
 

@@ -266,6 +266,7 @@ def grey_places(head: Head, share: np.ndarray) -> np.ndarray:
 
 
 def redness(head: Head) -> np.ndarray:
+    """Return by how much red is more than green, of all light, `[S, S]`."""
     red = head.rgb.astype(np.float32) / 255
     return (red[..., 0] - red[..., 1]) / (red.sum(-1) + 0.15)
 

@@ -104,7 +104,7 @@ def brows_on_face(head: Head, skin: float) -> Iterator[tuple[Matte, Part]]:
     dark = brows_in(head.light, head.mesh)
     found = [(dark, free, BROWS_LATE, BROWS_FADED * faded)]
     if faded > 0:  # brows turn grey after the hair: of somebody with dark hair, none is white
-        pale = pale_brows_in(head.light, redness(head), head.mesh)
+        pale = pale_brows_in(head.light, redness(head), head.mesh, dark)
         # By the dark ones, what is lighter than skin is less than no hair.
         rest = replace(dark, weight=dark.weight * (1 - faded * pale.weight))
         found = [(rest, free, BROWS_LATE, BROWS_FADED * faded), (pale, free * faded, ALREADY, 1.0)]
