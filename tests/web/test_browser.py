@@ -167,6 +167,19 @@ def test_language_is_switched_and_kept(page: Any, address: str) -> None:
     assert page.locator("#tab-video").inner_text() == "视频"
 
 
+def test_of_two_languages_the_later_choice_stays(page: Any) -> None:
+    """Also when the words of the earlier one come last."""
+    page.locator("#language").evaluate(
+        """async (list) => {
+          for (list.value of ["ar", "en"]) list.dispatchEvent(new Event("change"));
+          await import("/static/texts/ar.js");
+        }"""
+    )
+    page.wait_for_timeout(100)
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("#language").input_value() == "en"
+
+
 def test_nobody_with_a_finger_is_asked_to_drop(browser: Any, page: Any, address: str) -> None:
     assert page.locator("#drop h2").is_visible()
     phone = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}

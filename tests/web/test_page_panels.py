@@ -195,6 +195,7 @@ def test_a_poster_with_a_logo(page: Any, photo: Path, tmp_path: Path) -> None:
 
 def test_fields_of_the_poster_are_the_reader_s(page: Any) -> None:
     page.select_option("#language", "ar")
+    page.wait_for_selector("html[dir=rtl]")  # the fields are made anew when its words come
     page.click("#tab-poster")
     page.fill("#poster-contacts", "+20 2 1234567")
     way = page.locator("#poster-contacts").evaluate("e => [getComputedStyle(e).direction, e.title]")

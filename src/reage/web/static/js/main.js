@@ -34,6 +34,7 @@ function tellTabs() {
 
 async function choose(language) {
   const code = await setLanguage(language);
+  if (!code) return;
   localStorage.setItem("language", code);
   $("language").value = code;
 }

@@ -4,6 +4,7 @@ import { tell } from "./state.js";
 
 let language = english;
 let code = "en";
+let latest = "en";  // what was asked for last
 
 export const languageCode = () => code;
 
@@ -26,11 +27,16 @@ export const stageText = (stage) => language.words[`stage_${stage}`] ?? english.
 
 export const nameOf = (one) => new Intl.DisplayNames([one], { type: "language" }).of(one);
 
+// Returns the code of the language, or nothing if another was chosen while its words came.
 export async function setLanguage(wanted) {
+  latest = wanted;
+  let words = english;
   try {
-    language = wanted === "en" ? english : (await import(`../texts/${wanted}.js`)).default;
-    code = wanted;
-  } catch { language = english; code = "en"; }
+    if (wanted !== "en") words = (await import(`../texts/${wanted}.js`)).default;
+  } catch { /* English stays */ }
+  if (latest !== wanted) return undefined;
+  language = words;
+  code = words === english ? "en" : wanted;
   document.documentElement.lang = language.locale;
   document.documentElement.dir = language.dir ?? "ltr";
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
