@@ -252,6 +252,22 @@ def test_a_neck_loses_its_lines_or_gets_deeper_ones(photo, mesh, bank):
     assert np.abs(neck.older[: int(mesh[1, 1]) - y0]).max() == 0
 
 
+def test_a_white_collar_and_a_suit_below_dark_blotched_cheeks_stay(photo, mesh, bank):
+    """By all the colours of such cheeks, suits and collars were skin."""
+    rng = np.random.default_rng(4)
+    blotches = gaussian(rng.normal(size=(720, 640)), 4)[..., None]
+    seen = photo * np.exp(np.array([-0.75, -0.8, -0.85]) + [1.6, 0, -1.6] * blotches)
+    chin = int(mesh[152, 1])
+    cloth = rng.normal(1, 0.02, (720 - chin - 20, 640, 1))
+    seen[chin + 20 :] = np.where(np.arange(640)[:, None] < 320, 225, 58) * cloth
+    face = BoxedFace.cut(seen.clip(0, 255).astype(np.uint8), mesh, bank.canonical, BELOW)
+    assert face is not None
+    _, y0, *_ = face.box
+    neck = look_at_neck(face)
+    assert np.abs(neck.younger[:, chin + 36 - y0 :]).max() < 0.05
+    assert np.abs(neck.older[chin + 36 - y0 :]).max() < 0.05
+
+
 def test_a_hanging_fold_in_the_shade_comes_off_a_neck(photo, mesh, bank):
     """It stayed below young faces: too broad for a line, too dark and too red for skin."""
     chin = int(mesh[152, 1])
