@@ -33,6 +33,9 @@ NOISE = np.diag(np.square([0.15, 0.01, 0.01]))  # variances that say nothing
 APART = 6.0, 10.0
 BETWEEN = 0.5, 0.8  # of the way from skin to hair: what is between is both
 SHADE = np.diag([0.3**2, 0, 0])  # of ears: they lie in the shade
+# Logarithm of odds: below the sideburns, on a side that long hair does not cover, a jaw in the
+# shade has the colours of hair, and a beard is found by itself.
+NO_SIDEBURNS = 5.0
 COVERED = 0.5, 0.7  # share of hair beside the face, between which it ever more covers the ear
 DARKER = 0.7, 1.1  # logarithm of light, by which hair that grows over skin is darker
 
@@ -54,7 +57,7 @@ def told_at_face(
     if not signs.size:
         return share
     zones = _zones(places, mesh, len(share))
-    skin, ears, grows = (zone[part] for zone in zones)
+    skin, ears, grows, jaw = (zone[part] for zone in zones)
     light = signs[..., 0]
     hair = (share[part] > SURE) & (ears + grows == 0)
     if min(hair.sum(), skin.sum()) < LEAST:
@@ -62,10 +65,10 @@ def told_at_face(
     skin = skin & (light > np.percentile(light[skin], SHADES))
     way, apart = _way(signs, hair, skin)
     telling = np.clip((apart - APART[0]) / (APART[1] - APART[0]), 0, 1)
-    kept = _likely(signs, hair, skin)
+    kept = _likely(signs, hair, skin, -NO_SIDEBURNS * jaw)
     found = share.copy()
-    ears = ears * _free(ears * share[part], ears, places.aside[part])
-    found[part] *= 1 - telling * ears * (1 - kept)
+    free = _free(ears * share[part], ears, places.aside[part])
+    found[part] *= 1 - telling * free * np.maximum(ears, jaw) * (1 - kept)
     darker = float(light[skin].mean() - light[hair].mean())
     telling *= np.clip((darker - DARKER[0]) / (DARKER[1] - DARKER[0]), 0, 1)
     if telling > 0:
@@ -93,14 +96,17 @@ def _way(signs: np.ndarray, hair: np.ndarray, skin: np.ndarray) -> tuple[np.ndar
     return (signs - middle) @ along / max(distance, 1e-6), distance
 
 
-def _likely(signs: np.ndarray, hair: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """Return how likely each place is hair and no skin: by the means and spreads of the two."""
-    odds = np.zeros(signs.shape[:2])
+def _likely(signs: np.ndarray, hair: np.ndarray, skin: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """Return how likely each place is hair and no skin: by the means and spreads of the two.
+
+    `prior` `[h, w]` is the logarithm of the odds before anything is seen.
+    """
+    odds = prior
     for kind, sign, noise in ((hair, 1, NOISE), (skin, -1, NOISE + SHADE)):
         spread = np.cov(signs[kind].T) + noise
         away = signs - signs[kind].mean(0)
         near = (away @ np.linalg.inv(spread) * away).sum(-1) + np.log(np.linalg.det(spread))
-        odds -= sign * near / 2
+        odds = odds - sign * near / 2
     return 1 / (1 + np.exp(-np.clip(odds, -30, 30)))
 
 
@@ -113,14 +119,12 @@ def _free(hair: np.ndarray, ears: np.ndarray, aside: np.ndarray) -> np.ndarray:
     return free
 
 
-def _zones(
-    places: HeadPlaces, mesh: np.ndarray, side: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return where there is skin, bool, where ears may be, and where hair grows over, `[S, S]`."""
+def _zones(places: HeadPlaces, mesh: np.ndarray, side: int) -> tuple[np.ndarray, ...]:
+    """Return where there is skin, bool, ears, hair that grows over, and jaws, all `[S, S]`."""
     outline = mesh[OUTLINE]
     middle = outline.mean(0)
-    skin, inner, outer, ears = (
-        filled(middle + f * (outline - middle), side) for f in (SKIN, INNER, OUTER, EARS)
+    skin, inner, whole, outer, ears = (
+        filled(middle + f * (outline - middle), side) for f in (SKIN, INNER, 1.0, OUTER, EARS)
     )
     up = places.up
     skin &= (up > SKIN_AT[0]) & (up < SKIN_AT[1])
@@ -129,4 +133,4 @@ def _zones(
     brows = (mesh[BROWS] - mesh[BRIDGE]) @ axis / max(float(axis @ axis), 1.0)
     above = up > float(brows.max()) + ABOVE_BROWS
     low = np.clip((up - SIDEBURNS[0]) / (SIDEBURNS[1] - SIDEBURNS[0]), 0, 1)
-    return skin, ears, low * outer * (~inner | above)
+    return skin, ears, low * outer * (~inner | above), (1 - low) * whole

@@ -58,7 +58,7 @@ SURE, UNSURE = 0.95, 0.6  # probabilities of hair on the face: from the first it
 HINTED = 3.0  # times the probability at full size, that it may be in a smaller picture
 BEHIND = 0.6, 0.9  # probabilities of hair between which it is ever more part of a person
 LIKELY = 0.75  # probability at full size, from which on hair that colours raise may begin
-SHOULDERS = 0.35, -0.72  # heights of the face beside the middle, and above the nose's bridge
+FIRST, EARS = 0.5, -0.66  # share in the first look; heights of the face from the nose's bridge
 SEED = 0.9  # of what is hair for certain; what hangs together with that is hair, too
 NECK = (0.2, -0.45, -1.15)  # half its width, where it begins and ends, in heights of the face
 BELOW_NOSE = -0.3  # heights of the face from its bridge
@@ -140,9 +140,8 @@ def look_at_head(
         # Hair behind the neck is part of nobody to the network of persons.
         behind = own * np.clip((again - BEHIND[0]) / (BEHIND[1] - BEHIND[0]), 0, 1)
         raised = raised_by_colour(small / 255, hair, again, shown)
-        # On shoulders it hangs together with what is likely: clothes may have its colours.
-        beside, below = SHOULDERS
-        likely = (hair > LIKELY) | (np.abs(places.aside) < beside) | (places.up > below)
+        # Below the ears it hangs together with what is likely: clothes may have its colours.
+        likely = (hair > LIKELY) | (share > FIRST) | (places.up > EARS)
         more = _without_leaks(raised, np.maximum(person, behind), places, likely)
         share = np.maximum(share, more)
     height, told = float(np.hypot(*(mesh[TOP] - mesh[CHIN]))), np.zeros_like(share)
