@@ -127,6 +127,8 @@ class Ager(Protocol):
     greys_hair: bool = False  # whether grey hair is added at full size
     # Whether it heeds the `Childhood` in a face's notes, which a search finds by what it reads.
     has_childhood: bool = False
+    # Whether what it shows at a younger age is known as well by the age asked for as by readings.
+    age_counts: bool = False
     looks: int = 6  # looks on either side of the own age: fewer where each is costly
     edge: str = "the edge of what the ager has learnt"  # the reason why it goes no further
 

@@ -69,6 +69,7 @@ class SkinAger(Ager):
     needs = "photo"
     greys_hair = True
     has_childhood = True
+    age_counts = True
 
     @property
     def name(self) -> str:  # type: ignore[override]

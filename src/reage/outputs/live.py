@@ -162,7 +162,8 @@ class LiveFaces:
         search = self.traced.search
         change = search.change(face, torch.tensor([strength]))
         shown = preview(face.view, face.picture, change, search.paste)
-        return change, read_age(search.age_network, shown)
+        reading = read_age(search.age_network, shown)
+        return change, search.looker(face).estimate(reading, strength)
 
     def _look_roughly(self, face: PreparedFace, strength: float) -> tuple[Change, AgeReading]:
         """Return about the same, interpolated between what is known already."""

@@ -16,10 +16,11 @@ from reage.compositing.change import Change, Greying, check_finite
 from reage.compositing.hair.greying import grey_shares
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.preview import preview, preview_flat
-from reage.compositing.view import read_ages
+from reage.compositing.view import read_ages, reading_of
+from reage.faces.readings import AgeReading
 from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.likeness import FeatureLikeness
-from reage.search.age_search import AgeCurve, trace_curve
+from reage.search.age_search import AgeCurve, shown_ages, trace_curve
 from reage.search.change_table import ChangeTable
 
 __all__ = ["BATCH", "LEAST_LIKENESS", "MOST_AHEAD", "Looker", "change_by"]
@@ -70,6 +71,17 @@ class Looker:
         """Return the lowest and highest possible strength, decades from the source age."""
         low, high = self.ager.reach(self.faces[0])
         return (low - self.own_age) / 10, (high - self.own_age) / 10
+
+    def shown(self, read: Tensor, strengths: Tensor) -> Tensor:
+        """Estimate the ages shown at strengths, both `[N]`, by the ages `read` `[N]` there."""
+        if not self.ager.age_counts:
+            return read
+        return shown_ages(read, self.own_age, strengths)
+
+    def estimate(self, reading: AgeReading, strength: float) -> AgeReading:
+        """Return what a picture made at a strength shows, by what was read in it."""
+        (age,) = self.shown(torch.tensor([reading.age]), torch.tensor([strength])).tolist()
+        return reading_of(self.age_network, age, reading.each)
 
     @torch.no_grad()
     def look(self, strengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,6 +142,7 @@ class Looker:
         """Return the changes at strengths, each face's flat previews, and the mean ages `[N]`."""
         changes, flats, read = self._changes(strengths)
         read = self._ages(changes, flats) if read is None else read
+        read = self.shown(read, strengths)
         if self.table is not None:
             self.table.add(strengths, changes[0], read)
         return changes, flats, read
@@ -148,7 +161,8 @@ class Looker:
         # hair on a face that hardly aged (burnt out, say) is a wig.
         ages = (read + self.own_age + 10 * strengths) / 2
         most = self.own_age + MOST_AHEAD * (read - self.own_age).clamp(min=0)
-        ages = torch.where(strengths > 0, torch.minimum(ages, most), ages)
+        younger = self.shown(read, strengths)
+        ages = torch.where(strengths > 0, torch.minimum(ages, most), younger)
         shares = grey_shares(self.own_age, ages.tolist(), strengths.tolist())
         changes = [
             change if hair is None else replace(change, greying=Greying(hair, shares))

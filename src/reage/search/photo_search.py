@@ -143,6 +143,8 @@ class PhotoSearch:
             self._own_descriptions[number] = self.likeness.describe(crop)
         similar = self.likeness(self.likeness.describe(shown), self._own_descriptions[number])
         after = read_age(self.age_network, shown)
+        if self.of_age:
+            after = self.looker(face).estimate(after, goal.strength)
         limit = limit_in(goal, after)
         return AgedFace(
             number=number,

@@ -25,6 +25,7 @@ from reage.faces.squares import face_mask
 from reage.ffmpeg import h264_file
 from reage.files import new_file
 from reage.images import to_tensor
+from reage.search.age_search import shown_ages
 from reage.video.config import Progress, VideoConfig
 from reage.video.journal import Journal
 from reage.video.metrics import Tally
@@ -252,7 +253,10 @@ class _Watch:
         tally.like_in += float(editor.likeness(was, key_was)[0])
         tally.like_out += float(editor.likeness(now, key_now)[0])
         tally.like_across += float(editor.likeness(now, was)[0])
-        aimed = painter.edit.at(painter.seconds(number)).reached.age
-        age = read_age(editor.age_network, pictures[1:]).age - aimed
+        reached = painter.edit.at(painter.seconds(number)).reached
+        read = torch.tensor([read_age(editor.age_network, pictures[1:]).age])
+        if painter.ager.age_counts:
+            read = shown_ages(read, painter.edit.own.age, torch.tensor([reached.strength]))
+        age = float(read) - reached.age
         tally.years += age
         tally.years_squared += age**2
