@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 __all__ = ["merge_notices", "one_line"]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def merge_notices(notices: Iterable[str]) -> list[str]:
@@ -24,7 +24,10 @@ def merge_notices(notices: Iterable[str]) -> list[str]:
 
 
 def one_line(text: str) -> str:
-    r"""Escape what names may hold as \n, \x1b, \udcff: control characters, and bytes of no text."""
+    r"""Escape what names may hold as \n, \x1b, \udcff: control characters, and bytes of no text.
+
+    So are the marks that turn the direction of the text behind them.
+    """
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 

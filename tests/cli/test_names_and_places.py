@@ -208,6 +208,7 @@ def test_equal_notices_of_several_files_are_one_line():
 
 def test_control_characters_are_escaped():
     assert one_line("a\nb\x1b[31m\x85\u2028é%s") == r"a\nb\x1b[31m\x85\u2028é%s"
+    assert one_line("gpj.\u202eada\u2067") == r"gpj.\u202eada\u2067"
 
 
 def test_a_file_that_is_read_as_options_is_named(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +208,46 @@ def test_several_pictures_and_a_depth_map_of_heic(tmp_path: Path):
     )
 
 
+def test_thumbnails_of_heic_are_said(tmp_path: Path):
+    heif = pytest.importorskip("pillow_heif")
+    file = heif.from_pillow(picture().resize((128, 128)))
+    file.info["thumbnails"] = [64]
+    file.save(tmp_path / "a.heic")
+    left = "1 thing left out: 1 embedded preview of the old face"
+    assert read_photo(tmp_path / "a.heic").notices == (f"a.heic: {left}",)
+
+
+def test_colour_tags_of_heic_are_kept_or_said(tmp_path: Path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.from_pillow(picture()).save(tmp_path / "srgb.heic")
+    assert read_photo(tmp_path / "srgb.heic").png_chunks == ()
+    p3 = {"color_primaries": 12, "transfer_characteristics": 13}
+    heif.from_pillow(picture()).save(tmp_path / "p3.heic", **p3)
+    photo = read_photo(tmp_path / "p3.heic")
+    for format in ("PNG", "HEIF"):
+        data, notices = encode_photo(photo, format, None)
+        assert decode_photo(data, "b").png_chunks == ((b"cICP", bytes([12, 13, 0, 1])),)
+        assert notices == ()
+    assert "the colour tags (cICP)" in encode_photo(photo, "JPEG", None)[1][0]
+
+
+# 64 x 64 pixels of 10 bits, BT.2020 and PQ, by SVT-AV1: Pillow's own encoder writes 8 bits.
+TEN_BITS = (
+    b"c-muNU{FXasVqn=%S>Yc0uY^>nP!-qnV9D5Xy^nK`k9+rlE?r7`WY!XMNl?FL1uCZ0}==T@=J?SJreU$a#F#n_z"
+    b"E&ha=~(pKrEM;lb;OYxPbVK5K%@&Agutz8kw1SX>hetKu#(Xl$Tg$VCbBmlMgmCE3=@e07!dh79{5bX_3t0f>fvr"
+    b"9H3aBAhRM9B*4tY#Ra5z63Yyo8yS2+Lc+=UIYoKNITZ|?3<5w51mc+mxiB9B9mc}Q)XV~MQEp0N2^TMr#kBr^Z@iU"
+    b"|f)IxhzW~E7CT^WTM+OEC_IG{;0D%iQi2"
+)
+
+
+def test_deeper_bits_and_colour_tags_of_avif_are_said():
+    photo = decode_photo(zlib.decompress(base64.b85decode(TEN_BITS)), "a.avif")
+    assert photo.notices == ("a.avif: 10 bits a colour, read as 8",)
+    _, notices = encode_photo(photo, "AVIF", None)
+    assert notices == ("AVIF files hold less, left out: the colour tags (cICP)",)
+    assert decode_photo(encode_photo(photo, "AVIF", None)[0], "b").notices == ()
+
+
 def test_odd_tags_channels_and_pictures_of_a_tiff_are_said():
     tifffile, pixels = pytest.importorskip("tifffile"), np.zeros((8, 8, 5), np.uint8)
     place = (33550, "d", 3, (1.0, 1.0, 0.0), True)
@@ -250,7 +292,7 @@ def test_texts_that_another_format_cannot_hold_are_said():
         "JPEG files hold less, left out: 1 text of the PNG",
     )
     tagged = Photo(np.zeros((8, 8, 3), np.uint8), png_chunks=((b"cICP", bytes([9, 16, 0, 1])),))
-    assert "the colour tags of the PNG (cICP)" in encode_photo(tagged, "JPEG", None)[1][0]
+    assert "the colour tags (cICP)" in encode_photo(tagged, "JPEG", None)[1][0]
     full = Photo(np.zeros((8, 8, 3), np.uint8), exif=b"Exif\0\0x", xmp=b"<x/>", comment=b"mine")
     (notice,) = encode_photo(full, "BMP", None)[1]
     assert notice.endswith("left out: the comment, EXIF, XMP")

@@ -212,6 +212,16 @@ def test_cmyk_becomes_rgb(tmp_path, suffix):
     assert read_photo(tmp_path / "b.jpg").mode == "RGB"
 
 
+def test_deep_cmyk_says_that_it_becomes_8_bits(tmp_path):
+    tifffile = pytest.importorskip("tifffile")
+    inks = noise(16, 16, 4, dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", inks, photometric="separated")
+    assert read_photo(tmp_path / "a.tif").notices == (
+        "a.tif: CMYK, written as RGB",
+        "a.tif: 16 bits a colour, read as 8",
+    )
+
+
 def test_palette_transparency_and_single_bits(tmp_path):
     palette = Image.fromarray(smooth()).quantize(16)
     palette.save(tmp_path / "p.png", transparency=0)

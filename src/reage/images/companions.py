@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from reage.images.heif_boxes import HEAD, count_thumbnails
 from reage.images.image_resources import APP13, png_resources, select_resources
 from reage.images.metadata import exif_entries, png_chunks
 from reage.images.photo import Photo
@@ -39,7 +40,6 @@ _WEBP_KNOWN = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP", b"
 _TIFF_NAMED = {0xCD41: _CREDENTIALS, 37724: "Photoshop layers",
                330: "smaller or further pictures (SubIFD)"}  # fmt: skip
 _TIFF_MAP = {33550, 33922, 34264, 34735, 34736, 34737}
-_HEAD = 1 << 20  # bytes of a HEIC or AVIF file that describe its parts
 
 
 def leave_out(source: Source, photo: Photo) -> Photo:
@@ -51,6 +51,8 @@ def leave_out(source: Source, photo: Photo) -> Photo:
     iptc, more = select_resources(blocks or photo.iptc or b"")
     xmp, cut = _XMP_PREVIEWS.subn(b"", photo.xmp or b"")
     previews += more + cut
+    if source.format in ("HEIF", "AVIF"):
+        previews += count_thumbnails(source.data)
     if previews:
         parts.append(f"{_count(previews, 'embedded preview')} of the old face")
     notices = photo.notices
@@ -196,7 +198,7 @@ def _png_parts(data: bytes) -> Parts:
 
 
 def _heif_parts(data: bytes) -> Parts:
-    head, parts = data[:_HEAD], []
+    head, parts = data[:HEAD], []
     if _GAIN_MAP.search(head) or b"tmap" in head:
         parts.append("a gain map (HDR)")
     if _DEPTH_MAP.search(head):

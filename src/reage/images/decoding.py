@@ -26,6 +26,7 @@ from PIL import (
 
 from reage.images.companions import leave_out
 from reage.images.deep_png import decode_deep_png
+from reage.images.heif_boxes import av1_bits, nclx_chunks
 from reage.images.metadata import (
     as_bytes,
     make_upright,
@@ -132,11 +133,20 @@ def _decode_with_pillow(source: Source, image: ImageFile.ImageFile) -> Photo:
         comment=image.info.get("comment") if source.format in ("JPEG", "GIF") else None,
         dpi=image.info.get("dpi"),
         jpeg_tables=_jpeg_tables(image),
-        png_chunks=select_png_chunks(source.data) if source.format == "PNG" else (),
+        png_chunks=_colour_chunks(source, image),
         lossless=source.format == "WEBP" and _is_lossless_webp(source.data),
         notices=notices,
         path=source.path,
     )
+
+
+def _colour_chunks(source: Source, image: ImageFile.ImageFile) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the chunks of a PNG, or those that tell the colours of a HEIC or AVIF without ICC."""
+    if source.format == "PNG":
+        return select_png_chunks(source.data)
+    if source.format in ("HEIF", "AVIF") and not image.info.get("icc_profile"):
+        return nclx_chunks(source.data)
+    return ()
 
 
 def _release_decoder(image: ImageFile.ImageFile) -> None:
@@ -234,9 +244,17 @@ def _mode_notices(source: Source, image: ImageFile.ImageFile) -> list[str]:
         "1": f"{name}: black and white in 1 bit, written as 8-bit grey",
     }
     found = [notices[mode]] if mode in notices else []
-    if image.info.get("bit_depth", 8) > 8:
-        found.append(f"{name}: {image.info['bit_depth']} bits a colour, read as 8")
-    return found
+    bits = _bits(source, image)
+    return [*found, f"{name}: {bits} bits a colour, read as 8"] if bits > 8 else found
+
+
+def _bits(source: Source, image: ImageFile.ImageFile) -> int:
+    """Return the bits a colour of the file, of which Pillow keeps eight."""
+    if source.format == "TIFF":
+        return int(np.max(tiff_tags(source.data).get(258, 1)))
+    if source.format == "AVIF":
+        return av1_bits(source.data)
+    return image.info.get("bit_depth", 8)
 
 
 def _jpeg_tables(image: ImageFile.ImageFile) -> JpegTables | None:

@@ -151,8 +151,10 @@ def _unkept(photo: Photo, format: str) -> list[str]:
     if texts and format != "PNG":
         lost.append("1 text of the PNG" if len(texts) == 1 else f"{len(texts)} texts of the PNG")
     tags = sorted({c[0].decode() for c in photo.png_chunks if c[0] in _PNG_COLOURS})
+    if format == "HEIF":
+        tags = [tag for tag in tags if tag != "cICP"]
     if tags and format != "PNG" and not photo.icc_profile:
-        lost.append(f"the colour tags of the PNG ({', '.join(tags)})")
+        lost.append(f"the colour tags ({', '.join(tags)})")
     if format == "BMP":
         named = {"EXIF": photo.exif, "XMP": photo.xmp, "the colour profile": photo.icc_profile}
         lost += [name for name, value in named.items() if value]
@@ -282,11 +284,15 @@ def _encode_avif(contents: _Contents) -> bytes:
 def _encode_heif(contents: _Contents) -> bytes:
     from pillow_heif import from_pillow
 
-    image = contents.image
+    image, options = contents.image, {}
+    cicp = dict(contents.photo.png_chunks).get(b"cICP", b"")
     if contents.icc_profile:
         image.info["icc_profile"] = contents.icc_profile
+    elif len(cicp) == 4:
+        options = {"color_primaries": cicp[0], "transfer_characteristics": cicp[1]}
     file = io.BytesIO()
     heif = from_pillow(image)
+    del image  # of which there is a copy now; the encoder takes 20 bytes a pixel
     heif.save(
         file,
         quality=_HEIF_QUALITY,
@@ -294,6 +300,7 @@ def _encode_heif(contents: _Contents) -> bytes:
         enc_params=_HEIF_PRESET,
         exif=contents.exif,
         xmp=contents.xmp,
+        **options,
     )
     return file.getvalue()
 
