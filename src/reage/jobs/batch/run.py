@@ -29,7 +29,7 @@ class BatchReport:
     """How a batch ended."""
 
     photos: int
-    earlier: int  # done by earlier runs
+    earlier: int  # done by earlier runs, without failed ones
     failed: tuple[tuple[str, str], ...]  # place and reason, of all runs
     files: tuple[Path, ...]  # the tables, or the ZIP
     notices: tuple[str, ...] = ()  # what was left out or not kept, one line each
@@ -96,7 +96,8 @@ def run_batch(
     notices = merge_notices(line for done in all_done for line in done.notices)
     if found.notice is not None:
         notices.insert(0, f"{source}: {found.notice}")
-    earlier = {item.key for item in items} - {item.key for item in todo} - left_out
+    undone = left_out | {done.key for done in all_done if done.error}
+    earlier = {item.key for item in items} - {item.key for item in todo} - undone
     photos = len(items) - len(left_out)
     return BatchReport(photos, len(earlier), failed, tuple(files), tuple(notices))
 
