@@ -14,6 +14,7 @@ from reage import files, parts
 from reage.errors import ImageError, ModelError
 from reage.files import (
     absence,
+    check_folder,
     check_place,
     name_errors,
     new_file,
@@ -114,6 +115,41 @@ def test_a_swap_that_fails_half_way_is_undone(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(ModelError, match=r"^[^\n]*model cannot be written \(No space left"):
         renew(tmp_path / "model")
     assert tree(tmp_path) == before
+
+
+def test_errors_in_a_new_folder_name_the_folder_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A model whose weights met a full disk was called by a name that is not there any more."""
+
+    def fill(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    folder = tmp_path / "model"
+    with (
+        pytest.raises(ModelError, match=r"model cannot be written \(No space left") as caught,
+        name_errors(folder, ModelError),
+        new_folder(folder) as made,
+    ):
+        write_file(made / "weights", b"new")
+    assert ".part" not in str(caught.value)
+    assert not any(tmp_path.iterdir())
+
+
+def test_places_that_may_not_be_written_are_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    check_place(tmp_path / "file", overwrite=False)
+    check_folder(tmp_path / "a" / "b")
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)
+    with pytest.raises(ImageError, match="file may not be written: choose another folder"):
+        check_place(tmp_path / "file", overwrite=False)
+    with pytest.raises(ImageError, match="b may not be written: choose another folder"):
+        check_folder(tmp_path / "a" / "b")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ImageError, match="file is a file: name a folder"):
+        check_folder(tmp_path / "file" / "b")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, KeyError])
@@ -241,6 +277,18 @@ def test_files_written_together_are_all_there_or_none(tmp_path: Path, number: in
         for name in range(3):
             write(tmp_path / str(name), b"new")
     assert [path.read_bytes() for path in sorted(tmp_path.iterdir())] == [b"new"] * 3
+
+
+def test_the_file_that_is_written_first_appears_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """So a kill between leaves no record of files that are not there."""
+    appeared, move = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: appeared.append(b.name) or move(a, b))
+    with write_together() as write:
+        for name in ("record", "one", "two"):
+            write(tmp_path / name, b"")
+    assert appeared[-1] == "record" and len(appeared) == 3
 
 
 def test_a_folder_made_for_nothing_goes_again(tmp_path: Path):

@@ -20,6 +20,7 @@ from reage.parts import beside, is_part, new_part, remove
 __all__ = [
     "Writer",
     "absence",
+    "check_folder",
     "check_place",
     "name_errors",
     "new_file",
@@ -89,6 +90,17 @@ def check_place(target: Path, overwrite: bool) -> None:
         if not target.parent.is_dir():
             raise ImageError(f"the folder {target.parent} does not exist: create it first")
         _refuse_existing(target, overwrite)
+        _refuse_unwritable(_resolve(target).parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ImageError where no files could be written into a folder, before any work."""
+    with name_errors(folder):
+        place = _resolve(folder)
+        there = next(part for part in (place, *place.parents) if part.exists())
+        if not there.is_dir():
+            raise ImageError(f"{there} is a file: name a folder")
+        _refuse_unwritable(there)
 
 
 def write_file(path: Path, data: bytes, *, overwrite: bool = True, kind: Kind = ImageError) -> None:
@@ -99,7 +111,10 @@ def write_file(path: Path, data: bytes, *, overwrite: bool = True, kind: Kind = 
 
 @contextmanager
 def write_together() -> Iterator[Writer]:
-    """Yield a `write_file` whose files appear all at the end of the block, or none of them."""
+    """Yield a `write_file` whose files appear all at the end of the block, or none of them.
+
+    The one that is written first appears last.
+    """
     with ExitStack() as stack:
 
         def write(path: Path, data: bytes, *, overwrite: bool = True) -> None:
@@ -196,7 +211,13 @@ def sweep(folder: Path) -> None:
 def name_errors(
     path: Path, kind: Kind = ImageError, kept: str = "nothing was changed"
 ) -> Iterator[None]:
-    """Turn the system's errors while `path` is written into one line, which ends with `kept`."""
+    """Turn the system's errors while `path` is written into one line, which ends with `kept`.
+
+    In a `new_folder` they are left to whoever knows the name that it gets.
+    """
+    if any(is_part(part.name) for part in path.parents):
+        yield
+        return
     try:
         yield
     except FileExistsError as error:
@@ -232,6 +253,11 @@ def _resolve(path: Path) -> Path:
 def _refuse_existing(path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _create(path: Path) -> None:

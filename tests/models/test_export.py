@@ -16,7 +16,7 @@ import reage.models.export
 from reage.cli.main import main
 from reage.errors import ModelError, UsageError
 from reage.models.checkpoints import Model, ModelConfig, save_model
-from reage.models.export import Part, export_part, export_parts, parts_of
+from reage.models.export import Part, export_parts, parts_of
 from reage.models.graphs import FILES, GraphFormat, open_graph
 from reage.networks.agers.growth import Growth, GrowthConfig
 from reage.networks.agers.latent_ager import Ager, AgerConfig
@@ -112,10 +112,32 @@ class Wavering(nn.Module):
         return ws * (1.0 if torch.jit.is_tracing() else 1.01)
 
 
-def test_a_graph_that_differs_is_not_kept(tmp_path: Path, layout: GraphFormat):
-    with pytest.raises(ModelError, match=r"synthesis: 0\.0.* off PyTorch"):
-        export_part(Part("synthesis", Wavering(), {"ws": (8, 12)}, "images"), tmp_path, layout)
-    assert list(tmp_path.iterdir()) == []
+def test_a_graph_that_differs_is_not_kept(tmp_path: Path, model: Model, layout: GraphFormat):
+    """Nor are those before it: an earlier export stays as it was."""
+    good = parts_of(model, None)[0]
+    export_parts(model, [good], tmp_path, layout)
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    parts = [good, Part("other", Wavering(), {"ws": (8, 12)}, "images")]
+    with pytest.raises(ModelError, match=r"other: 0\.0.* off PyTorch"):
+        export_parts(model, parts, tmp_path, layout, overwrite=True)
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+    with pytest.raises(ModelError, match="off PyTorch"):
+        export_parts(model, parts, tmp_path / "new", layout)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_full_disk_is_said_of_openvino_too(
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+):
+    openvino = pytest.importorskip("openvino")
+
+    def fill(*_: object, **__: object) -> None:
+        raise RuntimeError("basic_ios::clear: iostream error")  # as OpenVINO says it
+
+    monkeypatch.setattr(openvino, "save_model", fill)
+    with pytest.raises(ModelError, match=r"ov cannot be written \(.*disk full\?\): nothing"):
+        export_parts(model, parts_of(model, None), tmp_path / "ov", "openvino")
+    assert not (tmp_path / "ov").exists()
 
 
 def test_damaged_and_missing_graphs_are_said(tmp_path: Path, layout: GraphFormat):
@@ -130,7 +152,8 @@ def test_damaged_and_missing_graphs_are_said(tmp_path: Path, layout: GraphFormat
 @pytest.mark.parametrize("layout", list(FILES))
 def test_a_graph_serves_several_threads(tmp_path: Path, model: Model, layout: GraphFormat):
     pytest.importorskip(PACKAGES[layout])
-    synthesis = open_graph(export_part(parts_of(model, None)[0], tmp_path, layout).path, layout)
+    (made,) = export_parts(model, parts_of(model, None)[:1], tmp_path, layout)
+    synthesis = open_graph(made.path, layout)
     ws = torch.randn(40, 8, 12, generator=torch.Generator().manual_seed(2))
     expected = synthesis(ws)
     with ThreadPoolExecutor(4) as pool:
@@ -144,7 +167,7 @@ def test_a_graph_that_fails_its_comparison_is_not_kept(
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(reage.models.export, "_largest_error", lambda *_: 1.0)
     with pytest.raises(ModelError, match="off PyTorch"):
-        export_part(parts_of(model, None)[0], tmp_path, "onnx")
+        export_parts(model, parts_of(model, None)[:1], tmp_path, "onnx")
     assert not list(tmp_path.rglob("*.onnx"))
 
 

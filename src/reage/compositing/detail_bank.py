@@ -16,7 +16,7 @@ from PIL import Image
 
 from reage.compositing.mesh_warp import FRAME, MESH
 from reage.errors import ModelError
-from reage.files import place_for_files, write_file
+from reage.files import place_for_files, write_together
 
 __all__ = [
     "INDEX",
@@ -114,11 +114,11 @@ def write_bank(bank: DetailBank, folder: Path) -> None:
         "canonical": [round(float(v), 2) for v in bank.canonical.ravel()],
         "exemplars": rows,
     }
-    with place_for_files(folder):
-        (folder / INDEX).unlink(missing_ok=True)  # never an old index over new exemplars
+    with place_for_files(folder), write_together() as write:
+        write(folder / INDEX, (json.dumps(index, indent=1) + "\n").encode())  # it appears last
         for one in bank.exemplars:
-            write_file(folder / f"{one.name}.webp", one.data)
-        write_file(folder / INDEX, (json.dumps(index, indent=1) + "\n").encode())
+            write(folder / f"{one.name}.webp", one.data)
+        (folder / INDEX).unlink(missing_ok=True)  # never an old index over new exemplars
 
 
 def encode_detail(detail: np.ndarray) -> bytes:

@@ -15,7 +15,7 @@ from reage.evaluation.marks import Mark
 from reage.evaluation.run import Evaluation
 from reage.evaluation.tables import GENDERS, KINDS, NEAR, NEAR_SECOND
 from reage.evaluation.words import number, percent, table
-from reage.files import place_for_files, write_together
+from reage.files import check_folder, place_for_files, write_together
 from reage.images import save_array
 
 __all__ = ["MARKDOWN", "check_output", "markdown", "write_report"]
@@ -33,8 +33,7 @@ GROUPS = {
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
     """Raise ImageError before any work if the report cannot be written."""
-    if folder.is_file():
-        raise ImageError(f"{folder} is a file: name a folder for the report")
+    check_folder(folder)
     if (folder / MARKDOWN).exists() and not overwrite:
         raise ImageError(f"{folder / MARKDOWN} exists already: name another folder, or --overwrite")
 
@@ -46,10 +45,10 @@ def write_report(evaluation: Evaluation, folder: Path, *, overwrite: bool = Fals
     text = json.dumps(_round_floats(evaluation.figures), indent=1, ensure_ascii=False)
     words = markdown(evaluation.figures, list(evaluation.pictures))
     with place_for_files(folder), write_together() as write:
+        write(folder / MARKDOWN, words.encode())  # it appears last: by it a report is known
+        write(folder / JSON, (text + "\n").encode())
         for name, picture in evaluation.pictures.items():
             save_array(picture, folder / name, mark=DISCLOSURE, overwrite=True, write=write)
-        write(folder / JSON, (text + "\n").encode())
-        write(folder / MARKDOWN, words.encode())
     return files
 
 

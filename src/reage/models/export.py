@@ -10,8 +10,9 @@ import json
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,6 @@ from torch import Tensor, nn
 from reage.errors import ModelError
 from reage.files import name_errors, place_for_files, publish
 from reage.models.checkpoints import Model
-from reage.models.files import write_file
 from reage.models.graphs import (
     FILES,
     Graph,
@@ -35,8 +35,9 @@ from reage.networks.agers.latent_ager import Ager
 from reage.networks.agers.photo_ager import PhotoAger
 from reage.networks.encoders.encoder import Encoder
 from reage.networks.generators import AnyGenerator
+from reage.parts import new_part, remove
 
-__all__ = ["Exported", "Part", "export_part", "export_parts", "parts_of"]
+__all__ = ["Exported", "Part", "export_parts", "parts_of"]
 
 OPSET = 17
 LIMIT = 1e-3  # largest difference from PyTorch, of pictures in [-1, 1], codes and changes
@@ -133,15 +134,37 @@ def export_parts(
     ager_fingerprint: str | None = None,
     overwrite: bool = False,
 ) -> list[Exported]:
-    """Write the graphs of a model into a folder, with a record of what they are.
+    """Write the graphs of a model into a folder, with a record of what they are; all or none.
 
-    `ager_fingerprint` is that of the ager whose networks are among the parts.
+    Each is compared before it is seen; ModelError where one is too far off. `ager_fingerprint` is
+    that of the ager whose networks are among the parts.
     """
     if (folder / RECORD).exists() and not overwrite:
         raise ModelError(f"{folder} holds an export already; add --overwrite to replace it")
-    done = [export_part(part, folder, layout) for part in parts]
+    with (
+        name_errors(folder, ModelError),
+        place_for_files(folder),
+        new_part(folder / RECORD, Path.mkdir) as staged,
+    ):
+        try:
+            made = [_export_part(part, staged, layout) for part in parts]
+            record = _record(model, made, layout, ager_fingerprint)
+            (staged / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            (folder / RECORD).unlink(missing_ok=True)  # never an old record of new graphs
+            for part in made:
+                for file in reversed(graph_files(part.path)):  # the one looked for comes last
+                    publish(file, folder / file.name)
+            publish(staged / RECORD, folder / RECORD)
+        finally:
+            remove(staged)
+    return [replace(part, path=folder / part.path.name) for part in made]
+
+
+def _record(
+    model: Model, done: list[Exported], layout: GraphFormat, ager_fingerprint: str | None
+) -> dict[str, Any]:
     config = model.config
-    record = {
+    return {
         "model": config.name,
         "generator_hash": model.generator_hash,
         "ager_fingerprint": ager_fingerprint,
@@ -153,33 +176,26 @@ def export_parts(
         "opset": OPSET,
         "errors": {part.name: part.error for part in done},
     }
-    write_file(folder / RECORD, (json.dumps(record, indent=2) + "\n").encode())
-    return done
 
 
-def export_part(part: Part, folder: Path, layout: GraphFormat) -> Exported:
-    """Write one graph, compared before it is seen; ModelError where it is too far off."""
-    name = f"{part.name}{FILES[layout]}"
+def _export_part(part: Part, folder: Path, layout: GraphFormat) -> Exported:
+    """Write one graph and compare it; ModelError where it is too far off."""
+    path = folder / f"{part.name}{FILES[layout]}"
     network = part.network.cpu().eval()
     onnx = _trace(part, network)
-    with (
-        name_errors(folder, ModelError),
-        place_for_files(folder),
-        tempfile.TemporaryDirectory(prefix=".", dir=folder) as staged,
-    ):
-        path = Path(staged, name)
-        if layout == "onnx":
-            path.write_bytes(onnx)
-        else:
-            openvino = import_openvino()
+    if layout == "onnx":
+        path.write_bytes(onnx)
+    else:
+        openvino = import_openvino()
+        try:
             openvino.save_model(openvino.Core().read_model(onnx), path, compress_to_fp16=False)
-        error = _largest_error(part, network, open_graph(path, layout))
-        if not error <= LIMIT:
-            far = f"{error:.2g} off PyTorch (allowed {LIMIT})"
-            raise ModelError(f"{part.name}: {far}; nothing is kept")
-        for file in reversed(graph_files(path)):  # the one that is looked for comes last
-            publish(file, folder / file.name)
-    return Exported(part.name, folder / name, error)
+        except RuntimeError as error:  # of its stream, which does not say why
+            raise OSError("OpenVINO could not write it; is the disk full?") from error
+    error = _largest_error(part, network, open_graph(path, layout))
+    if not error <= LIMIT:
+        far = f"{error:.2g} off PyTorch (allowed {LIMIT})"
+        raise ModelError(f"{part.name}: {far}; nothing is kept")
+    return Exported(part.name, path, error)
 
 
 def sample_inputs(part: Part, count: int, seed: int = 0) -> list[Tensor]:

@@ -11,6 +11,7 @@ import click
 from reage.cli.shared.options import seed_option, split_option
 from reage.cli.shared.progress import StageBar
 from reage.errors import ModelError, UsageError
+from reage.files import check_place
 
 if TYPE_CHECKING:
     from reage.agers.direction import Direction
@@ -64,10 +65,13 @@ def fit(model: str, **options: Any) -> None:
     """
     from reage.agers.direction_files import save_direction
     from reage.fitting.age_direction import fit_direction
+    from reage.models.checkpoints import seal
     from reage.models.registry import load
 
     if bool(options["samples"]) == bool(options["data"]):
         raise UsageError("give either --samples N or --data DATASET")
+    if options["codes"] and not options["data"]:
+        raise UsageError("--codes stores the codes of a dataset: give it too (--data DATASET)")
     loaded = load(model)
     output = _output(loaded, options)
     guided = options["method"] == "guided"
@@ -82,6 +86,8 @@ def fit(model: str, **options: Any) -> None:
     if guided:
         direction = _refine(direction, loaded, codes, options)
     save_direction(direction, output)
+    if options["output"] is None and loaded.folder is not None:
+        seal(loaded.folder)
     click.echo(describe(direction))
     click.echo(f"{output}")
 
@@ -116,8 +122,7 @@ def _output(model: Model, options: dict[str, Any]) -> Path:
                 "or make a folder of it first (reage convert)"
             )
         output = model.folder / AGE_DIRECTION
-    if output.exists() and not options["overwrite"]:
-        raise ModelError(f"{output} exists already; add --overwrite to replace it")
+    check_place(output, options["overwrite"])
     return output
 
 

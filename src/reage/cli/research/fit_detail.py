@@ -37,6 +37,7 @@ def fit_detail(
     """
     from reage.compositing.detail_bank import INDEX, write_bank
     from reage.faces.detection import FaceDetector
+    from reage.files import check_folder
     from reage.fitting.heads import (
         choose_old,
         choose_young,
@@ -46,6 +47,7 @@ def fit_detail(
     )
     from reage.fitting.skin_detail import Head, fit_bank
 
+    check_folder(output)
     if (output / INDEX).exists() and not overwrite:
         raise ModelError(f"{output} holds a bank already; add --overwrite to replace it")
     rows = [row for row in read_heads(heads) if source in (None, row.source)]

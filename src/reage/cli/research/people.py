@@ -10,6 +10,7 @@ import click
 from reage.cli.shared.options import seed_option, split_option
 from reage.cli.shared.progress import StageBar
 from reage.errors import ModelError, UsageError
+from reage.files import check_place
 
 
 @click.command()
@@ -59,8 +60,7 @@ def people(
     if output is None and loaded.folder is None:
         raise UsageError(f"{model} is a file, not a model folder: give --output FILE")
     place = output or Path(str(loaded.folder)) / PEOPLE
-    if place.exists() and not overwrite:
-        raise ModelError(f"{place} exists already; add --overwrite to replace it")
+    check_place(place, overwrite)
     dataset = open_dataset(data)
     rows = [row for row in dataset.rows if row.split == split]
     if not rows:
