@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.server
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -254,6 +256,17 @@ def test_a_file_without_an_end_is_not_read(folder: Hub, monkeypatch: pytest.Monk
     with pytest.raises(ModelError, match="nothing was kept"):
         find_model("hf://someone/faces", progress=lambda done, _: read.append(done))
     assert max(read) < 1 << 20
+
+
+def test_a_full_disk_is_said_without_an_unfinished_name(
+    folder: Hub, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/models/.0123.part/config.json")
+
+    monkeypatch.setattr(hub_module, "_download", full)
+    with pytest.raises(ModelError, match=r"from http://127\.0\.0\.1:\d+: No space left on device$"):
+        load("hf://someone/faces")
 
 
 def test_the_token_goes_to_the_hub_alone(folder: Hub, monkeypatch: pytest.MonkeyPatch):

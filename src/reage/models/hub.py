@@ -20,7 +20,7 @@ from typing import Any
 
 from reage.errors import ModelError
 from reage.files import new_folder
-from reage.models.fetching import fetch
+from reage.models.fetching import fetch, reason_of
 from reage.models.files import file_sha256
 from reage.numbers import is_whole, read_json
 
@@ -71,8 +71,9 @@ def hub_model(name: str, folder: Path, progress: Progress | None = None) -> Path
         try:
             _fetch_all(repository, revision, place, progress)
         except BROKEN as error:
-            reason = getattr(error, "reason", None) or error
-            raise ModelError(f"cannot fetch {name} from {_endpoint()}: {reason}") from error
+            raise ModelError(
+                f"cannot fetch {name} from {_endpoint()}: {reason_of(error)}"
+            ) from error
     return _check_pins(name, place)
 
 

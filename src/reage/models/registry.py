@@ -24,7 +24,7 @@ from reage.models.checkpoints import (
     tensor_hash,
 )
 from reage.models.families.table import read_foreign
-from reage.models.fetching import fetch
+from reage.models.fetching import fetch, reason_of
 from reage.models.files import file_sha256
 from reage.models.hub import SCHEME, hub_model
 
@@ -238,8 +238,7 @@ def _download(row: KnownModel, progress: Callable[[int, int], None] | None) -> P
         with new_file(path) as temporary, temporary.open("wb") as file:
             _fetch(row, file.write, progress)
     except (OSError, ValueError) as error:  # URLError is an OSError
-        reason = getattr(error, "reason", None) or error
-        raise ModelError(f"cannot fetch {row.name} from {row.url}: {reason}") from error
+        raise ModelError(f"cannot fetch {row.name} from {row.url}: {reason_of(error)}") from error
     return path
 
 
