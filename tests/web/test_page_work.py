@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,36 @@ def test_a_project_is_never_shown_as_what_it_is_not(page: Any, photo: Path, tmp_
     page.wait_for_selector("#photos button:nth-child(2)")
     page.wait_for_selector("#tag-after:text-is('after')")
     assert page.evaluate("window.lies") == 0
+
+
+def test_steps_of_a_project_that_are_none_are_left_out(
+    page: Any, photo: Path, tmp_path: Path
+) -> None:
+    """The page stood still, also after each reload, until the session ended."""
+    open_photo(page, photo)
+    with page.expect_download() as saved:
+        page.click("#get-project")
+    sound = {"ages": {"1": 33}, "paste": "delta", "direction": "", "strength": 0}
+    odd = [
+        3,
+        None,
+        sound | {"ages": {"99": 70}},
+        sound | {"ages": {"1": "x"}},
+        sound | {"paste": 1},
+    ]
+    project = tmp_path / "ada.reage"
+    with zipfile.ZipFile(saved.value.path()) as whole, zipfile.ZipFile(project, "w") as made:
+        for name in whole.namelist():
+            data = whole.read(name)
+            if name == "project.json":
+                known = json.loads(data)
+                data = json.dumps(known | {"edits": {"history": [*odd, sound, 5], "now": "x"}})
+            made.writestr(name, data)
+    page.set_input_files("#file", str(project))
+    page.wait_for_selector("#photos button:nth-child(2)")
+    page.wait_for_selector("#tag-after:text-is('after')")
+    assert page.locator("#years-1").input_value() == "33"
+    assert page.locator("#history li").count() == 1
 
 
 def test_errors_go_when_what_failed_works(page: Any, photo: Path, tmp_path: Path) -> None:

@@ -11,12 +11,18 @@ let keeping = 0;
 // Thirty years older, as far as most faces reach; old people younger.
 export const firstAge = (age) => 5 * Math.round((age <= 60 ? Math.min(age + 30, 80) : age - 30) / 5);
 
+// Of a project file from elsewhere, which may tell of faces that are not there, or of anything.
+const isStep = (step, photo) => ["delta", "replace", "none"].includes(step?.paste) && typeof step.direction === "string" && Number.isFinite(step.strength)
+  && step.ages instanceof Object && Object.entries(step.ages).every(([number, age]) => Number.isFinite(age) && photo.faces.some((face) => String(face.number) === number));
+
 // What an opened photo brings along; else the photo as it is and a first aged look.
 export function beginHistory(photo) {
-  const kept = photo.edits?.history;
+  const history = photo.edits?.history;
+  const kept = Array.isArray(history) ? history.filter((step) => isStep(step, photo)) : [];
   const first = { ...PLAIN, ages: Object.fromEntries(chosen().map((face) => [face.number, firstAge(face.age)])) };
-  state.history = Array.isArray(kept) && kept.length ? kept : [PLAIN, first];
-  state.now = Math.max(0, Math.min(photo.edits?.now ?? state.history.length - 1, state.history.length - 1));
+  state.history = kept.length ? kept : [PLAIN, first];
+  const last = state.history.length - 1, now = photo.edits?.now;
+  state.now = Number.isInteger(now) ? Math.max(0, Math.min(now, last)) : last;
   state.edits = structuredClone(state.history[state.now]);
 }
 
