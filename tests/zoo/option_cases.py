@@ -79,7 +79,7 @@ def _ranges(ground: Ground) -> Iterator[Case]:
         yield Case(
             "options",
             f"seconds {number}",
-            [*argv, "--fps=2", "--size=64"],
+            [*argv, "--fps=4", "--size=64"],
             expect="fine" if text == "0.5" else "refused",
         )
 
