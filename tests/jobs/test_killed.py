@@ -255,22 +255,37 @@ def test_train(small_folder: Path, tmp_path: Path, kind: str):
     kill_ten_times(whole, seconds, out, lambda: run(out), grows)
 
 
+@pytest.mark.parametrize("kind", ["skin-removal", "beard-removal"])
+def test_train_removal(astronaut: np.ndarray, tmp_path: Path, kind: str):
+    table = made_heads(tmp_path / "heads", astronaut)
+
+    def run(out: Path) -> list[object]:
+        usual = ["train", kind, "--run", out, "--log-steps", 1, "--snapshot-minutes", 0]
+        if (out / "config.json").exists():
+            return [*usual, "--resume"]
+        return [*usual, "--data", table, "--kimg", 0.006, "--threads", 1, "--set", "batch=1",
+                "--set", "kept_out=0"]  # fmt: skip
+
+    seconds = finish(*run(tmp_path / "whole" / "run"))
+    whole = contents(tmp_path / "whole" / "run")
+    assert "model/bank.json" in whole and "state.pt" in whole
+    out = tmp_path / "out" / "run"
+    grows = tuple(name for name in whole if name != "config.json")
+    kill_ten_times(whole, seconds, out, lambda: run(out), grows)
+
+
 @pytest.mark.parametrize("kind", ["fit", "fit-detail", "export", "evaluate"])
 def test_made_at_once(astronaut: np.ndarray, small_folder: Path, tmp_path: Path, kind: str):
     """What is written at the end of the work is whole or not there."""
     made_faces(tmp_path / "faces")
-    rows = ["file,source,sex,age,age_second,ita,yaw,sharp_to,licence,grey"]
-    rows += [f"{sex}{age}.png,made,{sex},{age},,40,1,512,CC0,0" for sex in "fm" for age in (25, 75)]
-    for row in rows[1:]:
-        Image.fromarray(astronaut).resize((512, 512)).save(tmp_path / row.partition(",")[0])
-    (tmp_path / "heads.csv").write_text("\n".join(rows) + "\n")
+    table = made_heads(tmp_path / "heads", astronaut)
 
     def run(out: Path) -> list[object]:
         out.mkdir(parents=True, exist_ok=True)
         given = {
             "fit": ["faces128", "--samples", 20, "--steps", 2, "--components", 10,
                     "-o", out / "age.safetensors"],
-            "fit-detail": [tmp_path / "heads.csv", "-o", out / "bank"],
+            "fit-detail": [table, "-o", out / "bank"],
             "export": [small_folder, "--onnx", out / "onnx"],
             "evaluate": [small_folder, "--data", tmp_path / "faces", "--split", "train",
                          "--samples", 4, "--faces", 2, "--steps", 2, "-o", out / "report"],
@@ -281,6 +296,17 @@ def test_made_at_once(astronaut: np.ndarray, small_folder: Path, tmp_path: Path,
     whole = contents(tmp_path / "whole")
     assert whole
     kill_ten_times(whole, seconds, tmp_path / "out", lambda: run(tmp_path / "out"))
+
+
+def made_heads(folder: Path, head: np.ndarray) -> Path:
+    """A table of one head that is young and old, a woman and a man."""
+    folder.mkdir()
+    rows = ["file,source,sex,age,age_second,ita,yaw,sharp_to,licence,grey"]
+    rows += [f"{sex}{age}.png,made,{sex},{age},,40,1,512,CC0,0" for sex in "fm" for age in (25, 75)]
+    for row in rows[1:]:
+        Image.fromarray(head).resize((512, 512)).save(folder / row.partition(",")[0])
+    (folder / "heads.csv").write_text("\n".join(rows) + "\n")
+    return folder / "heads.csv"
 
 
 def made_faces(folder: Path) -> None:
