@@ -35,7 +35,8 @@ from reage.editor import Editor
 from reage.errors import UsageError
 from reage.images import read_mark, read_photo
 from reage.inversion.latent_files import read_latents
-from reage.models.checkpoints import load_model, seal
+from reage.models.checkpoints import load_config, load_model, seal
+from reage.models.files import file_sha256
 
 
 @dataclass
@@ -725,9 +726,11 @@ class TestFit:
         options = ("fit", own_folder, "--samples", "24", "--method", "shift")
         done = reage_(*options)
         assert done.status == 1
-        assert "exists already; add --overwrite" in done.complaint
+        assert "exists already: choose another name, or use --overwrite" in done.complaint
         done = reage_(*options, "--overwrite")
         assert done.status == 0
+        sealed = load_config(own_folder).sha256
+        assert sealed[AGE_DIRECTION] == file_sha256(own_folder / AGE_DIRECTION)
         assert "shift on 24 faces" in done.out
         assert "gender" in done.out
         assert reage_("edit", photo, "--to", "50", "--model", own_folder).status == 0
@@ -750,6 +753,7 @@ class TestFit:
             ((), 2),
             (("--samples", "24", "--data", tmp_path), 2),
             (("--samples", "3"), 2),
+            (("--samples", "24", "--codes", tmp_path / "codes.safetensors"), 2),
             (("--samples", "24", "--method", "magic"), 2),
             (("--samples", "24", "--components", "0"), 2),
             (("--data", tmp_path), 1),
