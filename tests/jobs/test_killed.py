@@ -255,12 +255,12 @@ def test_train(small_folder: Path, tmp_path: Path, kind: str):
     kill_ten_times(whole, seconds, out, lambda: run(out), grows)
 
 
-@pytest.mark.parametrize("kind", ["skin-removal", "beard-removal"])
-def test_train_removal(astronaut: np.ndarray, tmp_path: Path, kind: str):
+def test_train_removal(astronaut: np.ndarray, tmp_path: Path):
+    """Of skin; that of beards differs in its pairs alone, and needs heads with beards."""
     table = made_heads(tmp_path / "heads", astronaut)
 
     def run(out: Path) -> list[object]:
-        usual = ["train", kind, "--run", out, "--log-steps", 1, "--snapshot-minutes", 0]
+        usual = ["train", "skin-removal", "--run", out, "--log-steps", 1, "--snapshot-minutes", 0]
         if (out / "config.json").exists():
             return [*usual, "--resume"]
         return [*usual, "--data", table, "--kimg", 0.006, "--threads", 1, "--set", "batch=1",
