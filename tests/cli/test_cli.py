@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -651,6 +652,21 @@ class TestModels:
         assert again.status == 1
         assert "exists already; add --overwrite" in again.complaint
         assert reage_("convert", there, back, "--overwrite").status == 0
+
+    def test_a_converted_folder_appears_with_its_ager_or_not_at_all(
+        self, reage_: Reage, own_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        """The ager was written into the finished folder: a kill before it left a model without."""
+        assert reage_("convert", own_folder, own_folder, "--overwrite").status == 0
+        assert (own_folder / AGE_DIRECTION).is_file()
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr("reage.agers.direction_files.save_direction", full)
+        done = reage_("convert", own_folder, tmp_path / "back")
+        assert done.status == 1 and "back cannot be written (No space left" in done.complaint
+        assert not (tmp_path / "back").exists()
 
     def test_a_converted_folder_keeps_its_encoder(
         self, reage_: Reage, small_folder: Path, tmp_path: Path

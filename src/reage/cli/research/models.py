@@ -102,7 +102,7 @@ def convert(
     from reage.agers.finder import AGE_AGER, AGE_DIRECTION, AgerSource, find_ager
     from reage.agers.latent import SamAger
     from reage.inversion.space import LatentSpace
-    from reage.models.checkpoints import save_model, seal
+    from reage.models.checkpoints import save_model
     from reage.models.encoders import load_encoder
     from reage.models.families.table import layouts, write_foreign
     from reage.models.files import write_file
@@ -124,6 +124,16 @@ def convert(
         )
         card = f"# {config.name}\nConverted from {origin(source)}. Licence: {config.licence}.\n"
         encoder, ager = load_encoder(model), find_ager(AgerSource.of(LatentSpace(model)))
+
+        def add_ager(staged: Path) -> None:
+            # It belongs to the generator's tensors, and they are the same.
+            if isinstance(ager, DirectionAger):
+                save_direction(ager.direction, staged / AGE_DIRECTION)
+            elif isinstance(ager, SamAger):
+                save_sam_ager(ager, staged / AGE_AGER)
+            elif ager is not None and model.folder is not None:
+                write_file(staged / AGE_AGER, (model.folder / AGE_AGER).read_bytes())
+
         save_model(
             config,
             model.generator,
@@ -132,17 +142,10 @@ def convert(
             dtype=torch.float32,
             encoder=None if encoder is None else encoder.state_dict(),
             overwrite=overwrite,
+            add=add_ager,
         )
         if model.hypernet is not None:
             click.echo(f"note: the hypernetwork is in {source} only; use that to tune", err=True)
-        # An ager belongs to the generator's tensors, and they are the same.
-        if isinstance(ager, DirectionAger):
-            save_direction(ager.direction, target / AGE_DIRECTION)
-        elif isinstance(ager, SamAger):
-            save_sam_ager(ager, target / AGE_AGER)
-        elif ager is not None and model.folder is not None:
-            write_file(target / AGE_AGER, (model.folder / AGE_AGER).read_bytes())
-        seal(target)
     else:
         write_foreign(model, target, layout)
     size = model.config.generator
