@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -208,6 +210,25 @@ class TestSheet:
         status, _, err = run("sheet", photos[0], *options, "-o", folder / "page.pdf")
         assert (status, len(err.splitlines())) == (1, 1)
         assert "exists already" in err
+
+    def test_a_full_disk_leaves_no_part_of_a_poster(
+        self, run: Command, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+    ):
+        """The PDF stayed where the picture beside it found no room."""
+        pytest.importorskip("typst")
+        write, written = Path.write_bytes, []
+
+        def fill(self: Path, data: bytes) -> int:
+            written.append(self)
+            if len(written) == 3:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return write(self, data)
+
+        monkeypatch.setattr(Path, "write_bytes", fill)
+        status, _, err = run("sheet", photos[0], *self.dates, "-o", photos[0].with_name("page"))
+        assert (status, len(err.splitlines())) == (1, 1)
+        assert "page.json cannot be written (No space left" in err
+        assert names(photos[0].parent) == {"ada.png", "bea.png"}
 
     def test_a_dry_run_and_a_photo_from_stdin(
         self, run: Command, photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from reage.errors import ImageError
-from reage.files import check_place, write_file
+from reage.files import Writer, check_place, write_file
 from reage.images import WrittenFile, photo_from_array, write_photo
 from reage.outputs.pdf import picture_as_pdf
 
@@ -33,12 +33,13 @@ def save_page(
     dpi: float,
     title: str = "",
     overwrite: bool = False,
+    write: Writer = write_file,
 ) -> WrittenFile:
     """Write pixels `[H, W, 3]` uint8 as PNG, JPEG, WebP or a PDF of one page, with the mark."""
     check_page(path, overwrite=overwrite)
     if path.suffix.lower() == ".pdf":
         data = picture_as_pdf(picture, dpi, mark=mark, title=title)
-        write_file(path, data, overwrite=overwrite)
+        write(path, data, overwrite=overwrite)
         return WrittenFile(path)
     page = replace(photo_from_array(picture), dpi=(dpi, dpi))
-    return write_photo(page, path, mark=mark, overwrite=overwrite)
+    return write_photo(page, path, mark=mark, overwrite=overwrite, write=write)

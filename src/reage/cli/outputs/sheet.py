@@ -27,7 +27,7 @@ from reage.cli.shared.parsing import parse_face
 from reage.cli.shared.pictures import PIPE, digest, name_of, open_photo
 from reage.cli.shared.progress import StageBar, note, say
 from reage.errors import UsageError
-from reage.files import check_place, write_file
+from reage.files import Writer, check_place, write_together
 
 if TYPE_CHECKING:
     from reage.outputs.poster.fields import PosterFields, Rule
@@ -101,9 +101,11 @@ def sheet(photo: Path, output: Path | None, **options: Any) -> None:
     if options["dry_run"]:
         return plan_files([photo], [*files, files[0].with_suffix(".json")])
     poster = _make(photo, fields, options)
-    with StageBar("pages"), open_page(poster, options["font"]) as page:
-        _write(page, files, options)
-    _report(poster, photo, files[0].with_suffix(".json"), overwrite=options["overwrite"])
+    with write_together() as write:
+        with StageBar("pages"), open_page(poster, options["font"]) as page:
+            _write(page, files, options, write)
+        report = files[0].with_suffix(".json")
+        _report(poster, photo, report, write, overwrite=options["overwrite"])
     for file in files:
         say(f"{file}")
     return None
@@ -160,7 +162,7 @@ def _make(path: Path, fields: PosterFields, options: dict[str, Any]) -> Poster:
         return make_poster(editor, photo, face, fields, count=options["looks"], on_step=bar.update)
 
 
-def _write(page: PosterPage, files: Sequence[Path], options: dict[str, Any]) -> None:
+def _write(page: PosterPage, files: Sequence[Path], options: dict[str, Any], write: Writer) -> None:
     from reage.outputs.page_files import save_page
     from reage.outputs.poster.pages import DPI
     from reage.outputs.poster.poster import MARK
@@ -168,17 +170,17 @@ def _write(page: PosterPage, files: Sequence[Path], options: dict[str, Any]) -> 
     mark, overwrite = None if options["no_mark"] else MARK, options["overwrite"]
     for file in files:
         if file.suffix.lower() == ".pdf":
-            write_file(file, page.as_pdf(mark), overwrite=overwrite)
+            write(file, page.as_pdf(mark), overwrite=overwrite)
         else:
-            save_page(page.as_picture(), file, mark=mark, dpi=DPI, overwrite=overwrite)
+            save_page(page.as_picture(), file, mark=mark, dpi=DPI, overwrite=overwrite, write=write)
 
 
-def _report(poster: Poster, photo: Path, file: Path, *, overwrite: bool) -> None:
+def _report(poster: Poster, photo: Path, file: Path, write: Writer, *, overwrite: bool) -> None:
     """Write the JSON report, and say what a poster must not: read ages, missed targets."""
     from reage.outputs.poster.poster import poster_report
 
     report = {"photo": {"file": name_of(photo), "sha256": digest(photo)}, **poster_report(poster)}
-    write_file(file, (json.dumps(report, indent=1) + "\n").encode(), overwrite=overwrite)
+    write(file, (json.dumps(report, indent=1) + "\n").encode(), overwrite=overwrite)
     emit(report)
     if poster.aged is None:
         note("less than a year has passed since the photo: the poster shows it alone")
