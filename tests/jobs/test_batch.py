@@ -195,6 +195,29 @@ def test_more_ages_fit_beside_earlier_ones(photos: Path, task: BatchTask, tmp_pa
     assert seen == []
 
 
+def test_pictures_without_a_row_are_said(photos: Path, task: BatchTask, tmp_path: Path):
+    """Of a photo that changed between two runs at different ages, and of one that is gone."""
+    for path in ("sub/bad.jpg", "sub/deep/cea.jpg"):
+        (photos / path).unlink()
+    out = tmp_path / "out"
+
+    def told_at(age: float) -> list[str]:
+        return [line for line in run_batch(str(photos), out, replace(task, targets=(age,))).notices
+                if "left out" not in line]  # fmt: skip
+
+    assert told_at(30) == []
+    Image.open(photos / "ada.jpg").rotate(3).save(photos / "ada.jpg", quality=95)
+    (photos / "sub" / "bea.png").unlink()
+    told = told_at(60)
+    assert [line.partition(":")[0] for line in told] == ["sub/bea-age30.png", "ada-age30.jpg"]
+    assert "not in this run" in told[0] and "earlier version of its photo" in told[1]
+    first = (out / "ada-age30.jpg").read_bytes()
+    assert told_at(60) == told[1:]  # as long as it is so
+    assert told_at(30) == [] and (out / "ada-age30.jpg").read_bytes() != first
+    rows = list(csv.DictReader((out / "manifest.csv").read_text().splitlines()))
+    assert [row["output"] for row in rows] == ["ada-age60.jpg", "ada-age30.jpg"]
+
+
 def test_zip_in_and_out(photos: Path, task: BatchTask, tmp_path: Path):
     small = replace(task, targets=(30.0,))
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:

@@ -15,6 +15,10 @@ from reage.jobs.journal import Journal
 __all__ = ["FOLDER", "BatchJournal"]
 
 FOLDER = ".reage-batch"
+GONE = "stays without a row in the tables: its photo is not in this run"
+OLDER_PHOTO = (
+    "shows an earlier version of its photo, and has no row in the tables: ask for its age again"
+)
 
 
 class BatchJournal(Journal):
@@ -60,16 +64,32 @@ class BatchJournal(Journal):
         self.write(done.key, asdict(done))
         self.done[done.key] = done
 
-    def finish(self, items: list[Item]) -> list[Done]:
-        """Delete the records of photos that no longer exist; returns the others in input order."""
-        for key in self.done.keys() - {item.key for item in items}:
+    def finish(self, items: list[Item]) -> tuple[list[Done], list[str]]:
+        """Delete the records of photos that are not in this run.
+
+        Returns the others in input order, and a notice for each picture that lies in the output
+        and has no row in the tables.
+        """
+        notices = []
+        gone = self.done.keys() - {item.key for item in items}
+        kept = [self.done[item.key] for item in items]
+        for places, why in (
+            ([place for key in sorted(gone) for place in self.done[key].files], GONE),
+            ([place for done in kept for place in done.older], OLDER_PHOTO),
+        ):
+            notices += [f"{place}: {why}" for place in places if (self.output / place).exists()]
+        for key in gone:
             self.drop(key)
-        return [self.done[item.key] for item in items]
+        return kept, notices
 
 
 def _beside(before: Done | None, now: Done) -> Done:
     """Return the result with what an earlier run made of the same photo at other ages."""
-    if before is None or before.stamp != now.stamp or before.error or now.error:
+    if before is None:
+        return now
+    older = before.older if before.stamp == now.stamp else (*before.older, *before.files)
+    now = replace(now, older=tuple(place for place in older if place not in now.files))
+    if before.stamp != now.stamp or before.error or now.error:
         return now
     rows = [row for row in before.rows if row["output"] not in now.files]
     return replace(
@@ -81,7 +101,7 @@ def _beside(before: Done | None, now: Done) -> Done:
 
 
 def _parse(known: dict[str, Any]) -> Done:
-    both = {name: tuple(known.get(name, ())) for name in ("rows", "notices")}
+    both = {name: tuple(known.get(name, ())) for name in ("rows", "notices", "older")}
     return Done(**{**known, **both})
 
 

@@ -85,7 +85,7 @@ def run_batch(
             count += 1
             if on_done is not None:
                 on_done(done, count, len(items))
-        all_done = journal.finish(items)
+        all_done, left = journal.finish(items)
     files = write_manifest(place, all_done)
     if zipped:
         _pack(output, place, all_done, files)
@@ -93,7 +93,8 @@ def run_batch(
     left_out = {done.key for done in all_done if done.left_out}
     found.left_out[MADE] += len(left_out)
     failed = tuple((done.key, done.error) for done in all_done if done.error)
-    notices = merge_notices(line for done in all_done for line in done.notices)
+    told = [line for done in all_done for line in done.notices]
+    notices = merge_notices(told if zipped else [*told, *left])
     if found.notice is not None:
         notices.insert(0, f"{source}: {found.notice}")
     undone = left_out | {done.key for done in all_done if done.error}

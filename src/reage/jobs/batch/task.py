@@ -70,3 +70,4 @@ class Done:
     rows: tuple[dict[str, Any], ...] = ()  # of the manifest
     notices: tuple[str, ...] = ()  # what was not kept
     left_out: bool = False  # reage made it of another photo
+    older: tuple[str, ...] = ()  # places of pictures that an earlier version of the photo left
