@@ -299,6 +299,19 @@ class TestEdit:
         assert edit(*twins, "--to", "50").status == 0  # each beside its own
         assert (tmp_path / "other" / "ada-age50.jpg").is_file()
 
+    def test_photos_of_one_name_keep_apart_in_two_runs(
+        self, edit: Reage, photo: Path, tmp_path: Path
+    ):
+        Image.open(photo).save(tmp_path / "ada.png")
+        for name in ("ada.jpg", "ada.png"):
+            assert edit(tmp_path / name, "--to", "20", "70", "--overwrite").status == 0
+        for name, stem in (("ada.jpg", "ada"), ("ada.png", "ada-png")):
+            report = json.loads((tmp_path / f"{stem}-ages20-70-reage.json").read_text())
+            assert report["photo"]["file"] == name
+            assert report["edits"][0]["file"] == f"{stem}-age20{name[3:]}"
+        assert edit(tmp_path / "ada.jpg", "--to", "20", "70", "--overwrite").status == 0
+        assert not list(tmp_path.glob("ada-jpg*"))  # it has its own
+
     def test_a_broken_photo_does_not_stop_the_others(
         self, edit: Reage, photo: Path, tmp_path: Path
     ):

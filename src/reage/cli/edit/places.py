@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from reage.cli.shared.console import emit, note_each, say, take_stdout
 from reage.cli.shared.pictures import PIPE, check_pipe, name_of, pipe_out, pipe_suffix
 from reage.errors import UsageError
-from reage.files import Writer, check_place, place_for_files, real_path, write_together
+from reage.files import (
+    Writer,
+    check_place,
+    place_for_files,
+    read_file,
+    real_path,
+    write_together,
+)
+from reage.numbers import read_json
 
 if TYPE_CHECKING:
     from reage.editor import Editor
@@ -40,6 +48,9 @@ class Outputs:
             where = "stdout takes" if self.pipe else f"{self.file} is"
             raise UsageError(f"{where} one picture, not {len(labels)}; give a folder with -o")
         self.folder = place or source.parent
+        if not (self.pipe or self.file) and _photo_of(self.report) not in (None, name_of(source)):
+            # Beside the outputs of ada.jpg those of ada.png have its format in their names.
+            self.name = f"{name}-{source.suffix[1:]}"
 
     @cached_property
     def suffix(self) -> str:
@@ -164,6 +175,15 @@ class Outputs:
             strip = save_array(picture, self.strip, mark=mark, overwrite=overwrite, write=write)
             written.append(strip)
         return written
+
+
+def _photo_of(report: Path) -> str | None:
+    """Return the photo or the code that a report is of; None for what is no report."""
+    try:
+        told = read_json(read_file(report))
+        return str((told.get("photo") or told["latent"])["file"])
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return None
 
 
 def _picture_file(place: Path | None) -> Path | None:
