@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal, cast
@@ -21,10 +22,11 @@ from reage.video.config import Preview, Progress, VideoConfig
 from reage.video.keyframes import KeyFrames, parse_keys
 from reage.video.run import edit_video
 from reage.web.answers import AgeAnswer, JobAnswer, about_job
-from reage.web.files import attachment, named_after
+from reage.web.files import attachment, named_after, span_name
 from reage.web.jobs import Job
 from reage.web.pictures import MARK, SUFFIXES, as_file, made_by
 from reage.web.requests import (
+    PASTED,
     Name,
     OwnSession,
     Paste,
@@ -90,7 +92,8 @@ async def edit(
         made["file"] = as_file(edit.photo, suffix, mark, edit.notices)
 
     await _finished(request, studio, studio.jobs.submit("edit", session.id, work, place))
-    answer = attachment(made["file"], named_after(name, f"age{to:g}", suffix), SUFFIXES[suffix])
+    named = named_after(name, f"age{to:g}{PASTED[paste]}", suffix)
+    answer = attachment(made["file"], named, SUFFIXES[suffix])
     answer.headers["x-reage-faces"] = made["faces"]
     return answer
 
@@ -159,8 +162,17 @@ async def video(
             await studio.do_large(check_people, studio.editor, source, output, config)
     work = partial(_film, editor=studio.editor, source=source, output=output, config=config)
     job = studio.jobs.submit("video", session.id, work, place)
-    job.result = {"name": named_after(name, "aged", ".mp4")}
+    job.result = {"name": named_after(name, _film_name(config), ".mp4")}
     return about_job(job, studio.jobs)
+
+
+def _film_name(config: VideoConfig) -> str:
+    """`age70`, `age35-75` over time, `age70-1s-4s` of a part."""
+    to, part = config.to, config.preview
+    if isinstance(to, Mapping):
+        to = "-".join(dict.fromkeys(f"{age:g}" for age in to.values()))
+    name = f"age{to if isinstance(to, str | KeyFrames) else f'{to:g}'}"
+    return f"{name}-{part.start:g}s-{part.start + part.seconds:g}s" if part else name
 
 
 def _film(job: Job, *, editor: Editor, source: Path, output: Path, config: VideoConfig) -> None:
@@ -205,7 +217,7 @@ async def folder(
     )
     work = partial(_folder, studio=studio, source=source, output=place / "aged.zip", task=task)
     job = studio.jobs.submit("folder", session.id, work, place)
-    job.result = {"name": named_after(name, "aged", ".zip")}
+    job.result = {"name": named_after(name, f"{span_name(to)}{PASTED[paste]}", ".zip")}
     return about_job(job, studio.jobs)
 
 
