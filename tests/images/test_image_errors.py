@@ -49,8 +49,8 @@ NO_PICTURES = {
     "empty.jpg": (b"", "is empty"),
     "notes.jpg": (b"Dear aunt, here is the photo.\n", "is a text file"),
     "page.jpg": (b"<!DOCTYPE html><html>", "is a web page"),
-    "film.jpg": (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1mp42", "is a video"),
-    "film.png": (b"RIFF\0\0\0\0AVI LIST", "is a video"),
+    "film.jpg": (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1mp42", "is a video: use reage video"),
+    "film.png": (b"RIFF\0\0\0\0AVI LIST", "is a video: use reage video"),
     "paper.png": (b"%PDF-1.7\n", "is a PDF document"),
     "bundle.png": (b"PK\x03\x04\x14\0", "is a ZIP archive"),
     "layers.png": (b"8BPS\0\x01", "is a Photoshop document"),
@@ -64,7 +64,7 @@ def test_files_that_are_no_pictures(tmp_path, name):
     (tmp_path / name).write_bytes(data)
     message = message_of(read_photo, tmp_path / name)
     assert f"{name} {expected}" in message
-    assert "reage reads JPEG, PNG" in message
+    assert ("reage reads JPEG, PNG" in message) != ("use reage video" in message)
     assert message_of(read_mark, tmp_path / name) == message
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_video import CUT, ENTERS, FRAMES, HEIGHT, LEAVES, RATE, WIDTH, Made, draw, write
+from PIL import Image
 
 from made import face_at
 from reage.agers.files import StoredAger
@@ -408,6 +409,9 @@ class TestErrors:
         out = tmp_path / "o.mp4"
         for path in (text, empty, cut):
             self.refused(small_editor, path, out, ImageError, "not a video that FFmpeg can read")
+        Image.new("RGB", (64, 64)).save(tmp_path / "photo.png")
+        said = r"photo\.png is a picture: use reage edit$"
+        self.refused(small_editor, tmp_path / "photo.png", out, ImageError, said)
         self.refused(small_editor, tmp_path / "absent.mp4", out, ImageError, "does not exist")
         self.refused(small_editor, tmp_path, out, ImageError, "is no file")
 

@@ -78,6 +78,7 @@ def test_what_goes_wrong_is_said_in_each_language(path: Path):
         *notices(),
         "the texts need more than one page",
         "notes.txt is not a video; choose one of .mp4 .mov",
+        "clip.mp4 is a video: use reage video",
         "the upload is not a ZIP file, or it is damaged; pack it again",
         "part of face 1 is covered; nothing is changed there",
     ]

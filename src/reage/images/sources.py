@@ -11,6 +11,7 @@ __all__ = ["HEAD", "Source", "other_kind", "picture_format"]
 
 _READABLE = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP and GIF pictures"
 HEAD = 64  # bytes that tell the format
+_VIDEO = "a video"
 _MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -25,7 +26,7 @@ _OTHER_MAGIC = {
     b"%PDF": "a PDF document",
     b"PK\x03\x04": "a ZIP archive or office document",
     b"8BPS": "a Photoshop document",
-    b"\x1aE\xdf\xa3": "a video",
+    b"\x1aE\xdf\xa3": _VIDEO,
     b"\xff\x0a": "a JPEG XL picture",
     b"\0\0\0\x0cJXL ": "a JPEG XL picture",
     b"\0\0\0\x0cjP  ": "a JPEG 2000 picture",
@@ -80,7 +81,9 @@ def picture_format(head: bytes, path: Path) -> str:
             return "AVIF"
         if brands[0][:3] in (b"hei", b"hev", b"mif", b"msf"):
             return "HEIF"
-    raise ImageError(f"{path} is {other_kind(head)}: reage reads {_READABLE}")
+    kind = other_kind(head)
+    what = "use reage video" if kind == _VIDEO else f"reage reads {_READABLE}"
+    raise ImageError(f"{path} is {kind}: {what}")
 
 
 def other_kind(head: bytes) -> str:
@@ -88,7 +91,7 @@ def other_kind(head: bytes) -> str:
     if not head:
         return "empty"
     if head[4:8] == b"ftyp" or head[8:12] == b"AVI ":
-        return "a video"
+        return _VIDEO
     for magic, name in _OTHER_MAGIC.items():
         if head.startswith(magic):
             return name

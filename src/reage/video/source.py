@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -15,6 +15,7 @@ import numpy as np
 from reage.compositing.planes import Planes
 from reage.errors import ImageError
 from reage.ffmpeg import FULL, av_module, open_input, reason_of, write_errors
+from reage.images.sources import HEAD, picture_format
 from reage.video.facts import Facts, has_alpha_layer, read_facts
 from reage.video.samples import planes_of
 
@@ -91,7 +92,7 @@ class VideoSource:
     @classmethod
     def open(cls, path: Path) -> VideoSource:
         """Open a file; ImageError if FFmpeg finds no readable video in it."""
-        with open_input(path) as container:
+        with _pictures_named(path), open_input(path) as container:
             stream = video_stream(container, path)
             try:
                 frame = next(_first_frames(container, stream), None)
@@ -164,6 +165,23 @@ class VideoSource:
                     pts = self.first_pts if last is None else last + step
                 last = pts
                 yield pts, frame
+
+
+@contextmanager
+def _pictures_named(path: Path) -> Iterator[None]:
+    """Say of a picture that cannot be read as a video what edits it."""
+    try:
+        yield
+    except ImageError as error:
+        if _is_picture(path):
+            raise ImageError(f"{path} is a picture: use reage edit") from error
+        raise
+
+
+def _is_picture(path: Path) -> bool:
+    with suppress(ImageError, OSError), path.open("rb") as file:
+        return bool(picture_format(file.read(HEAD), path))
+    return False
 
 
 def video_stream(container: InputContainer, path: Path) -> Any:

@@ -34,6 +34,7 @@ export default {
   errors: [
     [/^no face found in the video/, "لم يُعثر على وجه في الفيديو؛ استخدم فيديو الوجه فيه أكبر"],
     [/^no face found/, "لم يُعثر على وجه؛ استخدم صورة الوجه فيها أكبر ومواجه للكاميرا"],
+    [/ is a video: use/, "هذا فيديو؛ افتحه في «فيديو»"],
     [/is a text file|is not a picture|is no picture|reage reads/, "هذا ليس ملف صورة يمكن قراءته؛ اختر JPEG أو PNG أو WebP أو HEIC أو AVIF أو TIFF"],
     [/damaged or cut short/, "الملف تالف أو ناقص؛ احصل عليه من جديد"],
     [/(\d+) x (\d+) pixels, more than/, "في الصورة $1 × $2 بكسل، وهذا فوق المسموح؛ صغّرها أولًا"],

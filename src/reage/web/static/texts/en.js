@@ -30,4 +30,7 @@ export default {
     stage_inversion: "learning the face", stage_curves: "looking at all ages", stage_frames: "making frames", stage_photos: "photos", stage_faces: "finding faces", stage_codes: "learning faces", stage_joining: "writing the video",
     tooLarge: "The file has {size} MB; {limit} MB are allowed.", offline: "The server does not answer. Is it still running?", noCamera: "The camera cannot be used: {error}", frames: "Making frames … {percent}",
   },
+  errors: [
+    [/ is a video: use/, "This is a video: open it under “Video”."],
+  ],
 };

@@ -34,6 +34,7 @@ export default {
   errors: [
     [/^no face found in the video/, "视频中没有找到人脸；请使用人脸更大或正对镜头的视频"],
     [/^no face found/, "没有找到人脸；请使用人脸更大、正对镜头的照片"],
+    [/ is a video: use/, "这是视频；请在“视频”中打开"],
     [/is a text file|is not a picture|is no picture|reage reads/, "这不是可以读取的图片文件；请选择 JPEG、PNG、WebP、HEIC、AVIF 或 TIFF"],
     [/damaged or cut short/, "文件已损坏或不完整；请重新获取"],
     [/(\d+) x (\d+) pixels, more than/, "照片有 $1 × $2 像素，超过上限；请先缩小"],
