@@ -27,7 +27,7 @@ def listening(app: Any, **options: Any) -> Iterator[int]:
             yield listener.getsockname()[1]
         finally:
             server.should_exit = True
-            thread.join(30)
+            thread.join(120)  # machines that run tests are busy
 
 
 def request(method: str, path: str, port: int, *headers: str) -> bytes:
@@ -46,7 +46,7 @@ def chunks(count: int, size: int = 1 << 16) -> Iterator[bytes]:
     yield b"0\r\n\r\n"
 
 
-def ask(port: int, head: bytes, body: Iterable[bytes] = (), seconds: float = 30) -> bytes:
+def ask(port: int, head: bytes, body: Iterable[bytes] = (), seconds: float = 120) -> bytes:
     """Send a request and read the whole answer, also where the server ends it early."""
     with socket.create_connection(("127.0.0.1", port), seconds) as client:
         client.sendall(head)

@@ -23,10 +23,13 @@ __all__ = [
     "READY",
     "drop",
     "jobs",
+    "note_changes",
+    "open_file",
     "open_photo",
     "running",
     "save_of",
     "set_slider",
+    "visit",
 ]
 
 CHROMIUM = (
@@ -52,13 +55,49 @@ def running(editor: Editor, port: int = 0, **settings: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
     finally:
         server.should_exit = server.force_exit = True
-        thread.join(5)  # it ends with the process at the latest
+        thread.join(PATIENCE / 1000)
+        app.state.studio.close()  # what a forced end leaves out: its threads would go on
+
+
+def visit(context: Any, address: str) -> Any:
+    """A page of a browser's context, as soon as it is ready."""
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]")
+    return page
 
 
 def open_photo(page: Any, photo: Path) -> None:
     page.locator("#quality").evaluate("e => e.value = 'fast'")
-    page.set_input_files("#file", str(photo))
+    open_file(page, photo)
+
+
+def open_file(page: Any, path: Path) -> None:
+    """Open a photo or a project and wait for its row, not for that of the one before."""
+    before = page.evaluate("sessionStorage.photo")
+    page.set_input_files("#file", str(path))
+    page.wait_for_function(
+        "before => ![undefined, before].includes(sessionStorage.photo)", arg=before
+    )
     page.wait_for_selector(READY)
+
+
+def note_changes(page: Any, selector: str, attribute: str = "") -> None:
+    """Keep what an element says, or an attribute of it, from now on in `window.seen`.
+
+    What stands there for a moment only, a look from time to time would miss.
+    """
+    page.evaluate(
+        """([selector, attribute]) => {
+          const element = document.querySelector(selector);
+          const now = () => (attribute ? element.getAttribute(attribute) : element.textContent);
+          window.seen = [now()];
+          new MutationObserver(() => seen.push(now())).observe(element,
+            { attributes: true, childList: true, characterData: true, subtree: true });
+        }""",
+        [selector, attribute],
+    )
 
 
 def jobs(page: Any) -> list[dict[str, Any]]:

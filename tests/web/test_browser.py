@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_client import PATIENCE, READY, drop, jobs, open_photo, set_slider
+from page_client import (
+    READY,
+    drop,
+    jobs,
+    note_changes,
+    open_file,
+    open_photo,
+    set_slider,
+    visit,
+)
 
 
 def test_from_upload_to_download(page: Any, photo: Path, tmp_path: Path) -> None:
@@ -30,8 +39,7 @@ def test_from_upload_to_download(page: Any, photo: Path, tmp_path: Path) -> None
     page.click("#close-photo")
     page.click("#ask-yes")
     page.wait_for_selector("#start", state="visible")
-    page.set_input_files("#file", str(project))
-    page.wait_for_selector(READY)
+    open_file(page, project)
     assert page.locator("#years-1").input_value() == "20"
     assert page.locator("#history li").count() == 3  # the photo, the first aged look, 20 years
 
@@ -54,11 +62,12 @@ def test_what_needs_a_code_is_learnt_and_then_shown(page: Any, photo: Path) -> N
     open_photo(page, photo)
     before = page.locator("#after").get_attribute("src")
     page.locator("details", has=page.locator("#paste")).evaluate("e => e.open = true")
+    note_changes(page, "#busy", "hidden")
     page.select_option("#paste", "none")
-    page.wait_for_selector("#busy:not([hidden])")
-    page.wait_for_selector("#busy", state="hidden")
     page.wait_for_selector(f"#after:not([src='{before}'])")
     page.wait_for_function("() => document.querySelector('#after').naturalWidth === 128")
+    assert None in page.evaluate("seen")  # it was shown while it went on
+    assert page.locator("#busy").is_hidden()
     with page.expect_download() as saved:
         page.click("#get-photo")
     from PIL import Image
@@ -103,11 +112,7 @@ def test_files_are_named_after_their_photo(page: Any, photo: Path) -> None:
 @pytest.mark.slow
 def test_a_job_ends_with_its_tab(browser: Any, address: str, photo: Path) -> None:
     context = browser.new_context()
-    tab, other = context.new_page(), context.new_page()
-    for one in (tab, other):
-        one.set_default_timeout(PATIENCE)
-        one.goto(address)
-        one.wait_for_selector("body[data-ready]")
+    tab, other = visit(context, address), visit(context, address)
     open_photo(tab, photo)
     tab.locator("#quality").evaluate("e => e.value = 'best'")
     tab.locator("details", has=tab.locator("#paste")).evaluate("e => e.open = true")
@@ -173,9 +178,9 @@ def test_of_two_languages_the_later_choice_stays(page: Any) -> None:
         """async (list) => {
           for (list.value of ["ar", "en"]) list.dispatchEvent(new Event("change"));
           await import("/static/texts/ar.js");
+          await new Promise((resolve) => { setTimeout(resolve); });
         }"""
     )
-    page.wait_for_timeout(100)
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.locator("#language").input_value() == "en"
 
@@ -184,9 +189,7 @@ def test_nobody_with_a_finger_is_asked_to_drop(browser: Any, page: Any, address:
     assert page.locator("#drop h2").is_visible()
     phone = {"viewport": {"width": 320, "height": 640}, "is_mobile": True, "has_touch": True}
     context = browser.new_context(**phone)
-    held = context.new_page()
-    held.goto(address)
-    held.wait_for_selector("body[data-ready]")
+    held = visit(context, address)
     assert held.locator("#choose").is_visible() and held.locator("#drop h2").is_hidden()
     assert held.evaluate("document.documentElement.scrollWidth") == 320
     context.close()
@@ -229,10 +232,9 @@ def test_every_word_is_in_every_language() -> None:
 
 @pytest.mark.slow
 def test_phone_width_has_no_sideways_scrolling(browser: Any, address: str, photo: Path) -> None:
-    phone = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
-    phone.set_default_timeout(PATIENCE)
-    phone.goto(address)
-    phone.wait_for_selector("body[data-ready]")
+    screen = {"width": 360, "height": 740}
+    context = browser.new_context(viewport=screen, color_scheme="dark")
+    phone = visit(context, address)
     open_photo(phone, photo)
     for tab in ("photo", "mix", "video", "folder", "about"):
         phone.click(f"#tab-{tab}")
@@ -240,7 +242,7 @@ def test_phone_width_has_no_sideways_scrolling(browser: Any, address: str, photo
         assert wide <= 360, f"{tab} is {wide} px wide"
     dark = phone.evaluate("getComputedStyle(document.body).backgroundColor")
     assert dark == "rgb(16, 22, 21)"
-    phone.close()
+    context.close()
 
 
 def test_bad_file_is_said_in_a_line(page: Any, tmp_path: Path) -> None:
@@ -272,7 +274,6 @@ def test_two_people_are_mixed(page: Any, photo: Path) -> None:
     page.wait_for_selector("#mix-save:not([hidden])")
     before = page.locator("#mix-result").get_attribute("src")
     set_slider(page, "#coarse", 60)
-    page.wait_for_timeout(300)
     page.wait_for_selector(f"#mix-result:not([src='{before}'])")
     with page.expect_download() as saved:
         page.click("#mix-save")

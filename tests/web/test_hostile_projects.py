@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-import time
 import zipfile
 from collections.abc import Callable
 from typing import Any
@@ -203,7 +202,14 @@ def test_a_photo_with_short_exif(
             assert made.status_code == 200, made.text
 
 
-def test_bombs(client: TestClient, saved: Members) -> None:
+def test_bombs(client: TestClient, saved: Members, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = []
+
+    class Member(zipfile.ZipInfo):
+        def __init__(self, *args: Any) -> None:
+            listed.append(args)
+            super().__init__(*args)
+
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in {**saved, "photo": bytes(100 << 20)}.items():
@@ -214,10 +220,11 @@ def test_bombs(client: TestClient, saved: Members) -> None:
     hostile = [file.getvalue(), many_entries(300_000), b"PK\5\6" + b"\xff" * 18,
                packed({**saved, TENSORS: struct.pack("<Q", len(header)) + header.encode()}),
                packed({**saved, TENSORS: struct.pack("<Q", 1 << 62) + b"{}"})]  # fmt: skip
+    monkeypatch.setattr(zipfile, "ZipInfo", Member)
     for data in hostile:
-        began = time.monotonic()
         answer = client.post(f"{API}/projects", content=data, headers=RAW)
-        assert answer.status_code in (400, 422) and time.monotonic() - began < 2
+        assert answer.status_code in (400, 422)
+        assert len(listed) < 100  # an object for each of 300,000 would take seconds
 
 
 @pytest.mark.parametrize(

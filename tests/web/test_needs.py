@@ -93,7 +93,9 @@ def test_a_large_photo_is_saved_with_all_its_skin(
     photo = opened(real_client, file.getvalue())
     asked = {"ages": "1:70", "suffix": ".png"}
     saved = real_client.get(f"{API}/photos/{photo['id']}/download", params=asked)
-    assert (pixels(saved.content) == wanted).all()
+    off = np.abs(pixels(saved.content) - wanted)
+    # Another batch is searched: some processors sum it in another order.
+    assert off.max() <= 1 and (off > 0).mean() < 1e-3
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_client import drop, open_photo, save_of
+from page_client import drop, note_changes, open_photo, save_of
 
 
 def cancel(page: Any, box: str, button: str) -> None:
     """Cancel what goes on beside a button, which stays where it is and works again."""
     page.locator(f"{box} button:visible").focus()
+    page.wait_for_function(  # it is at work: what only waits is cancelled at once
+        "(box) => document.querySelector(`${box} progress`).value > 0", arg=box
+    )
+    note_changes(page, f"{box} span")
     page.keyboard.press("Enter")
-    page.wait_for_selector(f"{box} span:text('Cancelling')")
     page.wait_for_selector(f"{box} span:text-is('Cancelled')")
+    assert any(said.startswith("Cancelling") for said in page.evaluate("seen"))
     assert page.locator(f"{box} button").is_hidden() and page.locator(button).is_enabled()
     assert page.locator("#notice").is_hidden()  # nothing went wrong
     assert page.evaluate("document.activeElement !== document.body")
@@ -55,7 +59,7 @@ def test_a_long_job_is_there_after_a_reload(page: Any, photo: Path, tmp_path: Pa
     page.click("#tab-folder")
     page.wait_for_selector("#folder-jobs .thumbs figure:nth-child(3)")
     saved = save_of(page, "#folder-jobs .row button", tmp_path)
-    assert saved.name == "photos-aged.zip"
+    assert saved.name == "photos-ages30-70.zip"
 
 
 def test_a_folder_without_photos_is_said_before_it_is_sent(page: Any, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from page_client import PATIENCE, READY, open_photo, running, save_of
+from page_client import PATIENCE, READY, note_changes, open_photo, running, save_of, visit
 from PIL import Image
 
 from reage.editor import Editor
@@ -72,19 +72,20 @@ def test_a_drag_on_a_slow_line_shows_drafts_and_then_the_whole(page: Any, photo:
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "edited" in request.url else 0)
-    for age in (50, 51, 52, 53):
-        drag(page, age)
-        page.wait_for_timeout(400)
-    page.wait_for_function("() => document.querySelector('#after').alt.startsWith('53')")
-    page.wait_for_timeout(3000)
+
+    def is_whole(request: Any, age: int) -> bool:
+        return f"ages=1:{age}&" in request.url and not request.url.endswith("=true")
+
+    with page.expect_request(lambda request: is_whole(request, 53)):
+        for age in (50, 51, 52, 53):
+            drag(page, age)
+            page.wait_for_selector(f"#after[alt='{age} years']")
     assert any("draft=true" in url for url in asked)
-    assert "ages=1:53" in asked[-1].replace("%3A", ":") and "draft" not in asked[-1]
-    drag(page, 54)
-    page.wait_for_function("() => document.querySelector('#after').alt.startsWith('54')")
-    page.wait_for_timeout(400)  # the whole picture is on its way
-    drag(page, 55)  # and gives way to a draft again
-    page.wait_for_function("() => document.querySelector('#after').alt.startsWith('55')")
-    first = next(url for url in asked if "1:55" in url.replace("%3A", ":"))
+    with page.expect_request(lambda request: is_whole(request, 54)):
+        drag(page, 54)
+    drag(page, 55)  # the whole picture, which is on its way, gives way to a draft again
+    page.wait_for_selector("#after[alt='55 years']")
+    first = next(url for url in asked if "ages=1:55&" in url)
     assert first.endswith("draft=true")
 
 
@@ -99,7 +100,8 @@ def test_a_drag_gets_a_rough_picture_at_once_and_then_the_exact_one(page: Any, p
     ) as rough:
         drag(page, 23)
     assert '"rough": true' in rough.value.headers["x-reage"]
-    page.wait_for_function("() => document.querySelector('.read').textContent.includes('2')")
+    page.wait_for_selector("#after[alt='23 years']")
+    page.wait_for_selector("#stage:not(.draft)")
     exact = [url for url in asked if "23&" in url]
     assert "rough=true" in exact[0] and "rough" not in exact[-1] and "ahead" not in exact[-1]
 
@@ -112,13 +114,14 @@ def test_a_late_picture_takes_no_newer_one_s_place(page: Any, photo: Path) -> No
     held: list[Any] = []
     page.route("**/edited?ages=1:33&*", lambda route: held.append(route))
     drag(page, 33)
-    page.wait_for_timeout(200)
+    while not held:
+        page.wait_for_timeout(20)
     drag(page, 60)  # known: it is there at once
-    assert len(held) == 1
+    note_changes(page, "#after", "alt")
     with page.expect_response("**/edited?ages=1:33&*"):
         held[0].continue_()
-    page.wait_for_timeout(300)
-    assert page.locator("#after").get_attribute("alt") == "60 years"
+    page.wait_for_timeout(300)  # in which it would be shown
+    assert len(held) == 1 and set(page.evaluate("seen")) == {"60 years"}
     assert page.locator("#tag-after").inner_text() == "after"
 
 
@@ -128,8 +131,8 @@ def test_what_is_saved_a_moment_after_a_drag_was_shown(
     """The exact picture comes first; the file has its age, and to the last level its pixels."""
     open_photo(page, photo)
     page.select_option("#format", ".png")
-    drag(page, 26)
-    page.wait_for_selector("#stage.draft")
+    with page.expect_response(lambda one: "ages=1:26&" in one.url and "rough=true" in one.url):
+        drag(page, 26)
     saved = np.asarray(Image.open(save_of(page, "#get-photo", tmp_path)).convert("RGB"))
     assert page.locator("#stage.draft").count() == 0
     shown = page.evaluate(
@@ -189,14 +192,11 @@ def check_copied(page: Any) -> None:
 
 @pytest.fixture
 def phone(browser: Any, address: str, traced_once: None) -> Iterator[Any]:
-    page = browser.new_context(
+    context = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="en"
-    ).new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(address)
-    page.wait_for_selector("body[data-ready]")
-    yield page
-    page.context.close()
+    )
+    yield visit(context, address)
+    context.close()
 
 
 @pytest.mark.parametrize("upright", [pytest.param(False, marks=pytest.mark.slow), True])

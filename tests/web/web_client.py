@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient as AnyClient
 from PIL import Image
 
-__all__ = ["API", "MARKED", "RAW", "TestClient", "finished", "inverted", "opened", "pixels"]
+__all__ = [
+    "API",
+    "MARKED",
+    "RAW",
+    "TestClient",
+    "finished",
+    "inverted",
+    "opened",
+    "pixels",
+    "until",
+]
 
 RAW = {"content-type": "application/octet-stream"}
 API = "/api/v1"
@@ -49,6 +60,14 @@ def finished(client: TestClient, job: str, seconds: float = 120) -> dict[str, An
             return state
         time.sleep(0.02)
     raise AssertionError(f"the job did not end: {state}")
+
+
+def until(happened: Callable[[], object], seconds: float = 120) -> None:
+    """Wait for what another thread does."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
 
 
 def pixels(data: bytes) -> np.ndarray:

@@ -11,8 +11,13 @@ let other = null, mixing = false, wanted = false, mixedOf = "", line = null;  //
 function showFirst() {
   if (mixedOf !== state.photo?.id) clear();
   allow();
-  if (!line.isBusy()) line.say(state.photo ? "" : text("mixNeeds"));
+  rest();
   if (state.photo) mix();
+}
+
+// What is said while nothing goes on.
+function rest() {
+  if (!line.isBusy()) line.say(state.photo ? "" : text("mixNeeds"));
 }
 
 function allow() {
@@ -28,7 +33,10 @@ function clear() {
 
 // Either of the two may be closed under “Photo”.
 function forget(id) {
-  if (id === other?.id) { other = null; $("mix-other").removeAttribute("src"); clear(); allow(); }
+  if (id === other?.id) { other = null; $("mix-other").removeAttribute("src"); clear(); }
+  if (id === mixedOf) clear();
+  allow();
+  rest();
 }
 
 export async function openDroppedOther([file]) {
@@ -37,7 +45,7 @@ export async function openDroppedOther([file]) {
 }
 
 async function openOther(file) {
-  if (!file || !state.photo) { line.say(state.photo ? "" : text("mixNeeds")); return; }
+  if (!file || !state.photo) { rest(); return; }
   line.say(text("opening"));
   const isOpen = await attempt(async () => {
     const photo = await upload(`/photos?name=${encodeURIComponent(file.name || "photo")}`, file);
@@ -90,7 +98,7 @@ async function mix() {
   while (wanted) {
     wanted = false;
     const isOver = await attempt(mixOnce, "mix");
-    if (isOver !== false) line.say("");  // what was cancelled is said already
+    if (isOver !== false) rest();  // what was cancelled is said already
   }
   mixing = false;
 }

@@ -9,7 +9,7 @@ import { languageCode, nameOf, text, translated } from "../texts.js";
 const INPUTS = { date: "text", age: "number", url: "url", file: "file" };
 const CHOICES = { language: nameOf, paper: (one) => one[0].toUpperCase() + one.slice(1) };
 const LARGEST_LOGO = 700 * 1024;  // bytes: with the other fields in one request
-let fields = [], line = null;  // how far it is
+let fields = [], drawn = 0, line = null;  // how far it is
 
 function input(field) {
   const label = document.createElement("label"), words = document.createElement("span");
@@ -30,8 +30,10 @@ function input(field) {
 }
 
 async function draw() {
+  const one = ++drawn, found = (await attempt(() => get(`/poster/fields?language=${languageCode()}`), "poster")) ?? [];
+  if (one !== drawn) return;  // in another language since
   const old = Object.fromEntries(fields.map((field) => [field.name, $(`poster-${field.name}`)]));
-  fields = (await attempt(() => get(`/poster/fields?language=${languageCode()}`), "poster")) ?? [];
+  fields = found;
   $("poster-fields").replaceChildren(...fields.map(input));
   const own = $("poster-language");
   if (own && [...own.options].some((one) => one.value === languageCode())) own.value = languageCode();

@@ -7,6 +7,7 @@ import { text } from "../texts.js";
 import { labelled, resume, submit } from "./cards.js";
 
 let source = "";  // the chosen file's address
+let found = 0;  // the latest search for people
 
 export async function dropVideo([file]) {
   const held = $("video-file").files[0];
@@ -19,6 +20,7 @@ function showSource() {
   const file = $("video-file").files[0], player = $("video-source");
   source = file ? URL.createObjectURL(file) : "";
   $("people").replaceChildren();
+  found += 1;
   $("find-people").hidden = $("video-trim").hidden = true;
   player.hidden = !file;
   if (!file) return;
@@ -48,10 +50,12 @@ async function firstFrame() {
 }
 
 async function findPeople() {
+  const one = ++found;
   await attempt(async () => {
     const frame = await firstFrame();
     const blob = await new Promise((resolve) => { frame.toBlob(resolve, "image/jpeg", 0.95); });
     const people = await upload("/ages?name=frame.jpg", blob);
+    if (one !== found) return;  // another part was chosen since, or another video
     $("people").replaceChildren(...people.map((person) => portrait(frame, person)));
     check();
   }, "video");

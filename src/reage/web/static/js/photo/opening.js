@@ -53,8 +53,11 @@ async function begin(photo) {
 
 // ---- the session's photos
 
+let listed = 0, reopened = 0;  // the latest of each: an earlier answer may come later
+
 async function listPhotos() {
-  const photos = (await attempt(() => get("/photos"), "list")) ?? [];
+  const one = ++listed, photos = (await attempt(() => get("/photos"), "list")) ?? [];
+  if (one !== listed) return;
   $("open-photos").hidden = photos.length < 2;
   const held = document.activeElement?.dataset.photo;
   $("photos").replaceChildren(...photos.map(thumb));
@@ -74,12 +77,16 @@ function thumb(photo) {
   return button;
 }
 
-const reopen = (id) => attempt(async () => begin(await get(`/photos/${id}`)), "open");
+const reopen = (id) => attempt(async () => {
+  const one = ++reopened, photo = await get(`/photos/${id}`);
+  if (one === reopened) await begin(photo);
+}, "open");
 
 async function closePhoto() {
   const { id, name } = state.photo;
   if (!(await ask(text("askClose", { name }), text("closePhoto")))) return;
   await attempt(() => send("DELETE", `/photos/${id}`));
+  if (state.photo?.id !== id) { tell("closed", id); listPhotos(); return; }  // another was opened meanwhile
   if (state.job) { cancelJob(); endJob(); }
   state.photo = null;
   sessionStorage.removeItem("photo");
@@ -94,7 +101,7 @@ async function closePhoto() {
 export async function restore() {
   const photos = (await attempt(() => get("/photos"), "list")) ?? [];
   const own = photos.find((photo) => photo.id === sessionStorage.getItem("photo")) ?? photos.at(-1);
-  if (own) await begin(own);
+  if (own && !state.photo) await begin(own);  // one may be opened meanwhile
 }
 
 export function startOpening() {
