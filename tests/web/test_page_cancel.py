@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_client import drop, note_changes, open_photo, save_of
+from page_client import drop, jobs, note_changes, open_photo, save_of
 
 
 def cancel(page: Any, box: str, button: str) -> None:
@@ -45,6 +45,40 @@ def test_all_long_work_can_be_cancelled(page: Any, photo: Path, tmp_path: Path) 
     page.fill("#poster-photo_taken", "2010")
     page.click("#poster-make")
     cancel(page, "#poster-state", "#poster-make")
+
+
+@pytest.fixture
+def long_upload(page: Any, tmp_path: Path) -> Path:
+    """A file that takes minutes on the page's line."""
+    path = tmp_path / "holiday.zip"
+    path.write_bytes(bytes(4_000_000))
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20_000}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    return path
+
+
+def test_an_upload_of_a_job_is_cancelled(page: Any, long_upload: Path) -> None:
+    page.click("#tab-folder")
+    page.set_input_files("#folder-file", str(long_upload))
+    with page.expect_event("requestfailed", lambda one: "/folders?" in one.url):
+        page.click("#folder-form button.main")
+        page.click("#folder-jobs .progress button")
+    page.wait_for_selector("#folder-jobs .progress span:text-is('Cancelled')")
+    assert page.locator("#folder-jobs .progress button").is_hidden()
+    assert page.evaluate("document.activeElement !== document.body")
+    assert jobs(page) == [] and page.locator("#notice").is_hidden()
+
+
+def test_the_upload_of_a_photo_is_cancelled(page: Any, photo: Path, long_upload: Path) -> None:
+    page.set_input_files("#file", str(long_upload))
+    with page.expect_event("requestfailed", lambda one: "/photos?" in one.url):
+        page.click("#notice-cancel")
+    assert page.locator("#notice").is_hidden() and page.locator("#start").is_visible()
+    page.set_input_files("#file", str(long_upload))
+    with page.expect_event("requestfailed", lambda one: "holiday.zip" in one.url):
+        open_photo(page, photo)  # which is small: the later one is wanted
+    assert page.locator("#notice").is_hidden() and page.locator("#notice-cancel").is_hidden()
+    assert len(page.evaluate("async () => (await fetch('/api/v1/photos')).json()")) == 1
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("fastapi")
+from starlette.requests import Request
 from web_client import API, RAW, TestClient, finished, opened, until
 
 from reage.editor import Editor
@@ -79,6 +80,27 @@ def test_nothing_stays_of_a_refused_or_cancelled_job(
         assert files_in(temporary) == ["lock"]
         client.delete(f"{API}/jobs/{first.id}")
         assert finished(client, first.id)["state"] == "cancelled"
+
+
+def test_nothing_stays_of_who_went_while_the_server_looked(
+    small_editor: Editor, portrait: bytes, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cancelled after the last byte, before the answer."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("ada.png", portrait)
+
+    async def has_gone(_: Request) -> bool:
+        return True
+
+    with TestClient(create_app(small_editor, ServerSettings(model="small"))) as client:
+        client.get(f"{API}/photos")
+        monkeypatch.setattr(Request, "is_disconnected", has_gone)
+        for path, data in (("folders?to=60", packed.getvalue()), ("photos", portrait)):
+            with pytest.raises(AssertionError, match="any response"):
+                client.post(f"{API}/{path}", content=data, headers=RAW)
+        assert client.get(f"{API}/jobs").json() == client.get(f"{API}/photos").json() == []
+        assert files_in(temporary) == ["lock"]
 
 
 def until_cancelled(job: Job) -> None:

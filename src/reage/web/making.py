@@ -65,7 +65,7 @@ async def edit(
 ) -> Response:
     """A photo in, the same photo with faces at another age out, in one request."""
     place = session.new_folder()
-    async with removing(place):
+    async with removing(request, place):
         await store_body(request, place / "photo")
     made: dict[str, Any] = {}
 
@@ -149,7 +149,7 @@ async def video(
         raise ImageError(f"{name} is not a video; choose one of {' '.join(VIDEO_SUFFIXES)}")
     place = session.new_folder()
     source = place / f"video{suffix}"
-    async with removing(place):
+    async with removing(request, place):
         await store_body(request, source)
         await studio.do_large(check_video, source, studio.settings.max_pixels)
         config = VideoConfig(
@@ -205,7 +205,7 @@ async def folder(
     as_targets(to)
     place = session.new_folder()
     source = place / "photos.zip"
-    async with removing(place):
+    async with removing(request, place):
         await store_body(request, source)
         await studio.do_large(check_zip, source, studio.settings.max_unpacked)
     task = BatchTask(

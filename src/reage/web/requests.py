@@ -14,6 +14,7 @@ from typing import IO, Annotated, Any, Literal, cast
 from fastapi import Depends, HTTPException, Query, Request, Response
 from fastapi import Path as InPath
 from pydantic import AfterValidator
+from starlette.requests import ClientDisconnect
 
 from reage.compositing.change import PasteMode
 from reage.errors import ImageError, UsageError
@@ -246,21 +247,31 @@ def ages_of(text: str) -> dict[int, float]:
 
 @asynccontextmanager
 async def received(request: Request) -> AsyncIterator[IO[bytes]]:
-    """Yield an upload as a file without a name: one that comes slowly takes no memory."""
+    """Yield an upload as a file without a name: one that comes slowly takes no memory.
+
+    ClientDisconnect at the end where who sent it has gone meanwhile: nothing is kept of it.
+    """
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as file:
         await _receive(request, file)
         file.seek(0)
         yield cast(IO[bytes], file)
+        await _check_asker(request)
 
 
 @asynccontextmanager
-async def removing(place: Path) -> AsyncIterator[None]:
-    """Remove a folder where something goes wrong, or who sends has gone."""
+async def removing(request: Request, place: Path) -> AsyncIterator[None]:
+    """Remove a folder where something goes wrong, or who sends has gone: ClientDisconnect."""
     try:
         yield
+        await _check_asker(request)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
+
+
+async def _check_asker(request: Request) -> None:
+    if await request.is_disconnected():
+        raise ClientDisconnect
 
 
 async def store_body(request: Request, path: Path) -> None:

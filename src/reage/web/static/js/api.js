@@ -40,7 +40,7 @@ export async function picture(path, signal) {
 }
 
 // XMLHttpRequest, since fetch tells no progress of what it sends.
-export function upload(path, file, onProgress = () => {}) {
+export function upload(path, file, onProgress = () => {}, signal = null) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", BASE + path);
@@ -53,6 +53,8 @@ export function upload(path, file, onProgress = () => {}) {
       if (request.status < 300) resolve(told);
       else reject(new Error(typeof told.detail === "string" ? told.detail : `${request.status}`));
     };
+    request.onabort = () => reject(new DOMException("it was cancelled", "AbortError"));
+    signal?.addEventListener("abort", () => request.abort());
     request.send(file);
   });
 }

@@ -4,10 +4,14 @@ import { text, translated } from "./texts.js";
 
 let source = "";  // what the line is about
 
-export function notify(message, about = "") {
+// What goes on can have a way to `cancel` it, in place of the one to close the line.
+export function notify(message, about = "", cancel = null) {
   source = message ? about : "";
   $("notice-text").textContent = message;
   $("notice").hidden = !message;
+  $("notice-close").hidden = Boolean(cancel);
+  $("notice-cancel").hidden = !cancel;
+  $("notice-cancel").onclick = () => { cancel(); notify(""); $("main").focus(); };
 }
 
 export const settle = (about) => { if (source === about) notify(""); };

@@ -1,6 +1,7 @@
 // Beside what began some work: how far it is, a way to cancel it, and how it ended.
-import { follow, send } from "./api.js";
+import { follow, send, upload } from "./api.js";
 import { attempt } from "./notice.js";
+import { percent } from "./state.js";
 import { text } from "./texts.js";
 
 export const shareOf = (job) => (job.total ? job.done / job.total : 0);
@@ -14,7 +15,7 @@ export function progressIn(box) {
   box.tabIndex = -1;  // gets the focus of its button, which goes
   box.innerHTML = '<span role="status"></span><progress max="1" value="0" hidden></progress><button type="button" hidden></button>';
   const [line, bar, button] = box.children;
-  let job = null;
+  let job = null, sending = null;
 
   function say(words, share) {
     const isHeld = document.activeElement === button;
@@ -22,8 +23,28 @@ export function progressIn(box) {
     bar.hidden = share === undefined;
     bar.value = share ?? 0;
     bar.setAttribute("aria-label", text("progress"));
-    button.hidden = !job || job.state === "cancelling";
+    button.hidden = !sending && (!job || job.state === "cancelling");
     if (isHeld && button.hidden) box.focus({ preventScroll: true });
+  }
+
+  // Send a file; null where that was cancelled, which is said here.
+  async function submit(path, file) {
+    const own = sending = new AbortController();
+    const show = (share) => say(share < 1 ? text("uploading", { percent: percent(share) }) : text("opening"), share);
+    button.textContent = text("cancel");
+    button.onclick = () => own.abort();
+    show(0);
+    try {
+      const answer = await upload(path, file, show, own.signal);
+      sending = null;
+      return answer;
+    } catch (error) {
+      sending = null;
+      const isCancelled = error.name === "AbortError";
+      say(isCancelled ? text("cancelled") : "");
+      if (isCancelled) return null;
+      throw error;
+    }
   }
 
   // Follow a job to its end; null where it was cancelled, which is said here.
@@ -48,7 +69,7 @@ export function progressIn(box) {
     } catch (error) { job = null; say(""); throw error; }
   }
 
-  return { say, watch, isBusy: () => job !== null };
+  return { say, submit, watch, isBusy: () => job !== null || sending !== null };
 }
 
 // Hold buttons while their work goes on; the focus comes back unless it was taken elsewhere.

@@ -1,9 +1,9 @@
 // A card for each long job of the panels: how far it is, cancel, what came of it.
-import { get, upload } from "../api.js";
+import { get } from "../api.js";
 import { attempt } from "../notice.js";
 import { isTooLarge } from "../photo/opening.js";
 import { leftText, progressIn } from "../progress.js";
-import { $, percent, state } from "../state.js";
+import { $, state } from "../state.js";
 import { stageText, text, translated } from "../texts.js";
 
 export function labelled(label, action) {
@@ -48,8 +48,8 @@ async function inCard(place, title, work) {
 export async function submit(place, file, path, onDone) {
   if (!file || isTooLarge(file, state.about?.max_file)) return;
   await inCard(place, file.name, async (shown) => {
-    const job = await upload(path, file, (share) => shown.line.say(text("uploading", { percent: percent(share) }), share));
-    await watch(shown, job, onDone);
+    const job = await shown.line.submit(path, file);
+    if (job) await watch(shown, job, onDone);
   });
 }
 

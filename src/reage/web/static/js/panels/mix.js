@@ -1,5 +1,5 @@
 // One person with levels of another's code.
-import { download, picture, upload } from "../api.js";
+import { download, picture } from "../api.js";
 import { ask, attempt } from "../notice.js";
 import { adopt, invert } from "../photo/learning.js";
 import { holding, progressIn, shareOf } from "../progress.js";
@@ -46,15 +46,15 @@ export async function openDroppedOther([file]) {
 
 async function openOther(file) {
   if (!file || !state.photo) { rest(); return; }
-  line.say(text("opening"));
   const isOpen = await attempt(async () => {
-    const photo = await upload(`/photos?name=${encodeURIComponent(file.name || "photo")}`, file);
+    const photo = await line.submit(`/photos?name=${encodeURIComponent(file.name || "photo")}`, file);
+    if (!photo) return false;
     $("mix-other").src = (await picture(`/photos/${photo.id}/view?view=face&face=${photo.largest}`)).url;
     other = photo;
     allow();
     return true;
   }, "mix");
-  if (isOpen) await mix(); else line.say("");
+  if (isOpen) await mix(); else if (isOpen === null) line.say("");  // what was cancelled is said already
 }
 
 // The photo with the code of its first face, which is looked for where it is not known yet; null where that was cancelled.

@@ -8,6 +8,8 @@ import { cancelJob, endJob } from "./learning.js";
 import { forgetLooks } from "./looks.js";
 import { showOriginal, wantShow } from "./stage.js";
 
+let sending = null;  // what ends the upload of a photo
+
 export function isTooLarge(file, limit = state.about?.max_photo ?? Infinity) {
   if (file.size <= limit) return false;
   const megabytes = (bytes) => Number((bytes / 2 ** 20).toFixed(1));
@@ -17,11 +19,13 @@ export function isTooLarge(file, limit = state.about?.max_photo ?? Infinity) {
 
 export async function openFile(file, name = file?.name) {
   if (!file || isTooLarge(file)) return;
-  notify(text("opening"), "open");
+  sending?.abort();  // of two files the later one is wanted
+  const own = sending = new AbortController();
+  const show = (share) => notify(share < 1 ? text("uploading", { percent: percent(share) }) : text("opening"), "open", () => own.abort());
+  show(0);
   await attempt(async () => {
     const isProject = /\.reage$/i.test(name);
-    const photo = await upload(isProject ? "/projects" : `/photos?name=${encodeURIComponent(name || "photo")}`, file,
-      (share) => notify(share < 1 ? text("uploading", { percent: percent(share) }) : text("opening"), "open"));
+    const photo = await upload(isProject ? "/projects" : `/photos?name=${encodeURIComponent(name || "photo")}`, file, show, own.signal);
     settle("open");
     await begin(photo);
     if (photo.notices.length) notify(photo.notices.map(translated).join("\n"), "photo");
