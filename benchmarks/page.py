@@ -26,7 +26,7 @@ SHOTS = {  # name: width, height, language, dark, age
     "page.jpg": (1180, 1060, "en", False, 70),
     "page-phone.jpg": (390, 844, "zh", True, 25),
 }
-SECONDS, FPS = 20, 8
+SECONDS, REST, FPS = 20, 1.5, 8
 FILM = {"width": 900, "height": 760}
 SHOWN = (630, 532)  # pixels of the recording
 MOVE = """(e, v) => {
@@ -102,13 +102,18 @@ def visit(page: Any, photo: Path) -> None:
         page.wait_for_timeout(80)
     page.click("#zoom")
     page.wait_for_selector("#tag-after:text-is('after')")
-    page.wait_for_timeout(1500)
+    page.wait_for_selector("#stage:not(.draft):not(.sharpening)")
+    page.wait_for_timeout(1500)  # the last pictures of the screen come
 
 
 def frames_of(seen: list[tuple[float, bytes]]) -> list[np.ndarray]:
-    """Give the pictures at even times, the last `SECONDS` of them."""
+    """Give the pictures at even times, the last `SECONDS` of them.
+
+    None comes while nothing changes: the last one stands for `REST` seconds.
+    """
     times = np.array([time for time, _ in seen])
-    wanted = np.arange(max(times[0], times[-1] - SECONDS), times[-1], 1 / FPS)
+    end = times[-1] + REST
+    wanted = np.arange(max(times[0], end - SECONDS), end, 1 / FPS)
     shown: dict[int, np.ndarray] = {}
     for index in set((np.searchsorted(times, wanted, "right") - 1).tolist()):
         with Image.open(io.BytesIO(seen[index][1])) as image:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
@@ -57,3 +60,17 @@ def test_convolutions_are_noted_with_the_shape_of_their_input(timing):
     first = timing.Convolution(3, 8, 16, 3, 2, 1)
     assert found == [first, timing.Convolution(8, 8, 8, 5, 1, 8)]
     assert timing.bare_seconds(found, torch.float32) > 0
+
+
+def test_a_recording_ends_with_the_last_picture(monkeypatch: pytest.MonkeyPatch):
+    """Chromium sends none while nothing changes."""
+    pytest.importorskip("playwright.sync_api")
+    monkeypatch.syspath_prepend(str(FOLDER))
+    page = importlib.import_module("page")
+    seen = []
+    for second, shade in ((0.0, 10), (1.0, 120), (1.1, 240)):
+        file = io.BytesIO()
+        Image.new("RGB", (8, 8), (shade,) * 3).save(file, "JPEG")
+        seen.append((second, file.getvalue()))
+    shades = [round(float(frame.mean())) for frame in page.frames_of(seen)]
+    assert shades[0] == 10 and shades[-1] == 240 and shades.count(240) > page.FPS
