@@ -60,6 +60,7 @@ def test_a_person_of_a_video_is_chosen_by_picture(page: Any, clip: Path, tmp_pat
     page.set_input_files("#video-file", str(clip))
     page.click("#find-people")
     page.wait_for_selector("#people label:nth-child(2)")
+    assert page.locator("#video-which").is_hidden()  # the pictures say who
     page.locator("#people label").evaluate_all(
         "all => all.forEach((e) => { e.dataset.old = 'yes'; })"
     )
@@ -145,7 +146,8 @@ def check_folder(page: Any, folder: Path, name: str, people: set[str]) -> None:
         "() => [...document.querySelectorAll('.thumbs img')].every((e) => e.naturalWidth > 0)"
     )
     errors = page.locator("#folder-jobs .warn li").all_inner_texts()
-    assert len(errors) == 1 and "nobody.png: no face" in errors[0]
+    assert len(errors) == 1 and "nobody.png: No face" in errors[0] and "--" not in errors[0]
+    assert page.locator("#folder-jobs :text('One photo could not be used:')").is_visible()
     saved = save_of(page, "#folder-jobs .row button", folder)
     assert saved.name == name
     with zipfile.ZipFile(saved) as archive:

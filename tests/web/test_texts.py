@@ -51,6 +51,14 @@ FAULTS: list[Callable[[], object]] = [
 ]  # fmt: skip
 
 
+OF_COMMANDS = [  # what is said to who types commands
+    "no face found in a.png; use a picture where the face is larger, or give --points",
+    "there is no person 9: found 1 person; see them with: reage video IN --list",
+    "10 bits of a sample become 8 (--codec hevc or prores keep 10)",
+    "the HDR mastering metadata is left out (--codec hevc keeps it)",
+]
+
+
 def said(fault: Callable[[], object]) -> str:
     with pytest.raises(UsageError) as found:
         fault()
@@ -81,9 +89,23 @@ def test_what_goes_wrong_is_said_in_each_language(path: Path):
         "clip.mp4 is a video: use reage video",
         "the upload is not a ZIP file, or it is damaged; pack it again",
         "part of face 1 is covered; nothing is changed there",
+        "part of the face is covered in 3 of 9 frames; nothing is changed there",
+        "colour samples 4:4:4 become 4:2:0",
+        *OF_COMMANDS,
     ]
     assert len(table) > 40 and len(set(told)) > 17
     unsaid = [one for one in told if not any(re.search(pattern, one) for pattern in table)]
     assert not unsaid
     first = [next(p for p in table if re.search(p, one)) for one in told]
     assert len(set(first)) >= len(set(told)) - 1  # each has words of its own, but the two times
+
+
+def test_the_english_page_names_no_option_of_commands():
+    table = re.findall(
+        r"^    \[/(.+)/, \"(.+)\"\],$", (STATIC / "texts" / "en.js").read_text("utf-8"), re.M
+    )
+    for line in [*OF_COMMANDS, said(FAULTS[0]), said(FAULTS[3]), said(FAULTS[11])]:
+        words = next(words for pattern, words in table if re.search(pattern, line))
+        kept = re.search(r"^(.+?) \(--", line)
+        shown = words.replace("$1", kept[1] if kept else "")
+        assert "--" not in shown and "missing-since" not in shown

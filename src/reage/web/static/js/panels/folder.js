@@ -48,7 +48,7 @@ async function showResult(job, shown) {
     item.textContent = `${one.photo}: ${translated(one.error)}`;
     return item;
   }));
-  if (failed.length) shown.line.say(text("failedPhotos", { n: failed.length }));
+  if (failed.length) shown.line.say(text(failed.length === 1 ? "failed1" : "failedPhotos", { n: failed.length }));
   shown.result.replaceChildren(list, errors);
   shown.buttons(labelled(text("save"), () => attempt(() => download(`/jobs/${job.id}/file`))));
 }
@@ -63,6 +63,7 @@ export function startFolder() {
   $("folder-form").onsubmit = async (event) => {
     event.preventDefault();
     const ages = agesIn($("folder-ages").value).map((age) => `to=${age}`).join("&");
+    notify(text("opening"), "folder");  // many photos take a while to pack
     const file = await upload();
     if (file) settle("folder"); else { notify(text("noPhotos"), "folder"); return; }
     submit("folder-jobs", file, `/folders?${ages}&name=${encodeURIComponent(file.name)}`, showResult);

@@ -20,6 +20,7 @@ function showSource() {
   const file = $("video-file").files[0], player = $("video-source");
   source = file ? URL.createObjectURL(file) : "";
   $("people").replaceChildren();
+  check();
   found += 1;
   $("find-people").hidden = $("video-trim").hidden = true;
   player.hidden = !file;
@@ -81,6 +82,7 @@ function check() {
   const isGood = years.every((age) => age >= 0 && age <= 120) && (/^\s*[\d.]+\s*$/.test($("video-age").value) || parts.every((part) => /^\s*[\d.]+s\s*=\s*[\d.]+\s*$/.test(part)));
   // Ages over time hold for one person or for everybody.
   const isPossible = !isOverTime($("video-age").value) || picked().length < 2;
+  $("video-which").parentElement.hidden = picked().length > 0;  // said by picture
   $("video-age").setCustomValidity(isGood && isPossible ? "" : text(isGood ? "ageKeysWho" : "ageKeys"));
 }
 
