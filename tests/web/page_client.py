@@ -35,7 +35,7 @@ __all__ = [
 CHROMIUM = (
     os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 )
-PATIENCE = 120_000  # milliseconds: machines that run tests are busy
+PATIENCE = 300_000  # milliseconds: machines that run tests are busy
 READY = "#ages button:nth-child(8) img[src]"
 
 

@@ -12,8 +12,10 @@ from page_client import drop, jobs, note_changes, open_photo, save_of
 def cancel(page: Any, box: str, button: str) -> None:
     """Cancel what goes on beside a button, which stays where it is and works again."""
     page.locator(f"{box} button:visible").focus()
-    page.wait_for_function(  # it is at work: what only waits is cancelled at once
-        "(box) => document.querySelector(`${box} progress`).value > 0", arg=box
+    page.wait_for_function(  # it is at work: uploads, and what only waits, are cancelled at once
+        """(box) => document.querySelector(`${box} progress`).value > 0
+          && !/^(Uploading|Opening)/.test(document.querySelector(`${box} span`).textContent)""",
+        arg=box,
     )
     note_changes(page, f"{box} span")
     page.keyboard.press("Enter")
