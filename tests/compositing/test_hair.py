@@ -750,15 +750,21 @@ def test_white_hair_in_warm_light_was_not_blond(
     assert found.young_light < 0.5 * found.skin
 
 
+@pytest.mark.parametrize(("below", "beside"), [(-0.85, 0.45), (-0.75, 0.28)])
 def test_clothes_in_the_colour_of_hair_are_none(
-    astronaut: np.ndarray, face: Face, finders: HairFinders, monkeypatch: pytest.MonkeyPatch
+    astronaut: np.ndarray,
+    face: Face,
+    finders: HairFinders,
+    monkeypatch: pytest.MonkeyPatch,
+    below: float,
+    beside: float,
 ):
-    """A dark jacket that the network half takes for hair hangs together with no hair."""
+    """A jacket, or its collar, that the network half takes for hair hangs together with no hair."""
     crop = crop_face(astronaut, face_quad(face, WINDOWS[0].scale, WINDOWS[0].shift), HEAD_SIDE)
     assert face.landmarks is not None
     mesh = to_unit(face.landmarks[:, :2], crop.quad) * 256 - 0.5
     places = HeadPlaces.of(mesh, 256)
-    jacket = (places.up < -0.85) & (np.abs(places.aside) > 0.45)
+    jacket = (places.up < below) & (np.abs(places.aside) > beside)
 
     def raised(rgb: np.ndarray, hair: np.ndarray, *_: np.ndarray) -> np.ndarray:
         return np.where(jacket, 1.0, hair)
@@ -775,6 +781,7 @@ class TestEdgeOfTheFace:
     """A drawn head: hair above, skin below that, a wall around."""
 
     DARK, SKIN, WALL = (0.1, 0.08, 0.06), (0.8, 0.6, 0.5), (0.5, 0.6, 0.8)
+    SHADE = (0.26, 0.21, 0.175)  # of the skin
 
     @pytest.fixture
     def drawn(self, face: Face) -> SimpleNamespace:
@@ -794,8 +801,15 @@ class TestEdgeOfTheFace:
             sideburns=ring[1] & ~ring[0] & (up <= 0.1) & (up > -0.2),
         )
 
-    def told(self, drawn: SimpleNamespace, dark: np.ndarray, share: np.ndarray) -> np.ndarray:
+    def told(
+        self,
+        drawn: SimpleNamespace,
+        dark: np.ndarray,
+        share: np.ndarray,
+        shade: np.ndarray | bool = False,
+    ) -> np.ndarray:
         rgb = np.where(drawn.head[..., None], self.SKIN, self.WALL)
+        rgb = np.where(np.expand_dims(shade, -1), self.SHADE, rgb)
         rgb = np.where(dark[..., None], self.DARK, rgb)
         rgb = rgb + np.random.default_rng(0).normal(0, 0.02, rgb.shape)
         person = drawn.head.astype(float)
@@ -822,6 +836,16 @@ class TestEdgeOfTheFace:
         found = self.told(drawn, drawn.hair | drawn.sideburns, drawn.hair.astype(float))
         assert np.median(found[drawn.sideburns]) > 0.8
         assert found[drawn.ears].max() < 0.1
+
+    def test_a_jaw_in_the_shade_is_no_hair(self, drawn: SimpleNamespace):
+        """A band along it turned white below dark sideburns: it had lost its red in the shade."""
+        outline = drawn.mesh[OUTLINE]
+        inner = filled(outline.mean(0) + 0.9 * (outline - outline.mean(0)), 256)
+        jaw = filled(outline, 256) & ~inner & (drawn.places.up < -0.42)
+        jaw &= drawn.places.aside > 0.1
+        share = np.where(jaw, 0.9, drawn.hair)
+        found = self.told(drawn, drawn.hair, share, shade=jaw)
+        assert found[jaw].mean() < 0.2
 
     def test_none_grow_where_hair_and_skin_are_alike(self, drawn: SimpleNamespace):
         nothing = np.zeros_like(drawn.hair)

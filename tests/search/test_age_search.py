@@ -8,7 +8,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from reage.search.age_search import TOLERANCE, AgeCurve, Look, Reached, reach_age, trace_curve
+from reage.search.age_search import (
+    TOLERANCE,
+    AgeCurve,
+    Look,
+    Reached,
+    reach_age,
+    shown_ages,
+    trace_curve,
+)
 
 pytestmark = pytest.mark.quick
 
@@ -202,3 +210,17 @@ def test_few_looks_are_taken():
         reach_age(look, curve, asked)
     assert looked[0] == 13
     assert sum(looked[1:]) <= 9
+
+
+def test_what_a_face_made_younger_shows_is_half_the_age_asked_for():
+    """Networks still see what stays of it; but what reads as an adult is no child."""
+    strengths = torch.tensor([2.0, 0.0, -1.0, -3.0, -5.5])
+    read = torch.tensor([85.0, 60.0, 56.0, 50.0, 20.0])
+    assert shown_ages(read, 60.0, strengths).tolist() == [85, 60, 53, 40, 15]
+    # Somebody who reads younger than asked for is no older for it.
+    assert shown_ages(torch.tensor([25.0]), 60.0, torch.tensor([-2.0])).tolist() == [25]
+
+
+def test_what_reads_older_never_shows_younger():
+    read = torch.linspace(5, 40, 200)
+    assert (shown_ages(read, 60.0, torch.full_like(read, -6.0)).diff() > 0).all()

@@ -18,9 +18,10 @@ __all__ = ["AgeCurve", "Reached", "limit_in", "reach_age", "shown_ages", "trace_
 
 # Made younger, a face still shows the networks what stays of it (its build, its clothes), and they
 # read it as too old: of 175 pictures, a third network's reading was 7.5 years from theirs, 6.7 from
-# the age that the ager was asked for, and 5.3 from the mean of the two. Below the first of these
-# readings theirs alone counts, as children were judged by it; from the second on half.
-HALF_ASKED = 12.0, 20.0
+# the age that the ager was asked for, and 5.3 from the mean of the two. So the mean counts, but
+# less than the age read by this share of it at most: an old face that still reads 20 is no child
+# for being asked for one.
+MOST_OVERREAD = 0.25
 # A fitted age counts as reached within this many years: half of the network's own error.
 TOLERANCE = 2.0
 STEEP = 3  # more looks where the read age rises too steeply to be met within the usual ones
@@ -73,10 +74,9 @@ def shown_ages(read: Tensor, own: float, strengths: Tensor) -> Tensor:
 
     The ages `read` `[N]` there; where it was made younger, half by the ages asked for.
     """
-    low, high = HALF_ASKED
-    share = ((read - low) / (high - low)).clamp(0, 1) / 2
     beyond = (read - (own + 10 * strengths)).clamp_min(0)
-    return torch.where(strengths < 0, read - share * beyond, read)
+    shown = read - torch.minimum(beyond / 2, MOST_OVERREAD * read)
+    return torch.where(strengths < 0, shown, read)
 
 
 def trace_curve(
