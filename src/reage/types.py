@@ -71,7 +71,7 @@ class AgedFace:
     number: int  # from left to right, 1 is the first
     asked: float | None  # target age, years; None: a strength was asked for
     before: AgeReading  # in the photo
-    after: AgeReading  # in the edited photo
+    after: AgeReading  # in the edited photo; of a younger one, half by the age asked for
     strength: float  # decades that the ager was asked for; of a direction, its own
     limit: str | None  # why it stopped short of the target age; None: reached
     likeness: float  # to the face in the photo, 1 = the same; `Result.likeness_by` says by what

@@ -216,7 +216,7 @@ def test_what_a_face_made_younger_shows_is_half_the_age_asked_for():
     """Networks still see what stays of it; but what reads as an adult is no child."""
     strengths = torch.tensor([2.0, 0.0, -1.0, -3.0, -5.5])
     read = torch.tensor([85.0, 60.0, 56.0, 50.0, 20.0])
-    assert shown_ages(read, 60.0, strengths).tolist() == [85, 60, 53, 40, 15]
+    assert shown_ages(read, 60.0, strengths).tolist() == [85, 60, 53, 40, 16]
     # Somebody who reads younger than asked for is no older for it.
     assert shown_ages(torch.tensor([25.0]), 60.0, torch.tensor([-2.0])).tolist() == [25]
 

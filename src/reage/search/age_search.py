@@ -19,9 +19,9 @@ __all__ = ["AgeCurve", "Reached", "limit_in", "reach_age", "shown_ages", "trace_
 # Made younger, a face still shows the networks what stays of it (its build, its clothes), and they
 # read it as too old: of 175 pictures, a third network's reading was 7.5 years from theirs, 6.7 from
 # the age that the ager was asked for, and 5.3 from the mean of the two. So the mean counts, but
-# less than the age read by this share of it at most: an old face that still reads 20 is no child
-# for being asked for one.
-MOST_OVERREAD = 0.25
+# less than the age read by this share of its years above the first at most: an old face that still
+# reads 20 is no child for being asked for one.
+CHILD, MOST_OVERREAD = 10.0, 0.4
 # A fitted age counts as reached within this many years: half of the network's own error.
 TOLERANCE = 2.0
 STEEP = 3  # more looks where the read age rises too steeply to be met within the usual ones
@@ -75,7 +75,7 @@ def shown_ages(read: Tensor, own: float, strengths: Tensor) -> Tensor:
     The ages `read` `[N]` there; where it was made younger, half by the ages asked for.
     """
     beyond = (read - (own + 10 * strengths)).clamp_min(0)
-    shown = read - torch.minimum(beyond / 2, MOST_OVERREAD * read)
+    shown = read - torch.minimum(beyond / 2, MOST_OVERREAD * (read - CHILD).clamp_min(0))
     return torch.where(strengths < 0, shown, read)
 
 
