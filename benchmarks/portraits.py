@@ -36,7 +36,8 @@ def page(photos: list[Path], reports: dict[Path, dict], status: int) -> str:
         "",
         f"`reage edit */*.jpg --ages {AGES}` on the {len(photos)} portraits, one command, exit "
         f"status {status}, measured by `make portraits`. Ages are read from the finished photo by "
-        "the two networks that also steer the edit. An age counts as reached within 2 years, if "
+        "the two networks that also steer the edit; of younger ones, half by the age asked for. "
+        "An age counts as reached within 2 years, if "
         "the two agree; *difference* is the mean error of the reached ones. *Moved* is how far "
         "the estimated age moved in the requested direction, where the target was ten years or "
         "more away.",

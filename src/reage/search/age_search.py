@@ -14,7 +14,16 @@ from torch import Tensor
 
 from reage.faces.readings import AgeReading
 
-__all__ = ["AgeCurve", "Reached", "limit_in", "reach_age", "shown_ages", "trace_curve"]
+__all__ = [
+    "CHILD",
+    "MOST_OVERREAD",
+    "AgeCurve",
+    "Reached",
+    "limit_in",
+    "reach_age",
+    "shown_ages",
+    "trace_curve",
+]
 
 # Made younger, a face still shows the networks what stays of it (its build, its clothes), and they
 # read it as too old: of 175 pictures, a third network's reading was 7.5 years from theirs, 6.7 from
