@@ -42,11 +42,11 @@ CHEEKS = [50, 280, 205, 425, 101, 330, 117, 346, 187, 411]
 PATCH = 0.02  # half a side of what is seen of a cheek
 JAW_FEATHER, BOTTOM = 0.012, 0.1
 NOISE, GRAIN, EVENED = 0.004, 0.006, 0.02
-# By how much R and B differ, beside the luma, within one skin, and within blotched cheeks at most.
-COLOURS, BLOTCHED = np.array([0.03, 0.05]), np.array([0.05, 0.08])
+# By how much R and B differ, beside the luma, within one skin. Towards grey by so much at most,
+# even where cheeks are blotched or gleam: that way lie collars, the other way shaded skin.
+COLOURS, TO_GREY = np.array([0.03, 0.05]), np.array([0.05, 0.08])
 OTHER_COLOUR, SKIN_COLOUR = 5.0, 2.5  # such differences: from here none is skin; to here all is
-OTHER_LIGHT, SAME_LIGHT = 1.9, 1.3  # of luma, by which hollows are darker than the cheeks
-COLLAR, LIT = 0.75, 0.4  # of luma: white collars are lighter than dark cheeks, a neck hardly is
+OTHER_LIGHT, SAME_LIGHT = 1.9, 1.3  # of luma: hollows and collars
 IN_SHADE = 1.3  # of luma: how much darker skin is taken for skin in the shade
 CLOTH, SKIN_GRAIN = 4.5, 3.0  # times the grain of the cheeks: knits are rougher than folds
 PORES, PORE_LIMIT, AROUND, BROADEST = 0.003, 0.04, 0.045, 0.08
@@ -150,16 +150,16 @@ def neck_skin(
         return np.zeros_like(light)
     usual = np.median(colours[:, inner], axis=1)
     spread = 1.5 * np.median(np.abs(colours[:, inner] - usual[:, None]), axis=1)
-    within = np.clip(spread[[0, 2]], COLOURS, BLOTCHED)
-    apart = sum(
-        np.square((gaussian(colours[i], NOISE * side) - usual[i]) / one)
-        for i, one in zip((0, 2), within, strict=True)
-    )
+    apart = np.zeros_like(light)
+    for i, least, most, towards_grey in zip((0, 2), COLOURS, TO_GREY, (-1, 1), strict=True):
+        away = gaussian(colours[i], NOISE * side) - usual[i]
+        greyer = min(max(spread[i], least), most)
+        apart += np.square(away / np.where(towards_grey * away > 0, greyer, max(spread[i], least)))
     darker = np.median(light[inner]) - gaussian(light, NOISE * side)
     rougher = rough / max(float(np.median(rough[inner])), 0.015)
     # In the shade light comes from skin and clothes nearby, and colours differ more.
     likely = _falling(np.sqrt(apart) / (1 + darker.clip(0, IN_SHADE)), SKIN_COLOUR, OTHER_COLOUR)
-    likely = likely * _falling(darker, SAME_LIGHT, OTHER_LIGHT) * _falling(-darker, LIT, COLLAR)
+    likely = likely * _falling(np.abs(darker), SAME_LIGHT, OTHER_LIGHT)
     return below * likely * _falling(rougher, SKIN_GRAIN, CLOTH)
 
 
