@@ -172,6 +172,13 @@ def test_the_tests_lie_in_the_rooms_that_they_look_at():
     assert [str(folder) for folder in folders if not (SOURCE / folder).is_dir()] == []
 
 
+def test_no_test_sets_the_clock_of_the_whole_process():
+    """A server's event loop in another thread slept for hours by it, and did not end."""
+    root = Path(__file__).parent
+    for path in root.rglob("test_*.py"):
+        assert not re.search(r'setattr\([^)]*\.time\.\w+"', path.read_text("utf-8")), path
+
+
 def test_the_public_names():
     assert set(reage.__all__) == {
         "Edit", "Editor", "FaceError", "ImageError", "LatentError", "ModelError", "ReageError",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -177,7 +178,8 @@ def test_the_time_budget_ends_the_run(
     small: Generator, faces: Tensor, mask: Tensor, start: Tensor, monkeypatch: pytest.MonkeyPatch
 ):
     clock = iter(range(1000))
-    monkeypatch.setattr("reage.inversion.projection.time.monotonic", lambda: float(next(clock)))
+    ticking = SimpleNamespace(monotonic=lambda: float(next(clock)))
+    monkeypatch.setattr("reage.inversion.projection.time", ticking)
     found = project(small, faces, mask, start, PIXELS, replace(TEN, time_budget=3.5))
     assert (found.stopped, found.steps) == ("time", 4)
 

@@ -55,7 +55,7 @@ def running(editor: Editor, port: int = 0, **settings: Any) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
     finally:
         server.should_exit = server.force_exit = True
-        thread.join(PATIENCE / 1000)
+        thread.join(30)
         app.state.studio.close()  # what a forced end leaves out: its threads would go on
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -30,7 +31,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("reage.web.gate.time.monotonic", clock)
+    monkeypatch.setattr("reage.web.gate.time", SimpleNamespace(monotonic=clock))
     return clock
 
 
