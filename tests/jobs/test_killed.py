@@ -139,6 +139,16 @@ def kill_ten_times(
     assert contents(out) == whole
 
 
+def kill_training(run: Callable[[Path], list[object]], tmp_path: Path, made: str) -> None:
+    """Kill a training ten times; what it writes holds the file `made`. Resumed, it is the same."""
+    seconds = finish(*run(tmp_path / "whole" / "run"))
+    whole = contents(tmp_path / "whole" / "run")
+    assert made in whole and "state.pt" in whole
+    out = tmp_path / "out" / "run"
+    grows = tuple(name for name in whole if name != "config.json")
+    kill_ten_times(whole, seconds, out, lambda: run(out), grows)
+
+
 @pytest.fixture
 def photos(astronaut: np.ndarray, tmp_path: Path) -> Path:
     folder = tmp_path / "in"
@@ -247,12 +257,7 @@ def test_train(small_folder: Path, tmp_path: Path, kind: str):
     for needed in BEFORE.get(kind, ()):
         finish(*run(tmp_path / needed, needed))
         model = tmp_path / needed / "model"
-    seconds = finish(*run(tmp_path / "whole" / "run"))
-    whole = contents(tmp_path / "whole" / "run")
-    assert "model/config.json" in whole and "state.pt" in whole
-    out = tmp_path / "out" / "run"
-    grows = tuple(name for name in whole if name != "config.json")
-    kill_ten_times(whole, seconds, out, lambda: run(out), grows)
+    kill_training(run, tmp_path, "model/config.json")
 
 
 def test_train_removal(astronaut: np.ndarray, tmp_path: Path):
@@ -266,12 +271,7 @@ def test_train_removal(astronaut: np.ndarray, tmp_path: Path):
         return [*usual, "--data", table, "--kimg", 0.006, "--threads", 1, "--set", "batch=1",
                 "--set", "kept_out=0"]  # fmt: skip
 
-    seconds = finish(*run(tmp_path / "whole" / "run"))
-    whole = contents(tmp_path / "whole" / "run")
-    assert "model/bank.json" in whole and "state.pt" in whole
-    out = tmp_path / "out" / "run"
-    grows = tuple(name for name in whole if name != "config.json")
-    kill_ten_times(whole, seconds, out, lambda: run(out), grows)
+    kill_training(run, tmp_path, "model/bank.json")
 
 
 @pytest.mark.parametrize("kind", ["fit", "fit-detail", "export", "evaluate"])

@@ -152,9 +152,8 @@ def neck_skin(
     spread = 1.5 * np.median(np.abs(colours[:, inner] - usual[:, None]), axis=1)
     apart = np.zeros_like(light)
     for i, least, most, towards_grey in zip((0, 2), COLOURS, TO_GREY, (-1, 1), strict=True):
-        away = gaussian(colours[i], NOISE * side) - usual[i]
-        greyer = min(max(spread[i], least), most)
-        apart += np.square(away / np.where(towards_grey * away > 0, greyer, max(spread[i], least)))
+        away, within = gaussian(colours[i], NOISE * side) - usual[i], max(spread[i], least)
+        apart += np.square(away / np.where(towards_grey * away > 0, min(within, most), within))
     darker = np.median(light[inner]) - gaussian(light, NOISE * side)
     rougher = rough / max(float(np.median(rough[inner])), 0.015)
     # In the shade light comes from skin and clothes nearby, and colours differ more.

@@ -23,7 +23,7 @@ from reage.networks.judges.likeness import FeatureLikeness
 from reage.search.age_search import AgeCurve, shown_ages, trace_curve
 from reage.search.change_table import ChangeTable
 
-__all__ = ["BATCH", "LEAST_LIKENESS", "MOST_AHEAD", "Looker", "change_by"]
+__all__ = ["BATCH", "LEAST_LIKENESS", "MOST_AHEAD", "Looker", "change_by", "shown_by"]
 
 BATCH = 8  # pictures made at once: more is slower on a CPU, whose caches it leaves
 # Below it a pasted face looks distorted rather than aged (docs/reference/ageing.md).
@@ -74,9 +74,7 @@ class Looker:
 
     def shown(self, read: Tensor, strengths: Tensor) -> Tensor:
         """Estimate the ages shown at strengths, both `[N]`, by the ages `read` `[N]` there."""
-        if not self.ager.age_counts:
-            return read
-        return shown_ages(read, self.own_age, strengths)
+        return shown_by(self.ager, read, self.own_age, strengths)
 
     def estimate(self, reading: AgeReading, strength: float) -> AgeReading:
         """Return what a picture made at a strength shows, by what was read in it."""
@@ -197,6 +195,11 @@ class Looker:
             seen = preview(face.view, face.picture, change, face.paste, flat)
             ages.append(read_ages(self.age_network, seen)[0].cpu())
         return torch.stack(ages).mean(0)
+
+
+def shown_by(ager: Ager, read: Tensor, own: float, strengths: Tensor) -> Tensor:
+    """Estimate the ages that an ager's changes show, as `shown_ages` where it is known of it."""
+    return shown_ages(read, own, strengths) if ager.age_counts else read
 
 
 def change_by(ager: Ager, face: PreparedFace, strengths: Tensor, *, of_age: bool = True) -> Change:

@@ -25,7 +25,7 @@ from reage.faces.squares import face_mask
 from reage.ffmpeg import h264_file
 from reage.files import new_file
 from reage.images import to_tensor
-from reage.search.age_search import shown_ages
+from reage.search.looker import shown_by
 from reage.video.config import Progress, VideoConfig
 from reage.video.journal import Journal
 from reage.video.metrics import Tally
@@ -255,8 +255,7 @@ class _Watch:
         tally.like_across += float(editor.likeness(now, was)[0])
         reached = painter.edit.at(painter.seconds(number)).reached
         read = torch.tensor([read_age(editor.age_network, pictures[1:]).age])
-        if painter.ager.age_counts:
-            read = shown_ages(read, painter.edit.own.age, torch.tensor([reached.strength]))
-        age = float(read) - reached.age
+        strength = torch.tensor([reached.strength])
+        age = float(shown_by(painter.ager, read, painter.edit.own.age, strength)) - reached.age
         tally.years += age
         tally.years_squared += age**2
