@@ -9,12 +9,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
+from reage.agers.skin import read_embedded_bank
 from reage.compositing.bands import LUMA
 from reage.compositing.cover import Cover, cover_quad
 from reage.compositing.hair import greying
 from reage.compositing.hair.beards import LOWER, UPPER_LIP, density
+from reage.compositing.hair.dark_beards import UNCOUNTED, BeardFinder
 from reage.compositing.hair.face_edge import told_at_face
 from reage.compositing.hair.facial import brows_in, pale_brows_in
 from reage.compositing.hair.greying import (
@@ -63,7 +67,7 @@ SEPIA = np.array([1.0, 0.82, 0.6])  # of the light
 
 @pytest.fixture(scope="module")
 def finders() -> HairFinders:
-    return HairFinders(PersonFinder(), HairFinder())
+    return Editor(ager=None).hair_finders
 
 
 @pytest.fixture(scope="module")
@@ -455,7 +459,32 @@ class TestGreying:
         mesh = to_unit(face.landmarks[:, :2], quad) * 256
         chin = filled(mesh[LOWER], 256)
         changed = crop_face(change, quad, 256).image[chin].mean()
-        assert changed > 4 if bearded else changed < 0.2
+        assert changed > 1 if bearded else changed < 0.2
+
+    def test_stubble_and_shade_beside_a_moustache_keep_the_skins_colour(self, finders: HairFinders):
+        """A jaw in the shade below stubble became a flat grey band."""
+        photo, face = shared_portrait("portraits/synthetic/male-83.jpg")
+        found = hair_in(photo, face, finders)
+        assert found is not None and face.landmarks is not None
+        grey = photo.copy()
+        grey_hair(grey, found, 0.8)
+        quad = face_quad(face)
+        mesh = to_unit(face.landmarks[:, :2], quad) * 256
+        jaw = filled(mesh[[58, 172, 136, 150, 149, 170, 169, 135, 138, 215]], 256)
+        before, after = (crop_face(p, quad, 256).image[jaw].astype(float) for p in (photo, grey))
+        assert np.ptp(after.mean(0)) > 0.85 * np.ptp(before.mean(0))
+
+    def test_a_thin_moustache_turns_grey(self, finders: HairFinders):
+        photo, face = shared_portrait("portraits/synthetic/male-72.jpg")
+        found = hair_in(photo, face, finders)
+        assert found is not None and face.landmarks is not None
+        grey = photo.copy()
+        grey_hair(grey, found, 0.9)
+        quad = face_quad(face)
+        lip = filled(to_unit(face.landmarks[:, :2], quad)[UPPER_LIP] * 256, 256)
+        before, after = (crop_face(p, quad, 256).image[lip] @ LUMA for p in (photo, grey))
+        dark = before < np.percentile(before, 15)
+        assert after[dark].mean() > 1.2 * before[dark].mean()
 
     def test_grey_beards_get_their_colour_back(self, finders: HairFinders):
         photo, face = shared_portrait("portraits/synthetic/male-11.jpg")
@@ -608,8 +637,8 @@ def test_hair_that_a_thing_cuts_off_from_the_head_is_left_and_said(
 
     cover = Cover(cover_quad(face.points), np.zeros((64, 64), np.float32), 0.0)
     notes: list[str] = []
-    clear = hair_in(astronaut, face, HairFinders(finders.person, Lock()))
-    left = hair_in(astronaut, face, HairFinders(finders.person, Lock()), cover=cover, notes=notes)
+    clear = hair_in(astronaut, face, replace(finders, hair=Lock()))
+    left = hair_in(astronaut, face, replace(finders, hair=Lock()), cover=cover, notes=notes)
     assert clear is not None and left is not None
     low = shares(astronaut, clear)[200:].sum(), shares(astronaut, left)[200:].sum()
     assert low[0] > 100 and low[1] < 0.1 * low[0]
@@ -671,6 +700,44 @@ def test_what_hardly_differs_from_skin_is_no_beard():
         hair = signs + chin[..., None] * np.array([0.5 * sign, -0.1, -0.05, 0.6])
         found = density(hair, chin, cheeks)
         assert found[chin].mean() > 0.6 and found[cheeks].mean() < 0.1
+
+
+class TestDarkBeard:
+    @staticmethod
+    def finder(change: float) -> BeardFinder:
+        """Stand in a network that would make all of a chin lighter by so much."""
+
+        def network(given: Tensor, bare: Tensor) -> Tensor:
+            return torch.full_like(given[:, :3], change)
+
+        return BeardFinder(network, read_embedded_bank().canonical, "")
+
+    @pytest.mark.parametrize(("change", "found"), [(0.02, False), (-0.3, False), (0.3, True)])
+    def test_it_is_what_is_darker_than_skin(
+        self, astronaut: np.ndarray, face: Face, change: float, found: bool
+    ):
+        crop = crop_face(astronaut, face_quad(face, 0.9, 0.5), HEAD_SIDE)
+        assert face.landmarks is not None
+        assert (self.finder(change)(crop, face.landmarks) is not None) == found
+
+    def test_its_hairs_are_the_darkest_places(self, astronaut: np.ndarray, face: Face):
+        quad = face_quad(face, 0.9, 0.5)
+        assert face.landmarks is not None
+        beard = self.finder(0.3)(crop_face(astronaut, quad, HEAD_SIDE), face.landmarks)
+        assert beard is not None
+        light = np.full((128, 128), 0.3, np.float32)
+        matte = beard.matte(quad, light)
+        chin = to_unit(face.landmarks[152, :2], quad) * 128 - [0, 4]
+        x, y = chin.round().astype(int)
+        skin = float(matte.skin[y, x])
+        assert skin == pytest.approx(0.3 * np.exp(0.3), rel=0.05)
+        shares = [float(matte.share(np.full_like(light, f * skin))[y, x]) for f in (1.0, 0.9, 0.5)]
+        assert shares[0] < UNCOUNTED < shares[1] + 0.05 < shares[2] <= 0.86
+        assert matte.share(light)[5, 5] == 0  # above the face
+
+    def test_nothing_is_seen_on_black_skin_in_the_dark(self, astronaut: np.ndarray, face: Face):
+        crop = crop_face(astronaut // 12, face_quad(face, 0.9, 0.5), HEAD_SIDE)
+        assert face.landmarks is not None and self.finder(0.3)(crop, face.landmarks) is None
 
 
 def test_none_grows_on_a_forehead(

@@ -10,10 +10,12 @@ import torch
 
 from reage.agers.base import Ager
 from reage.agers.direction_ager import DirectionAger
+from reage.agers.skin import SkinAger, read_embedded_bank
 from reage.compositing import render
 from reage.compositing.change import PasteMode, check_paste
 from reage.compositing.cover import Cover
 from reage.compositing.hair import greying
+from reage.compositing.hair.dark_beards import BeardFinder
 from reage.compositing.hair.mask import HEAD_SIDE, HairFinders, PersonFinder
 from reage.compositing.hair.segmentation import Hair, faces_beside, find_hair
 from reage.errors import ModelError
@@ -23,9 +25,16 @@ from reage.faces.squares import crop_face
 from reage.images import Photo
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import Model, ModelConfig
-from reage.models.files import fingerprint_of
+from reage.models.files import file_sha256, fingerprint_of
 from reage.models.hair_segmentation import HairFinder
-from reage.models.pretrained import load_age_reader, load_likeness, load_occlusion
+from reage.models.pretrained import (
+    BEARD_REMOVAL,
+    load_age_reader,
+    load_beard_removal,
+    load_likeness,
+    load_occlusion,
+    removal_file,
+)
 from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.likeness import FeatureLikeness
 
@@ -51,8 +60,11 @@ class Parts:
 
     @cached_property
     def hair_finders(self) -> HairFinders:
-        """Say which pixels show a person, and which hair."""
-        return HairFinders(PersonFinder(), HairFinder(self.device), self.hair_color)
+        """Say which pixels show a person, which hair, and which a dark beard."""
+        bank = self.ager.bank if isinstance(self.ager, SkinAger) else read_embedded_bank()
+        weights = file_sha256(removal_file(bank.folder, BEARD_REMOVAL))
+        beard = BeardFinder(load_beard_removal(bank.folder), bank.canonical, weights)
+        return HairFinders(PersonFinder(), HairFinder(self.device), beard, self.hair_color)
 
     @cached_property
     def age_network(self) -> AgeReader:
@@ -98,6 +110,7 @@ class Parts:
                 greying.RECIPE + (self.hair_color or ""),
                 self.hair_finders.person.sha256,
                 self.hair_finders.hair.sha256,
+                self.hair_finders.beard.sha256,
             ]
         if self.makes_faces(paste):
             parts.append(self.latents.fingerprint)

@@ -11,7 +11,16 @@ from reage.compositing.hair.facial import cheeks_light
 from reage.compositing.hair.regions import CHIN, SKIN, TOP, box_mean, filled
 from reage.compositing.skin_mask import OVAL
 
-__all__ = ["LOWER", "UPPER_LIP", "beard_in", "beard_on_mesh", "beard_reach", "density", "like_hair"]
+__all__ = [
+    "LOWER",
+    "UPPER_LIP",
+    "beard_in",
+    "beard_on_mesh",
+    "beard_reach",
+    "beard_zones",
+    "density",
+    "like_hair",
+]
 
 LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
 LOWER = [18, 313, 406, 335, 273, 422, 430, 394, 379, 378, 400, 377, 152, 148, 176, 149, 150, 169]
@@ -79,7 +88,7 @@ def beard_in(image: np.ndarray, mesh: np.ndarray) -> tuple[np.ndarray, bool]:
     low = np.maximum(np.floor(mesh.min(0) - above).astype(int), 0)
     side = int(min((mesh.max(0) + below - low).max(), len(image) - low.max()))
     near, part = mesh - low, np.s_[low[1] : low[1] + side, low[0] : low[0] + side]
-    zones = _zones(near, side) if side > 0 else {}
+    zones = beard_zones(near, side) if side > 0 else {}
     if min((zone.sum() for zone in zones.values()), default=0) < LEAST_PLACES:
         return share, grey
     signs = _signs(image[part], near, height)
@@ -119,7 +128,7 @@ def beard_on_mesh(mesh: np.ndarray, side: int) -> np.ndarray:
 
 def like_hair(image: np.ndarray, mesh: np.ndarray, hair: np.ndarray) -> np.ndarray:
     """Return how much each pixel is as the `hair` `[S, S]` bool is and skin is not, 0..1."""
-    zones = _zones(mesh, len(image))
+    zones = beard_zones(mesh, len(image))
     if min(*(zone.sum() for zone in zones.values()), hair.sum()) < LEAST_PLACES:
         return np.zeros(hair.shape)
     signs = _signs(image, mesh, float(np.hypot(*(mesh[TOP] - mesh[CHIN]))))
@@ -137,7 +146,7 @@ def _hair_in(
     return found * (1 - gleams) * _reach(mesh, len(light), name, long)
 
 
-def _zones(mesh: np.ndarray, side: int) -> dict[str, np.ndarray]:
+def beard_zones(mesh: np.ndarray, side: int) -> dict[str, np.ndarray]:
     """Return which pixels `[S, S]` are of the chin, the upper lip and the cheeks."""
     lips = _grown(mesh[LIPS], mesh, LIPS_WIDER, side)
     parts = {

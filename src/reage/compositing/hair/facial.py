@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -50,6 +50,10 @@ class Matte:
     lit: np.ndarray  # [S, S] light of the skin by which white hair is as light as it is
     bare: float  # of it, by which skin may be darker
     dense: float  # of it, by which what is all hair is darker
+
+    def within(self, certain: np.ndarray) -> Matte:
+        """Return the same where there is some for certain, `[S, S]` in 0..1."""
+        return replace(self, weight=self.weight * certain)
 
     def share(self, light: np.ndarray) -> np.ndarray:
         """How much of each pixel of this light is hair, `[S, S]`."""

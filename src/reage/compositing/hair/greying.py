@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from reage.compositing.bands import BAND, LUMA, enlarge_rows, rotate_layer, units_of
+from reage.compositing.hair.dark_beards import UNCOUNTED
 from reage.compositing.hair.segmentation import Hair
 from reage.compositing.smoothing import soft_limit
 from reage.faces.sampling import interpolate
@@ -26,7 +27,7 @@ __all__ = [
     "turned",
 ]
 
-RECIPE = "hair-16"  # of all in this folder: another one where hair turns grey otherwise
+RECIPE = "hair-17"  # of all in this folder: another one where hair turns grey otherwise
 # Years, and how much of the hair is grey then. From 45 to 65 it is 27 % in the mean of people all
 # over the world (Panhard, Lozano and Loussouarn, Br. J. Dermatol. 167, 2012); here 28 %.
 AGES = 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0
@@ -52,7 +53,10 @@ CONTRAST, BLACK = 0.5, 0.02  # power of the light of strands by what is around; 
 GLEAM, SHADE = 0.45, 0.7  # logarithms of the light by which strands differ from white hair at most
 TINT = np.array([0.0, -0.005, -0.02], np.float32)  # of white hair, of its light
 COLOUR = 0.12  # of the hair's colour that is left
-CERTAIN = 0.4, 0.9  # of a pixel that is hair: below the first nothing turns grey, above it all
+CERTAIN = (
+    UNCOUNTED,
+    0.9,
+)  # of a pixel that is hair: below the first nothing turns grey, above it all
 # When a pixel turns grey, of all: half way, by its place and by its light, and the time it takes.
 # Where light decides more, or the turn is faster, dark hair half grey falls into white blotches.
 BY_PLACE, BY_LIGHT, SOFT = 0.55, 0.95, 1.25

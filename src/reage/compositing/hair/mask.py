@@ -15,7 +15,9 @@ from PIL import Image
 
 from reage.compositing.bands import LUMA
 from reage.compositing.hair.beards import beard_in
+from reage.compositing.hair.dark_beards import BeardFinder, DarkBeard
 from reage.compositing.hair.face_edge import told_at_face
+from reage.compositing.hair.facial import Matte
 from reage.compositing.hair.locks import raised_by_colour, told_by_colour
 from reage.compositing.hair.regions import CHIN, TOP, HeadPlaces, box_mean, connected, sized
 from reage.compositing.hair.white_balance import white_of_eyes
@@ -82,6 +84,7 @@ class HairFinders:
 
     person: Finder  # S = PERSON_SIDE
     hair: Finder  # S = HEAD_SIDE
+    beard: BeardFinder
     colour: str | None = None  # of `HAIR_COLOURS`: what grey hair was; None: guess
 
 
@@ -114,14 +117,23 @@ class Head:
     mesh: np.ndarray  # [478, 2] MediaPipe's points in these pixels
     toned: bool  # whether the picture has a single tone
     white: np.ndarray  # [3] colour by light of what is white
-    beard: np.ndarray  # [S, S] how much of each pixel is beard or moustache
-    grey_beard: bool
+    beard: np.ndarray  # [S, S] how much of each pixel is grey beard or moustache
+    dark_beard: Matte | None  # tells dark beards, moustaches and stubble by their light
 
 
 def look_at_head(
-    crop: FaceCrop, face: Face, finders: HairFinders, others: np.ndarray, side: int, toned: bool
+    crop: FaceCrop,
+    face: Face,
+    finders: HairFinders,
+    others: np.ndarray,
+    side: int,
+    toned: bool,
+    dark_beard: DarkBeard | None = None,
 ) -> Head:
-    """Find hair in a square, at `side` pixels; `toned`: the picture has a single tone."""
+    """Find hair in a square, at `side` pixels; `toned`: the picture has a single tone.
+
+    `dark_beard` was found in the same photo.
+    """
     assert face.landmarks is not None
     mesh = to_unit(face.landmarks[:, :2], crop.quad) * side - 0.5
     places = HeadPlaces.of(mesh, side)
@@ -155,8 +167,9 @@ def look_at_head(
     fine = (mesh + 0.5) * len(crop.image) / side - 0.5
     white = white_of_eyes(crop.image, fine)
     beard, grey = beard_in(crop.image, fine)
-    beard = sized(beard, side) * person * (not toned)  # colours tell it, too
-    return Head(small, light, shown, person, share, told, places, mesh, toned, white, beard, grey)
+    beard = sized(beard, side) * person * (grey and not toned)  # colours tell it, too
+    dark = dark_beard and dark_beard.matte(crop.quad, light).within(person)
+    return Head(small, light, shown, person, share, told, places, mesh, toned, white, beard, dark)
 
 
 def without_hair(head: Head) -> Head:
@@ -168,7 +181,7 @@ def without_cover(head: Head, cover: np.ndarray) -> Head:
     """The same without what is covered `[S, S]`: neither hair, brows nor beard are seen there."""
     free = 1 - cover
     seen = {name: getattr(head, name) * free for name in ("share", "person", "beard")}
-    return replace(head, **seen)
+    return replace(head, **seen, dark_beard=head.dark_beard and head.dark_beard.within(free))
 
 
 def without_loose_ends(head: Head) -> Head:

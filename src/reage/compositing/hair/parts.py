@@ -15,8 +15,9 @@ from reage.compositing.hair.regions import CHIN, TOP, box_mean, within_hair
 __all__ = [
     "SMOOTH",
     "Part",
-    "beard_on_face",
     "brows_on_face",
+    "dark_beard_on_face",
+    "grey_beard_on_face",
     "hair_on_head",
     "mixed",
     "with_tufts",
@@ -27,6 +28,7 @@ SHADING = 0.45  # power of the hair's own shading that is left when it is white
 TEMPLES = [21, 162, 251, 389]  # of MediaPipe's mesh
 FAR = 0.8  # heights of the face from there, where hair turns grey last
 BEARD_LATE, BEARD_INNER, BEARD_WHITE = 0.1, 0.4, 0.76  # skin shows between its hairs
+DARK_BEARD_INNER, DARK_BEARD_WHITE, SALT = 0.8, 1.15, 2.5
 BROWS_LATE, BROWS_WHITE = 1.6, 0.75
 BROWS_FADED = 0.5  # of grey hair's colour, that dark brows get
 TUFTS, NEAR, SURE = 0.06, 6.0, 0.9  # heights of the face around hair; where hair is certain
@@ -72,12 +74,21 @@ def hair_on_head(head: Head, around: np.ndarray, beside: np.ndarray) -> Part:
     return Part(head.share, weight, shading, late, 1.0, _faded_places(head), inner)
 
 
-def beard_on_face(head: Head, around: np.ndarray) -> Part:
-    """Beard and moustache; they turn grey as the temples do."""
+def grey_beard_on_face(head: Head, around: np.ndarray) -> Part:
+    """Grey beard and moustache; what of them is dark turns grey as the temples do."""
     late = ALREADY if greyness(head, head.beard) == 1 else BEARD_LATE
     shading = BEARD_WHITE * _shading(head, head.beard, around)
-    faded = float(head.grey_beard)
-    return Part(head.beard, head.beard, shading, late, 1.0, faded, BEARD_INNER)
+    return Part(head.beard, head.beard, shading, late, 1.0, 1.0, BEARD_INNER)
+
+
+def dark_beard_on_face(head: Head, matte: Matte, skin: float) -> Part:
+    """Beard, moustache and stubble that turn grey as the temples do.
+
+    By the light of the skin below: in the shade, white hair is no lighter than that.
+    """
+    shading = DARK_BEARD_WHITE * matte.lit / skin
+    share, faded = matte.share(head.light), head.beard  # dark hairs of a grey beard get darker, too
+    return Part(share, matte.weight, shading, BEARD_LATE, SALT, faded, DARK_BEARD_INNER)
 
 
 def _shading(head: Head, share: np.ndarray, around: np.ndarray) -> np.ndarray:
@@ -109,7 +120,7 @@ def brows_on_face(head: Head, skin: float) -> Iterator[tuple[Matte, Part]]:
         rest = replace(dark, weight=dark.weight * (1 - faded * pale.weight))
         found = [(rest, free, BROWS_LATE, BROWS_FADED * faded), (pale, free * faded, ALREADY, 1.0)]
     for whole, certain, late, coloured in found:
-        matte = replace(whole, weight=whole.weight * certain)
+        matte = whole.within(certain)
         share, shading = matte.share(head.light), BROWS_WHITE * matte.lit / skin
         yield matte, Part(share, matte.weight, shading, late, 0.0, coloured)
 

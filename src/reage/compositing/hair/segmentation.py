@@ -26,8 +26,9 @@ from reage.compositing.hair.mask import (
 )
 from reage.compositing.hair.parts import (
     SMOOTH,
-    beard_on_face,
     brows_on_face,
+    dark_beard_on_face,
+    grey_beard_on_face,
     hair_on_head,
     mixed,
     with_tufts,
@@ -60,6 +61,7 @@ __all__ = [
 ]
 
 FACE = 0.6, 0.46  # scale and shift of the square of a face in which its tone is looked for
+BEARD = 0.9, 0.5  # the same for its beard
 LEAST_HAIR = 0.003  # of the square
 LOOSE = 0.0005  # of the square: hair cut off from the head, that is worth a word
 UNIT_SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
@@ -164,9 +166,11 @@ def find_hair(
     if face.landmarks is None:
         return None
     toned = has_one_tone(cut(face_quad(face, *FACE)).image) > 0.5
+    dark_beard = finders.beard(cut(face_quad(face, *BEARD)), face.landmarks)
     for window in windows:
         quad = face_quad(face, window.scale, window.shift)
-        head = look_at_head(cut(quad), face, finders, others, window.side, toned)
+        crop = cut(quad)
+        head = look_at_head(crop, face, finders, others, window.side, toned, dark_beard)
         loose = 0.0
         if cover is not None:
             whole = without_cover(head, cover.within(quad, window.side))
@@ -241,22 +245,29 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
     skin = light[head.places.near] if head.places.near.any() else light
     brighter = max(float(np.percentile(skin, 90)), 0.02)
     brows = list(brows_on_face(head, brighter))
-    grown = np.maximum(head.share, head.beard)
-    share = np.max([grown, *(part.share for _, part in brows)], axis=0)
+    told, grown = [matte for matte, _ in brows], np.maximum(head.share, head.beard)
+    thick = grown
+    if head.dark_beard is not None:
+        told.append(head.dark_beard)
+        thick = np.maximum(grown, head.dark_beard.share(light))
+    share = np.max([thick, *(part.share for _, part in brows)], axis=0)
     weights = share * shown
     if weights.sum() < LEAST_PART:
         return None
     mean = float((light * weights).sum() / weights.sum())
     # Within it: its edge has light of the skin beside.
-    inner = np.clip((box_mean(grown, SMOOTH) - INNER) / (1 - INNER), EDGE_COUNTS, 1)
+    inner = np.clip((box_mean(thick, SMOOTH) - INNER) / (1 - INNER), EDGE_COUNTS, 1)
     weight = box_mean(weights * inner, NEARBY)
     nearby = box_mean(light * weights * inner, NEARBY) / np.maximum(weight, 1e-5)
     around = np.where(weight > 0.01 * EDGE_COUNTS, nearby, mean)
     spread = float(np.sqrt((np.square(light - around) * weights).sum() / weights.sum()))
     slope, offset = _at_rim(head, grown, around)
-    for matte, _ in brows:
+    for matte in told:
         slope, offset = slope + matte.slope, offset + matte.offset
-    others = [*(part for _, part in brows), beard_on_face(head, around)]
+    beards = [grey_beard_on_face(head, around)]
+    if head.dark_beard is not None:
+        beards.append(dark_beard_on_face(head, head.dark_beard, brighter))
+    others = [*(part for _, part in brows), *beards]
     beside = np.prod([1 - part.weight for part in others], axis=0)
     parts = [hair_on_head(head, around, beside), *others]
     shading = mixed(parts, [part.shading for part in parts])
@@ -277,7 +288,7 @@ def _hair_of(head: Head, quad: np.ndarray, window: Window, colour: str | None) -
         light=mean,
         spread=spread,
         skin=brighter,
-        beard=others[-1].weight.astype(np.float32),
+        beard=np.max([part.weight for part in beards], axis=0).astype(np.float32),
         mesh=head.mesh,
         young=young,
         young_light=young_light,
