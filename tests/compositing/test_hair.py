@@ -437,7 +437,7 @@ class TestGreying:
         ("name", "bearded"),
         [
             ("london/037_03", True),
-            ("synthetic/male-29", True),
+            ("synthetic/male-29", False),
             ("synthetic/male-11", True),
             ("london/018_03", False),
             ("synthetic/male-31", False),
@@ -458,8 +458,9 @@ class TestGreying:
         change = np.abs(grey.astype(int) - photo).astype(np.uint8)
         mesh = to_unit(face.landmarks[:, :2], quad) * 256
         chin = filled(mesh[LOWER], 256)
-        changed = crop_face(change, quad, 256).image[chin].mean()
-        assert changed > 1 if bearded else changed < 0.2
+        # Stubble around a tuft keeps the colour of the skin.
+        changed = np.percentile(crop_face(change, quad, 256).image[chin], 95)
+        assert changed > 8 if bearded else changed < 1
 
     def test_stubble_and_shade_beside_a_moustache_keep_the_skins_colour(self, finders: HairFinders):
         """A jaw in the shade below stubble became a flat grey band."""
@@ -474,8 +475,9 @@ class TestGreying:
         before, after = (crop_face(p, quad, 256).image[jaw].astype(float) for p in (photo, grey))
         assert np.ptp(after.mean(0)) > 0.85 * np.ptp(before.mean(0))
 
-    def test_a_thin_moustache_turns_grey(self, finders: HairFinders):
-        photo, face = shared_portrait("portraits/synthetic/male-72.jpg")
+    @pytest.mark.parametrize("name", ["male-72", "male-29"])
+    def test_a_moustache_alone_turns_grey(self, finders: HairFinders, name: str):
+        photo, face = shared_portrait(f"portraits/synthetic/{name}.jpg")
         found = hair_in(photo, face, finders)
         assert found is not None and face.landmarks is not None
         grey = photo.copy()
@@ -723,14 +725,14 @@ class TestDarkBeard:
     def test_its_hairs_are_the_darkest_places(self, astronaut: np.ndarray, face: Face):
         quad = face_quad(face, 0.9, 0.5)
         assert face.landmarks is not None
-        beard = self.finder(0.3)(crop_face(astronaut, quad, HEAD_SIDE), face.landmarks)
+        beard = self.finder(0.6)(crop_face(astronaut, quad, HEAD_SIDE), face.landmarks)
         assert beard is not None
         light = np.full((128, 128), 0.3, np.float32)
         matte = beard.matte(quad, light)
         chin = to_unit(face.landmarks[152, :2], quad) * 128 - [0, 4]
         x, y = chin.round().astype(int)
         skin = float(matte.skin[y, x])
-        assert skin == pytest.approx(0.3 * np.exp(0.3), rel=0.05)
+        assert skin == pytest.approx(0.3 * np.exp(0.6), rel=0.1)
         shares = [float(matte.share(np.full_like(light, f * skin))[y, x]) for f in (1.0, 0.9, 0.5)]
         assert shares[0] < UNCOUNTED < shares[1] + 0.05 < shares[2] <= 0.86
         assert matte.share(light)[5, 5] == 0  # above the face

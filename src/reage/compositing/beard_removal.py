@@ -59,6 +59,7 @@ def lay_shave(
     lower than it can be followed: half a beard is worse than all of it.
     """
     found = shave(face.frame, face.canonical, network)
+    found[3] = smoothstep((np.abs(found[3]) - THIN) / (DENSE - THIN))
     end = _lower_end(face.canonical.tobytes())
     if (found[3] * end).sum() > LONG * end.sum():
         return None
@@ -76,15 +77,14 @@ def shave(rgb: np.ndarray, canonical: np.ndarray, network: Remover) -> np.ndarra
     """Ask the network what a face without a beard would have otherwise, `[4, h, w]`.
 
     `rgb` `[3, h, w]` in 0..1 and the result lie on the canonical face, shrunk by `HALF`: changes of
-    the logarithms of the colours, and how much of each pixel is beard.
+    the logarithms of the colours, and that of the luma, evened over `LOCKS`.
     """
     region, mask = beard_region(canonical), half_mask(canonical.tobytes())
     bare = bare_region(canonical) * skin_likelihood(np.moveaxis(rgb, 0, 2), mask)
     given = (torch.from_numpy(part)[None] for part in (centred_logs(rgb, bare), bare[None]))
     change = region * network(*given)[0].numpy()
     evened = gaussian(np.tensordot(LUMA, change, 1), LOCKS * FRAME_SCALE / HALF)
-    dense = smoothstep((np.abs(evened) - THIN) / (DENSE - THIN))
-    return np.concatenate([change, dense[None]]).astype(np.float32)
+    return np.concatenate([change, evened[None]]).astype(np.float32)
 
 
 @lru_cache(maxsize=2)

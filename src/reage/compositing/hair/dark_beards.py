@@ -15,6 +15,7 @@ from reage.compositing.hair.beards import beard_zones
 from reage.compositing.hair.facial import Matte
 from reage.compositing.mesh_warp import FRAME
 from reage.compositing.skin_mask import LOG_OFFSET
+from reage.compositing.smoothing import smoothstep
 from reage.faces.sampling import interpolate
 from reage.faces.squares import FaceCrop, to_unit
 
@@ -23,9 +24,8 @@ __all__ = ["UNCOUNTED", "BeardFinder", "DarkBeard"]
 # Mean change of log-luminance on the chin or the upper lip: of 1,046 heads, no woman in even light
 # has as much as the second, and few men with a beard have less than the first.
 DOUBTFUL, CERTAIN = 0.04, 0.09
-DENSE, STRANDS = 0.9, 90  # of a beard, to tell its depth by; the percentile that is all hair
-DEPTHS = 0.2, 0.45  # the least and the most by which all hair is darker than skin, of skin's light
-BARE = 0.06  # of skin's light: what is less dark is skin
+STUBBLE, THICK = 0.1, 0.4  # the same around a place, evened: what counts ever more as beard
+BARE, DENSE = 0.06, 0.4  # of skin's light: what is less dark is skin, what is darker is all hair
 UNCOUNTED = 0.4  # share of hair in a pixel that does not turn grey: bare skin gets that much
 LEAST_LIGHT = 0.02
 SHOWN = 0.85  # of a beard is hair at most: skin shows between
@@ -39,7 +39,6 @@ class DarkBeard:
     quad: np.ndarray  # [4, 2] the square in the photo, TL, BL, BR, TR
     share: np.ndarray  # [S, S] how far a pixel is within the beard, 0..1
     change: np.ndarray  # [S, S] of log-luminance, to the skin below
-    depth: float  # by which all hair is darker than that skin, of its light
 
     def matte(self, quad: np.ndarray, light: np.ndarray) -> Matte:
         """Tell its hairs by the `light` `[side, side]` in another square of the same photo."""
@@ -47,8 +46,8 @@ class DarkBeard:
         share, change = (interpolate(one, places, light.shape) for one in (self.share, self.change))
         skin = np.maximum((light + LOG_OFFSET) * np.exp(change) - LOG_OFFSET, LEAST_LIGHT)
         # Stubble turns grey evenly from skin to hair: it would have edges where hair counts first.
-        reach = (self.depth - BARE) / (1 - UNCOUNTED)
-        return Matte(np.clip(share, 0, 1), skin, skin, self.depth - reach, self.depth)
+        reach = (DENSE - BARE) / (1 - UNCOUNTED)
+        return Matte(np.clip(share, 0, 1), skin, skin, DENSE - reach, DENSE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,22 +68,21 @@ class BeardFinder:
         face = BoxedFace.cut(crop.image, mesh, self.canonical)
         if face is None:
             return None
-        *logs, dense = shave(face.frame, self.canonical, self.network)
+        *logs, evened = shave(face.frame, self.canonical, self.network)
         light, change = (np.tensordot(LUMA, rgb, 1) for rgb in (face.frame, np.stack(logs)))
         zones = _zones(self.canonical.tobytes())
         found = max(float(change[zones[name]].mean()) for name in ("chin", "lip"))
         skin = float(np.median(light[zones["cheeks"]]))
         certain = float(np.clip((found - DOUBTFUL) / (CERTAIN - DOUBTFUL), 0, 1))
         certain *= float(np.clip((skin - BLACK) / (DARK - BLACK), 0, 1))
-        deep = change[dense > DENSE]
-        if certain == 0 or not deep.size:
+        if certain == 0:
             return None
-        depth = float(np.clip(1 - np.exp(-np.percentile(deep, STRANDS)), *DEPTHS))
-        within = SHOWN * certain * dense * beard_region(self.canonical)
+        thick = smoothstep((evened - STUBBLE) / (THICK - STUBBLE))
+        within = SHOWN * certain * thick * beard_region(self.canonical)
         layers = np.zeros((2, side, side), np.float32)
         x0, y0, x1, y1 = face.box
         layers[:, y0:y1, x0:x1] = face.share * face.from_frame(np.stack([within, change]))
-        return DarkBeard(crop.quad, *layers, depth)
+        return DarkBeard(crop.quad, *layers)
 
 
 @lru_cache(maxsize=2)
