@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from covering import cover_face
 from PIL import Image
 from torch import Tensor
 
@@ -23,6 +22,7 @@ from reage.faces.squares import crop_face, face_quad, to_unit
 from reage.models.files import save_tensors
 from reage.models.pretrained import load_efficientnet
 from reage.networks.occlusion import OcclusionNetwork
+from reage.training.occlusion.covered_faces import cover_face
 
 SIDE = 160  # pixels of the faces that things are drawn over
 BATCH, NEW = 16, 4  # pictures a step, and how many of them are new: the others were kept

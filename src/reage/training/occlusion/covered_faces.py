@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from drawing import SIDE, Random, X, Y, blur, fill, noise
 from PIL import Image
-from things import HULL, LEFT_EYE, RIGHT_EYE, THINGS
 
 from reage.compositing.bands import LUMA
 from reage.compositing.skin_mask import LIPS
+from reage.training.occlusion.shapes import SIDE, Random, X, Y, blur, fill, noise
+from reage.training.occlusion.things import HULL, LEFT_EYE, RIGHT_EYE, THINGS
 
 __all__ = ["cover_face"]
 

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from drawing import SIDE, Random, X, Y, blur, colour, fill, lines, noise, round_off, smooth, texture
+
+from reage.training.occlusion.shapes import (
+    SIDE,
+    Random,
+    X,
+    Y,
+    blur,
+    colour,
+    fill,
+    lines,
+    noise,
+    round_off,
+    smooth,
+    texture,
+)
 
 __all__ = ["HULL", "LEFT_EYE", "RIGHT_EYE", "THINGS"]
 
