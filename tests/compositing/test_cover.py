@@ -78,7 +78,7 @@ def test_a_thing_before_the_face_stays_as_it_is(
     photo, there = put_on(astronaut, face, thing, colour)
     if tone:
         photo = photo.mean(-1, keepdims=True).astype(np.uint8).repeat(3, axis=-1)
-    view = view_face(photo, face, 1, Alignment(0.7, 0.22), 64, editor.age_network)
+    view = view_face(photo, face, 1, Alignment(0.7, 0.22), 64, *editor.face_readers)
     assert view.cover is not None and 0.04 < view.cover.share < 0.6
     assert view.notices[0] == "part of face 1 is covered; nothing is changed there"
     y, x = torch.meshgrid(torch.linspace(0, 9, 64), torch.linspace(0, 9, 64), indexing="ij")

@@ -44,7 +44,7 @@ def jpeg(photo: np.ndarray, quality: int) -> np.ndarray:
 
 def seen(photo: np.ndarray, editor: Editor) -> FaceView:
     face = editor.choose_faces(as_photo(photo))[1]
-    return view_face(photo, face, 1, Alignment(), 64, editor.age_network)
+    return view_face(photo, face, 1, Alignment(), 64, *editor.face_readers)
 
 
 def painted(photo: np.ndarray, view: FaceView) -> np.ndarray:

@@ -66,7 +66,7 @@ def test_what_is_composed_is_what_the_pasted_photo_shows(
 ):
     """The search for an age looks at `preview`: it has to see what a paste would give."""
     face = editor.choose_faces(as_photo(astronaut))[1]
-    view = view_face(astronaut, face, 1, alignment, 128, editor.age_network)
+    view = view_face(astronaut, face, 1, alignment, 128, *editor.face_readers)
     base = to_tensor(view.crop.image)
     y, x = torch.meshgrid(torch.linspace(0, 6, 128), torch.linspace(0, 9, 128), indexing="ij")
     # In the middle only: along the edge, pasting would take the colours' difference away.
@@ -86,7 +86,7 @@ def test_what_is_composed_is_what_the_pasted_photo_shows(
 
 def test_composing_no_change_shows_the_photo(editor: Editor, astronaut: np.ndarray):
     face = editor.choose_faces(as_photo(astronaut))[1]
-    view = view_face(astronaut, face, 1, Alignment(), 128, editor.age_network)
+    view = view_face(astronaut, face, 1, Alignment(), 128, *editor.face_readers)
     base = torch.rand(1, 3, 128, 128) * 2 - 1
     for shown in (preview, preview_flat):
         found = shown(view, base, Change(torch.zeros_like(base)), "delta")

@@ -23,7 +23,7 @@ from reage.models.checkpoints import Alignment
 
 def seen(photo: np.ndarray, astronaut: np.ndarray, editor: Editor) -> FaceView:
     face = editor.choose_faces(as_photo(astronaut))[1]
-    return view_face(photo, face, 1, Alignment(), 64, editor.age_network)
+    return view_face(photo, face, 1, Alignment(), 64, *editor.face_readers)
 
 
 def spotted(photo: np.ndarray, view: FaceView) -> np.ndarray:

@@ -260,18 +260,22 @@ def test_train(small_folder: Path, tmp_path: Path, kind: str):
     kill_training(run, tmp_path, "model/config.json")
 
 
-def test_train_removal(astronaut: np.ndarray, tmp_path: Path):
-    """Of skin; that of beards differs in its pairs alone, and needs heads with beards."""
+@pytest.mark.parametrize(
+    ("kind", "made"),
+    [("skin-removal", "model/bank.json"), ("occlusion", "model/occlusion.safetensors")],
+)
+def test_train_on_heads(astronaut: np.ndarray, tmp_path: Path, kind: str, made: str):
+    """Removal of skin; that of beards differs in its pairs alone, and needs heads with beards."""
     table = made_heads(tmp_path / "heads", astronaut)
 
     def run(out: Path) -> list[object]:
-        usual = ["train", "skin-removal", "--run", out, "--log-steps", 1, "--snapshot-minutes", 0]
+        usual = ["train", kind, "--run", out, "--log-steps", 1, "--snapshot-minutes", 0]
         if (out / "config.json").exists():
             return [*usual, "--resume"]
         return [*usual, "--data", table, "--kimg", 0.006, "--threads", 1, "--set", "batch=1",
                 "--set", "kept_out=0"]  # fmt: skip
 
-    kill_training(run, tmp_path, "model/bank.json")
+    kill_training(run, tmp_path, made)
 
 
 @pytest.mark.parametrize("kind", ["fit", "fit-detail", "export", "evaluate"])

@@ -95,7 +95,7 @@ def test_a_run_makes_a_folder_that_edits_take(
     runner = CliRunner()
     done = runner.invoke(cli, [*new, "--log-steps", "1"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    monkeypatch.setattr("reage.training.removal.frames.read_pictures", None)
+    monkeypatch.setattr("reage.training.kept_heads.read_pictures", None)
     more = [*run, "--resume", "--kimg", "0.002", "--log-steps", "1"]
     assert runner.invoke(cli, more, catch_exceptions=False).exit_code == 0
     log = (tmp_path / "run" / "log.jsonl").read_text().splitlines()

@@ -61,7 +61,7 @@ def test_a_cover_is_there_at_once_and_goes_slowly(
 ):
     assert face.landmarks is not None
     clear, (photo, there) = as_planes(astronaut), masked(astronaut, face)
-    follower = CoverFollower(editor.device)
+    follower = CoverFollower(editor.cover_network)
     mesh = face.landmarks[:468, :2]
     assert follower.at(clear, face.points, mesh) is None and not follower.found
     first = follower.at(as_planes(photo), face.points, mesh)

@@ -30,8 +30,8 @@ from reage.faces.squares import (
 )
 from reage.images import to_array, to_tensor
 from reage.models.checkpoints import Alignment
-from reage.models.pretrained import load_occlusion
 from reage.networks.judges.age_reader import AgeReader
+from reage.networks.occlusion import OcclusionNetwork
 
 __all__ = [
     "AGE_ALIGNMENT",
@@ -147,14 +147,15 @@ def view_face(
     alignment: Alignment,
     resolution: int,
     age_network: AgeReader,
+    cover_network: OcclusionNetwork,
 ) -> FaceView:
-    """Crop a face from a photo `[H, W, 3]` for both networks, and estimate its age."""
+    """Crop a face from a photo `[H, W, 3]` for the networks; estimate its age, and its cover."""
     crop = view_crop(rgb, face, alignment, resolution)
     age_crop = crop_for_age(rgb, face)
     mask = face_mask(face, crop.quad, resolution, feather=FEATHER)
     device = age_network.ages.device
     reading = read_age(age_network, to_tensor(age_crop.image).to(device))
-    cover = find_cover(load_occlusion().to(device), rgb, face)
+    cover = find_cover(cover_network, rgb, face)
     return FaceView(number, face, crop, mask, age_crop, reading, fit_tone(rgb, face), cover)
 
 

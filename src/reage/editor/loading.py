@@ -15,6 +15,7 @@ from reage.errors import UsageError
 from reage.inversion.space import LatentSpace
 from reage.models.checkpoints import load_config
 from reage.models.families.fran import is_pixel_ager
+from reage.models.pretrained import load_occlusion
 from reage.models.registry import find_model
 from reage.models.registry import load as load_any_model
 
@@ -35,6 +36,7 @@ def load(
     hair_color: str | None = None,
     fine_skin: bool = True,
     detail: str | Path | None = None,
+    occlusion: str | Path | None = None,
 ) -> Editor:
     """Load an editor: a model by name, folder or file, and its ager.
 
@@ -44,8 +46,9 @@ def load(
     `grey_hair` hair keeps its colour. `hair_color` is that of grey hair in a younger face: a name
     of `reage.compositing.hair.colours.HAIR_COLOURS`; None: guess. Without `fine_skin` no wrinkles
     are added or removed at the photo's full size; `detail` is a folder of `reage fit-detail` or
-    `reage train skin-removal` that says which; None: the embedded one. Raises ModelError,
-    LatentError or UsageError.
+    `reage train skin-removal` that says which; None: the embedded one. `occlusion` is a folder of
+    `reage train occlusion`, whose network finds what covers a face. Raises ModelError, LatentError
+    or UsageError.
     """
     if hair_color is not None and hair_color not in HAIR_COLOURS:
         raise UsageError(
@@ -53,14 +56,16 @@ def load(
         )
     place = choose_device(device)
     dtype = choose_dtype(precision, place)
+    covers = None if occlusion is None else Path(occlusion)
+    if covers is not None:
+        load_occlusion(covers)  # a folder that is none is refused at once
     given = direction if ager is None else ager
     path = find_model(model)
     if is_pixel_ager(path):
         if given is not None:
             raise UsageError(f"{path} is an ager itself; leave out the direction")
-        return Editor(
-            load_fran(path, place, dtype), None, None, dtype, place, grey_hair, hair_color
-        )
+        fran = load_fran(path, place, dtype)
+        return Editor(fran, None, None, dtype, place, grey_hair, hair_color, covers)
 
     @cache
     def latents() -> LatentSpace:
@@ -75,4 +80,4 @@ def load(
     found = find_ager(source, given) if given is None or isinstance(given, str | Path) else given
     if not isinstance(found, Ager | None):
         raise UsageError(f"{found!r} is not an ager: see reage.agers.base.Ager")
-    return Editor(found, config, latents, dtype, place, grey_hair, hair_color)
+    return Editor(found, config, latents, dtype, place, grey_hair, hair_color, covers)

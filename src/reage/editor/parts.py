@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from pathlib import Path
 
 import torch
 
@@ -37,6 +38,7 @@ from reage.models.pretrained import (
 )
 from reage.networks.judges.age_reader import AgeReader
 from reage.networks.judges.likeness import FeatureLikeness
+from reage.networks.occlusion import OcclusionNetwork
 
 __all__ = ["Parts"]
 
@@ -52,6 +54,7 @@ class Parts:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     grey_hair: bool = True  # whether hair turns grey where the ager leaves that to the editor
     hair_color: str | None = None  # that grey hair gets back in a younger face; None: guess
+    occlusion: Path | None = None  # folder of an occlusion network; None: the embedded one
 
     @cached_property
     def detector(self) -> FaceDetector:
@@ -70,6 +73,16 @@ class Parts:
     def age_network(self) -> AgeReader:
         """Reads apparent ages."""
         return load_age_reader().to(self.device)
+
+    @cached_property
+    def cover_network(self) -> OcclusionNetwork:
+        """Finds what covers a face."""
+        return load_occlusion(self.occlusion).to(self.device)
+
+    @property
+    def face_readers(self) -> tuple[AgeReader, OcclusionNetwork]:
+        """The networks that look at every face."""
+        return self.age_network, self.cover_network
 
     @cached_property
     def likeness(self) -> FeatureLikeness:
@@ -104,7 +117,7 @@ class Parts:
         ager = self.given_ager()
         parts = [ager.fingerprint]
         if paste != "none":
-            parts += [render.RECIPE, fingerprint_of(dict(load_occlusion().own_state()))]
+            parts += [render.RECIPE, fingerprint_of(self.cover_network.decoder.state_dict())]
         if self.greys(ager, paste, hair):
             parts += [
                 greying.RECIPE + (self.hair_color or ""),

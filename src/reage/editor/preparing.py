@@ -98,7 +98,7 @@ class FacePreparer(Parts):
         code = load_tuned(Path(tuned), self.model.generator_hash)
         space = self.latents.with_tuning(code)
         square, side = space.alignment, space.resolution
-        view = view_face(photo.pixels, face, number, square, side, self.age_network)
+        view = view_face(photo.pixels, face, number, square, side, *self.face_readers)
         ws = code.ws.to(self.device)
         return PreparedFace(view, paste, space.synthesize(ws), space, None, ws)
 
@@ -145,7 +145,7 @@ class FacePreparer(Parts):
         square = ager.alignment
         pixels = quad_side(face_quad(face, square.scale, square.shift))
         side = ager.side(pixels, quality)
-        return view_face(photo.pixels, face, number, square, side, self.age_network)
+        return view_face(photo.pixels, face, number, square, side, *self.face_readers)
 
     def _invert_one(
         self,
@@ -159,7 +159,7 @@ class FacePreparer(Parts):
     ) -> PreparedFace:
         space = self.latents
         square, side = space.alignment, space.resolution
-        view = view_face(photo.pixels, face, number, square, side, self.age_network)
+        view = view_face(photo.pixels, face, number, square, side, *self.face_readers)
         found = space.project(view.crop, config, on_step=on_step)
         if found.stopped == "interrupted" and not keep_stopped:
             raise KeyboardInterrupt  # a stopped edit must not contain a half-inverted face

@@ -27,6 +27,7 @@ from reage.networks.occlusion import OcclusionNetwork
 __all__ = [
     "BEARD_REMOVAL",
     "DETAIL",
+    "OCCLUSION_FILE",
     "SKIN_REMOVAL",
     "load_age_network",
     "load_age_reader",
@@ -46,7 +47,7 @@ ASSETS = Path(__file__).parent.parent / "assets"
 AVERAGE_FACE = ASSETS / "average_face.safetensors"
 # Of skin detail: the bank of exemplars, and the networks that remove detail.
 DETAIL, SKIN_REMOVAL, BEARD_REMOVAL = ASSETS / "detail", "removal.safetensors", "beards.safetensors"
-OCCLUSION = "occlusion/occlusion.safetensors"
+OCCLUSION, OCCLUSION_FILE = ASSETS / "occlusion", "occlusion.safetensors"
 VGG16_FILE = "vgg16-397923af.pth"  # torchvision's name for the ImageNet weights
 
 
@@ -76,12 +77,16 @@ def load_efficientnet() -> EfficientNetLite0:
 
 
 @cache
-def load_occlusion() -> OcclusionNetwork:
-    """Load the network that sees what covers a face, on EfficientNet's features; frozen."""
+def load_occlusion(folder: Path | None = None) -> OcclusionNetwork:
+    """Load the network that sees what covers a face, on EfficientNet's features; frozen.
+
+    That of a folder (`reage train occlusion`), or the embedded one. Raises ModelError.
+    """
+    folder = OCCLUSION if folder is None else folder
+    if not (folder / OCCLUSION_FILE).is_file():
+        raise ModelError(f"{folder} is not a folder of reage train occlusion: no {OCCLUSION_FILE}")
     network = OcclusionNetwork(load_efficientnet())
-    tensors, _ = load_tensors(ASSETS / OCCLUSION)
-    state = {**network.state_dict(), **{k: t.float() for k, t in tensors.items()}}
-    load_strictly(network, state, source=OCCLUSION)
+    _load_asset(network.decoder, folder / OCCLUSION_FILE)
     return _freeze(network)
 
 

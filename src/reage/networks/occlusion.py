@@ -8,10 +8,11 @@ from torch import Tensor, nn
 
 from reage.networks.judges.efficientnet import EfficientNetLite0
 
-__all__ = ["OCCLUSION_INPUT", "OcclusionNetwork"]
+__all__ = ["LEVELS", "OCCLUSION_INPUT", "OcclusionDecoder", "OcclusionNetwork"]
 
 OCCLUSION_INPUT = 128  # side of the picture that it was trained on, pixels
 WIDTH = 48
+LEVELS = 3  # of the features that are looked at
 
 
 class OcclusionNetwork(nn.Module):
@@ -23,6 +24,17 @@ class OcclusionNetwork(nn.Module):
     def __init__(self, features: EfficientNetLite0):
         super().__init__()
         self.features = features.requires_grad_(False)
+        self.decoder = OcclusionDecoder()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.sigmoid(self.decoder(images, self.features.first(images, LEVELS)))
+
+
+class OcclusionDecoder(nn.Module):
+    """From pictures `[N, 3, R, R]` and their features to logits `[N, 1, R/2, R/2]`."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.fine = nn.Conv2d(3, 16, 5, 2, 2)
         self.inner = nn.ModuleList(nn.Conv2d(n, WIDTH, 1) for n in (24, 40, 112))
         self.deep = _convolve(WIDTH, WIDTH, 2)
@@ -31,21 +43,8 @@ class OcclusionNetwork(nn.Module):
         self.last = nn.Sequential(_convolve(WIDTH + 16, 24, 1), _convolve(24, 16, 1))
         self.head = nn.Conv2d(16, 1, 1)
 
-    def own_state(self) -> dict[str, Tensor]:
-        """Return the tensors beside those of the features."""
-        return {k: t for k, t in self.state_dict().items() if not k.startswith("features.")}
-
-    def forward(self, images: Tensor) -> Tensor:
-        return torch.sigmoid(self.logits(images))
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Logits of the probability."""
-        with torch.no_grad():
-            layers = self.features.first(images, 3)
-        return self.merge(images, layers)
-
-    def merge(self, images: Tensor, layers: list[Tensor]) -> Tensor:
-        """Return the logits by the pictures' features at 1/4, 1/8 and 1/16 of their size."""
+    def forward(self, images: Tensor, layers: list[Tensor]) -> Tensor:
+        """Return logits; `layers` are the features at 1/4, 1/8 and 1/16 of the pictures' size."""
         quarter, eighth, x = (c(layer) for c, layer in zip(self.inner, layers, strict=True))
         x = self.middle(_double(self.deep(x)) + eighth)
         x = self.merged(_double(x) + quarter)

@@ -227,7 +227,8 @@ def _face_with_code(
     settings, side = space.model.config.generator, space.resolution
     ws = _tensor(tensors, f"{number}.ws", (1, settings.num_ws, settings.w_dim)).float()
     mask = _tensor(tensors, f"{number}.mask", (side, side))
-    view = view_face(photo.pixels, faces[number], number, space.alignment, side, editor.age_network)
+    square, readers = space.alignment, editor.face_readers
+    view = view_face(photo.pixels, faces[number], number, square, side, *readers)
     view = replace(view, mask=mask.float().clamp(0, 1).numpy())
     found = Inversion(
         ws=ws.to(editor.device),

@@ -12,6 +12,8 @@ __all__ = [
     "BeardRemovalTraining",
     "EncoderTraining",
     "GeneratorTraining",
+    "HeadTraining",
+    "OcclusionTraining",
     "PhotoAgerTraining",
     "RemovalTraining",
 ]
@@ -186,14 +188,33 @@ class PhotoAgerTraining:
 
 
 @dataclass(frozen=True)
-class RemovalTraining:
-    """`reage train skin-removal`."""
+class HeadTraining:
+    """Shared by the trainings of one small network on a table of sharp heads."""
 
     batch: int = 6
     seed: int = 0
     network: AdamSettings = AdamSettings(4e-4, 0.9, 0.99, clip=1.0)
     warmup_kimg: float = 0.6  # over which the learning rate rises from nothing
     kept_out: int = 60  # heads that are not learnt from; the pictures show them
+    ema_kimg: float = 2.0
+    ema_rampup: float = 0.05
+
+
+@dataclass(frozen=True)
+class OcclusionTraining(HeadTraining):
+    """`reage train occlusion`."""
+
+    batch: int = 16
+    network: AdamSettings = AdamSettings(3e-3, 0.9, 0.99, clip=1.0)
+    warmup_kimg: float = 1.0
+    covered: float = 0.62  # share of the pictures with things before the face
+    dice_weight: float = 0.3  # beside 1 for cross entropy: small things count as large ones do
+
+
+@dataclass(frozen=True)
+class RemovalTraining(HeadTraining):
+    """`reage train skin-removal`."""
+
     # What is laid over a head is of one of so many heads of about its tone, and how far tones are
     # taken to differ by chance, in degrees of the typology angle.
     nearest: int = 40
@@ -201,8 +222,6 @@ class RemovalTraining:
     weakest: float = 0.5  # times what is laid over
     strongest: float = 1.8
     untouched: float = 0.15  # share of pairs that have nothing laid over
-    ema_kimg: float = 2.0
-    ema_rampup: float = 0.05
     # The weights of the losses, beside 1 for absolute errors of single pixels.
     squares_weight: float = 4.0
     areas_weight: float = 2.0

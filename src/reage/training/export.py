@@ -31,6 +31,8 @@ from reage.models.registry import load as load_any_model
 from reage.networks.stylegan2.discriminator import Discriminator
 from reage.training.agers.latent_ager import AgerTrainer
 from reage.training.agers.photo_ager import PhotoAgerTrainer
+from reage.training.occlusion.start import export_occlusion
+from reage.training.occlusion.trainer import OcclusionTrainer
 from reage.training.removal.start import export_detail
 from reage.training.removal.trainer import RemovalTrainer
 from reage.training.settings import RunSettings
@@ -45,10 +47,14 @@ __all__ = ["export_model"]
 def export_model(trainer: AnyTrainer, settings: RunSettings, folder: Path, *, kimg: float) -> None:
     """Write the averaged weights as a model folder that every command takes.
 
-    Those of removal networks make a folder of skin detail.
+    Those of removal networks make a folder of skin detail, that of an occlusion network one for
+    `--occlusion`.
     """
     if isinstance(trainer, RemovalTrainer):
         export_detail(trainer, settings, folder, kimg=kimg)
+        return
+    if isinstance(trainer, OcclusionTrainer):
+        export_occlusion(trainer, settings, folder, kimg=kimg)
         return
     base = None if settings.model is None else load_any_model(settings.model)
     if isinstance(trainer, AgerTrainer | PhotoAgerTrainer):

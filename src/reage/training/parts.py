@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,11 +18,20 @@ from reage.networks.encoders.encoder import Encoder
 from reage.networks.judges.likeness import FeatureLikeness
 from reage.training.loop.data import BatchSource
 from reage.training.loop.parallel import World
-from reage.training.settings import FaceTraining
+from reage.training.settings import FaceTraining, RunSettings
 from reage.training.stylegan2.adversaries import at_side
 
-__all__ = ["LIKENESS_SIDE", "Machine", "likeness_of", "own_encoder", "source_of"]
+__all__ = [
+    "EMBEDDED",
+    "LIKENESS_SIDE",
+    "Machine",
+    "likeness_of",
+    "network_card",
+    "own_encoder",
+    "source_of",
+]
 
+EMBEDDED = "embedded"  # names the packaged network or folder of skin detail
 LIKENESS_SIDE = 128  # pixels of the pictures that are compared
 
 
@@ -77,4 +87,14 @@ def source_of(
         seed=config.seed,
         balance=config.balance,
         often=often,
+    )
+
+
+def network_card(title: str, settings: RunSettings, kimg: float) -> str:
+    """Return the model card of a network that was trained on a table of heads."""
+    data = settings.about or Path(settings.data).name
+    return (
+        f"# {title}\n\nTrained with `reage train {settings.kind}`: {kimg:.1f} thousand heads. "
+        f"Data: {data}. Licence: {settings.licence or 'unknown'}. It began from "
+        f"{settings.model or 'nothing'}. The run's config.json says with which settings.\n"
     )

@@ -19,6 +19,7 @@ from reage.training.configs import (
     BeardRemovalTraining,
     EncoderTraining,
     GeneratorTraining,
+    OcclusionTraining,
     PhotoAgerTraining,
     RemovalTraining,
 )
@@ -40,6 +41,7 @@ CONFIGS = {
     "photo-ager": PhotoAgerTraining,
     "skin-removal": RemovalTraining,
     "beard-removal": BeardRemovalTraining,
+    "occlusion": OcclusionTraining,
 }
 
 MOST, ALMOST = 1e9, 0.999999
@@ -50,7 +52,7 @@ FROM_ONE = {
 }
 
 FaceTraining = GeneratorTraining | EncoderTraining | AgerTraining | PhotoAgerTraining
-AnyConfig = FaceTraining | RemovalTraining
+AnyConfig = FaceTraining | RemovalTraining | OcclusionTraining
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class RunSettings:
     config: AnyConfig
     data: str  # folder of the dataset, or table of heads
     split: str = "train"
-    model: str | None = None  # or folder of skin detail, that the run begins from; None: nothing
+    model: str | None = None  # or folder of a network, that the run begins from; None: nothing
     agers: str | None = None  # kind ager: the model whose agers it goes on from; None: its own
     scale: float = 0.70  # of the dataset's crops, where no model says it
     shift: float = 0.22

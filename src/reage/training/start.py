@@ -30,10 +30,13 @@ from reage.training.agers.start import start_ager, start_photo_ager
 from reage.training.configs import (
     EncoderTraining,
     GeneratorTraining,
+    OcclusionTraining,
     PhotoAgerTraining,
     RemovalTraining,
 )
 from reage.training.loop.data import BatchSource
+from reage.training.occlusion.start import start_occlusion
+from reage.training.occlusion.trainer import OcclusionTrainer
 from reage.training.parts import Machine, likeness_of, own_encoder, source_of
 from reage.training.removal.start import start_removal
 from reage.training.removal.trainer import RemovalTrainer
@@ -52,7 +55,8 @@ __all__ = ["AnyTrainer", "Machine", "start"]
 
 MAPPING_FACES = 4096  # whose codes the mapping draws like when a run with an encoder begins
 
-AnyTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | PhotoAgerTrainer | RemovalTrainer
+FaceTrainer = GeneratorTrainer | EncoderTrainer | AgerTrainer | PhotoAgerTrainer
+AnyTrainer = FaceTrainer | RemovalTrainer | OcclusionTrainer
 
 
 def start(settings: RunSettings, machine: Machine, run: Path | None = None) -> AnyTrainer:
@@ -62,6 +66,8 @@ def start(settings: RunSettings, machine: Machine, run: Path | None = None) -> A
     """
     if isinstance(settings.config, RemovalTraining):
         return start_removal(settings.config, settings, machine, run)
+    if isinstance(settings.config, OcclusionTraining):
+        return start_occlusion(settings.config, settings, machine, run)
     dataset = open_dataset(Path(settings.data))
     rows = [row for row in dataset.rows if row.split == settings.split]
     if not rows:

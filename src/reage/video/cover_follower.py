@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import torch
 
 from reage.compositing.cover import LEAST, Cover, cover_quad, read_cover
 from reage.compositing.planes import Planes, sample_rgb
-from reage.models.pretrained import load_occlusion
+from reage.networks.occlusion import OcclusionNetwork
 
 __all__ = ["CoverFollower"]
 
@@ -24,8 +23,8 @@ class CoverFollower:
     left at once; the edit comes back slowly, so that an unsure edge does not flicker.
     """
 
-    def __init__(self, device: torch.device):
-        self.network = load_occlusion().to(device)
+    def __init__(self, network: OcclusionNetwork):
+        self.network = network
         self.found = False  # whether something covers the face in the latest frame
         self._layer: np.ndarray | None = None  # of the latest frame, in the face's own square
 

@@ -78,7 +78,7 @@ class Painter:
         if edit.skin is not None:
             self.neck = NeckFollower(edit.skin)
         self.skin = None if edit.skin is None else SkinFollower(edit.skin)
-        self.cover = CoverFollower(editor.device)
+        self.cover = CoverFollower(editor.cover_network)
         self._added: dict[int, np.ndarray] = {}  # by knot; only those still needed
 
     def covers(self, frame: int) -> bool:

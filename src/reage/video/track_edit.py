@@ -21,7 +21,6 @@ from reage.faces.face import Face
 from reage.faces.readings import AgeReading
 from reage.faces.squares import crop_face, face_mask, face_quad, quad_side
 from reage.images import photo_from_array, to_tensor
-from reage.models.pretrained import load_occlusion
 from reage.search.age_search import Reached, reach_age
 from reage.search.looker import Looker
 from reage.video.codes import CodePath, find_codes
@@ -236,7 +235,7 @@ def _read_view(editor: Editor, rgb: np.ndarray, motion: Motion, number: int) -> 
     age_crop = crop_for_age(rgb, face)
     mask = face_mask(points, quad, side, feather=FEATHER)
     reading = read_age(editor.age_network, to_tensor(age_crop.image).to(editor.device))
-    cover = find_cover(load_occlusion().to(editor.device), rgb, face)
+    cover = find_cover(editor.cover_network, rgb, face)
     return FaceView(number, face, crop, mask, age_crop, reading, fit_tone(rgb, face), cover)
 
 

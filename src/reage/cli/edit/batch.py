@@ -20,6 +20,7 @@ from reage.cli.shared.options import (
     hair_option,
     model_options,
     no_mark_option,
+    occlusion_option,
     quality_option,
     ray_option,
     seed_option,
@@ -53,6 +54,7 @@ SHOWN = 20  # errors in the table at the end; errors.csv has them all
 @model_options
 @direction_option
 @detail_option
+@occlusion_option
 @hair_option
 @hair_color_option
 @seed_option
@@ -129,6 +131,7 @@ def _task(options: dict[str, Any]) -> BatchTask:
         direction=_text(options["direction"]),
         lpips=_text(options["lpips"]),
         detail=_text(options["detail"]),
+        occlusion=_text(options["occlusion"]),
         **{name: options[name] for name in names},
     )
 

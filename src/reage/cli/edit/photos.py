@@ -26,6 +26,7 @@ from reage.cli.shared.options import (
     language_option,
     model_options,
     no_mark_option,
+    occlusion_option,
     open_editor,
     points_option,
     quality_option,
@@ -58,6 +59,7 @@ def _formats() -> Iterable[str]:
 @model_options
 @direction_option
 @detail_option
+@occlusion_option
 @hair_option
 @hair_color_option
 @skin_option

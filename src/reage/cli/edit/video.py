@@ -20,6 +20,7 @@ from reage.cli.shared.options import (
     hair_option,
     model_options,
     no_mark_option,
+    occlusion_option,
     open_editor,
     seed_option,
 )
@@ -94,6 +95,7 @@ STAGES = {"faces": "finding faces", "codes": "ages", "frames": "frames", "joinin
 @model_options
 @direction_option
 @detail_option
+@occlusion_option
 @hair_option
 @hair_color_option
 @seed_option

@@ -14,6 +14,7 @@ from reage.cli.shared.options import (
     exclude_option,
     hair_option,
     lpips_option,
+    occlusion_option,
     open_editor,
     paste_option,
     precision_option,
@@ -90,6 +91,7 @@ from reage.errors import UsageError
 @seed_option
 @direction_option
 @detail_option
+@occlusion_option
 @hair_option
 @device_option
 @precision_option

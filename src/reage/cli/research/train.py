@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from reage.training.start import Machine
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-COLUMNS = {"photo-ager": 7, "skin-removal": 6, "beard-removal": 6}  # of the grids of pictures
+# Of the grids of pictures.
+COLUMNS = {"photo-ager": 7, "skin-removal": 6, "beard-removal": 6, "occlusion": 6}
 
 
 def run_options(command: Command) -> Command:
@@ -75,7 +76,7 @@ def run_options(command: Command) -> Command:
 
 @click.group()
 def train() -> None:
-    """Train a generator, its encoder and its agers, or what removes skin detail.
+    """Train a generator, its encoder and its agers, or what removes detail or finds covers.
 
     \b
     reage train generator --data faces --run runs/g --minutes 60
@@ -83,6 +84,7 @@ def train() -> None:
     reage train ager runs/e/model --data faces --run runs/a --kimg 100
     reage train photo-ager runs/a/model --data faces --run runs/p --kimg 100
     reage train skin-removal --data heads.csv --run runs/s --kimg 40
+    reage train occlusion --data heads.csv --run runs/o --kimg 20
     reage train generator --run runs/g --resume
     torchrun --nproc-per-node 2 -m -- reage train generator ...
 
@@ -169,6 +171,21 @@ def beard_removal(detail: str | None, **options: Any) -> None:
     from reage.training.configs import BeardRemovalTraining
 
     _train("beard-removal", BeardRemovalTraining(), detail, options)
+
+
+@train.command()
+@click.argument("folder", metavar="[FOLDER|embedded]", required=False)
+@run_options
+def occlusion(folder: str | None, **options: Any) -> None:
+    """Train the network that finds what covers a face, on sharp heads.
+
+    --data is a table of heads, as for skin-removal; masks, hands, glasses and other things are
+    drawn before their faces. Starts from the network of FOLDER (such a run's model) or the
+    embedded one; default: a new one. The run's model is a folder for --occlusion.
+    """
+    from reage.training.configs import OcclusionTraining
+
+    _train("occlusion", OcclusionTraining(), folder, options)
 
 
 def _train(

@@ -38,6 +38,7 @@ __all__ = [
     "model_option",
     "model_options",
     "no_mark_option",
+    "occlusion_option",
     "open_editor",
     "output_options",
     "paste_option",
@@ -106,6 +107,12 @@ detail_option = click.option(
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     help="Skin detail: a folder of reage fit-detail or train skin-removal; default: the embedded.",
+)
+occlusion_option = click.option(
+    "--occlusion",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Network that finds what covers a face: of reage train occlusion; default: the embedded.",
 )
 hair_option = click.option(
     "--hair",
@@ -268,6 +275,7 @@ def open_editor(options: Mapping[str, Any]) -> Editor:
             grey_hair=options.get("hair", "grey") == "grey",
             hair_color=options.get("hair_color"),
             detail=options.get("detail"),
+            occlusion=options.get("occlusion"),
         )
     ager = "no ager" if editor.ager is None else f"ager {editor.ager.name}"
     precision = str(editor.dtype).removeprefix("torch.")

@@ -31,12 +31,14 @@ class BatchTask:
     grey_hair: bool = True
     hair_color: str | None = None
     detail: str | None = None  # folder of skin detail; None: the embedded one
+    occlusion: str | None = None  # folder of an occlusion network; None: the embedded one
     max_pixels: int = MAX_PIXELS  # of a photo
 
     def describe(self) -> dict[str, Any]:
         """Return the options as plain JSON data."""
         found = {**asdict(self), "targets": list(self.targets)}
-        for name in ("hair_color", "detail"):  # batches of versions without them resume
+        # Batches of versions without them resume.
+        for name in ("hair_color", "detail", "occlusion"):
             if found[name] is None:
                 del found[name]
         if self.max_pixels == MAX_PIXELS:

@@ -34,6 +34,7 @@ def open_editor(task: BatchTask) -> Editor:
         grey_hair=task.grey_hair,
         hair_color=task.hair_color,
         detail=task.detail,
+        occlusion=task.occlusion,
     )
     editor.required_ager()  # what is missing is said once, not for each photo
     return editor

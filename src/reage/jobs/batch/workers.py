@@ -41,7 +41,8 @@ def do_all(
 
 def _with_full_names(task: BatchTask) -> BatchTask:
     """Make paths absolute: workers on other machines have another working directory."""
-    names = {name: getattr(task, name) for name in ("model", "direction", "lpips", "detail")}
+    given = ("model", "direction", "lpips", "detail", "occlusion")
+    names = {name: getattr(task, name) for name in given}
     return replace(
         task, **{k: str(Path(v).absolute()) for k, v in names.items() if v and Path(v).exists()}
     )

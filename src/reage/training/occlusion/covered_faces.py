@@ -15,15 +15,15 @@ from reage.training.occlusion.things import HULL, LEFT_EYE, RIGHT_EYE, THINGS
 __all__ = ["cover_face"]
 
 CHEEK = [50, 101, 205]  # of MediaPipe's mesh
-COVERED = 0.62  # of the pictures: the others show a clear face
 
 
 def cover_face(
-    random: Random, face: np.ndarray, mesh: np.ndarray, others: np.ndarray
+    random: Random, face: np.ndarray, mesh: np.ndarray, others: np.ndarray, often: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return a picture `[128, 128, 3]`, what is covered in it and the face, both `[64, 64]` uint8.
 
-    `face` `[S, S, 3]` is uint8, `mesh` `[478, 2]` in 0..1 of it, `others` pictures for textures.
+    `face` `[S, S, 3]` is uint8, `mesh` `[468, 2]` in 0..1 of it, `others` pictures for textures;
+    a share of `often` of the faces is covered.
     """
     resized = Image.fromarray(face).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     picture, mesh = np.asarray(resized, np.float32) / 255, mesh * SIDE - 0.5
@@ -35,7 +35,7 @@ def cover_face(
     if lit_before:
         picture = _light(random, picture, mesh)
     covered = np.zeros((SIDE, SIDE), np.float32)
-    if random.random() < COVERED:
+    if random.random() < often:
         for _ in range(1 if random.random() < 0.85 else 2):
             picture, share = _put_before(random, picture, mesh, skin, others)
             covered = np.maximum(covered, share)

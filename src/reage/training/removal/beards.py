@@ -18,8 +18,9 @@ from reage.compositing.hair.regions import CHIN
 from reage.compositing.skin_mask import LIPS, OVAL, fill_rings
 from reage.errors import UsageError
 from reage.training.configs import BeardRemovalTraining
+from reage.training.kept_heads import kept_out
 from reage.training.removal.frames import Frames, Head
-from reage.training.removal.pairs import Layers, Pair, kept_out, smooth
+from reage.training.removal.pairs import Layers, Pair, smooth
 
 __all__ = ["BeardPairs"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +14,14 @@ from reage.compositing.boxed_face import HALF, BoxedFace, half_mask
 from reage.compositing.hair.beards import beard_in
 from reage.compositing.mesh_warp import carry_to_frame
 from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
-from reage.errors import ModelError, UsageError
 from reage.faces.detection import FaceDetector
-from reage.fitting.heads import HeadRow, read_heads, read_pictures
-from reage.models.files import file_sha256, fingerprint_of, load_tensors, save_tensors
+from reage.fitting.heads import HeadRow
+from reage.training.kept_heads import look_at_heads
 
 __all__ = ["Frames", "Head", "frames_of"]
 
-HEADS = "heads"  # in what is kept: of which table and canonical face they are
 MOST_TURNED = 22.0  # degrees
-SHARE_ALIKE = "BY-SA"  # a licence that would bind the weights
+DIMS = {"layers": 4, "ages": 1, "male": 1, "ita": 1}  # of the tensors of `Frames`
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,44 +53,16 @@ class Frames:
 def frames_of(table: Path, canonical: np.ndarray, kept: Path | None) -> Frames:
     """Lay the heads of a table such as heads.csv out, or read those that were `kept`.
 
-    Grey pictures and those under share-alike licences are left out, turned heads too. Raises
-    UsageError where the table cannot be read, ImageError where pictures cannot be, and ModelError
-    where what was kept cannot be.
+    Turned heads are left out, and those that `look_at_heads` leaves out, which says what it raises.
+    Grey pictures have no colour of skin.
     """
-    # Grey pictures have no colour of skin.
-    rows = [row for row in read_heads(table) if not row.grey and SHARE_ALIKE not in row.licence]
-    heads_of = fingerprint_of(file_sha256(table), canonical.tobytes().hex())
-    if kept is not None and kept.is_file():
-        found = _read(kept, heads_of)
-        if found is not None:
-            return found
-    detector = FaceDetector()
-    found = _stacked(
-        _layers_of(detector, row, picture, canonical) for row, picture in read_pictures(table, rows)
-    )
-    if not found:
-        raise UsageError(f"{table}: none of {len(rows)} heads shows a face that looks ahead")
-    if kept is not None:
-        save_tensors(kept, found, {HEADS: heads_of})
-    return Frames(**found)
-
-
-def _read(file: Path, heads_of: str) -> Frames | None:
-    """Read kept heads; None where they are of another table or canonical face."""
-    found, known = load_tensors(file)
-    names = [field.name for field in fields(Frames)]
-    if sorted(found) != sorted(names) or found["layers"].ndim != 4:
-        raise ModelError(f"{file} does not hold this run's heads: delete it, and they are laid out")
-    return Frames(**found) if known.get(HEADS) == heads_of else None
-
-
-def _stacked(heads: Iterable[dict[str, Tensor] | None]) -> dict[str, Tensor]:
-    known = [head for head in heads if head is not None]
-    return {name: torch.stack([head[name] for head in known]) for name in (known or [{}])[0]}
+    look = partial(_layers_of, FaceDetector(), canonical)
+    recipe = (canonical.tobytes().hex(),)
+    return Frames(**look_at_heads(table, kept, look, DIMS, recipe=recipe))
 
 
 def _layers_of(
-    detector: FaceDetector, row: HeadRow, rgb: np.ndarray, canonical: np.ndarray
+    detector: FaceDetector, canonical: np.ndarray, row: HeadRow, rgb: np.ndarray
 ) -> dict[str, Tensor] | None:
     """Return one head's part of `Frames`; None where no face looks ahead."""
     face = next(iter(detector.detect(rgb)), None)

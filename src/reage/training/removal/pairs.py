@@ -13,11 +13,11 @@ from torch import Tensor
 from reage.agers.photo import shading
 from reage.errors import UsageError
 from reage.training.configs import RemovalTraining
+from reage.training.kept_heads import kept_out
 from reage.training.removal.frames import Frames, Head
 
-__all__ = ["Layers", "Pair", "Pairs", "SkinPairs", "kept_out", "smooth"]
+__all__ = ["Layers", "Pair", "Pairs", "SkinPairs", "smooth"]
 
-SPLIT = 1  # seed of which heads are kept out, the same in every training
 YOUNG, OLD = (17.0, 38.0), 56.0  # years
 BROADEST = 20.0  # pixels, standard deviation: what is broader is the face's shape and its light
 
@@ -41,14 +41,6 @@ class Pairs(Protocol):
     def where(self, skin: Tensor) -> Tensor:
         """Return where the network's change of skin `[N, 1, h, w]` counts, as much."""
         ...
-
-
-def kept_out(frames: Frames, count: int) -> np.ndarray:
-    """Return which heads are not learnt from, `[N]` bool; at most a fifth of all."""
-    order = np.random.default_rng(SPLIT).permutation(len(frames))
-    found = np.zeros(len(frames), bool)
-    found[order[: min(count, len(frames) // 5)]] = True
-    return found
 
 
 def smooth(layers: Tensor, sigma: float) -> Tensor:

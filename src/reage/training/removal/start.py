@@ -22,16 +22,15 @@ from reage.models.pretrained import (
 )
 from reage.networks.agers.skin_removal import BeardRemovalNetwork, SkinRemovalNetwork
 from reage.training.configs import BeardRemovalTraining, RemovalTraining
-from reage.training.parts import Machine
+from reage.training.parts import EMBEDDED, Machine, network_card
 from reage.training.removal.beards import BeardPairs
 from reage.training.removal.frames import frames_of
 from reage.training.removal.pairs import SkinPairs
 from reage.training.removal.trainer import RemovalTrainer
 from reage.training.settings import RunSettings
 
-__all__ = ["EMBEDDED", "export_detail", "start_removal"]
+__all__ = ["export_detail", "start_removal"]
 
-EMBEDDED = "embedded"  # names the packaged folder of skin detail
 FRAMES = "frames.safetensors"  # of a run: its heads on the canonical face
 
 
@@ -79,20 +78,12 @@ def export_detail(
         for file in [base / INDEX, *base.glob("*.webp"), removal_file(base, other)]:
             shutil.copyfile(file, staged / file.name)
         save_tensors(staged / trained, _halved(trainer.average))
-        (staged / "README.md").write_text(_card(settings, kimg), encoding="utf-8")
+        card = network_card("Skin detail", settings, kimg)
+        (staged / "README.md").write_text(card, encoding="utf-8")
 
 
 def _halved(network: nn.Module) -> dict:
     return {name: value.half().cpu() for name, value in network.state_dict().items()}
-
-
-def _card(settings: RunSettings, kimg: float) -> str:
-    data = settings.about or Path(settings.data).name
-    return (
-        f"# Skin detail\n\nTrained with `reage train {settings.kind}`: {kimg:.1f} thousand heads. "
-        f"Data: {data}. Licence: {settings.licence or 'unknown'}. The rest is that of "
-        f"{settings.model or EMBEDDED}. The run's config.json says with which settings.\n"
-    )
 
 
 def _folder_of(settings: RunSettings) -> Path:

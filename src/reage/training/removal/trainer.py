@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
-
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from reage.compositing.skin_mask import LOG_OFFSET
 from reage.networks.agers.skin_removal import SkinRemovalNetwork
 from reage.training.configs import RemovalTraining
-from reage.training.loop.ema import ema_beta, update_average
-from reage.training.loop.loss_weights import Losses, total_of, values_of
-from reage.training.loop.optimisers import adam, update
+from reage.training.loop.loss_weights import Losses
+from reage.training.loop.one_network import OneNetworkTrainer
 from reage.training.loop.parallel import World
-from reage.training.loop.states import restore, state_of
 from reage.training.removal.pairs import Pair, Pairs
 
 __all__ = ["RemovalTrainer"]
@@ -27,10 +22,8 @@ AREA = 4  # pixels a side
 SHOWN = 6  # pairs of kept-out heads in the pictures
 
 
-class RemovalTrainer:
+class RemovalTrainer(OneNetworkTrainer[RemovalTraining, SkinRemovalNetwork]):
     """Train a network to take off what lies over the heads of pairs."""
-
-    rate_share = 1.0
 
     def __init__(
         self,
@@ -43,37 +36,15 @@ class RemovalTrainer:
         device: torch.device,
         dtype: torch.dtype,
     ):
-        self.name, self.config, self.pairs, self.world = name, config, pairs, world
-        self.device, self.dtype = device, dtype
-        self.network = copy.deepcopy(network).train().requires_grad_(True).to(device)
-        self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.optimizers = {"network": adam(self.network, config.network)}
+        super().__init__(name, config, network, world=world, device=device, dtype=dtype)
+        self.pairs = pairs
 
-    @property
-    def batch(self) -> int:
-        return self.config.batch
-
-    def step(self, index: int) -> dict[str, Tensor]:
-        """Do one step; returns figures. `left`: of the squared change, what is not found."""
-        config = self.config
-        seen = (index + 1) * config.batch / 1000
-        warm = min(1.0, seen / max(config.warmup_kimg, 1e-6))
-        self.optimizers["network"].set_rate(self.rate_share * warm)
+    def losses(self, index: int) -> tuple[Losses, dict[str, Tensor]]:
+        """Compare with what was laid over; `left`: of the squared change, what is not found."""
         logs, skin, wanted = self._batch(index)
         found = self._find(self.network, logs, skin)
-        losses = self._losses(found, wanted)
-        update(total_of(losses), self.optimizers.values(), self.world)
-        beta = ema_beta(config.batch, config.ema_kimg, seen, config.ema_rampup)
-        update_average(self.average, self.network, beta)
         left = (found - wanted).square().mean() / wanted.square().mean().clamp_min(1e-6)
-        return {name: v.detach() for name, v in (values_of(losses) | {"left": left}).items()}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state that a step changes."""
-        return state_of(self._networks(), self.optimizers)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        restore(state, self._networks(), self.optimizers)
+        return self._losses(found, wanted), {"left": left}
 
     @torch.no_grad()
     def pictures(self, index: int) -> dict[str, Tensor]:
@@ -113,9 +84,6 @@ class RemovalTrainer:
             "areas": (F.avg_pool2d(error, AREA).abs().mean(), config.areas_weight),
             "slopes": (slopes, config.slopes_weight),
         }
-
-    def _networks(self) -> dict[str, nn.Module]:
-        return {"network": self.network, "average": self.average}
 
 
 def _centred(logs: Tensor, skin: Tensor) -> Tensor:
