@@ -12,8 +12,9 @@ from PIL import Image
 from tiny_training import tiny_settings, write_faces
 
 from made import SMALL
+from reage.training.export import export_model
 from reage.training.settings import RunSettings
-from reage.training.start import Machine
+from reage.training.start import Machine, start
 
 SIDE = SMALL.resolution
 BINS = ("0-2", "10-19", "30-39", "70+", "")
@@ -35,6 +36,23 @@ def faces_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def machine() -> Machine:
     return Machine(torch.device("cpu"), torch.float32)
+
+
+@pytest.fixture(scope="session")
+def chain(
+    faces_folder: Path, machine: Machine, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Model folders of a generator with its encoder, of a tuned encoder, and with an ager."""
+    folder = tmp_path_factory.mktemp("chain")
+    models: dict[str, Path] = {}
+    previous = None
+    for kind in ("generator", "encoder", "ager", "photo-ager"):
+        settings = tiny_settings(kind, faces_folder, previous)
+        trainer = start(settings, machine)
+        trainer.step(0)
+        previous = models[kind] = folder / kind / "model"
+        export_model(trainer, settings, previous, kimg=0.008)
+    return models
 
 
 @pytest.fixture

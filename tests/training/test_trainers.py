@@ -16,7 +16,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny_training import tiny_settings
 
 from made import face_at
 from reage.agers.direction import Direction
@@ -43,23 +42,6 @@ from reage.training.stylegan2.generator import GeneratorTrainer
 
 Settings = Callable[..., RunSettings]
 RECIPES = ("stylegan2", "projected", "projected+encoder", "stylegan2+encoder", "autoencoder")
-
-
-@pytest.fixture(scope="session")
-def chain(
-    faces_folder: Path, machine: Machine, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    """Model folders of a generator with its encoder, of a tuned encoder, and with an ager."""
-    folder = tmp_path_factory.mktemp("chain")
-    models: dict[str, Path] = {}
-    previous = None
-    for kind in ("generator", "encoder", "ager", "photo-ager"):
-        settings = tiny_settings(kind, faces_folder, previous)
-        trainer = start(settings, machine)
-        trainer.step(0)
-        previous = models[kind] = folder / kind / "model"
-        export_model(trainer, settings, previous, kimg=0.008)
-    return models
 
 
 def weights(trainer: AnyTrainer) -> dict[str, torch.Tensor]:

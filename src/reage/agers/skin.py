@@ -97,7 +97,7 @@ class SkinAger(Ager):
 
     @torch.no_grad()
     def change(self, face: PreparedFace, ages: Tensor) -> Change:
-        laid = self._skin_layers(face)
+        laid = self.skin_layers(face)
         if laid is None:
             return self.base.change(face, ages)
         own = face.own_age
@@ -113,7 +113,7 @@ class SkinAger(Ager):
         change = self.base.change_picture(seen, face, shaded)
         return Change(change.added, change.warp, change.detail, skin=skin)
 
-    def _skin_layers(self, face: PreparedFace) -> tuple[LaidSkin, LaidSkin] | None:
+    def skin_layers(self, face: PreparedFace) -> tuple[LaidSkin, LaidSkin] | None:
         """Return the detail to add to and to remove from a face of a photo; None if there is none.
 
         It is the same for all ages, so the face caches it.

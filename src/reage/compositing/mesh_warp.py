@@ -45,13 +45,13 @@ class ThinPlate:
     scale: float
 
     @classmethod
-    def fit(cls, source: np.ndarray, target: np.ndarray) -> ThinPlate:
-        """Fit the map that takes `source` `[N, 2]` to `target` `[N, 2]`."""
+    def fit(cls, source: np.ndarray, target: np.ndarray, stiffness: float = STIFFNESS) -> ThinPlate:
+        """Fit the map that takes `source` `[N, 2]` to `target` `[N, 2]`; stiffer misses more."""
         origin, scale = source.mean(0), float(np.ptp(source, axis=0).max())
         centres = (source - origin) / scale
         count = len(centres)
         system = np.zeros((count + 3, count + 3))
-        system[:count, :count] = _kernel(centres, centres) + STIFFNESS * np.eye(count)
+        system[:count, :count] = _kernel(centres, centres) + stiffness * np.eye(count)
         system[:count, count:] = np.c_[np.ones(count), centres]
         system[count:, :count] = system[:count, count:].T
         wanted = np.concatenate([target, np.zeros((3, 2))])

@@ -68,12 +68,12 @@ def _keep_tone(view: FaceView, shown: Tensor) -> Tensor:
     return torch.from_numpy(view.tone.project(colours)).to(shown).permute(0, 3, 1, 2) * 2 - 1
 
 
-def relight_by_detail(pictures: Tensor, detail: np.ndarray | None) -> Tensor:
+def relight_by_detail(pictures: Tensor, detail: np.ndarray | Tensor | None) -> Tensor:
     """Add `[N, 3, R, R]` to the logarithms of pictures `[1 or N, 3, R, R]` in -1..1."""
     if detail is None:
         return pictures
     offset = 1 + 2 * LOG_OFFSET
-    return (pictures + offset) * torch.exp(torch.from_numpy(detail).to(pictures)) - offset
+    return (pictures + offset) * torch.exp(torch.as_tensor(detail).to(pictures)) - offset
 
 
 def _grey_hair(view: FaceView, shown: Tensor, greying: Greying | None) -> Tensor:

@@ -167,6 +167,7 @@ class PhotoAgerTraining:
     head_start_kimg: float = 0.0  # in which only the critics learn
     head_start_noise: float = 0.0  # of the ager's weights in it, up to this share of their size
     growth_faces: int = 500  # of each age bin that show how faces grow; 0: no photo is bent
+    heads_batch: int = 8  # with a table of heads: how many of them a step sees beside the batch
     ema_kimg: float = 2.0
     ema_rampup: float = 0.05
     # The weights of the losses, all of them on pasted faces.
@@ -185,6 +186,10 @@ class PhotoAgerTraining:
     grid_weight: float = 3000.0
     peak_weight: float = 2500.0  # mean square of what light changes by more than lines and folds do
     texture_weight: float = 1.5  # real skin of the wanted age bin against pasted, a patch at a time
+    # On heads: mean square of what is painted beyond what old faces have more of than young ones,
+    # and mean size of the paint in each band: folds are few, mottles that please judges everywhere.
+    excess_weight: float = 10_000.0
+    sparse_weight: float = 20.0
 
 
 @dataclass(frozen=True)

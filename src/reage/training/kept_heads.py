@@ -13,9 +13,10 @@ from reage.errors import ModelError, UsageError
 from reage.fitting.heads import HeadRow, read_heads, read_pictures
 from reage.models.files import file_sha256, fingerprint_of, load_tensors, save_tensors
 
-__all__ = ["kept_out", "look_at_heads"]
+__all__ = ["MOST_TURNED", "kept_out", "look_at_heads"]
 
 HEADS = "heads"  # in what is kept: of which table and recipe it is
+MOST_TURNED = 22.0  # degrees; trainings that need a face that looks ahead leave others out
 SHARE_ALIKE = "BY-SA"  # a licence that would bind the weights
 SPLIT = 1  # seed of which heads are kept out, the same in every training
 

@@ -47,7 +47,7 @@ CONFIGS = {
 MOST, ALMOST = 1e9, 0.999999
 # Whole numbers that something is divided by.
 FROM_ONE = {
-    *("batch", "resolution", "mapping_layers", "feature_side", "anchor_side"),
+    *("batch", "heads_batch", "resolution", "mapping_layers", "feature_side", "anchor_side"),
     *("r1_every", "path_every", "nearest"),
 }
 
@@ -65,6 +65,7 @@ class RunSettings:
     split: str = "train"
     model: str | None = None  # or folder of a network, that the run begins from; None: nothing
     agers: str | None = None  # kind ager: the model whose agers it goes on from; None: its own
+    heads: str | None = None  # kind photo-ager: table of sharp heads beside the data; None: none
     scale: float = 0.70  # of the dataset's crops, where no model says it
     shift: float = 0.22
     kimg: float = 600.0
@@ -85,7 +86,8 @@ def _is_text(value: object) -> bool:
 RUN_SETTINGS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("data", "split", "precision", "version"), _is_text),
     **dict.fromkeys(
-        ("model", "agers", "licence", "about"), lambda value: value is None or _is_text(value)
+        ("model", "agers", "heads", "licence", "about"),
+        lambda value: value is None or _is_text(value),
     ),
     **dict.fromkeys(("scale", "shift"), lambda value: is_real(value, -10, 10)),
     **dict.fromkeys(("kimg", "decay_kimg"), lambda value: is_real(value, 0, MOST)),

@@ -81,7 +81,8 @@ def start(settings: RunSettings, machine: Machine, run: Path | None = None) -> A
     if isinstance(settings.config, EncoderTraining):
         return _start_encoder(settings.config, dataset, rows, model, machine)
     if isinstance(settings.config, PhotoAgerTraining):
-        return start_photo_ager(settings.config, dataset, rows, model, machine)
+        heads = None if settings.heads is None else Path(settings.heads)
+        return start_photo_ager(settings.config, dataset, rows, model, machine, heads, run)
     agers = None if settings.agers is None else load_any_model(settings.agers)
     return start_ager(settings.config, dataset, rows, model, machine, agers)
 

@@ -140,12 +140,19 @@ def ager(model: str | None, agers: str | None, **options: Any) -> None:
 
 @train.command("photo-ager")
 @click.argument("model", required=False)
+@click.option(
+    "--heads",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Table of sharp heads, to learn beside skin detail and how older faces' shapes change.",
+)
 @run_options
-def photo_ager(model: str | None, **options: Any) -> None:
+def photo_ager(model: str | None, heads: Path | None, **options: Any) -> None:
     """Train the ager of photos and generated pictures, beside MODEL's ager of codes."""
     from reage.training.configs import PhotoAgerTraining
 
-    _train("photo-ager", PhotoAgerTraining(), model, options)
+    table = None if heads is None else str(heads)
+    _train("photo-ager", PhotoAgerTraining(), model, options, heads=table)
 
 
 @train.command("skin-removal")

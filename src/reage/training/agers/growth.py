@@ -16,7 +16,17 @@ from reage.training.agers.crops import length, lies
 from reage.training.loop.data import BIN_MIDDLES, age_bin
 from reage.training.loop.draws import make_rng
 
-__all__ = ["GROWTH", "fit_growth", "growth_shapes", "mean_shapes"]
+__all__ = [
+    "CORNERS",
+    "GROWTH",
+    "LEAST_FACES",
+    "fit_growth",
+    "growth_shapes",
+    "mean_places",
+    "mean_shapes",
+    "mirror_mean",
+    "places_of",
+]
 
 GROWTH = GrowthConfig(BIN_MIDDLES)
 LEAST_FACES = 20  # of an age bin; with fewer it takes the shape of the nearest bin
@@ -67,8 +77,25 @@ def fit_growth(
 def mean_shapes(meshes: np.ndarray, bins: np.ndarray, male: np.ndarray) -> np.ndarray:
     """Where points lie in each age bin, less the mean of all: `[K, P, 2]`.
 
-    `meshes` `[N, P, 3]` in sides of the square. By least squares, so that what else differs
-    between the ages' pictures (how far mouths are open, smiles, pose, gender) stays out.
+    `meshes` `[N, P, 3]` in sides of the square.
+    """
+    counts = np.bincount(bins, minlength=len(GROWTH.ages))
+    known = np.flatnonzero(counts >= LEAST_FACES)
+    if len(known) < 2:
+        return np.zeros((len(GROWTH.ages), meshes.shape[1], 2))
+    mine = np.isin(bins, known)
+    found = mean_places(meshes[mine], bins[mine, None] == known, male[mine])
+    nearest = [int(np.abs(known - k).argmin()) for k in range(len(GROWTH.ages))]
+    return found[nearest] - meshes[..., :2].mean(0)
+
+
+def mean_places(
+    meshes: np.ndarray, shares: np.ndarray, male: np.ndarray, more: np.ndarray | None = None
+) -> np.ndarray:
+    """Where points lie at each age `[K, P, 2]`, of which faces `[N, P, 3]` have `shares` `[N, K]`.
+
+    By least squares, so that what else differs between the ages' pictures (how far mouths are open,
+    smiles, pose, gender, and what is in `more` `[N, M]`) stays out.
     """
     xy = meshes[..., :2]
     (upper, lower), (left, right) = LIPS, CORNERS
@@ -78,23 +105,16 @@ def mean_shapes(meshes: np.ndarray, bins: np.ndarray, male: np.ndarray) -> np.nd
     yaw = (meshes[:, SIDES[0], 2] - meshes[:, SIDES[1], 2]) / np.ptp(xy[:, SIDES, 0], axis=1)
     pitch = (meshes[:, ENDS[0], 2] - meshes[:, ENDS[1], 2]) / np.ptp(xy[:, ENDS, 1], axis=1)
     beside = np.stack([open_, lift, open_ / width, yaw, pitch, male], 1)
+    beside = beside if more is None else np.concatenate([beside, more], 1)
     beside = (beside - beside.mean(0)) / np.maximum(beside.std(0), 1e-6)
-    counts = np.bincount(bins, minlength=len(GROWTH.ages))
-    known = np.flatnonzero(counts >= LEAST_FACES)
-    if len(known) < 2:
-        return np.zeros((len(GROWTH.ages), xy.shape[1], 2))
-    mine = np.isin(bins, known)
-    factors = np.concatenate([bins[mine, None] == known, beside[mine]], 1).astype(np.float64)
-    flat = (xy - xy.mean(0))[mine].reshape(mine.sum(), -1)
-    found = np.linalg.lstsq(factors, flat, rcond=None)[0][: len(known)]
-    nearest = [int(np.abs(known - k).argmin()) for k in range(len(GROWTH.ages))]
-    return found[nearest].reshape(len(nearest), -1, 2)
+    factors = np.concatenate([shares, beside], 1).astype(np.float64)
+    found = np.linalg.lstsq(factors, xy.reshape(len(xy), -1), rcond=None)[0]
+    return found[: shares.shape[1]].reshape(shares.shape[1], -1, 2)
 
 
 def growth_shapes(moves: np.ndarray, points: np.ndarray, alignment: Alignment) -> Tensor:
     """Extend moves `[K, P, 2]` of points `[P, 2]` to all pixels: `[K, 2, S, S]`, symmetric."""
-    axis = (np.arange(GROWTH.side) + 0.5) / GROWTH.side * (1 + 2 * GROWTH.margin) - GROWTH.margin
-    places = np.stack(np.meshgrid(axis, axis), 2).reshape(-1, 2)
+    places = places_of(GROWTH)
     angles = np.linspace(0, 2 * np.pi, HELD, endpoint=False)
     across, down = (length(axis, alignment) for axis in OVAL)
     middle = lies(OVAL_DOWN, alignment)
@@ -104,12 +124,23 @@ def growth_shapes(moves: np.ndarray, points: np.ndarray, alignment: Alignment) -
     known = np.concatenate([moves, np.zeros((len(moves), HELD, 2))], 1)
     kernel = _gaussians(anchors, anchors, reach) + RIDGE * np.eye(len(anchors))
     weights = np.linalg.solve(kernel, known.transpose(1, 0, 2).reshape(len(anchors), -1))
-    dense = (_gaussians(places, anchors, reach) @ weights).reshape(GROWTH.side, GROWTH.side, -1, 2)
+    dense = _gaussians(places.reshape(-1, 2), anchors, reach) @ weights
+    dense = dense.reshape(GROWTH.side, GROWTH.side, -1, 2)
+    axis = places[0, :, 0]
     edge = np.clip((0.5 + GROWTH.margin - np.abs(axis - 0.5)) / FADE, 0, 1)
     dense *= (edge[:, None] * edge[None])[..., None, None]
-    shapes = dense.transpose(2, 3, 0, 1)
-    mirrored = shapes[..., ::-1] * np.array([-1, 1])[:, None, None]
-    return torch.from_numpy((shapes + mirrored) / 2).float()
+    return torch.from_numpy(mirror_mean(dense.transpose(2, 3, 0, 1))).float()
+
+
+def places_of(config: GrowthConfig) -> np.ndarray:
+    """Where a growth's shapes are known, `[S, S, 2]` in sides of the square."""
+    axis = (np.arange(config.side) + 0.5) / config.side * (1 + 2 * config.margin) - config.margin
+    return np.stack(np.meshgrid(axis, axis), 2)
+
+
+def mirror_mean(shapes: np.ndarray) -> np.ndarray:
+    """Make shapes `[K, 2, S, S]` symmetric."""
+    return (shapes + shapes[..., ::-1] * np.array([-1, 1])[:, None, None]) / 2
 
 
 def _gaussians(a: np.ndarray, b: np.ndarray, reach: float) -> np.ndarray:

@@ -20,14 +20,16 @@ from reage.agers.photo import (
     shading,
 )
 from reage.compositing.change import luma
-from reage.compositing.view import usual_points
+from reage.compositing.view import age_square, usual_points
 from reage.faces.squares import eye_mask
 from reage.models.checkpoints import Alignment
 from reage.networks.agers.growth import Growth, warp_images
 from reage.networks.agers.photo_ager import PhotoAger
 from reage.training.agers.critics import AgeCritics
+from reage.training.agers.detailed_heads import LaidDetail
 from reage.training.agers.face_networks import FaceNetworks
 from reage.training.agers.latent_ager import SHOWN_AGES, SHOWN_FACES
+from reage.training.agers.paint import BesideDetail, bands, shake, years_off
 from reage.training.configs import PhotoAgerTraining
 from reage.training.loop.data import BatchSource
 from reage.training.loop.draws import Draws, make_rng
@@ -59,6 +61,7 @@ class PhotoAgerTrainer:
         networks: FaceNetworks,
         critics: AgeCritics,
         source: BatchSource,
+        beside_detail: BesideDetail | None = None,
         *,
         world: World,
         device: torch.device,
@@ -68,6 +71,7 @@ class PhotoAgerTrainer:
         self.begun_kimg = begun_kimg  # pictures of earlier trainings
         self.config, self.networks, self.source, self.world = config, networks, source, world
         self.device, self.dtype, self.critics, self.beside = device, dtype, critics, beside
+        self.beside_detail = beside_detail
         self.growth = growth and growth.to(device)
         self.fit_growth = fit_growth
         self.ager = ager.train().requires_grad_(True).to(device)
@@ -111,6 +115,7 @@ class PhotoAgerTrainer:
                 "grid": (uneven.square().mean(), self.config.grid_weight),
             }
         if begun:
+            losses |= self._losses_beside_detail(index)
             update(total_of(losses), [self.optimizer], self.world)
 
         learnt = self.critics.learn(real, described, own, wanted, bins)
@@ -120,20 +125,29 @@ class PhotoAgerTrainer:
         return {name: value.detach() for name, value in (values_of(losses) | learnt).items()}
 
     def _paste(
-        self, ager: PhotoAger, photos: Tensor, own: Tensor, wanted: Tensor, index: int = 0
+        self,
+        ager: PhotoAger,
+        photos: Tensor,
+        own: Tensor,
+        wanted: Tensor,
+        index: int = 0,
+        detail: LaidDetail | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The photos with the change, pasted and bent as `delta` does, and the change.
+
+        With `detail` the ager sees and paints what an edit at full size leaves to it.
 
         Also how the light under each shift differs from that of their mean, `[S * N, 1, R, R]`.
         """
         # Half of the shifts that the editor takes, in turns: what none of them shows, both learn.
         shifts = SPINS[index % len(SPINS)]
-        found = (
-            changes_under_shifts(ager, photos, own, wanted, shifts, dtype=self.dtype) * self.mask
-        )
-        change = add_photo_change(photos, found.mean(0), wanted > own)
+        seen = photos if detail is None else detail.before(photos)
+        asked, mask = (wanted, self.mask) if detail is None else (detail.asked, detail.mask)
+        found = changes_under_shifts(ager, seen, own, asked, shifts, dtype=self.dtype) * mask
+        change = add_photo_change(seen, found.mean(0), wanted > own)
         uneven = luma((found - found.mean(0)).flatten(0, 1))
-        pasted = (photos + change).clamp(-1, 1)
+        pasted = photos + change
+        pasted = (pasted if detail is None else detail.over(pasted)).clamp(-1, 1)
         if self.growth is None:
             return pasted, change, uneven
         moves = self.growth(own, wanted)
@@ -143,6 +157,50 @@ class PhotoAgerTrainer:
         self, photos: Tensor, pasted: Tensor, change: Tensor, wanted: Tensor, older: Tensor
     ) -> Losses:
         """Compute all losses except the critics', each a mean over the batch."""
+        config = self.config
+        off = (self.networks.read(pasted) - wanted).abs().mean() / 10
+        return {
+            "age": (off, config.age_weight),
+            "shading": ((shading(luma(change)) * older).square().mean(), config.shading_weight),
+            **self._losses_of_likeness(photos, pasted, change),
+        }
+
+    def _losses_beside_detail(self, index: int) -> Losses:
+        """Compute the losses on sharp heads whose skin detail ages, too; none without heads.
+
+        Two readers judge them, and what is painted is bounded instead of criticised.
+        """
+        if self.beside_detail is None:
+            return {}
+        beside, config = self.beside_detail, self.config
+        draws = Draws(
+            config.seed,
+            index,
+            self.world.part(config.heads_batch),
+            purpose="heads",
+            device=self.device,
+        )
+        heads = beside.heads.take(draws.integers(0, len(beside.heads)).cpu()).to(self.device)
+        wanted = beside.ages(draws, config)
+        photos, own = heads.photos, heads.ages
+        pasted, change, uneven = self._paste(
+            self.ager, photos, own, wanted, index, heads.lay(wanted)
+        )
+        before, after = shake([photos, pasted], draws)
+        read = beside.reader.read_each(age_square(after, self.networks.alignment))
+        parts = bands(luma(change))
+        sizes = torch.stack([part.abs().mean() for part in parts])
+        losses = {
+            "age": (years_off(read - wanted), config.age_weight),
+            "excess": (beside.bounds.excess(parts, own, wanted), config.excess_weight),
+            "sparse": (sizes.sum(), config.sparse_weight),
+            "grid": (uneven.square().mean(), config.grid_weight),
+            **self._losses_of_likeness(before, after, change),
+        }
+        return {f"heads_{name}": loss for name, loss in losses.items()}
+
+    def _losses_of_likeness(self, photos: Tensor, pasted: Tensor, change: Tensor) -> Losses:
+        """Compare faces before and after, and bound a change."""
         networks, config = self.networks, self.config
         with torch.no_grad():
             before = networks.describe(photos)
@@ -150,12 +208,10 @@ class PhotoAgerTrainer:
         like = networks.likeness(networks.describe(pasted), before)
         light = F.avg_pool2d(change, change.shape[-1] // 8)
         return {
-            "age": ((networks.read(pasted) - wanted).abs().mean() / 10, config.age_weight),
             "identity": (F.relu(config.least_likeness - like).mean(), config.identity_weight),
             "gender": ((networks.gender(pasted) - male).abs().mean(), config.gender_weight),
             "light": (light.square().mean(), config.light_weight),
             "size": (change.square().mean(), config.size_weight),
-            "shading": ((shading(luma(change)) * older).square().mean(), config.shading_weight),
             "peak": (F.relu(luma(change).abs() - PEAK).square().mean(), config.peak_weight),
         }
 
@@ -180,7 +236,21 @@ class PhotoAgerTrainer:
         columns = [photos]
         for age in SHOWN_AGES:
             columns.append(self._paste(self.average, photos, own, torch.full_like(own, age))[0])
-        return {"pasted": torch.stack(columns, 1).flatten(0, 1)}
+        return {"pasted": torch.stack(columns, 1).flatten(0, 1)} | self._heads_shown()
+
+    def _heads_shown(self) -> dict[str, Tensor]:
+        """Show the same of sharp heads, beside their detail; nothing without heads."""
+        if self.beside_detail is None:
+            return {}
+        heads = self.beside_detail.shown.to(self.device)
+        columns = [heads.photos]
+        for age in SHOWN_AGES:
+            wanted = torch.full_like(heads.ages, age)
+            detail = heads.lay(wanted)
+            columns.append(
+                self._paste(self.average, heads.photos, heads.ages, wanted, 0, detail)[0]
+            )
+        return {"heads": torch.stack(columns, 1).flatten(0, 1)}
 
 
 def _usual_eyes(alignment: Alignment, side: int) -> Tensor:

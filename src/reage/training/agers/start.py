@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,7 +13,12 @@ from reage.agers.finder import read_stored_ager
 from reage.datasets.face_dataset import FaceDataset, FaceRow
 from reage.errors import ModelError
 from reage.models.checkpoints import Model
-from reage.models.pretrained import load_age_network, load_efficientnet, load_gender_network
+from reage.models.pretrained import (
+    load_age_network,
+    load_age_reader,
+    load_efficientnet,
+    load_gender_network,
+)
 from reage.networks.agers.growth import Growth
 from reage.networks.agers.latent_ager import Ager, AgerConfig
 from reage.networks.agers.photo_ager import PhotoAger, PhotoAgerConfig
@@ -21,10 +26,13 @@ from reage.networks.judges.age_head import AgeJudge
 from reage.networks.judges.efficientnet import TAP_CHANNELS
 from reage.networks.stylegan2.discriminator import FeatureHeads, FeatureHeadsConfig, TextureCritic
 from reage.training.agers.critics import AgeCritics, SkinCritic
+from reage.training.agers.detailed_heads import heads_of
 from reage.training.agers.face_networks import FaceNetworks
 from reage.training.agers.glasses import wear_glasses
 from reage.training.agers.growth import GROWTH, fit_growth
-from reage.training.agers.latent_ager import AgerTrainer
+from reage.training.agers.latent_ager import SHOWN_FACES, AgerTrainer
+from reage.training.agers.older_shapes import FINER, add_older_shapes
+from reage.training.agers.paint import BesideDetail
 from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.configs import AgerTraining, PhotoAgerTraining
 from reage.training.loop.data import AGE_BINS, BIN_MIDDLES, BatchSource, bins_of, even_shares
@@ -34,6 +42,7 @@ from reage.training.stylegan2.adversaries import ProjectedAdversary
 __all__ = ["start_ager", "start_photo_ager"]
 
 JUDGE_BATCH = 64
+HEADS = "heads.safetensors"  # of a run: what was found of its sharp heads
 PHOTO_PLACES = 64  # a side at most, of a photo ager's finest maps
 
 
@@ -102,8 +111,14 @@ def start_photo_ager(
     rows: Sequence[FaceRow],
     model: Model,
     machine: Machine,
+    heads: Path | None = None,
+    run: Path | None = None,
 ) -> PhotoAgerTrainer:
-    """The trainer of a photo ager; ModelError where the model has no ager of codes."""
+    """The trainer of a photo ager; ModelError where the model has no ager of codes.
+
+    With a table of sharp `heads` it learns beside their detail as well, and how older faces'
+    shapes change; what is found of them is kept in the `run` folder.
+    """
     beside = read_stored_ager(model)
     if not isinstance(beside, StoredAger):
         raise ModelError(
@@ -118,25 +133,32 @@ def start_photo_ager(
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         ager = beside.photo or PhotoAger(_photo_ager_config(resolution))
-        growth = Growth(GROWTH) if config.growth_faces else None
+        size = GROWTH if heads is None else FINER
+        growth = Growth(size) if config.growth_faces else None
         skin = SkinCritic(TextureCritic(len(AGE_BINS)), config.texture, config.texture_weight)
         critics = _critics(config, dataset, rows, machine, skin, often)
+    alignment = model.config.alignment
+    detailed = beside_detail = None
+    if heads is not None:
+        detailed = heads_of(heads, ager, alignment, None if run is None else run / HEADS)
+        reader = load_age_reader().to(machine.device)
+        beside_detail = BesideDetail.of(detailed, reader, SHOWN_FACES)
+
+    def shapes() -> Tensor:
+        faces, seed = config.growth_faces, config.seed
+        found = fit_growth(dataset, rows, alignment, faces=faces, seed=seed)
+        return found if detailed is None else add_older_shapes(found, detailed)
+
     return PhotoAgerTrainer(
         config,
         ager,
         beside,
         growth,
-        partial(
-            fit_growth,
-            dataset,
-            rows,
-            model.config.alignment,
-            faces=config.growth_faces,
-            seed=config.seed,
-        ),
+        shapes,
         _face_networks(model, machine),
         critics,
         source_of(config, dataset, rows, resolution, machine, often),
+        beside_detail,
         world=machine.world,
         device=machine.device,
         dtype=machine.dtype,

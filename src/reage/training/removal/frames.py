@@ -16,11 +16,10 @@ from reage.compositing.mesh_warp import carry_to_frame
 from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood
 from reage.faces.detection import FaceDetector
 from reage.fitting.heads import HeadRow
-from reage.training.kept_heads import look_at_heads
+from reage.training.kept_heads import MOST_TURNED, look_at_heads
 
 __all__ = ["Frames", "Head", "frames_of"]
 
-MOST_TURNED = 22.0  # degrees
 DIMS = {"layers": 4, "ages": 1, "male": 1, "ita": 1}  # of the tensors of `Frames`
 
 
