@@ -13,7 +13,7 @@ import numpy as np
 
 from reage.errors import ImageError, UsageError
 from reage.extras import how_to_install
-from reage.files import name_errors, new_file
+from reage.files import UNTOUCHED, name_errors, new_file
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -102,7 +102,7 @@ def open_input(path: Path) -> Iterator[InputContainer]:
 
 
 @contextmanager
-def write_errors(path: Path, kept: str = "nothing was changed") -> Iterator[None]:
+def write_errors(path: Path, kept: str = UNTOUCHED) -> Iterator[None]:
     """Turn what goes wrong while FFmpeg writes into one line, as `name_errors` does."""
     with name_errors(path, kept=kept):
         try:
@@ -123,7 +123,7 @@ def h264_file(
     *,
     overwrite: bool = True,
     tail: bytes = b"",
-    kept: str = "nothing was changed",
+    kept: str = UNTOUCHED,
 ) -> Iterator[Writer]:
     """Yield what adds a picture to an MP4, which has its name when the block has ended well.
 

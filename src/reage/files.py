@@ -18,6 +18,7 @@ from reage.errors import ImageError, ReageError
 from reage.parts import beside, is_part, new_part, remove
 
 __all__ = [
+    "UNTOUCHED",
     "Writer",
     "absence",
     "check_folder",
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 Kind = type[ReageError]
+# Said of the file that an error names; others of the same command may be written already.
+UNTOUCHED = "it was left as it was"
 
 
 class Writer(Protocol):
@@ -110,15 +113,15 @@ def write_file(path: Path, data: bytes, *, overwrite: bool = True, kind: Kind = 
 
 
 @contextmanager
-def write_together() -> Iterator[Writer]:
+def write_together(kept: str = UNTOUCHED) -> Iterator[Writer]:
     """Yield a `write_file` whose files appear all at the end of the block, or none of them.
 
-    The one that is written first appears last.
+    The one that is written first appears last. Errors end with `kept`.
     """
     with ExitStack() as stack:
 
         def write(path: Path, data: bytes, *, overwrite: bool = True) -> None:
-            with name_errors(path):
+            with name_errors(path, kept=kept):
                 temporary = stack.enter_context(new_file(path, overwrite=overwrite))
                 temporary.write_bytes(data)
                 _sync(temporary)  # a disk that is full says so before the first one appears
@@ -208,9 +211,7 @@ def sweep(folder: Path) -> None:
 
 
 @contextmanager
-def name_errors(
-    path: Path, kind: Kind = ImageError, kept: str = "nothing was changed"
-) -> Iterator[None]:
+def name_errors(path: Path, kind: Kind = ImageError, kept: str = UNTOUCHED) -> Iterator[None]:
     """Turn the system's errors while `path` is written into one line, which ends with `kept`.
 
     In a `new_folder` they are left to whoever knows the name that it gets.

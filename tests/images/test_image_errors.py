@@ -222,7 +222,7 @@ def test_a_full_disk_harms_nothing(tmp_path):
     (tmp_path / "a.png").write_bytes(b"old")
     command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.png")]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
-    assert "a.png cannot be written (File too large): nothing was changed" in said
+    assert "a.png cannot be written (File too large): it was left as it was" in said
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a.png", b"old")]
 
 

@@ -1,4 +1,4 @@
-"""Kill -9 at ten random moments: the same command afterwards writes the same bytes."""
+"""Kill at ten random moments: the same command afterwards writes the same bytes."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from PIL import Image
 pytestmark = pytest.mark.slow
 
 KILLS = 10
+EITHER = signal.SIGKILL, signal.SIGTERM
 Content = dict[str, object]
 TIMES = ("seconds", "seconds_a_frame", "memory", "images_per_second")
 # Faces of tiny models are like nobody, short pieces and many saves: a kill meets all stages.
@@ -61,14 +62,15 @@ def finish(*arguments: object) -> float:
     return time.monotonic() - began
 
 
-def kill_after(seconds: float, *arguments: object) -> bool:
+def kill_after(seconds: float, how: signal.Signals, *arguments: object) -> bool:
     """Kill a command and its workers after a time; whether it was still at work."""
     process = command(*arguments)
     try:
         said, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        os.killpg(process.pid, how)
+        said, _ = process.communicate(timeout=60)
+        assert b"Traceback" not in said, said.decode()
         return True
     assert process.returncode == 0, said.decode()
     return False
@@ -117,15 +119,16 @@ def kill_ten_times(
     out: Path,
     run: Callable[[], list[object]],
     grows: tuple[str, ...] = (),
+    how: tuple[signal.Signals, ...] = (signal.SIGKILL,),
 ):
     """Kill the command that `run` gives, at ten moments, and compare what it writes in the end.
 
     A command that was faster than its moment has written all; then all begins again. Files whose
-    names begin with one of `grows` are whole, but of an earlier state.
+    names begin with one of `grows` are whole, but of an earlier state. `how` takes turns.
     """
     chance, killed = random.Random(24), 0
     while killed < KILLS:
-        if kill_after(chance.uniform(0.2, 0.9) * seconds, *run()):
+        if kill_after(chance.uniform(0.2, 0.9) * seconds, how[killed % len(how)], *run()):
             killed += 1
             known = contents(out) if out.exists() else {}
             for name, content in known.items():  # what is there is whole
@@ -139,14 +142,19 @@ def kill_ten_times(
     assert contents(out) == whole
 
 
-def kill_training(run: Callable[[Path], list[object]], tmp_path: Path, made: str) -> None:
+def kill_training(
+    run: Callable[[Path], list[object]],
+    tmp_path: Path,
+    made: str,
+    how: tuple[signal.Signals, ...] = (signal.SIGKILL,),
+) -> None:
     """Kill a training ten times; what it writes holds the file `made`. Resumed, it is the same."""
     seconds = finish(*run(tmp_path / "whole" / "run"))
     whole = contents(tmp_path / "whole" / "run")
     assert made in whole and "state.pt" in whole
     out = tmp_path / "out" / "run"
     grows = tuple(name for name in whole if name != "config.json")
-    kill_ten_times(whole, seconds, out, lambda: run(out), grows)
+    kill_ten_times(whole, seconds, out, lambda: run(out), grows, how)
 
 
 @pytest.fixture
@@ -262,10 +270,13 @@ def test_train(small_folder: Path, tmp_path: Path, kind: str):
 
 @pytest.mark.parametrize(
     ("kind", "made"),
-    [("skin-removal", "model/bank.json"), ("occlusion", "model/occlusion.safetensors")],
+    [
+        ("skin-removal", "model/bank.json"),
+        ("beard-removal", "model/bank.json"),
+        ("occlusion", "model/occlusion.safetensors"),
+    ],
 )
 def test_train_on_heads(astronaut: np.ndarray, tmp_path: Path, kind: str, made: str):
-    """Removal of skin; that of beards differs in its pairs alone, and needs heads with beards."""
     table = made_heads(tmp_path / "heads", astronaut)
 
     def run(out: Path) -> list[object]:
@@ -275,7 +286,23 @@ def test_train_on_heads(astronaut: np.ndarray, tmp_path: Path, kind: str, made: 
         return [*usual, "--data", table, "--kimg", 0.006, "--threads", 1, "--set", "batch=1",
                 "--set", "kept_out=0"]  # fmt: skip
 
-    kill_training(run, tmp_path, made)
+    kill_training(run, tmp_path, made, EITHER)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_prepare(photos: Path, tmp_path: Path, processes: int):
+    for number in range(4, 16):
+        shutil.copy(photos / f"{number % 4}.jpg", photos / f"{number:02}.jpg")
+
+    def run(out: Path) -> list[object]:
+        return ["prepare", photos, "-o", out, "--min-sharpness", 0, "--duplicates", -1,
+                "--blurriest", 0.1, "--val", 0.3, "--shard", 4, "--processes", processes]  # fmt: skip
+
+    seconds = finish(*run(tmp_path / "whole" / "faces"))
+    whole = contents(tmp_path / "whole" / "faces")
+    assert len(whole) >= 6
+    out = tmp_path / "out" / "faces"
+    kill_ten_times(whole, seconds, out, lambda: run(out), how=EITHER)
 
 
 @pytest.mark.parametrize("kind", ["fit", "fit-detail", "export", "evaluate"])
@@ -303,12 +330,15 @@ def test_made_at_once(astronaut: np.ndarray, small_folder: Path, tmp_path: Path,
 
 
 def made_heads(folder: Path, head: np.ndarray) -> Path:
-    """A table of one head that is young and old, a woman and a man."""
+    """A table of one head that is young and old, a woman and a man, who has a shadow of a beard."""
     folder.mkdir()
     rows = ["file,source,sex,age,age_second,ita,yaw,sharp_to,licence,grey"]
     rows += [f"{sex}{age}.png,made,{sex},{age},,40,1,512,CC0,0" for sex in "fm" for age in (25, 75)]
     for row in rows[1:]:
-        Image.fromarray(head).resize((512, 512)).save(folder / row.partition(",")[0])
+        shown = head.copy()
+        if row.startswith("m"):
+            shown[len(head) // 2 :] = shown[len(head) // 2 :] * 0.65
+        Image.fromarray(shown).resize((512, 512)).save(folder / row.partition(",")[0])
     (folder / "heads.csv").write_text("\n".join(rows) + "\n")
     return folder / "heads.csv"
 

@@ -68,7 +68,13 @@ def split_choice(path: Path) -> tuple[Path, str]:
     return (path, "") if not colon or is_file(path) else (Path(file), choice)
 
 
-def write_latents(path: Path, latents: Latents, picture: Picture | None = None) -> Path:
+def write_latents(
+    path: Path,
+    latents: Latents,
+    picture: Picture | None = None,
+    *,
+    write: Callable[[Path, bytes], None] = write_file,
+) -> Path:
     """Write codes: .safetensors with all that is known, or bare ones in a format of the field.
 
     These are a .npy `[N, num_ws, w_dim]`, NVIDIA's .npz (`w`) and rosinality's .pt, which holds
@@ -76,7 +82,7 @@ def write_latents(path: Path, latents: Latents, picture: Picture | None = None) 
     """
     ws = latents.ws.detach().float().cpu().contiguous()
     if path.suffix in (".npy", ".npz", ".pt"):
-        write_file(path, _foreign(path, ws, picture))
+        write(path, _foreign(path, ws, picture))
         return path
     known = {
         "kind": "reage-latents",
@@ -84,7 +90,7 @@ def write_latents(path: Path, latents: Latents, picture: Picture | None = None) 
         "generator_hash": latents.generator_hash,
         "provenance": dict(latents.provenance),
     }
-    save_tensors(path, {"ws": ws}, {"latents": json.dumps(known, sort_keys=True)})
+    save_tensors(path, {"ws": ws}, {"latents": json.dumps(known, sort_keys=True)}, write=write)
     return path
 
 

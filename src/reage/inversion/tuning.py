@@ -9,6 +9,7 @@ difference is a few megabytes instead of a generator.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from reage.errors import LatentError, ModelError
 from reage.inversion.adam import Adam
 from reage.inversion.projection import masked_psnr
-from reage.models.files import load_tensors, save_tensors, tensor_hash
+from reage.models.files import load_tensors, save_tensors, tensor_hash, write_file
 from reage.networks.generators import AnyGenerator
 from reage.networks.judges.perceptual import PerceptualDistance, masked_mse
 
@@ -133,11 +134,17 @@ def apply_difference(generator: AnyGenerator, difference: dict[str, Tensor]) -> 
     return bent.requires_grad_(False)
 
 
-def save_tuned(path: Path, tuned: Tuned, ws: Tensor, generator_hash: str) -> None:
+def save_tuned(
+    path: Path,
+    tuned: Tuned,
+    ws: Tensor,
+    generator_hash: str,
+    write: Callable[[Path, bytes], None] = write_file,
+) -> None:
     """Write a pivot and the difference that belongs to it, in half precision."""
     halves = {name: change.half() for name, change in tuned.difference.items()}
     metadata = {"kind": "reage-tuning", "generator_hash": generator_hash}
-    save_tensors(path, {PIVOT: ws.float(), **halves}, metadata)
+    save_tensors(path, {PIVOT: ws.float(), **halves}, metadata, write=write)
 
 
 def load_tuned(path: Path, generator_hash: str) -> TunedCode:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BufferedReader
 from pathlib import Path
 from typing import cast
@@ -74,11 +74,15 @@ def file_sha256(path: Path) -> str:
 
 
 def save_tensors(
-    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    metadata: Mapping[str, str] | None = None,
+    *,
+    write: Callable[[Path, bytes], None] = write_file,
 ) -> None:
     """Write a safetensors file in one piece; the same content makes the same bytes."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_file(path, _in_order(to_safetensors(plain, dict(metadata) if metadata else None)))
+    write(path, _in_order(to_safetensors(plain, dict(metadata) if metadata else None)))
 
 
 def _in_order(data: bytes) -> bytes:

@@ -203,7 +203,7 @@ def _edit(
     for notice in result.notices:
         note(notice)
     told = video_report(result, path, editor, config)
-    write_report(report, told)
+    write_report(report, told, result.path)
     say(f"{result.path}  {'; '.join(edit.summary for edit in result.edits)}")
     for line in result.metrics.lines:
         say(line)

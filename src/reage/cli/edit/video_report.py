@@ -28,10 +28,12 @@ def report_place(output: Path, *, overwrite: bool) -> Path:
     return place
 
 
-def write_report(place: Path, report: Mapping[str, Any]) -> None:
-    from reage.files import write_file
+def write_report(place: Path, report: Mapping[str, Any], video: Path) -> None:
+    """Write the report of a video that is written; ImageError where that is impossible."""
+    from reage.files import write_together
 
-    write_file(place, (json.dumps(report, indent=1) + "\n").encode())
+    with write_together(kept=f"{video} is complete") as write:
+        write(place, (json.dumps(report, indent=1) + "\n").encode())
 
 
 def video_report(

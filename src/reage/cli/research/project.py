@@ -20,7 +20,7 @@ from reage.cli.shared.options import (
 from reage.cli.shared.parsing import parse_face, parse_levels
 from reage.cli.shared.progress import EditBar, note, note_each, say
 from reage.errors import UsageError
-from reage.files import check_place, place_for_files
+from reage.files import Writer, check_place, place_for_files, write_together
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -165,7 +165,7 @@ def _project_face(
         if options["save_mp4"]
         else None
     )
-    with EditBar(name) as bar, video or nullcontext():
+    with write_together() as write, EditBar(name) as bar, video or nullcontext():
         show = bar.of_inversions(config)
 
         def on_step(step: Any) -> None:
@@ -180,23 +180,30 @@ def _project_face(
         shown = to_array(image)[0]
         if video is not None:
             video.finish(shown)
-    # The picture first, and each file is told as soon as it is there: a disk may get full between.
-    save_array(
-        shown, picture, mark=f"Projected by reage: synthetic, of {name}", overwrite=overwrite
-    )
-    _write_latents(editor, latents, found, config, file)
+        mark = f"Projected by reage: synthetic, of {name}"
+        save_array(shown, picture, mark=mark, overwrite=overwrite, write=write)
+        _write_latents(editor, latents, found, config, file, write)
+        _write_foreign(editor, foreign, found, file, image, write)
     say(
         f"{latents}  {float(found.psnr[0]):.1f} dB after {found.steps} steps "
         f"({found.stopped}, {found.seconds:.1f} s)"
     )
-    _write_foreign(editor, foreign, found, file, image)
+    for place in foreign:
+        say(f"{place}")
     if options["tune"] and found.stopped != "interrupted":
-        _tune(editor, name, crop, found, options)
+        with write_together(kept=f"{latents} stays") as write:
+            told = _tune(editor, name, crop, found, options, write)
+        say(told)
     return found.stopped
 
 
 def _write_latents(
-    editor: Editor, path: Path, found: Inversion, config: ProjectConfig, file: Path
+    editor: Editor,
+    path: Path,
+    found: Inversion,
+    config: ProjectConfig,
+    file: Path,
+    write: Writer,
 ) -> None:
     from dataclasses import asdict
 
@@ -213,37 +220,52 @@ def _write_latents(
         "stopped": found.stopped,
         "config": asdict(config),
     }
-    write_latents(path, Latents(found.ws, provenance, editor.model.generator_hash))
+    latents = Latents(found.ws, provenance, editor.model.generator_hash)
+    write_latents(path, latents, write=write)
 
 
 def _write_foreign(
-    editor: Editor, places: Sequence[Path], found: Inversion, file: Path, image: Tensor
+    editor: Editor,
+    places: Sequence[Path],
+    found: Inversion,
+    file: Path,
+    image: Tensor,
+    write: Writer,
 ) -> None:
     """Write a code for other programs, without its generator and settings."""
     from reage.inversion.latent_files import Latents, Picture, write_latents
 
     noise = found.noise or editor.model.generator.stored_noise()
     for place in places:
-        write_latents(place, Latents(found.ws), Picture(file.name, image[0], noise))
-        say(f"{place}")
+        picture = Picture(file.name, image[0], noise)
+        write_latents(place, Latents(found.ws), picture, write=write)
 
 
-def _tune(editor: Editor, name: str, crop: Any, found: Inversion, options: dict[str, Any]) -> None:
+def _tune(
+    editor: Editor,
+    name: str,
+    crop: Any,
+    found: Inversion,
+    options: dict[str, Any],
+    write: Writer,
+) -> str:
+    """Tune the generator to the code, write both files and return what to say."""
     from reage.images import save_array, to_array
     from reage.inversion.tuning import TuneConfig, save_tuned
 
     tuned = editor.latents.tune(crop, found.ws, TuneConfig(step=options["tune"]))
     folder = options["output"]
     difference = folder / f"{name}.tuning.safetensors"
-    save_tuned(difference, tuned, found.ws, editor.model.generator_hash)
+    save_tuned(difference, tuned, found.ws, editor.model.generator_hash, write)
     shown = to_array(tuned.image)[0]
     save_array(
         shown,
         folder / f"{name}-tuned.png",
         mark=f"Projected by reage: synthetic, of {name}",
         overwrite=options["overwrite"],
+        write=write,
     )
-    say(f"{difference}  {tuned.psnr:.1f} dB after {tuned.steps} steps of tuning")
+    return f"{difference}  {tuned.psnr:.1f} dB after {tuned.steps} steps of tuning"
 
 
 def _read_mask(file: Path) -> Any:
