@@ -596,6 +596,38 @@ class TestProject:
         assert (tmp_path / "codes" / "ada-projected.png").is_file()
 
     @pytest.mark.parametrize(
+        ("room", "left", "said"),
+        [
+            (1, set(), "ada.latents.safetensors cannot be written (No space left on device): it"),
+            (2, {"ada-projected.png", "ada.latents.safetensors"}, "ada.latents.safetensors stays"),
+        ],
+    )
+    def test_a_full_disk_leaves_whole_steps(
+        self,
+        project: Reage,
+        photo: Path,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        room: int,
+        left: set[str],
+        said: str,
+    ):
+        """The line says what stays: a picture without its code was left, and "nothing" said."""
+        plain, written = Path.write_bytes, []
+
+        def write_bytes(file: Path, data: bytes) -> int:
+            written.append(file)
+            if len(written) > room:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return plain(file, data)
+
+        monkeypatch.setattr(Path, "write_bytes", write_bytes)
+        done = project(photo, "--step", "2", "--tune", "1")
+        assert done.status == 1 and said in done.complaint
+        codes = tmp_path / "codes"
+        assert (names(codes) if codes.exists() else set()) == left
+
+    @pytest.mark.parametrize(
         "name",
         ["ada-projected.png", "ada.latents.safetensors", "ada.mp4", "ada.tuning.safetensors",
          "ada-tuned.png"],

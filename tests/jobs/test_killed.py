@@ -295,8 +295,8 @@ def test_prepare(photos: Path, tmp_path: Path, processes: int):
         shutil.copy(photos / f"{number % 4}.jpg", photos / f"{number:02}.jpg")
 
     def run(out: Path) -> list[object]:
-        return ["prepare", photos, "-o", out, "--min-sharpness", 0, "--duplicates", -1,
-                "--blurriest", 0.1, "--val", 0.3, "--shard", 4, "--processes", processes]  # fmt: skip
+        usual = ["prepare", photos, "-o", out, "--min-sharpness", 0, "--duplicates", -1]
+        return [*usual, "--blurriest", 0.1, "--val", 0.3, "--shard", 4, "--processes", processes]
 
     seconds = finish(*run(tmp_path / "whole" / "faces"))
     whole = contents(tmp_path / "whole" / "faces")
