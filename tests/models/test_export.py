@@ -135,7 +135,7 @@ def test_a_full_disk_is_said_of_openvino_too(
         raise RuntimeError("basic_ios::clear: iostream error")  # as OpenVINO says it
 
     monkeypatch.setattr(openvino, "save_model", fill)
-    with pytest.raises(ModelError, match=r"ov cannot be written \(.*disk full\?\): nothing"):
+    with pytest.raises(ModelError, match=r"ov cannot be written \(.*disk full\?\): it was left"):
         export_parts(model, parts_of(model, None), tmp_path / "ov", "openvino")
     assert not (tmp_path / "ov").exists()
 

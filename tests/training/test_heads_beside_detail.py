@@ -32,6 +32,7 @@ from reage.training.agers.older_shapes import FINER, add_older_shapes
 from reage.training.agers.paint import PaintBounds, bands, shake
 from reage.training.agers.photo_ager import PhotoAgerTrainer
 from reage.training.loop.draws import Draws
+from reage.training.loop.loss_weights import Losses, total_of
 from reage.training.parts import Machine
 from reage.training.settings import RunSettings
 from reage.training.start import start
@@ -186,6 +187,29 @@ def test_a_step_changes_what_it_changed_without_heads(
               and not torch.equal(first[k], second[k])}  # fmt: skip
     assert differ == {"ager", "average"}
     assert set(both.pictures(1)) == {"pasted", "heads"}
+
+
+def test_what_is_painted_on_heads_has_weights_of_its_own(
+    chain: dict[str, Path],
+    settings: Settings,
+    table: Path,
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    trainer, found = beside(chain, settings, table, machine), dict[str, float]()
+    config = replace(trainer.config, excess_weight=1.25, sparse_weight=1.5, age_weight=1.75)
+    trainer.config = config
+
+    def noted(losses: Losses) -> Tensor:
+        found.update({name: weight for name, (_, weight) in losses.items()})
+        return total_of(losses)
+
+    monkeypatch.setattr("reage.training.agers.photo_ager.total_of", noted)
+    trainer.step(0)
+    assert (found["heads_excess"], found["heads_sparse"], found["heads_age"]) == (1.25, 1.5, 1.75)
+    for name, weight in found.items():
+        same = name.removeprefix("heads_")
+        assert weight == vars(config)[f"{same.replace('fooling', 'adversarial')}_weight"], name
 
 
 def test_in_the_head_start_heads_say_nothing(

@@ -741,7 +741,8 @@ class TestWeights:
     ):
         base = {"encoder": "generator", "ager": "encoder", "photo-ager": "ager"}[kind]
         plain = settings(kind, model=chain[base])
-        names = [n for n in vars(plain.config) if n.endswith("_weight") and n != "colour_weight"]
+        others = {"colour_weight", "excess_weight", "sparse_weight"}  # of a head; of heads
+        names = [n for n in vars(plain.config) if n.endswith("_weight") and n not in others]
         weights = {name: 1 + i / 64 for i, name in enumerate(names)}
         chosen = replace(plain, config=replace(plain.config, **weights))
         trainer, found = start(chosen, machine), dict[str, float]()
