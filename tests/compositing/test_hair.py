@@ -846,6 +846,35 @@ def test_clothes_in_the_colour_of_hair_are_none(
     assert head.share[places.up > 0.5].max() > 0.9
 
 
+@pytest.mark.parametrize(("red", "is_hair"), [(0.5, False), (1.1, True)])
+def test_blue_clothes_are_no_hair(
+    astronaut: np.ndarray, face: Face, finders: HairFinders, red: float, is_hair: bool
+):
+    """The network takes denim for hair. Brown below brown hair may be hair."""
+    crop = crop_face(astronaut, face_quad(face, WINDOWS[0].scale, WINDOWS[0].shift), HEAD_SIDE)
+    assert face.landmarks is not None
+    mesh = to_unit(face.landmarks[:, :2], crop.quad) * HEAD_SIDE - 0.5
+    places = HeadPlaces.of(mesh, HEAD_SIDE)
+    jacket = (places.up < -0.75) & (np.abs(places.aside) > 0.28)
+    light = np.maximum(crop.image @ LUMA, 70)[..., None]
+    worn = light * [red, 1.0, 1.5 if red < 1 else 0.9]
+    image = np.where(jacket[..., None], np.clip(worn, 0, 255), crop.image).astype(np.uint8)
+
+    class Fooled:
+        sha256 = finders.hair.sha256
+
+        def __call__(self, rgb: np.ndarray) -> np.ndarray:
+            found = finders.hair(rgb)
+            return np.maximum(found, jacket) if found.shape == jacket.shape else found
+
+    fooled = replace(finders, hair=Fooled())
+    head = look_at_head(replace(crop, image=image), face, fooled, NOBODY, 256, False)
+    worn = (sized(jacket, 256) > 0.9) & (head.person > 0.9)
+    assert (np.median(head.share[worn]) > 0.9) == is_hair
+    assert is_hair or np.percentile(head.share[worn], 90) < 0.1
+    assert head.share[head.places.up > 0.5].max() > 0.9
+
+
 class TestEdgeOfTheFace:
     """A drawn head: hair above, skin below that, a wall around."""
 

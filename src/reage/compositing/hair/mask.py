@@ -61,6 +61,7 @@ HINTED = 3.0  # times the probability at full size, that it may be in a smaller 
 BEHIND = 0.6, 0.9  # probabilities of hair between which it is ever more part of a person
 LIKELY = 0.75  # probability at full size, from which on hair that colours raise may begin
 FIRST, EARS = 0.5, -0.66  # share in the first look; heights of the face from the nose's bridge
+COLD = 0.03, 0.06  # by which blue or green is more than red: from the first on ever less hair
 SEED = 0.9  # of what is hair for certain; what hangs together with that is hair, too
 NECK = (0.2, -0.45, -1.15)  # half its width, where it begins and ends, in heights of the face
 BELOW_NOSE = -0.3  # heights of the face from its bridge
@@ -163,6 +164,7 @@ def look_at_head(
         none = np.maximum(places.near, forehead)
         found, told = told_by_colour(small / 255, share, none, places.face, height)
         share = own * told_at_face(small / 255, found, person, places, mesh)
+        share = share * (1 - _cold_clothes(small / 255, share, places))
     light = small.astype(np.float32) @ LUMA / 255
     fine = (mesh + 0.5) * len(crop.image) / side - 0.5
     white = white_of_eyes(crop.image, fine)
@@ -226,6 +228,19 @@ def _without_leaks(
     share = person * (hair * (1 - face) + hair * on_face * face)
     share *= 1 - box_mean(box_mean(neck, 2 * step), 2 * step)
     return share * connected(share, (share > SEED) & likely & ~places.face & ~neck)
+
+
+def _cold_clothes(rgb: np.ndarray, share: np.ndarray, places: HeadPlaces) -> np.ndarray:
+    """Return how much of what lies below the nose is blue or green, `[S, S]` in 0..1.
+
+    Hair is so in nobody whose hair on the head is not. `rgb` `[S, S, 3]` is of 0..1.
+    """
+    cold = rgb[..., 1:].max(-1) - rgb[..., 0]
+    head = (share > SEED) & (places.up > EARS)
+    if not head.any() or np.median(cold[head]) > 0:
+        return np.zeros_like(share)
+    clothes = np.clip((box_mean(cold, len(cold) // 128) - COLD[0]) / (COLD[1] - COLD[0]), 0, 1)
+    return clothes * (places.up < BELOW_NOSE)
 
 
 def _own(quad: np.ndarray, mesh: np.ndarray, others: np.ndarray, side: int) -> np.ndarray:
