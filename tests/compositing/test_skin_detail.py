@@ -281,6 +281,26 @@ def test_a_hanging_fold_in_the_shade_comes_off_a_neck(photo, mesh, bank):
     assert look_at_neck(face).younger[1][deepest].mean() > 0.3
 
 
+@pytest.mark.parametrize(
+    ("colour", "is_hollow"), [((0.3, 0.14, 0.1), True), ((0.2, 0.25, 0.5), False)]
+)
+def test_a_hollow_between_cords_comes_off_a_neck_and_a_pendant_stays(
+    photo, mesh, bank, colour: tuple[float, ...], is_hollow: bool
+):
+    """Redder and darker than any skin, it stayed as a hole with sharp edges."""
+    chin = int(mesh[152, 1])
+    seen = photo.astype(np.float64)
+    drawn = np.zeros(seen.shape[:2], np.float32)
+    drawn[chin + 34 : chin + 74, 300:340] = 1
+    seen *= np.array(colour) ** gaussian(drawn, 7)[..., None]
+    face = BoxedFace.cut(seen.astype(np.uint8), mesh, bank.canonical, BELOW)
+    assert face is not None
+    x0, y0 = face.box[:2]
+    inner = np.s_[chin + 50 - y0 : chin + 58 - y0, 315 - x0 : 325 - x0]
+    light = look_at_neck(face).younger[1][inner]
+    assert light.min() > 0.8 if is_hollow else np.abs(light).max() < 0.05
+
+
 def test_stubble_below_the_jaw_is_not_deepened(photo, mesh, bank):
     """It became brown blots. The cheeks have stubble too, so the neck is as rough as they are."""
     chin = int(mesh[152, 1])

@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageFilter
 
 from reage.compositing.bands import LUMA, enlarge_rows, rotate_layer
+from reage.compositing.enclosed import fill_holes, grow
 from reage.compositing.hair.locks import MOST, colour_odds
 from reage.compositing.hair.regions import OUTLINE, filled
 from reage.compositing.neck import below_jaw
@@ -99,7 +100,7 @@ def read_cover(
     sure = inside & (seen > SURE)
     if sure.sum() < least * inside.sum():
         return None
-    found = _fill_holes(_grow(sure, seen > REACH)) & inside
+    found = fill_holes(grow(sure, seen > REACH)) & inside
     beyond = _follow(cut(quad, len(seen)), found, inside, mesh)
     return Cover(quad, _soften(found | beyond), float(found[inside].mean()))
 
@@ -126,31 +127,13 @@ def _follow(
     odds = colour_odds(image / np.float32(255), found.astype(float), clear.astype(float))
     if odds[found].mean() > TOLD * MOST:
         alike = (odds > 0) & (below | (weight > FARTHEST))
-        return ~inside & (_grow(found, found | alike) | (beside & (weight > NEAREST)))
+        return ~inside & (grow(found, found | alike) | (beside & (weight > NEAREST)))
     reach = round(CHIN * side / WIDE)
     rows = np.arange(side)[:, None]
     jaw = np.where(inside, rows, -1).max(0)
     columns = (found & (rows > jaw - reach)).any(0)
     columns = np.convolve(columns, np.ones(2 * reach + 1), "same") > 0
     return ~inside & ((below & columns) | (beside & (weight > FARTHEST)))
-
-
-def _grow(seeds: np.ndarray, may: np.ndarray) -> np.ndarray:
-    """Return the places `[S, S]` that hang together with seeds where they `may`."""
-    found = seeds & may
-    while True:
-        wide = np.pad(found, 1)
-        near = [np.roll(wide, step, axis) for step in (-1, 1) for axis in (0, 1)]
-        further = (np.any([wide, *near], axis=0)[1:-1, 1:-1] & may) | found
-        if (further == found).all():
-            return found
-        found = further
-
-
-def _fill_holes(found: np.ndarray) -> np.ndarray:
-    edge = np.ones_like(found)
-    edge[1:-1, 1:-1] = False
-    return ~_grow(edge, ~found)
 
 
 def _soften(found: np.ndarray) -> np.ndarray:

@@ -25,7 +25,8 @@ Remover = Callable[[Tensor, Tensor], Tensor]
 
 PORES = 0.003  # of FFHQ's square's side, standard deviation: what is finer is texture and stays
 PORE_LIMIT = 0.05  # log-luminance: of the texture, what is stronger is the core of a wrinkle
-REMOVAL_LIMITS = (0.9, 0.6)  # log-luminance: most lighter, most darker
+# Log-luminance: most lighter and most darker. Hollows of an old neck are deep.
+REMOVAL_LIMITS, NECK_LIMITS = (0.9, 0.6), (2.5, 0.6)
 AROUND = 0.05  # of FFHQ's square's side, standard deviation: the skin around
 CERTAIN = 0.8  # of the mask: skin whose mean colour the network is told
 
@@ -44,9 +45,11 @@ def lay_removal(
     skin = np.clip(skin, 0, 1)
     change = skin * np.stack(logs)
     shown = np.log(face.light[: face.rows] + LOG_OFFSET) + np.tensordot(LUMA, change, 1)
-    change = face.pad(change - skin * _cores(shown, skin, face.side))
+    change = change - skin * _cores(shown, skin, face.side)
+    light = np.tensordot(LUMA, change, 1)
+    change = face.pad(change + soft_limit(light, REMOVAL_LIMITS[0]) - light)
     change = face.share * (change if neck is None else change + neck.younger)
-    return as_laid(face.box, change * (1 - covered(face.box, change, hidden)))
+    return as_laid(face.box, change * (1 - covered(face.box, change, hidden)), NECK_LIMITS)
 
 
 def as_laid(

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from reage.compositing.bands import LUMA
 from reage.compositing.boxed_face import BoxedFace, covered
+from reage.compositing.enclosed import fill_holes
 from reage.compositing.skin_mask import LOG_OFFSET
 from reage.compositing.skin_tone import even_colours
 from reage.compositing.smoothing import (
@@ -48,6 +49,9 @@ COLOURS, TO_GREY = np.array([0.03, 0.05]), np.array([0.05, 0.08])
 OTHER_COLOUR, SKIN_COLOUR = 5.0, 2.5  # such differences: from here none is skin; to here all is
 OTHER_LIGHT, SAME_LIGHT = 1.9, 1.3  # of luma: hollows and collars
 IN_SHADE = 1.3  # of luma: how much darker skin is taken for skin in the shade
+# Between an old neck's cords skin is darker by so much and redder than any other; shirts and hair
+# are not enclosed by skin. Its edges are widened so many times.
+HOLLOW, HOLLOW_WIDER = 0.25, 3.0
 CLOTH, SKIN_GRAIN = 4.5, 3.0  # times the grain of the cheeks: knits are rougher than folds
 PORES, PORE_LIMIT, AROUND, BROADEST = 0.003, 0.04, 0.045, 0.08
 LINES, LIGHTS = 0.9, 0.85  # shares of darker and of lighter detail that go
@@ -150,16 +154,30 @@ def neck_skin(
         return np.zeros_like(light)
     usual = np.median(colours[:, inner], axis=1)
     spread = 1.5 * np.median(np.abs(colours[:, inner] - usual[:, None]), axis=1)
+    away = [gaussian(colours[i], NOISE * side) - usual[i] for i in (0, 2)]
     apart = np.zeros_like(light)
-    for i, least, most, towards_grey in zip((0, 2), COLOURS, TO_GREY, (-1, 1), strict=True):
-        away, within = gaussian(colours[i], NOISE * side) - usual[i], max(spread[i], least)
-        apart += np.square(away / np.where(towards_grey * away > 0, min(within, most), within))
+    bounds = zip(away, spread[[0, 2]], COLOURS, TO_GREY, (-1, 1), strict=True)
+    for off, usually, least, most, towards_grey in bounds:
+        within = max(usually, least)
+        apart += np.square(off / np.where(towards_grey * off > 0, min(within, most), within))
     darker = np.median(light[inner]) - gaussian(light, NOISE * side)
     rougher = rough / max(float(np.median(rough[inner])), 0.015)
     # In the shade light comes from skin and clothes nearby, and colours differ more.
     likely = _falling(np.sqrt(apart) / (1 + darker.clip(0, IN_SHADE)), SKIN_COLOUR, OTHER_COLOUR)
     likely = likely * _falling(np.abs(darker), SAME_LIGHT, OTHER_LIGHT)
-    return below * likely * _falling(rougher, SKIN_GRAIN, CLOTH)
+    likely = likely * _falling(rougher, SKIN_GRAIN, CLOTH)
+    red, blue = away
+    hollow = (darker > HOLLOW) & (red > 0) & (blue < 0) & (rougher < CLOTH)
+    hollow &= _enclosed(below * likely > 0.5, below > 0.5)
+    wide = HOLLOW_WIDER * gaussian(hollow.astype(np.float32), NOISE * side)
+    return below * np.maximum(likely, np.clip(wide, 0, 1))
+
+
+def _enclosed(skin: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Return the places `[h, w]` bool that skin and the jaw above it enclose."""
+    columns = below.any(0)
+    jaw = ~below & columns & (below.cumsum(0) == 0)
+    return fill_holes(skin | jaw) & below & ~skin
 
 
 def _falling(values: np.ndarray, whole: float, none: float) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from reage.compositing.bands import LUMA
 from reage.compositing.boxed_face import BoxedFace
 from reage.compositing.cover import Cover
-from reage.compositing.detail_removal import REMOVAL_LIMITS
+from reage.compositing.detail_removal import NECK_LIMITS
 from reage.compositing.detail_transfer import LaidSkin, laid_size, scale_of
 from reage.compositing.neck import (
     CORDS,
@@ -116,7 +116,7 @@ class NeckFollower:
             bare = bare_skin(light, smooth, face.side, HAIR_DARKER)
             older = lay(bare * deepen(light, fine, smooth))
         younger = lay(soften(light, fine, smooth)) if self.skin.loses else none
-        return LaidSkin(box, older, none), LaidSkin(box, younger, none, REMOVAL_LIMITS)
+        return LaidSkin(box, older, none), LaidSkin(box, younger, none, NECK_LIMITS)
 
 
 def _square_face(
