@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from reage.images import Photo, decode_photo, encode_photo, read_photo
+from reage.images.companions import jpeg_segments
 from reage.images.image_resources import iptc_of, png_resources, resource_chunk, select_resources
 
 pytestmark = pytest.mark.quick
@@ -183,7 +185,18 @@ def test_all_comments_are_kept():
 
 def test_many_small_pictures_behind_one_end_soon():
     data = jpeg() + b"\xff\xd8\xff\xe0\0\2" * 200_000
+    began = time.process_time()
     assert len(decode_photo(data, "a.jpg").notices) == 1
+    assert time.process_time() - began < 5
+    segments, end = jpeg_segments(b"\xff\xd8" + b"\xff\xe0\0\2" * 200_000)
+    assert (len(segments), end) == (10_000, 0)
+
+
+@pytest.mark.parametrize("rest", [b"\xff" * 3_000_000, b"\xff\xda\0\2" + b"\xff\0" * 1_500_000])
+def test_begins_of_pictures_without_an_end_are_soon_given_up(rest: bytes):
+    began = time.process_time()
+    assert len(decode_photo(jpeg() + b"\xff\xd8\xff\xe0\0\2" * 70 + rest, "a.jpg").notices) == 1
+    assert time.process_time() - began < 5
 
 
 def test_odd_chunks_and_trailers_of_a_png(tmp_path: Path):

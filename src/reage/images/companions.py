@@ -24,7 +24,10 @@ from reage.images.tiff import TIFF_KNOWN, tiff_resources, tiff_tags, unused_chan
 __all__ = ["drop_previews", "jpeg_segments", "leave_out"]
 
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither a stuffed byte nor a restart
+_MARKER = re.compile(rb"\xff(?:\xd9|[^\xff](?=..))", re.DOTALL)  # the end, or one with a length
 _BEGIN, _MOST_PICTURES = b"\xff\xd8\xff", 64
+# Of a hostile file no more is looked at: an honest JPEG has some hundred segments.
+_MOST_SEGMENTS, _MOST_ENDLESS = 10_000, 8
 _SOI, _EOI, _SOS, _COM = 0xD8, 0xD9, 0xDA, 0xFE
 _KEPT_SEGMENTS = {0xE0, 0xE1, 0xE2, 0xEC, 0xED, 0xEE, _COM}  # APP12: Photoshop's quality
 _XMP, _MORE_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
@@ -106,11 +109,12 @@ def _unlink_thumbnail(tiff: bytearray, order: str) -> int:
 
 def _pictures(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
     """Yield where complete JPEGs begin and end; of a hostile file's many, only the first."""
-    at = data.find(_BEGIN, start, stop)
+    at, endless = data.find(_BEGIN, start, stop), 0
     for _ in range(_MOST_PICTURES):
-        if at < 0:
+        if at < 0 or endless == _MOST_ENDLESS:
             return
         end = jpeg_segments(data, at)[1]
+        endless += not end
         if at < end <= stop:
             yield at, end
         at = data.find(_BEGIN, max(end, at + 1), stop)
@@ -119,13 +123,14 @@ def _pictures(data: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
 def jpeg_segments(data: bytes, start: int = 0) -> tuple[list[tuple[int, bytes]], int]:
     """Return APPn and comment segments of a JPEG, and where its picture ends; 0: nowhere."""
     at, found = start + 2, []
-    while at + 4 <= len(data) or data[at : at + 2] == b"\xff\xd9":
-        marker = data[at + 1]
-        if data[at] != 0xFF or marker == 0xFF:
-            at += 1
-        elif marker == _EOI:
+    for _ in range(_MOST_SEGMENTS):
+        marked = _MARKER.search(data, at)  # behind fill bytes
+        if not marked:
+            break
+        at, marker = marked.start(), marked[0][1]
+        if marker == _EOI:
             return found, at + 2
-        elif marker == 1 or 0xD0 <= marker <= _SOI:
+        if marker == 1 or 0xD0 <= marker <= _SOI:
             at += 2
         else:
             end = at + 2 + max(int.from_bytes(data[at + 2 : at + 4], "big"), 2)
