@@ -46,7 +46,12 @@ def save_curves(log: Path, path: Path) -> bool:
         return True
     columns = min(4, len(names))
     rows = math.ceil(len(names) / columns)
-    figure = Figure(figsize=(4 * columns, 2.6 * rows), layout="constrained")
+    wide, high = 4 * columns, 2.6 * rows  # inches
+    figure = Figure(figsize=(wide, high))
+    # Fixed margins: a layout that matplotlib computes takes as long as the drawing itself.
+    figure.subplots_adjust(
+        0.75 / wide, 0.5 / high, 1 - 0.2 / wide, 1 - 0.3 / high, wspace=0.28, hspace=0.45
+    )
     for i, name in enumerate(names):
         axes = figure.add_subplot(rows, columns, i + 1)
         points = [(entry["kimg"], entry[name]) for entry in entries if name in entry]
@@ -56,6 +61,7 @@ def save_curves(log: Path, path: Path) -> bool:
         smooth = np.convolve(values, np.ones(width) / width, "valid")
         axes.plot(kimg[width - 1 :], smooth, color="#1b4965", linewidth=1.6)
         axes.set_title(name, fontsize=9)
+        axes.locator_params(nbins=5)
         axes.tick_params(labelsize=7)
         axes.set_xlabel("kimg", fontsize=7)
     figure.savefig(path, dpi=80)
