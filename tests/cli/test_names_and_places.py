@@ -145,6 +145,7 @@ def test_a_face_that_is_not_there_leaves_no_folder(edit: Edit, tmp_path: Path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_an_edit_that_cannot_be_told_leaves_nothing(photo: Path, small_folder: Path):
     options = ["--to", "40", "--model", str(small_folder), "--precision", "float32"]
+    options += ["--quality", "fast"]
     with open("/dev/full", "wb") as full:
         run = subprocess.run(
             [sys.executable, "-m", "reage", "edit", str(photo), *options],

@@ -77,7 +77,7 @@ def test_an_age_takes_one_read_at_most_and_a_known_part_none(
     first = reads(live)
     for age in np.random.default_rng(0).permutation(np.arange(15.0, 75.0)):
         before = reads(live)
-        live.at({1: float(age)})
+        live.learn({1: float(age)})
         assert reads(live) <= before + 1
     assert first < reads(live) < first + 24
     monkeypatch.setattr(type(live.traced.search.ager), "change", None)

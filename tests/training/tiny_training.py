@@ -23,8 +23,8 @@ from reage.training.settings import AnyConfig, RunSettings
 
 SMALL = {
     "encoder": EncoderTraining(batch=4),
-    "ager": AgerTraining(batch=4, judge_kimg=0.13),
-    "photo-ager": PhotoAgerTraining(batch=4, judge_kimg=0.13),
+    "ager": AgerTraining(batch=4, judge_kimg=0.064),
+    "photo-ager": PhotoAgerTraining(batch=4, judge_kimg=0.064),
 }
 
 __all__ = ["TINY", "tiny_settings", "write_faces"]

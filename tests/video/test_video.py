@@ -218,7 +218,9 @@ class TestEdit:
             assert container.streams.video[0].codec_context.name == "h264"
             assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
 
-    @pytest.mark.parametrize(("stage", "done"), [("faces", 6), ("frames", 15)])
+    @pytest.mark.parametrize(
+        ("stage", "done"), [("faces", 6), pytest.param("frames", 15, marks=pytest.mark.slow)]
+    )
     def test_a_killed_run_goes_on_to_the_same_result(
         self,
         made: Made,

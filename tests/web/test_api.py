@@ -34,6 +34,7 @@ def test_photo_is_opened_and_its_face_found(client: TestClient, portrait: bytes)
     assert 60 < (x0 + x1) / 2 < 200 and y1 - y0 > 50
 
 
+@pytest.mark.usefixtures("traced_once")
 def test_way_from_photo_to_download(real_client: TestClient, portrait: bytes) -> None:
     client = real_client
     photo = opened(client, portrait)
@@ -54,6 +55,7 @@ def test_way_from_photo_to_download(real_client: TestClient, portrait: bytes) ->
     assert b"ompositeWithTrainedAlgorithmicMedia" in older
 
 
+@pytest.mark.usefixtures("traced_once")
 def test_slider_shows_what_the_download_is(
     real_client: TestClient, portrait: bytes, editor: Editor
 ) -> None:
@@ -216,6 +218,7 @@ def test_nobody_sees_what_is_another_ones(client: TestClient, server: Any, portr
     assert other.get(f"{API}/jobs").json() == []
 
 
+@pytest.mark.usefixtures("traced_once")
 def test_ended_session_leaves_no_file(
     real_client: TestClient, real_server: Any, portrait: bytes
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_cancelled_inversion_goes_back(page: Any, photo: Path) -> None:
     page.wait_for_selector(".read:has-text('looks about 2')")
 
 
+@pytest.mark.slow  # its kind: test_from_upload_to_download
 def test_files_are_named_after_their_photo(page: Any, photo: Path) -> None:
     open_photo(page, photo)
     page.route("**/animation?*", lambda one: one.continue_(url=f"{one.request.url}&seconds=0.5"))

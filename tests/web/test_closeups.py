@@ -84,6 +84,7 @@ def test_words_in_pictures_are_the_readers(real_client: TestClient, portrait: by
     assert refused.status_code == 422
 
 
+@pytest.mark.slow  # its kind: test_change_table.py
 def test_less_of_a_part_changes_less(real_client: TestClient, portrait: bytes) -> None:
     photo = opened(real_client, portrait)
     path = f"{API}/photos/{photo['id']}/edited"

@@ -191,6 +191,7 @@ def test_an_inversion_s_pictures_are_marked(client: TestClient, portrait: bytes)
     assert MARKED in client.get(f"{API}/jobs/{job['id']}/picture").content
 
 
+@pytest.mark.slow  # its kind: test_api.py
 def test_a_project_without_codes_opens_to_the_same_pixels(
     real_client: TestClient, real_server: Any, two_people: bytes
 ) -> None:

@@ -71,6 +71,7 @@ def test_an_upload_of_a_job_is_cancelled(page: Any, long_upload: Path) -> None:
     assert jobs(page) == [] and page.locator("#notice").is_hidden()
 
 
+@pytest.mark.slow  # its kind: test_an_upload_of_a_job_is_cancelled
 def test_the_upload_of_a_photo_is_cancelled(page: Any, photo: Path, long_upload: Path) -> None:
     page.set_input_files("#file", str(long_upload))
     with page.expect_event("requestfailed", lambda one: "/photos?" in one.url):

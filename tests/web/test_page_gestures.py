@@ -125,6 +125,7 @@ def test_a_late_picture_takes_no_newer_one_s_place(page: Any, photo: Path) -> No
     assert page.locator("#tag-after").inner_text() == "after"
 
 
+@pytest.mark.slow  # its kind: test_needs.py, and a drag above
 def test_what_is_saved_a_moment_after_a_drag_was_shown(
     page: Any, photo: Path, tmp_path: Path
 ) -> None:

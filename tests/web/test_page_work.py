@@ -81,6 +81,7 @@ def test_two_faces_are_shown_one_at_a_time(page: Any, couple: Path) -> None:
     assert page.locator("#faces button[aria-pressed='true']").count() == 1
 
 
+@pytest.mark.slow  # its kind: test_steps_of_a_project below
 def test_a_project_is_never_shown_as_what_it_is_not(page: Any, photo: Path, tmp_path: Path) -> None:
     open_photo(page, photo)
     with page.expect_download() as saved:

@@ -24,7 +24,8 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), *(str(HERE.parent / name) for name in ("", "models", "models/families"))]
 
 SHARE = 20  # every twentieth case of a kind
-RARER = {"checkpoints": 72, "runs": 40}  # of these, every so many
+# Of these, every so many: sound lists and datasets take seconds each.
+RARER = {"checkpoints": 144, "runs": 80, "datasets": 60, "ZIPs and lists": 60}
 
 
 def main() -> int:

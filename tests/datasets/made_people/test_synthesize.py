@@ -135,6 +135,7 @@ def test_pictures_carry_the_mark(whole: Path, tmp_path: Path):
     assert "does not exist" in str(read_mark(picture))
 
 
+@pytest.mark.slow  # its kind: the same test of test_batch.py
 def test_two_workers_write_the_same(whole: Path, options: SynthesisOptions, tmp_path: Path):
     synthesize(tmp_path / "people", options, workers=2)
     assert tree(tmp_path / "people") == tree(whole)
@@ -147,7 +148,7 @@ def test_a_ray_cluster_writes_the_same(whole: Path, options: SynthesisOptions, t
     assert tree(tmp_path / "people") == tree(whole)
 
 
-@pytest.mark.parametrize("stop", [3, 9])
+@pytest.mark.parametrize("stop", [pytest.param(3, marks=pytest.mark.slow), 9])
 def test_a_stopped_run_goes_on(whole: Path, options: SynthesisOptions, tmp_path: Path, stop: int):
     seen: list[object] = []
     plain = Maker.do
