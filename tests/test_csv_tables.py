@@ -25,7 +25,7 @@ def test_rows_by_columns(tmp_path: Path):
     [
         b"file\n\xff\n",
         b"file\n" + b"a" * 200_000 + b"\n",
-        "file\na\n".encode("utf-16"),
+        "file\na\n".encode("utf-16-le"),
         b"name\na\n",
     ],
 )
@@ -33,6 +33,27 @@ def test_what_is_no_table(tmp_path: Path, data: bytes):
     (tmp_path / "a.csv").write_bytes(data)
     with pytest.raises(UsageError, match=r"a\.csv [^\n]*$"):
         list(read_table(tmp_path / "a.csv", ("file",), UsageError))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"File; Age ;\r\na.png;30;\r\n",
+        "\ufeffFILE\tAGE\r\na.png\t30\r\n".encode("utf-16-le"),
+        "\ufefffile,age\na.png,30\n".encode("utf-16-be"),
+        b'"file";"age"\n"a.png";"30"\n',
+    ],
+)
+def test_tables_as_spreadsheets_write_them(tmp_path: Path, data: bytes):
+    (tmp_path / "a.csv").write_bytes(data)
+    (row,) = read_table(tmp_path / "a.csv", ("file",))
+    assert (row.text("file"), row.real("age")) == ("a.png", 30.0)
+
+
+def test_columns_that_differ_in_capitals_alone(tmp_path: Path):
+    (tmp_path / "a.csv").write_bytes(b"File,file\na.png,b.png\n")
+    (row,) = read_table(tmp_path / "a.csv", ("file",))
+    assert row.text("file") == "b.png"
 
 
 @pytest.mark.parametrize("cell", ["nan", "1e400", "1_0", "٣", "9" * 5000, "x", "121"])

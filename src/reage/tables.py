@@ -1,7 +1,11 @@
-"""CSV tables from outside: rows by the names of their columns, numbers finite and in range."""
+"""Tables and other texts from outside, as spreadsheets and editors write them.
+
+Rows are read by the names of their columns, numbers are finite and in range.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +13,14 @@ from pathlib import Path
 from typing import NoReturn
 
 from reage.errors import ImageError, ReageError
-from reage.files import open_file
+from reage.files import open_file, read_file
 from reage.numbers import LARGEST, read_real
 
-__all__ = ["TableRow", "read_table"]
+__all__ = ["TableRow", "read_table", "read_text"]
+
+SEPARATORS = ",;\t"  # where numbers have a comma, spreadsheets write ; and what they copy has tabs
+LONGEST_HEADER = 100_000  # letters
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -40,17 +48,38 @@ class TableRow:
         raise self.kind(f"{self.place}: {reason}")
 
 
+def read_text(path: Path, errors: str = "strict") -> str:
+    """Read a text in UTF-8, or in UTF-16 where its first bytes say so.
+
+    Raises OSError; UnicodeDecodeError too if `errors` is strict.
+    """
+    data = read_file(path)
+    return data.decode(_encoding(data), errors)
+
+
+def _encoding(head: bytes) -> str:
+    return "utf-16" if head.startswith(UTF16) else "utf-8-sig"
+
+
 def read_table(
     path: Path, columns: Sequence[str] = (), kind: type[ReageError] = ImageError
 ) -> Iterator[TableRow]:
-    """Read a table in UTF-8, row by row; it has to have `columns`.
+    """Read a table row by row; it has to have `columns`, whose names may have capitals.
 
+    The text is UTF-8, or UTF-16 that says so; commas, semicolons or tabs separate the cells.
     Raises `kind` where the file cannot be read or lacks a column.
     """
     try:
-        with open_file(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="", restval="")
-            found = reader.fieldnames or []
+        with open_file(path) as start:
+            encoding = _encoding(start.read(2))
+        with open_file(path, newline="", encoding=encoding) as file:
+            header = file.readline(LONGEST_HEADER)
+            file.seek(0)
+            separator = max(SEPARATORS, key=header.count)
+            reader = csv.DictReader(file, restkey="", restval="", delimiter=separator)
+            names = [name.strip() for name in reader.fieldnames or []]
+            found = [name if name.lower() in names else name.lower() for name in names]
+            reader.fieldnames = found
             missing = [name for name in columns if name not in found]
             if missing:
                 names = " and no ".join(f"`{name}`" for name in missing)

@@ -221,3 +221,15 @@ def test_a_file_that_is_read_as_options_is_named(
     assert (status, len(err.splitlines())) == (2, 1)
     assert "the file -x.jpg is given as ./-x.jpg" in err
     assert "reage edit --help" in reage_command("edit", "-y.jpg", "--to", 40)[2]
+
+
+@linux
+def test_a_current_folder_that_is_gone_is_one_line(
+    reage_command: Command, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    status, _, err = reage_command("age", photo)
+    assert (status, len(err.splitlines())) == (1, 1)
+    assert "the current folder is gone" in err

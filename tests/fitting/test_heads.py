@@ -65,6 +65,8 @@ def test_excluded_heads_are_named_one_a_line(tmp_path: Path):
     file, left_out = table(tmp_path, *lines), tmp_path / "exemplars.txt"
     left_out.write_text("# by eye\n\n0 forehead  # a fringe\n2\n")
     assert [row.name for row in read_heads(file, left_out)] == ["1"]
+    left_out.write_text("0\r\n2\r\n", "utf-8-sig")
+    assert [row.name for row in read_heads(file, left_out)] == ["1"]
     left_out.write_text("a/0.webp\n")
     with pytest.raises(UsageError, match=r"names the head a/0\.webp"):
         read_heads(file, left_out)

@@ -115,6 +115,17 @@ def test_lists_hold_names_as_they_are_on_the_disk(tmp_path: Path):
     assert item.stamp != "missing"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_as_windows_writes_them(tmp_path: Path, encoding: str):
+    names = {"a.jpg", "b c.jpg", "é.jpg"}
+    for name in names:
+        picture(tmp_path / name)
+    (tmp_path / "list").write_bytes('a.jpg\r\n"b c.jpg"\r\né.jpg\r\n'.encode(encoding))
+    items = find_items(str(tmp_path), tmp_path / "list").items
+    assert {item.key for item in items} == names
+    assert all(item.stamp != "missing" for item in items)
+
+
 def test_names_that_meet_never_share_an_output():
     keys = ("a", "a.jpg", "a-file.jpg", "a-jpg.jpg", "A.JPG", "a.dat")
     items = [Item(key, key, None, "", suffix=".jpg") for key in keys]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from reage.errors import ReageError
-from reage.jobs.journal import Journal, WorkFolder
+from reage.jobs.journal import Journal, WorkFolder, remove_journal
 
 pytestmark = pytest.mark.quick
 
@@ -95,6 +95,18 @@ def test_one_at_a_time(tmp_path: Path, elsewhere: bool):
     assert {path.name for path in (tmp_path / "work").iterdir()} == {
         "options.json", "journal.sqlite",
     }  # fmt: skip
+
+
+def test_starting_again_leaves_the_journal_of_a_living_process(tmp_path: Path):
+    """`batch --overwrite` removed it under the one that was at work."""
+    with opened(tmp_path / "work") as journal:
+        journal.write("a", {})
+        with pytest.raises(ReageError, match=r"^another reage work is working in [^\n]*$"):
+            remove_journal(tmp_path / "work", "work")
+        assert (tmp_path / "work" / "journal.sqlite").is_file()
+    (tmp_path / "work" / "journal.sqlite").write_bytes(b"damaged" * 99)
+    remove_journal(tmp_path / "work", "work")
+    assert not (tmp_path / "work").exists()
 
 
 def test_a_new_record_replaces_the_old_one_and_its_pictures(tmp_path: Path):

@@ -74,10 +74,16 @@ def test_what_comes_along_with_copied_text_is_left_out():
     assert (found.name, found.marks) == ("Jose M.", "a\nb")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_toml_file_of_a_windows_editor(tmp_path: Path, encoding: str):
+    (tmp_path / "f.toml").write_bytes('name = "Ñ"\r\n'.encode(encoding))
+    assert read_fields(tmp_path / "f.toml") == {"name": "Ñ"}
+
+
 def test_files_that_are_no_text(tmp_path: Path):
     with pytest.raises(UsageError, match="cannot be read"):
         read_fields(tmp_path / "none.toml")
-    (tmp_path / "f.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "f.toml").write_bytes(b"\xff")
     with pytest.raises(UsageError, match="not UTF-8"):
         read_fields(tmp_path / "f.toml")
 

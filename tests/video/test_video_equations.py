@@ -273,5 +273,10 @@ class TestSmall:
         ):
             _prepare(folder, {"to": 70})
         assert (folder / "job.json").read_text() == '{"to": 20}'
+        part = folder / f".{'0' * 32}.part"
+        with Journal(folder, 4):
+            part.touch()
+            _prepare(folder, {"to": 20})  # the same job: its unfinished files were removed
+            assert part.exists()
         _prepare(folder, {"to": 70})
         assert [path.name for path in folder.iterdir()] == ["job.json"]

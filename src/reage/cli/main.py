@@ -99,6 +99,12 @@ def cli() -> None:
     reage edit portrait.jpg --to 70       writes portrait-age70.jpg
     reage age portrait.jpg                reads how old the faces look
     """
+    try:
+        os.getcwd()
+    except OSError as error:  # torch's libraries end the process where there is none
+        raise ReageError(
+            "the current folder is gone, or may not be read: change to another one (cd)"
+        ) from error
 
 
 add_telling(cli)

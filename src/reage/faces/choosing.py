@@ -9,7 +9,7 @@ import numpy as np
 
 from reage.errors import FaceError
 from reage.faces.detection import FaceDetector
-from reage.faces.face import Face, check_points, left_to_right, select_faces
+from reage.faces.face import NO_FACE_HELP, Face, check_points, left_to_right, select_faces
 
 __all__ = ["choose_faces"]
 
@@ -35,8 +35,8 @@ def choose_faces(
     faces = detector.detect(rgb, all_ways_up=True)
     if not faces:
         raise FaceError(
-            f"no face found in {name}; use a picture where the face is larger or turned to "
-            'the camera, or give its five points with --points "x,y x,y x,y x,y x,y"'
+            f"no face found in {name}; {NO_FACE_HELP}, or give its five points with "
+            '--points "x,y x,y x,y x,y x,y"'
         )
     if numbers:
         return {number: select_faces(faces, number)[0] for number in numbers}

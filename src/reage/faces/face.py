@@ -12,6 +12,7 @@ from reage.errors import FaceError, UsageError
 from reage.numbers import read_real
 
 __all__ = [
+    "NO_FACE_HELP",
     "Face",
     "check_face",
     "check_points",
@@ -30,6 +31,12 @@ FARTHEST, WIDEST = 1.5, 3.0  # a point from the photo's middle, the face's squar
 SMALLEST = 4.0  # pixels of that square
 REACH = 2.0  # of a mesh's points from the eyes, in sides of that square; found faces have 0.5
 LEFT_EYE_CORNER, RIGHT_EYE_CORNER, FOREHEAD, CHIN = 33, 263, 10, 152
+
+
+NO_FACE_HELP = (
+    "crop the photo around it (a face below 1.3 % of the longer side is not found), or use one "
+    "where it is turned to the camera"
+)
 
 
 @dataclass(frozen=True)
@@ -102,10 +109,7 @@ def select_faces(
     Raises FaceError if there is no face or no such number.
     """
     if not faces:
-        raise FaceError(
-            "no face found; use a picture where the face is larger or turned to the camera, "
-            "or give its five points"
-        )
+        raise FaceError(f"no face found; {NO_FACE_HELP}, or give its five points")
     numbered = left_to_right(faces)
     if which == "all":
         return numbered

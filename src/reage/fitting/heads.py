@@ -13,7 +13,7 @@ from reage.compositing.detail_bank import REGIONS, Sex
 from reage.errors import ImageError, UsageError
 from reage.files import read_file
 from reage.images import decode_photo
-from reage.tables import TableRow, read_table
+from reage.tables import TableRow, read_table, read_text
 
 __all__ = [
     "LEAST_SHARP",
@@ -119,7 +119,7 @@ def _read_list(file: Path, rows: Iterable[HeadRow]) -> list[tuple[HeadRow, Seque
     """Read the heads that a file names, one a line, and the words behind; `#` begins a comment."""
     known = {row.name: row for row in rows}
     try:
-        lines = [line.split("#")[0].split() for line in read_file(file).decode().splitlines()]
+        lines = [line.split("#")[0].split() for line in read_text(file).splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is not a text file of heads: {error}") from error
     for name in (line[0] for line in lines if line):

@@ -19,7 +19,7 @@ from reage.errors import ReageError
 from reage.files import name_errors, write_file
 from reage.numbers import read_json
 
-__all__ = ["Journal", "WorkFolder", "database_errors", "open_database"]
+__all__ = ["Journal", "WorkFolder", "database_errors", "open_database", "remove_journal"]
 
 OPTIONS, RECORDS, READY = "options.json", "journal.sqlite", "ready"
 # Files of earlier versions: JSON lines, and concatenated pictures.
@@ -60,7 +60,7 @@ class Journal:
         with name_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         _check_options(folder / OPTIONS, described, self.output, instead, free)
-        with database_errors(folder, f"another reage {command} is working in {self.output}"):
+        with database_errors(folder, _busy_message(folder, command)):
             self._db = open_database(folder / RECORDS, TABLES)
         older = [folder / name for name in OLDER if (folder / name).exists()]
         if older and say is not None:
@@ -164,6 +164,17 @@ class WorkFolder(Journal):
         shutil.rmtree(done, ignore_errors=True)
 
 
+def remove_journal(folder: Path, command: str) -> None:
+    """Remove a journal, damaged or not; ReageError if another process has it open."""
+    if (folder / RECORDS).is_file():
+        try:
+            open_database(folder / RECORDS, "").close()
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+                raise ReageError(_busy_message(folder, command)) from error
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def open_database(file: Path, tables: str) -> sqlite3.Connection:
     """Open a database exclusively; each commit is synced to disk."""
     db = sqlite3.connect(file, timeout=0, isolation_level=None)
@@ -198,6 +209,10 @@ def database_errors(folder: Path, busy: str = "") -> Iterator[None]:
                 "the work so far is kept"
             ) from error
         raise ReageError(f"{folder} cannot be written ({error})") from error
+
+
+def _busy_message(folder: Path, command: str) -> str:
+    return f"another reage {command} is working in {folder.parent}"
 
 
 def _damage_message(folder: Path) -> str:

@@ -98,6 +98,7 @@ def edit_video(
         place_for_files(output.parent),
         Journal(_prepare(folder, _job(editor, source, config)), code_size(editor)) as journal,
     ):
+        sweep(folder)  # nobody else is at work there
         scan_video(editor, source, journal, config.preview, on_progress)
         if not journal.frames:
             shutil.rmtree(folder)
@@ -294,7 +295,6 @@ def _prepare(folder: Path, job: Mapping[str, object]) -> Path:
             Journal(folder, 0).__exit__()  # an error where another process is at that job
             shutil.rmtree(folder)
         folder.mkdir(exist_ok=True)
-        sweep(folder)
         with new_file(note) as temporary:
             temporary.write_text(text)
     return folder

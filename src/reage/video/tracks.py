@@ -119,7 +119,10 @@ def _track(number: int, source: int, seen: _Seen, journal: Journal) -> Track:
 def nobody(brief: int) -> FaceError:
     """Return the error of a video without people, in which `brief` faces passed too quickly."""
     if not brief:
-        return FaceError("no face found in the video; use one where a face is larger or turned")
+        return FaceError(
+            "no face found in the video; crop it around a face, or use one where a face is larger "
+            "or turned to the camera"
+        )
     faces = "a face was found, but it is" if brief == 1 else f"{brief} faces were found, each"
     return FaceError(
         f"{faces} seen for less than {SHORTEST:g} s: too short to follow; give a longer video, "

@@ -30,12 +30,13 @@ def _read(path: Path) -> None:
     with waiting(f"reading {name}"):
         from reage.editor.ages import read_ages
         from reage.faces.detection import FaceDetector
+        from reage.faces.face import NO_FACE_HELP
         from reage.models.pretrained import load_age_reader
 
         photo = open_photo(path)
         faces = read_ages(photo, FaceDetector(), load_age_reader())
     if not faces:
-        raise FaceError(f"no face found in {name}; use a picture where it is larger")
+        raise FaceError(f"no face found in {name}; {NO_FACE_HELP}")
     emit({"photo": {"file": name}, "faces": [face.to_dict() for face in faces]})
     for face in faces:
         x0, y0, x1, y1 = face.box

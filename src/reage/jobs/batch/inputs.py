@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from reage.errors import ImageError, ReageError, UsageError
-from reage.files import absence, open_file, read_file, real_path
+from reage.files import absence, open_file, real_path
 from reage.images import read_mark
 from reage.images.encoding import can_write_heif
 from reage.images.sources import HEAD, other_kind, picture_format
@@ -27,6 +27,7 @@ from reage.images.writing import FORMATS, USUAL_SUFFIX
 from reage.jobs.batch.journal import FOLDER
 from reage.jobs.batch.task import Item
 from reage.jobs.zips import open_zip
+from reage.tables import read_text
 
 __all__ = [
     "DAMAGED_ZIP",
@@ -265,7 +266,8 @@ def _pick_listed(listed: Path, base: Path, items: Iterator[Item]) -> list[Item]:
     """Pick the photos that a list names; a missing one becomes an item that will fail."""
     known, chosen = {item.key: item for item in items}, {}
     for line in _listed_places(listed):
-        place = Path(line)
+        is_quoted = line not in known and line[0] == line[-1] == '"'  # as file managers copy them
+        place = Path(line[1:-1] if is_quoted else line)
         if place.is_absolute() and place.is_relative_to(base.absolute()):
             place = place.relative_to(base.absolute())
         key = place.as_posix()
@@ -282,7 +284,7 @@ def _listed_places(listed: Path) -> list[str]:
     try:
         if listed.stat().st_size > MAX_LIST:
             raise ImageError(f"{listed} has {listed.stat().st_size >> 20} MB; is it a list?")
-        text = read_file(listed).decode("utf-8-sig", "surrogateescape")
+        text = read_text(listed, "surrogateescape")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
         raise ImageError(

@@ -16,6 +16,7 @@ from reage.jobs.batch.manifest import as_text, write_manifest
 from reage.jobs.batch.task import BatchTask, Done, Item
 from reage.jobs.batch.work import open_editor
 from reage.jobs.batch.workers import Here, do_all
+from reage.jobs.journal import remove_journal
 from reage.jobs.ray_cluster import check_ray
 from reage.notices import merge_notices
 
@@ -123,7 +124,7 @@ def _prepare(source: str, output: Path, place: Path, overwrite: bool, zipped: bo
     if Path(source).exists() and real_path(Path(source)) == real_path(output):
         raise UsageError(f"{output} is the input, too; give another OUT")
     if overwrite:
-        shutil.rmtree(place / FOLDER, ignore_errors=True)
+        remove_journal(place / FOLDER, "batch")
     elif zipped and not ours:
         check_place(output, overwrite=False)
     elif not zipped and not ours and output.is_dir() and any(output.iterdir()):

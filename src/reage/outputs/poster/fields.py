@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, TypeAlias, cast, get_type_hints
 from urllib.parse import urlsplit
 
 from reage.errors import UsageError
-from reage.files import read_file
 from reage.outputs.poster.dates import OLDEST, PosterDate, parse_date
 from reage.outputs.poster.languages import LANGUAGES
+from reage.tables import read_text
 
 __all__ = ["FIELDS", "PAPERS", "PosterFields", "Rule", "fill_fields", "read_fields"]
 
@@ -21,7 +21,7 @@ PAPERS = ("a4", "letter")
 MOST_CONTACTS = 6
 # Direction marks, the byte order mark and the like come along with copied text; nobody sees them.
 INVISIBLE: dict[int, None] = dict.fromkeys((0x200B, 0x200E, 0x200F, 0xFEFF, 0x2060, 0xAD))
-LARGEST_FILE = 1 << 16  # bytes of a TOML file
+LARGEST_FILE = 1 << 16  # letters of a TOML file
 Day: TypeAlias = PosterDate | None
 Years: TypeAlias = float | None
 Picture: TypeAlias = Path | bytes | None  # a file, or its bytes
@@ -104,10 +104,10 @@ def fill_fields(values: Mapping[str, object], where: str = "") -> PosterFields:
 def read_fields(path: Path) -> dict[str, object]:
     """Read the fields' values from a TOML file; a logo is found beside the file."""
     try:
-        data = read_file(path)
-        if len(data) > LARGEST_FILE:
-            raise UsageError(f"{path} is too large for a file of fields ({len(data)} bytes)")
-        values: dict[str, object] = tomllib.loads(data.decode())
+        text = read_text(path)
+        if len(text) > LARGEST_FILE:
+            raise UsageError(f"{path} is too large for a file of fields ({len(text)} letters)")
+        values: dict[str, object] = tomllib.loads(text)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
