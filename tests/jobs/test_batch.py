@@ -392,6 +392,15 @@ class TestRayRefusals:
             run_batch(str(photos), tmp_path / "out", task, ray="127.0.0.1:1")
 
 
+def test_a_list_that_names_a_folder_and_nothing(photos: Path, task: BatchTask, tmp_path: Path):
+    """A folder in a list failed for the suffix of its output, which nobody had named."""
+    (tmp_path / "list").write_text("sub\nnone\n")
+    report = run_batch(str(photos), tmp_path / "out", task, listed=tmp_path / "list")
+    (none, why), (folder, reason) = report.failed
+    assert (none, why) == ("none", "none does not exist: check the name")
+    assert folder == "sub" and reason.startswith("sub is a folder")
+
+
 def test_a_renamed_picture_of_ours_is_left_out_unless_it_is_named(
     photos: Path, task: BatchTask, tmp_path: Path
 ):

@@ -97,7 +97,7 @@ def test_pipes_end_nothing_and_hang_nothing(tmp_path: Path):
     assert [item.key for item in find_items(str(tmp_path)).items] == ["a.jpg"]
 
 
-@pytest.mark.parametrize("text", [b"a.jpg\0b.jpg", b".", b"./", b"/"])
+@pytest.mark.parametrize("text", [b"a.jpg\0b.jpg", b".", b"./", b"/", b"# none\n", b"\xff\xfea"])
 def test_lists_that_name_no_photo(tmp_path: Path, text: bytes):
     picture(tmp_path / "a.jpg")
     (tmp_path / "list").write_bytes(text)

@@ -98,6 +98,8 @@ def find_items(source: str, listed: Path | None = None, leave_out: Path | None =
         raise ImageError(f"{source} {absence(path)}: give a folder, a ZIP, a photo or a glob")
     if listed is not None:
         chosen = _pick_listed(listed, path, items)
+        if not chosen:
+            raise ImageError(f"{listed} names no photo: give one place a line, relative to {path}")
         found.left_out.clear()  # the list says what is wanted
     else:
         chosen = list(items)
@@ -286,7 +288,8 @@ def _listed_places(listed: Path) -> list[str]:
             raise ImageError(f"{listed} has {listed.stat().st_size >> 20} MB; is it a list?")
         text = read_text(listed, "surrogateescape")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file name"
+        is_text = not isinstance(error, UnicodeDecodeError)
+        reason = getattr(error, "strerror", None) or ("not a file name" if is_text else "no text")
         raise ImageError(
             f"{listed} cannot be read as a list ({reason}): give a text file"
         ) from error

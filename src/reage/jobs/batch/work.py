@@ -51,11 +51,11 @@ class Worker:
     def do(self, item: Item) -> Done:
         """Edit one photo; write all its outputs or none."""
         try:
-            self._check_places(item)
             photo = _read(item, self.task.max_pixels)
             if item.found and is_mark_of_made(mark_in_xmp(photo.xmp)):
                 self._remove(item.outputs)
                 return Done(item.key, item.stamp, self.model, None, left_out=True)
+            self._check_places(item)
             result = self._edit(photo)
             files, lost = self._write(item, result.edits)
         except UsageError:
