@@ -22,7 +22,7 @@ from reage.video.config import VideoConfig
 from reage.video.run import VideoResult, edit_video
 from reage.video.samples import planes_of, to_frame
 from reage.video.source import VideoSource
-from reage.video.storage import choose_storage
+from reage.video.storage import choose_storage, frame_notices
 
 MASTERING = "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
 HDR10 = {"x265-params": f"log-level=error:hdr10=1:{MASTERING}:max-cll=1000,400"}
@@ -176,6 +176,26 @@ def test_colours_and_sides_that_change_are_said(people: Any, tmp_path: Path):
         out.mux(stream.encode())
     first, second = choose_storage(VideoSource.open(tmp_path / "a.mkv"), Path("o.mp4")).notices
     assert "4:4:4 become 4:2:0" in first and "65x63 becomes 66x64" in second
+
+
+def test_frames_of_another_size_are_scaled_to_the_first(tmp_path: Path):
+    """They were painted in their own size and cut into the first one's."""
+    data = b""
+    for side in (64, 96):
+        with av.open(str(tmp_path / "part.ts"), "w") as out:
+            stream = out.add_stream("libx264", rate=10)
+            stream.height, stream.width, stream.pix_fmt = side, side, "yuv420p"
+            pixels = np.full((side, side, 3), 90, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+            out.mux(stream.encode())
+        data += (tmp_path / "part.ts").read_bytes()
+    (tmp_path / "a.ts").write_bytes(data)
+    source = VideoSource.open(tmp_path / "a.ts")
+    frames = [frame.rgb() for frame in source.frames()]
+    assert [frame.shape for frame in frames] == [(64, 64, 3)] * 2
+    assert np.abs(np.diff(frames, axis=0).astype(float)).max() <= 2
+    (line,) = frame_notices(source, 0, 2)
+    assert line == "1 frame of another size is scaled to the first one's 64x64"
 
 
 def test_prores_needs_a_file_that_holds_it(people: Any, tmp_path: Path):

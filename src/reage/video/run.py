@@ -128,7 +128,7 @@ def edit_video(
             )
     shutil.rmtree(folder)
     metrics = VideoMetrics.of(tally, time.perf_counter() - began, made, peak_memory())
-    found = frame_notices(len(source.broken), tally.covered, tally.frames)
+    found = frame_notices(source, tally.covered, tally.frames)
     notices = (*storage.notices, *found, *brief_notices(brief))
     return VideoResult(output, tuple(tracks), tuple(edits), metrics, notices)
 

@@ -88,6 +88,7 @@ class VideoSource:
     stamped: bool  # whether frames carry times; else they are counted
     facts: Facts = field(default_factory=Facts)  # what is unusual about it
     broken: set[int] = field(default_factory=set, compare=False)  # packets that were skipped
+    resized: set[int] = field(default_factory=set, compare=False)  # frames of another size, by pts
 
     @classmethod
     def open(cls, path: Path) -> VideoSource:
@@ -164,7 +165,15 @@ class VideoSource:
                 if pts is None or (last is not None and pts <= last):
                     pts = self.first_pts if last is None else last + step
                 last = pts
-                yield pts, frame
+                yield pts, self._scaled(frame, pts)
+
+    def _scaled(self, frame: Any, pts: int) -> Any:
+        """Give a frame the size of the first one: streams and joined files change it midway."""
+        size = (self.width, self.height) if self.turns % 2 == 0 else (self.height, self.width)
+        if (frame.width, frame.height) == size:
+            return frame
+        self.resized.add(pts)
+        return frame.reformat(*size, threads=1)
 
 
 @contextmanager

@@ -183,12 +183,17 @@ def _named(subsampling: tuple[int, int]) -> str:
     return {(2, 2): "4:2:0", (2, 1): "4:2:2", (1, 1): "4:4:4"}.get(subsampling, "of another kind")
 
 
-def frame_notices(broken: int, covered: int, frames: int) -> list[str]:
-    """Say what was found in the frames: damaged packets, and those with a `covered` face."""
+def frame_notices(source: VideoSource, covered: int, frames: int) -> list[str]:
+    """Say what was found in the frames: damaged packets, other sizes, and `covered` faces."""
     lines = []
-    if broken:
+    if broken := len(source.broken):
         packets = f"{broken} damaged packet{'s' if broken > 1 else ''}"
         lines.append(f"{packets} could not be decoded: left out")
+    if resized := len(source.resized):
+        several = (
+            f"{resized} frames of other sizes are" if resized > 1 else "1 frame of another size is"
+        )
+        lines.append(f"{several} scaled to the first one's {source.width}x{source.height}")
     if covered:
         lines.append(
             f"part of the face is covered in {covered} of {frames} frames; nothing is changed there"
