@@ -167,6 +167,22 @@ def test_tiffs_that_hold_no_finished_photo(tmp_path):
     assert "is the raw file of a camera" in message_of(read_photo, path)
 
 
+@pytest.mark.parametrize("head", [b"\0\0\0\x18ftypcrx ", b"FUJIFILMCCD-RAW 0201", b"IIRO\x08\0"])
+def test_raw_files_that_are_no_tiff(tmp_path: Path, head: bytes):
+    """Canon's CR3 was called a video."""
+    (tmp_path / "a.cr3").write_bytes(head + bytes(200))
+    said = message_of(read_photo, tmp_path / "a.cr3")
+    assert "is the raw file of a camera: save it as an ordinary JPEG" in said
+
+
+def test_a_jpeg_of_twelve_bits_is_not_called_damaged(tmp_path: Path):
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.jpg")
+    data = bytearray((tmp_path / "a.jpg").read_bytes())
+    data[data.index(b"\xff\xc0") + 4] = 12
+    (tmp_path / "a.jpg").write_bytes(data)
+    assert "more than 8 bits a sample: save it" in message_of(read_photo, tmp_path / "a.jpg")
+
+
 def test_bad_targets(tmp_path):
     photo = photo_from_array(PICTURE)
     for name, expected in (

@@ -100,7 +100,12 @@ def decode_mark(source: Source) -> str | None:
 def _open(source: Source) -> ImageFile.ImageFile:
     """Read the header only."""
     plugin = _heif_plugin() if source.format == "HEIF" else _PLUGINS[source.format]
-    image = plugin(io.BytesIO(source.data))
+    try:
+        image = plugin(io.BytesIO(source.data))
+    except SyntaxError as error:
+        if "-bit layers" in str(error):
+            raise source.refused("is a JPEG with more than 8 bits a sample") from error
+        raise
     deep = source.format == "PNG" and source.data[_PNG_BIT_DEPTH] == 16
     source.check_size(*image.size, deep=deep)
     return image

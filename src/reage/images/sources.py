@@ -11,7 +11,8 @@ __all__ = ["HEAD", "Source", "other_kind", "picture_format"]
 
 _READABLE = "JPEG, PNG, WebP, HEIC, AVIF, TIFF, BMP and GIF pictures"
 HEAD = 64  # bytes that tell the format
-_VIDEO = "a video"
+_VIDEO, _RAW = "a video", "the raw file of a camera"
+_SAVE_PLAIN = "save it as an ordinary JPEG, PNG or TIFF first"
 _MAGIC = {
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -26,6 +27,12 @@ _OTHER_MAGIC = {
     b"%PDF": "a PDF document",
     b"PK\x03\x04": "a ZIP archive or office document",
     b"8BPS": "a Photoshop document",
+    b"FUJIFILMCCD-RAW": _RAW,
+    b"IIRO": _RAW,  # Olympus
+    b"IIRS": _RAW,
+    b"MMOR": _RAW,
+    b"IIU\0": _RAW,  # Panasonic
+    b"\0\0\0\x18ftypcrx ": _RAW,  # Canon
     b"\x1aE\xdf\xa3": _VIDEO,
     b"\xff\x0a": "a JPEG XL picture",
     b"\0\0\0\x0cJXL ": "a JPEG XL picture",
@@ -64,7 +71,7 @@ class Source:
 
     def refused(self, found: str) -> ImageError:
         """Name what the file holds instead of a photo."""
-        return ImageError(f"{self.path} {found}: save it as an ordinary JPEG, PNG or TIFF first")
+        return ImageError(f"{self.path} {found}: {_SAVE_PLAIN}")
 
 
 def picture_format(head: bytes, path: Path) -> str:
@@ -82,19 +89,19 @@ def picture_format(head: bytes, path: Path) -> str:
         if brands[0][:3] in (b"hei", b"hev", b"mif", b"msf"):
             return "HEIF"
     kind = other_kind(head)
-    what = "use reage video" if kind == _VIDEO else f"reage reads {_READABLE}"
-    raise ImageError(f"{path} is {kind}: {what}")
+    hints = {_VIDEO: "use reage video", _RAW: _SAVE_PLAIN}
+    raise ImageError(f"{path} is {kind}: {hints.get(kind, f'reage reads {_READABLE}')}")
 
 
 def other_kind(head: bytes) -> str:
     """Say what a file holds that is not a picture."""
     if not head:
         return "empty"
-    if head[4:8] == b"ftyp" or head[8:12] == b"AVI ":
-        return _VIDEO
     for magic, name in _OTHER_MAGIC.items():
         if head.startswith(magic):
             return name
+    if head[4:8] == b"ftyp" or head[8:12] == b"AVI ":
+        return _VIDEO
     if all(byte >= 32 or byte in b"\t\r\n\f" for byte in head):
         return "a web page" if head.lstrip()[:5].lower() in (b"<!doc", b"<html") else "a text file"
     return "not a picture"
