@@ -15,8 +15,9 @@ import torch
 from reage.compositing.bands import LUMA
 from reage.compositing.boxed_face import BoxedFace
 from reage.compositing.detail_bank import DetailBank, read_bank, write_bank
-from reage.compositing.detail_removal import Remover, lay_removal, remove_age
+from reage.compositing.detail_removal import Remover, as_laid, lay_removal, remove_age
 from reage.compositing.detail_transfer import (
+    MOST_REMOVED,
     Subject,
     add_detail,
     choose_exemplars,
@@ -29,7 +30,14 @@ from reage.compositing.detail_transfer import (
 from reage.compositing.lips import pale_lips
 from reage.compositing.mesh_warp import FRAME, ThinPlate, warp_from_frame
 from reage.compositing.neck import BELOW, look_at_neck
-from reage.compositing.skin_mask import LIPS, LOG_OFFSET, fill_rings
+from reage.compositing.skin_mask import (
+    LIPS,
+    LOG_OFFSET,
+    fill_rings,
+    frame_mask,
+    skin_likelihood,
+    with_deep_folds,
+)
 from reage.compositing.smoothing import gaussian, masked_gaussian
 from reage.errors import ImageError, ModelError
 from reage.models.registry import ASSETS
@@ -190,6 +198,63 @@ def test_removal_is_laid_where_it_was_seen(photo, mesh, bank):
     assert depth["after"] < 0.4 * depth["before"]
     beside = np.s_[int(y) + 60 : int(y) + 90, int(x) - 20 : int(x) + 20]
     assert out[beside].std() > 0.7 * folded[beside].std()
+
+
+@pytest.mark.parametrize(
+    ("colour", "left"), [((0.55, 0.42, 0.36), (0.0, 0.25)), ((0.3, 0.42, 0.46), (0.8, 1.1))]
+)
+def test_a_thin_crease_goes_and_a_rim_of_glasses_stays(photo, mesh, bank, colour, left):
+    """Half of a line of two pixels was left, in grey; and so were rims, which are greyer."""
+    x, y = mesh[LEFT_CHEEK]
+    line = np.exp(-np.square(np.arange(photo.shape[0]) - y) / 2)[:, None, None]
+    columns = (np.abs(np.arange(photo.shape[1]) - x) < 30)[None, :, None]
+    drawn = (photo * np.array(colour) ** (line * columns)).astype(np.uint8)
+
+    def halved(logs: torch.Tensor, skin: torch.Tensor) -> torch.Tensor:
+        return 0.5 * smoothing(logs, skin)
+
+    face = BoxedFace.cut(drawn, mesh, bank.canonical)
+    assert face is not None
+    out = drawn.copy()
+    add_detail(out, drawn, lay_removal(face, halved), MOST_REMOVED, MOST_REMOVED)
+
+    def depth(picture: np.ndarray) -> float:
+        rows = (picture @ LUMA)[:, int(x) - 10 : int(x) + 10].mean(1)
+        return float(rows[int(y) - 12 : int(y) + 12].max() - rows[round(float(y))])
+
+    assert left[0] <= depth(out) / depth(drawn) <= left[1]
+
+
+def test_light_painted_into_a_crease_is_not_multiplied_with_it():
+    """It became violet: blue is nearly 0 there, and the way to skin's blue a large factor."""
+    crease = np.full((8, 8, 3), (108, 37, 5), np.uint8)
+    box, none = (0, 0, 8, 8), np.zeros((1, 1), np.float32)
+    more = np.log((np.array([180, 120, 95]) / 255 + LOG_OFFSET) / (crease[0, 0] / 255 + LOG_OFFSET))
+    colours = np.tile(more.astype(np.float32)[:, None, None], (1, 8, 8))
+    laid = replace(as_laid(box, colours, (9.0, 9.0)), folds=none)
+    out = crease + np.uint8(30)
+    add_detail(out, crease, laid, 1.0, 1.0)
+    assert np.abs(out[0, 0].astype(int) - (210, 150, 125)).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("colour", "is_fold"), [((0.3, 0.12, 0.07), True), ((0.1, 0.1, 0.1), False)]
+)
+def test_the_bottom_of_a_deep_fold_is_skin_and_a_moustache_is_not(bank, colour, is_fold):
+    height, width = FRAME[1] // 2, FRAME[0] // 2
+    rgb = np.tile(SKIN / np.float32(255), (height, width, 1))
+    rgb += np.random.default_rng(0).normal(0, 0.01, rgb.shape).astype(np.float32)
+    half = bank.canonical / 2
+    (x, y), wide = half[205].astype(int), 5
+    rgb[y - 12 : y + 12, x : x + wide] = colour
+    fringe = int(half[151, 1])
+    rgb[fringe - 3 : fringe + 3, x : x + 60] = colour
+    skin = frame_mask(bank.canonical)[::2, ::2]
+    likely = skin_likelihood(rgb, skin)
+    found = with_deep_folds(rgb, likely, half)
+    assert likely[y, x + 2] < 0.5
+    assert (found[y, x + 2] > 0.8) == is_fold
+    assert np.abs((found - likely)[: fringe + 5]).max() < 0.01
 
 
 def test_a_gleam_gets_the_colour_of_the_skin_around(bank):

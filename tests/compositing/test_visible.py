@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
+import pytest
 import torch
 
 from reage.agers.base import PreparedFace
@@ -43,12 +44,15 @@ def test_burnt_out_skin_is_left(astronaut: np.ndarray, editor: Editor):
     assert change.max() > 20
 
 
-def test_a_preview_leaves_it_too(astronaut: np.ndarray, editor: Editor):
+@pytest.mark.parametrize("names", [("losses_in", "gains_in"), ("gains_in", "losses_in")])
+def test_a_preview_leaves_it_too(astronaut: np.ndarray, editor: Editor, names: tuple[str, str]):
     """Ages were read with wrinkles that the finished photo did not show."""
     burnt = np.clip(astronaut.astype(float) * 2.6 + 20, 0, 255).astype(np.uint8)
     view = seen(burnt, astronaut, editor)
     darker = np.full((1, 3, *view.age_crop.image.shape[:2]), -0.5, np.float32)
-    skin = cast(SkinDetail, SimpleNamespace(all_in=lambda crop: darker))
+    layers = dict(zip(names, (darker, None), strict=True))
+    laid = {name: lambda crop, layer=layer: layer for name, layer in layers.items()}
+    skin = cast(SkinDetail, SimpleNamespace(**laid))
     change = Change(torch.zeros(1, 3, 64, 64), skin=skin)
     shown = to_array(preview_flat(view, to_tensor(view.crop.image), change, "delta"))[0]
     lost = (view.age_crop.image.astype(int) - shown).max(-1)

@@ -80,7 +80,7 @@ def test_heads_are_seen_as_edits_see_them(heads: DetailedHeads, table: Path):
         skin = ager.change(face, torch.tensor([age])).skin
         assert skin is not None
         laid = heads.take(torch.tensor([2])).lay(torch.tensor([age]))
-        off, on = skin.losses_in(face.view.crop), skin.all_in(face.view.crop)
+        off, on = skin.losses_in(face.view.crop), skin.gains_in(face.view.crop)
         for found, wanted in ((laid.removed, off), (laid.laid, on)):
             wanted = torch.zeros_like(found) if wanted is None else torch.as_tensor(wanted)
             assert torch.allclose(found, wanted.float(), atol=2e-3)

@@ -45,7 +45,7 @@ from reage.models.pretrained import (
 
 __all__ = ["LAID", "NECK", "SHAVEN", "SkinAger", "read_embedded_bank"]
 
-RECIPE = "skin-13"  # another number where other pictures come of the same bank
+RECIPE = "skin-14"  # another number where other pictures come of the same bank
 # Keys under which a face caches what is laid over it; only videos lay the neck apart.
 LAID, SHAVEN, NECK = "skin", "shaven", "neck"
 

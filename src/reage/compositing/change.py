@@ -160,9 +160,9 @@ class SkinDetail:
         """Return what a crop loses, logarithms of colours `[N, 3, R, R]`; None if nothing."""
         return _laid_in(crop, self._of_face[1:])
 
-    def all_in(self, crop: FaceCrop) -> np.ndarray | None:
-        """Return what a crop gains and loses, logarithms of colours `[N, 3, R, R]`."""
-        return _laid_in(crop, self._of_face)
+    def gains_in(self, crop: FaceCrop) -> np.ndarray | None:
+        """Return what a crop gains, logarithms of colours `[N, 3, R, R]`; None if nothing."""
+        return _laid_in(crop, self._of_face[:1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -197,6 +197,9 @@ class LaidSkin:
     limits: tuple[float, float] = (0.12, 0.45)  # log-luminance: most lighter, most darker
     # [3, h, w] what is added to the logarithm of each colour beside `TONE` times the light's
     colours: np.ndarray | None = None
+    # Whether it changes the photo below what is painted. Light painted into a dark crease would
+    # be multiplied with it.
+    below: bool = False
     # What `detail_in` found, by the square's corners and pixels: a search asks again and again.
     seen: dict[tuple[bytes, int], np.ndarray] = field(init=False, default_factory=dict, repr=False)
 
@@ -212,7 +215,8 @@ class LaidSkin:
 
         colours = None if self.colours is None else np.stack([half(p) for p in self.colours])
         box = (x0 // 2, y0 // 2, -(-x1 // 2), -(-y1 // 2))
-        return LaidSkin(box, half(self.wrinkles), half(self.folds), self.limits, colours)
+        wrinkles, folds = half(self.wrinkles), half(self.folds)
+        return LaidSkin(box, wrinkles, folds, self.limits, colours, self.below)
 
 
 def lay_detail(
@@ -273,7 +277,8 @@ def add_detail(
     x0, y0, x1, y1 = laid.box
     detail = limited_detail(laid, wrinkles, folds)
     colours = None if laid.colours is None else np.float32(wrinkles) * laid.colours
-    _multiply(picture[y0:y1, x0:x1, :3], source[y0:y1, x0:x1, :3], detail, colours)
+    target, seen = (pixels[y0:y1, x0:x1, :3] for pixels in (picture, source))
+    _multiply(target, seen, detail, colours, laid.below)
 
 
 def limited_detail(laid: LaidSkin, wrinkles: float, folds: float) -> np.ndarray:
@@ -314,9 +319,15 @@ def _plane_in(laid: LaidSkin, plane: np.ndarray, quad: np.ndarray, side: int) ->
 
 
 def _multiply(
-    target: np.ndarray, seen: np.ndarray, detail: np.ndarray, colours: np.ndarray | None
+    target: np.ndarray,
+    seen: np.ndarray,
+    detail: np.ndarray,
+    colours: np.ndarray | None,
+    below: bool,
 ) -> None:
     """Make a picture `[h, w, 3]` lighter or darker by log-luminance, in the colours of skin.
+
+    If `below`, add what becomes of the photo `seen` so instead.
 
     `detail`, and other changes of the `colours`, lie over it at the same or a smaller size.
     """
@@ -334,8 +345,12 @@ def _multiply(
             exponent = np.float32(TONE[channel]) * logs
             if others:
                 exponent += others[channel]
-            values = (target[part, :, channel] + offset) * np.exp(exponent)
-            target[part, :, channel] = np.clip(np.rint(values - offset), 0, full)
+            if below:
+                more = (seen[part, :, channel] + offset) * np.expm1(exponent)
+            else:
+                more = (target[part, :, channel] + offset) * np.expm1(exponent)
+            values = target[part, :, channel] + more
+            target[part, :, channel] = np.clip(np.rint(values), 0, full)
 
     share_out(change, range(0, height, BAND))
 

@@ -50,10 +50,13 @@ def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMo
         relief = to_age_square(view, change.relief[:, None])
         shown = (shown + 1) * torch.exp(relief) - 1
     if change.skin is not None:
-        detail = change.skin.all_in(view.age_crop)
-        if detail is not None:  # what is burnt out or black takes none, as in the photo
-            detail = detail * light_shown(view.age_crop.image.astype(np.float32) @ LUMA / 255)
-        shown = relight_by_detail(shown, detail)
+        # What is burnt out or black takes none, as in the photo.
+        takes = light_shown(view.age_crop.image.astype(np.float32) @ LUMA / 255)
+        lost, gained = change.skin.losses_in(view.age_crop), change.skin.gains_in(view.age_crop)
+        if lost is not None:
+            shown = shown + relight_by_detail(photo, lost * takes) - photo
+        if gained is not None:
+            shown = relight_by_detail(shown, gained * takes)
     if change.detail is not None:
         gains = change.detail.to(shown)[:, None, None, None]
         shown = shown + (gains - 1) * torch.from_numpy(view.detail).to(shown)

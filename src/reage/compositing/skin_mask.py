@@ -20,6 +20,7 @@ __all__ = [
     "near_eyes",
     "region_weights",
     "skin_likelihood",
+    "with_deep_folds",
 ]
 
 # Rings of MediaPipe's mesh.
@@ -53,7 +54,9 @@ BLEND = 0.08  # of the face's height, in which one region passes into the next
 # deviations, at most, where learning begins.
 LEAST_SPREAD, MOST_SPREAD = np.array([0.006, 0.0006, 0.0012]), np.array([0.22, 0.06, 0.1])
 SAMPLES = 4000  # pixels that the colours are learnt from
-CLOSE = 0.012  # of the width
+CLOSE, WIDE_FOLD = 0.012, 0.03  # of the width
+FOLDS_WITHIN = 0.3  # of a face's width from its middle
+FOLD = 0.3  # of log-luminance, by which the bottom of a deep fold is darker
 LOG_OFFSET = 0.03  # of 0..1, added before logarithms: noise in black counts for nothing
 
 
@@ -128,6 +131,26 @@ def skin_likelihood(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
     distance = np.sqrt(np.einsum("iyx,ij,jyx->yx", away, np.linalg.inv(spread), away))
     likely = smoothstep((NOT_SKIN - distance) / (NOT_SKIN - SKIN))
     return _close(likely, CLOSE * rgb.shape[1])
+
+
+def with_deep_folds(rgb: np.ndarray, skin: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+    """Return where there is skin or a deep fold of it, `[H, W]` in 0..1, by where `skin` is seen.
+
+    At the bottom of a fold skin is darker and redder than any other; a moustache is greyer. From
+    the nose to the chin alone, beside which brown hair may hang. `mesh` `[468, 2]` is in pixels.
+    """
+    known = skin > 0.9
+    if not known.any():
+        return skin
+    light, chroma = log_colours(rgb)
+    planes = [gaussian(plane, 1.0) for plane in (light, *chroma)]
+    darker, redder, bluer = (plane - np.median(plane[known]) for plane in planes)
+    fold = (darker < -FOLD) & (redder > 0) & (bluer < 0)
+    rows, columns = np.mgrid[: len(rgb), : rgb.shape[1]]
+    lids, middle = mesh[[145, 374], 1].mean(), mesh[[1, 152], 0].mean()
+    fold &= (rows > lids) & (np.abs(columns - middle) < FOLDS_WITHIN * np.ptp(mesh[:, 0]))
+    shown = np.clip(2 * gaussian(fold.astype(np.float32), 1.0), 0, 1)
+    return np.maximum(skin, shown * _close(skin, WIDE_FOLD * rgb.shape[1]))
 
 
 def _close(plane: np.ndarray, radius: float) -> np.ndarray:

@@ -116,7 +116,7 @@ class NeckFollower:
             bare = bare_skin(light, smooth, face.side, HAIR_DARKER)
             older = lay(bare * deepen(light, fine, smooth))
         younger = lay(soften(light, fine, smooth)) if self.skin.loses else none
-        return LaidSkin(box, older, none), LaidSkin(box, younger, none, NECK_LIMITS)
+        return LaidSkin(box, older, none), LaidSkin(box, younger, none, NECK_LIMITS, below=True)
 
 
 def _square_face(

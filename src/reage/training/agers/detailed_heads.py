@@ -38,7 +38,7 @@ class LaidDetail:
     """What skin detail does to faces at the ages that they are sent to."""
 
     removed: Tensor  # [N, 3, R, R] logarithms of colours that take the faces' own away
-    laid: Tensor  # [N, 3, R, R] the same with that of old skin
+    laid: Tensor  # [N, 3, R, R] those that lay old skin's over them
     asked: Tensor  # [N] years that shading has to show
     mask: Tensor  # [N, 1, R, R] where the ager paints
 
@@ -89,7 +89,7 @@ class DetailedHeads:
         asked = wanted.new_tensor([shading_age(*pair) for pair in pairs])
         oval = photo_mask(torch.zeros_like(self.eyes[0], dtype=torch.float32))
         mask = oval * (1 - self.eyes.float()[:, None])
-        return LaidDetail(removed, removed + gains * self.old.float(), asked, mask)
+        return LaidDetail(removed, gains * self.old.float(), asked, mask)
 
 
 def heads_of(

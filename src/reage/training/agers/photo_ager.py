@@ -146,7 +146,7 @@ class PhotoAgerTrainer:
         found = changes_under_shifts(ager, seen, own, asked, shifts, dtype=self.dtype) * mask
         change = add_photo_change(seen, found.mean(0), wanted > own)
         uneven = luma((found - found.mean(0)).flatten(0, 1))
-        pasted = photos + change
+        pasted = seen + change
         pasted = (pasted if detail is None else detail.over(pasted)).clamp(-1, 1)
         if self.growth is None:
             return pasted, change, uneven
