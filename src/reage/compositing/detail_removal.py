@@ -138,13 +138,15 @@ def _left_of_lines(
     changed = gaussian(np.abs(np.tensordot(LUMA, change, 1)), LINE * side)
     strong, deep = (smoothstep((changed - low) / (high - low)) for low, high in (CHANGED, DEEP))
     beside = np.clip(seen, 1e-3, 1) * (1 - LINES_SEEN * strong)
+    around = np.maximum(gaussian(beside, BESIDE * side), 1e-4)
 
     def rest(plane: np.ndarray) -> np.ndarray:
-        return plane - masked_gaussian(plane, beside, BESIDE * side)
+        return plane - gaussian(plane * beside, BESIDE * side) / around
 
     line = rest(light)
     line = line - soft_limit(line, PORE_LIMIT)
-    colours = np.stack([rest(plane) for plane in after - light])
+    red, blue = (rest(after[i] - light) for i in (0, 2))
+    colours = np.stack([red, -(LUMA[0] * red + LUMA[2] * blue) / LUMA[1], blue])
     return -(strong * line + deep * colours) / np.float32(MOST_REMOVED)
 
 
