@@ -35,6 +35,7 @@ LINE, BESIDE, CHANGED, DEEP, LINES_SEEN = 0.004, 0.02, (0.05, 0.2), (0.12, 0.35)
 # Rims of glasses: how thin, and widened how many times; how much darker, and how much less red by
 # green, than the skin around, as logarithms.
 RIM, RIM_WIDER, DARKER, GREYER = 0.002, 4.0, (0.12, 0.3), (0.045, 0.12)
+LONG = 0.015, 0.04  # share of what is around that is a rim's, too
 UNSURE = 0.75  # of the mask: up to here no lines are looked for
 CERTAIN = 0.8  # of the mask: skin whose mean colour the network is told
 
@@ -122,7 +123,9 @@ def _rims(logs: np.ndarray, seen: np.ndarray, side: float) -> np.ndarray:
     ):
         less = masked_gaussian(plane, weight, AROUND * side) - gaussian(plane, RIM * side)
         signs = signs * smoothstep((less - least) / (most - least))
-    return np.clip(RIM_WIDER * gaussian(signs, RIM * side), 0, 1)
+    least, most = LONG
+    long = smoothstep((gaussian(signs, BESIDE * side) - least) / (most - least))  # no specks
+    return np.clip(RIM_WIDER * long * gaussian(signs, RIM * side), 0, 1)
 
 
 def _left_of_lines(
