@@ -16,6 +16,7 @@ from reage.compositing.neck import Neck
 from reage.compositing.skin_mask import LOG_OFFSET, skin_likelihood, with_deep_folds
 from reage.compositing.skin_tone import even_colours
 from reage.compositing.smoothing import gaussian, masked_gaussian, smoothstep, soft_limit
+from reage.faces.squares import halve_points
 
 __all__ = ["Remover", "as_laid", "centred_logs", "lay_removal", "remove_age"]
 
@@ -92,8 +93,8 @@ def remove_age(rgb: np.ndarray, canonical: np.ndarray, network: Remover) -> np.n
     """
     mask = half_mask(canonical.tobytes())
     seen = np.moveaxis(rgb, 0, 2)
-    half = (np.asarray(canonical) + 0.5) / HALF - 0.5
-    skin = mask * with_deep_folds(seen, skin_likelihood(seen, mask), half)
+    likely = skin_likelihood(seen, mask)
+    skin = mask * with_deep_folds(seen, likely, halve_points(canonical))
     logs = centred_logs(rgb, skin)
     given = (torch.from_numpy(part)[None].float() for part in (logs, skin[None]))
     change = _even_out(logs, network(*given)[0].numpy(), skin)

@@ -197,8 +197,8 @@ class LaidSkin:
     limits: tuple[float, float] = (0.12, 0.45)  # log-luminance: most lighter, most darker
     # [3, h, w] what is added to the logarithm of each colour beside `TONE` times the light's
     colours: np.ndarray | None = None
-    # Whether it changes the photo below what is painted. Light painted into a dark crease would
-    # be multiplied with it.
+    # Whether it changes a photo below what is painted, since light painted into a dark crease would
+    # be multiplied with it. Films lay all of it over the paint.
     below: bool = False
     # What `detail_in` found, by the square's corners and pixels: a search asks again and again.
     seen: dict[tuple[bytes, int], np.ndarray] = field(init=False, default_factory=dict, repr=False)
@@ -334,6 +334,7 @@ def _multiply(
     height, width = target.shape[:2]
     full = np.float32(255 * units_of(target))
     offset = np.float32(LOG_OFFSET) * full
+    base = seen if below else target
     whole = [Image.fromarray(plane) for plane in (detail, *(() if colours is None else colours))]
 
     def change(top: int) -> None:
@@ -345,10 +346,7 @@ def _multiply(
             exponent = np.float32(TONE[channel]) * logs
             if others:
                 exponent += others[channel]
-            if below:
-                more = (seen[part, :, channel] + offset) * np.expm1(exponent)
-            else:
-                more = (target[part, :, channel] + offset) * np.expm1(exponent)
+            more = (base[part, :, channel] + offset) * np.expm1(exponent)
             values = target[part, :, channel] + more
             target[part, :, channel] = np.clip(np.rint(values), 0, full)
 

@@ -168,8 +168,9 @@ def neck_skin(
     likely = likely * _falling(rougher, SKIN_GRAIN, CLOTH)
     red, blue = away
     hollow = (darker > HOLLOW) & (red > 0) & (blue < 0) & (rougher < CLOTH)
-    if hollow.any():  # seldom
-        hollow &= _enclosed(below * likely > 0.5, np.broadcast_to(below > 0.5, hollow.shape))
+    if not hollow.any():
+        return below * likely
+    hollow &= _enclosed(below * likely > 0.5, np.broadcast_to(below > 0.5, hollow.shape))
     wide = HOLLOW_WIDER * gaussian(hollow.astype(np.float32), NOISE * side)
     return below * np.maximum(likely, np.clip(wide, 0, 1))
 

@@ -50,17 +50,20 @@ def preview_flat(view: FaceView, picture: Tensor, change: Change, paste: PasteMo
         relief = to_age_square(view, change.relief[:, None])
         shown = (shown + 1) * torch.exp(relief) - 1
     if change.skin is not None:
-        # What is burnt out or black takes none, as in the photo.
-        takes = light_shown(view.age_crop.image.astype(np.float32) @ LUMA / 255)
         lost, gained = change.skin.losses_in(view.age_crop), change.skin.gains_in(view.age_crop)
         if lost is not None:
-            shown = shown + relight_by_detail(photo, lost * takes) - photo
+            shown = shown + relight_by_detail(photo, _as_taken(view, lost)) - photo
         if gained is not None:
-            shown = relight_by_detail(shown, gained * takes)
+            shown = relight_by_detail(shown, _as_taken(view, gained))
     if change.detail is not None:
         gains = change.detail.to(shown)[:, None, None, None]
         shown = shown + (gains - 1) * torch.from_numpy(view.detail).to(shown)
     return _keep_tone(view, shown.clamp(-1, 1))
+
+
+def _as_taken(view: FaceView, detail: np.ndarray) -> np.ndarray:
+    """Return detail `[N, 3, 128, 128]` where it shows: what is burnt out or black takes none."""
+    return detail * light_shown(view.age_crop.image.astype(np.float32) @ LUMA / 255)
 
 
 def _keep_tone(view: FaceView, shown: Tensor) -> Tensor:
